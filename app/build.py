@@ -1,0 +1,311 @@
+"""From a case to a run: the only file that knows every room."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ufl
+from mpi4py import MPI
+
+from app import fem, flow, output, unknowns
+from app.case import (
+    Case,
+    CaseError,
+    DataError,
+    PointData,
+    Unknown,
+    check_dimension,
+    effective_yaml,
+    read_points,
+)
+from app.energies import InverseProblem
+from app.parallel import LinearSolver, agreed, on_root, timed
+
+STREAMS = {"network": 0, "candidates": 1}
+"""Random streams that derive from the case's seed, by purpose."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A case with its mesh, data and operators; what `--check` makes sure of."""
+
+    case: Case
+    name: str
+    """Name of the unknown."""
+    domain: fem.TaggedMesh
+    coefficient: fem.CoefficientSpace
+    forward: fem.ForwardModel
+    data: PointData
+    energy: InverseProblem
+    target: float | None
+    """½τ²n, None while the noise is unknown."""
+
+    @property
+    def unknown(self) -> Unknown:
+        return self.case.unknowns[self.name]
+
+
+def prepare(comm: MPI.Comm, case: Case) -> Setup:
+    """Read mesh and data, compile and locate; raises CaseError or DataError on all ranks alike."""
+    domain = _mesh(comm, case)
+    on_root(comm, lambda: check_dimension(case, domain.dimension))
+    data = on_root(comm, lambda: _readings(case, domain.dimension))
+    name, unknown = next(iter(case.unknowns.items()))
+    coefficient = fem.CoefficientSpace(domain, unknown.degree)
+    forward = _forward(case, domain, coefficient)
+    with timed("assembly"):
+        try:
+            forward.observe_with(fem.point_matrix(domain, forward.space, data.points))
+        except fem.PointOutside as error:
+            raise DataError([_outside(case, domain.dimension, error)]) from None
+    known = data.sigma is not None
+    if not known and case.regularisation[name].weight == "discrepancy":
+        raise CaseError([
+            f"{case.where('regularisation', name, 'weight')}: found discrepancy with data that have "
+            "no column sigma, expected a number or data with sigma"
+        ])  # fmt: skip
+    energy = InverseProblem(forward, data.values, data.sigma if known else np.ones(len(data.values)))
+    target = 0.5 * case.flow.discrepancy**2 * len(data.values) if known else None
+    return Setup(case, name, domain, coefficient, forward, data, energy, target)
+
+
+def check(comm: MPI.Comm, case: Case) -> None:
+    """Make sure of all that can be known before the first solve; raises as `prepare` does."""
+    setup = prepare(comm, case)
+    _step(setup, _values(case, setup, "reference"))
+
+
+def run(setup: Setup, folder: Path, *, quiet: bool = False) -> dict[str, Any]:
+    """Run the flow, write everything into the (prepared) folder and return the summary; collective."""
+    comm, case, unknown = setup.domain.comm, setup.case, setup.unknown
+    on_root(comm, lambda: (folder / "case.yaml").write_text(effective_yaml(case)))
+    reference = _values(case, setup, "reference")
+    step = _step(setup, reference)
+    regularisation = _regularisation(setup)
+    builder = _builder(setup, regularisation, step)
+    error = None
+    if unknown.truth is not None:
+        error = fem.RelativeError(setup.coefficient, unknown.truth)
+    terminal = output.Terminal(setup.target, quiet=quiet or comm.rank > 0)
+    with terminal:
+        for line in _opening(setup):
+            terminal.note(line)
+        history = output.History(comm, folder / "history.csv", lambda: setup.forward.counts, error, terminal)
+        outcome = flow.run_flow(
+            setup.energy, reference, builder, step, setup.target, case.flow.max_iterations, history
+        )
+        # Counted before the output's own solve.
+        summary = _summary(setup, outcome, history.rows, regularisation)
+        with timed("output"):
+            _write(setup, outcome, folder)
+        summary |= output.resources(comm)
+        on_root(comm, lambda: output.write_json(folder / "summary.json", summary))
+        for line in _closing(summary, folder):
+            terminal.note(line)
+    return summary
+
+
+def _mesh(comm: MPI.Comm, case: Case) -> fem.TaggedMesh:
+    options = dict(case.mesh)
+    kind = options.pop("kind")
+    if kind == "file":
+        options["file"] = case.resolve(options["file"])
+    try:
+        return fem.MESHES[kind](comm, **options)
+    except fem.MeshError as error:
+        raise CaseError([f"{case.where('mesh', 'file')}: {error}"]) from None
+
+
+def _readings(case: Case, dimension: int) -> PointData:
+    """All readings, one observation after the other."""
+    parts = [read_points(case.resolve(o.file), dimension) for o in case.observations.values()]
+    sigmas = [part.sigma for part in parts if part.sigma is not None]
+    if sigmas and len(sigmas) < len(parts):
+        where = case.where("observations")
+        raise CaseError([f"{where}: found files with and without sigma, expected all or none"])
+    return PointData(
+        points=np.vstack([part.points for part in parts]),
+        values=np.concatenate([part.values for part in parts]),
+        sigma=np.concatenate(sigmas) if sigmas else None,
+        lines=np.concatenate([part.lines for part in parts]),
+    )
+
+
+def _outside(case: Case, dimension: int, error: fem.PointOutside) -> str:
+    """The message of a point outside the mesh, with its file and line."""
+    index = error.index
+    for observation in case.observations.values():
+        path = case.resolve(observation.file)
+        lines = read_points(path, dimension).lines
+        if index < len(lines):
+            return f"{path}:{lines[index]}: {error}"
+        index -= len(lines)
+    return str(error)
+
+
+def _solver(comm: MPI.Comm, case: Case, prefix: str, size: int) -> LinearSolver:
+    options = case.equation.solver
+    kind = options.kind
+    if kind == "auto":
+        kind = "direct" if size < options.direct_below else "iterative"
+    return LinearSolver(comm, kind, prefix, options.tolerance)
+
+
+def _forward(case: Case, domain: fem.TaggedMesh, coefficient: fem.CoefficientSpace) -> fem.ForwardModel:
+    equation = case.equation
+    conditions = {}
+    for name, given in equation.boundary.items():
+        on = ("all",) if given.tags is None else given.tags
+        conditions[name] = fem.BoundaryCondition(on, given.kind, given.value)
+        try:
+            domain.boundary(on)
+        except fem.MeshError as error:
+            raise CaseError([f"{case.where('equation', 'boundary', name, 'on')}: {error}"]) from None
+    physics = fem.EQUATIONS[equation.kind](source=equation.source, boundary=conditions)
+    nodes = domain.mesh.topology.index_map(0).size_global * equation.degree**domain.dimension
+    solver = _solver(domain.comm, case, "state_", nodes)
+    return fem.ForwardModel(physics, coefficient, equation.degree, solver)
+
+
+def _values(case: Case, setup: Setup, key: str) -> np.ndarray:
+    """Nodal values of an expression of the unknown; raises CaseError where they are not finite."""
+    values = setup.coefficient.interpolate(getattr(setup.unknown, key))
+    with agreed(setup.domain.comm):
+        if not np.isfinite(values).all():
+            where = case.where("unknowns", setup.name, key)
+            raise CaseError([f"{where}: found values that are not finite on the mesh"])
+    return values
+
+
+def _step(setup: Setup, reference: np.ndarray) -> flow.Step:
+    case, chosen = setup.case, setup.unknown.representation
+    if chosen.kind == "nodal":
+        nodal = unknowns.Nodal(reference, setup.coefficient.size)
+        return flow.IdealStep(nodal.start(), nodal.size)
+    options = dict(chosen.transform)
+    transform = unknowns.TRANSFORMS[options.pop("kind")](**options)
+    with agreed(setup.domain.comm):
+        try:
+            nodes = unknowns.Nodes.of(
+                setup.coefficient.coordinates, setup.domain.bounding_box(), reference, transform
+            )
+        except ValueError as error:
+            where = case.where("unknowns", setup.name, "reference")
+            raise CaseError([f"{where}: {error}"]) from None
+    network = unknowns.Network(chosen.hidden, nodes, chosen.activation, transform, chosen.max_width)
+    growth = None
+    if case.expansion.strategy != "none":
+        options = case.expansion
+        strategy = flow.STRATEGIES[options.strategy](
+            _stream(case, "candidates"), options.candidates, options.scales
+        )
+        growth = flow.GrowthRule(strategy, options.capture, options.missing, options.rounds)
+    start = network.start(_stream(case, "network"))
+    return flow.STEPS[case.flow.step](network, start, growth)
+
+
+def _stream(case: Case, purpose: str) -> np.random.Generator:
+    return np.random.default_rng([case.seed, STREAMS[purpose]])
+
+
+def _regularisation(setup: Setup) -> Any:
+    chosen = setup.case.regularisation[setup.name]
+    return _made(setup, fem.REGULARISATIONS[chosen.kind], "riesz_")
+
+
+def _made(setup: Setup, make: Callable[..., Any], prefix: str) -> Any:
+    """A regularisation or inner product with the case's length scale and a solver of its own."""
+    mass = fem.mass_coefficient(setup.domain.diagonal, setup.case.regularisation[setup.name].length_scale)
+    solver = _solver(setup.domain.comm, setup.case, prefix, setup.coefficient.size)
+    with timed("assembly"):
+        return make(setup.coefficient, mass, solver)
+
+
+def _builder(setup: Setup, regularisation: Any, step: flow.Step) -> flow.ModelBuilder:
+    weight = setup.case.regularisation[setup.name].weight
+    given = None if weight == "discrepancy" else float(weight)
+    product = setup.case.flow.inner_product
+    if product == "gauss_newton":
+        return flow.GaussNewtonBuilder(regularisation, given, setup.target, step.creeps)
+    plain = None if product == "prior" else _made(setup, fem.INNER_PRODUCTS[product], "metric_")
+    return flow.MetricBuilder(regularisation, plain, given)
+
+
+def _opening(setup: Setup) -> list[str]:
+    case, readings = setup.case, len(setup.data.values)
+    lines = [
+        f"{case.name}: {setup.forward.size} state and {setup.coefficient.size} coefficient dofs, "
+        f"{readings} readings, {setup.domain.comm.size} rank(s)"
+    ]
+    chosen = case.regularisation[setup.name]
+    if chosen.length_scale is not None and np.isinf(chosen.length_scale):
+        lines.append("length_scale inf: a mass term of 1e-6 keeps R positive definite")
+    if case.flow.inner_product != "gauss_newton" and chosen.weight == "discrepancy":
+        lines.append(
+            f"inner product {case.flow.inner_product} with weight discrepancy: nothing is added to the "
+            "misfit, stopping at the target is the regularisation"
+        )
+    return lines
+
+
+def _summary(
+    setup: Setup, outcome: flow.Outcome, rows: list[output.Row], regularisation: Any
+) -> dict[str, Any]:
+    case, counts = setup.case, setup.forward.counts
+    chosen = case.regularisation[setup.name]
+    mass = fem.mass_coefficient(setup.domain.diagonal, chosen.length_scale)
+    summary = {
+        "name": case.name,
+        "status": output.status(outcome.stop_reason, target_known=setup.target is not None),
+        "stop_reason": outcome.stop_reason,
+        **output.records_summary(rows),
+        "misfit_target": setup.target,
+        "regularisation_kind": chosen.kind,
+        "length_scale": mass**-0.5,
+        "cross_validation": None,
+        "candidates": [],
+        "noise_level": None if setup.data.sigma is None else float(np.sqrt(np.mean(setup.data.sigma**2))),
+        "chi2": 2.0 * rows[-1].record.misfit / len(setup.data.values),
+        **asdict(counts),
+        "linear_solves": counts.linear_solves,
+        "riesz_solves": regularisation.solver.solves,
+        "coefficient_dofs": setup.coefficient.size,
+        "state_dofs": setup.forward.size,
+        "seed": case.seed,
+    }  # fmt: skip
+    return summary
+
+
+def _write(setup: Setup, outcome: flow.Outcome, folder: Path) -> None:
+    """Fields and picture of the final coefficient; the state is solved for once more if a trial moved it."""
+    space, forward = setup.coefficient, setup.forward
+    forward.solve_for_output(outcome.coefficient)
+    m = space.function(outcome.coefficient, setup.name)
+    fields: dict[str, Any] = {
+        setup.name: m,
+        f"exp_{setup.name}": ufl.exp(m),
+        "state": forward.state,
+    }
+    panels = {setup.name: outcome.coefficient}
+    if outcome.gradient is not None:
+        fields["gradient"] = space.function(outcome.gradient, "gradient")
+    if setup.unknown.truth is not None:
+        truth = _values(setup.case, setup, "truth")
+        fields["truth"] = space.function(truth, "truth")
+        fields["error"] = space.function(outcome.coefficient - truth, "error")
+        panels |= {"truth": truth, "error": outcome.coefficient - truth}
+    finest = max(space.space, forward.space, key=lambda s: s.element.basix_element.degree)
+    output.write_fields(folder / "fields.pvd", finest, fields)
+    output.draw_fields(folder / "coefficient.png", space.space, panels, setup.data.points)
+
+
+def _closing(summary: dict[str, Any], folder: Path) -> list[str]:
+    error = summary["relative_error"]
+    return [
+        f"{summary['status']} ({summary['stop_reason']}) after {summary['outer_iterations']} iterations, "
+        f"{summary['state_solves']} state solves, {summary['linear_solves']} right-hand sides, "
+        f"{summary['wall_seconds']:.1f} s" + ("" if error is None else f"; relative error {error:.4f}"),
+        f"results in {folder}: summary.json, history.csv, fields.pvd, coefficient.png",
+    ]

@@ -1,0 +1,49 @@
+"""The case room turns a YAML file into a validated `Case` and reads the data files it names."""
+
+from app.case.case import Case, check_dimension, schema
+from app.case.equation import BoundaryCondition, Diffusion, LinearSolver
+from app.case.expression import Expression
+from app.case.grammar import ExpressionError
+from app.case.inversion import Expansion, Flow, PointObservations, Regularisation
+from app.case.load import effective_yaml, load_case
+from app.case.mesh import BoxMesh, FileMesh, IntervalMesh, RectangleMesh
+from app.case.points import PointData, read_points
+from app.case.problems import CaseError, DataError, InputError
+from app.case.unknowns import (
+    BoundedTransform,
+    IdentityTransform,
+    NetworkRepresentation,
+    NodalRepresentation,
+    Unknown,
+)
+
+__all__ = [
+    "BoundaryCondition",
+    "BoundedTransform",
+    "BoxMesh",
+    "Case",
+    "CaseError",
+    "DataError",
+    "Diffusion",
+    "Expansion",
+    "Expression",
+    "ExpressionError",
+    "FileMesh",
+    "Flow",
+    "IdentityTransform",
+    "InputError",
+    "IntervalMesh",
+    "LinearSolver",
+    "NetworkRepresentation",
+    "NodalRepresentation",
+    "PointData",
+    "PointObservations",
+    "RectangleMesh",
+    "Regularisation",
+    "Unknown",
+    "check_dimension",
+    "effective_yaml",
+    "load_case",
+    "read_points",
+    "schema",
+]

@@ -1,0 +1,112 @@
+"""A case: everything that the YAML file says, validated, with all defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, PrivateAttr, ValidationInfo, field_validator
+
+from app.case.equation import Equation
+from app.case.expression import Expression
+from app.case.grammar import ExpressionError
+from app.case.inversion import Expansion, Flow, Observations, Regularisation
+from app.case.mesh import Mesh
+from app.case.origin import Key, Origin
+from app.case.problems import CaseError, nearest
+from app.case.section import NO_TRUTH_VALUE, Identifier, Section, refuse
+from app.case.unknowns import Unknown
+
+
+class Case(Section):
+    """A recovery problem. Frozen and picklable; equal to another when both say the same."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*$")] = "case"
+    """Name of the results' folder; by default the name of the case file without its ending."""
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1), NO_TRUTH_VALUE] = 0
+    """Every random stream derives from it."""
+    mesh: Mesh
+    """The mesh."""
+    equation: Equation
+    """The partial differential equation."""
+    unknowns: Annotated[dict[Identifier, Unknown], Field(min_length=1, max_length=1)]
+    """The coefficients to recover, by name; at present exactly one."""
+    observations: Annotated[dict[Identifier, Observations], Field(min_length=1)]
+    """The measurements, by name."""
+    regularisation: dict[str, Regularisation] = Field(default_factory=dict, validate_default=True)
+    """The regularisation of each unknown, by the unknown's name."""
+    flow: Flow = Flow()
+    """How the iteration goes and when it stops."""
+    expansion: Expansion = Expansion()
+    """When and how the network grows."""
+
+    _origin: Origin = PrivateAttr(default=Origin())
+
+    @field_validator("regularisation", mode="before")
+    @classmethod
+    def _covers_unknowns(cls, value: Any, info: ValidationInfo) -> Any:
+        unknowns = info.data.get("unknowns", {})
+        return {**{name: {} for name in unknowns}, **value} if isinstance(value, dict) else value
+
+    @field_validator("regularisation")
+    @classmethod
+    def _names_unknowns(
+        cls, value: dict[str, Regularisation], info: ValidationInfo
+    ) -> dict[str, Regularisation]:
+        unknowns = info.data.get("unknowns", value)
+        for name in value:
+            if name not in unknowns:
+                expected = f"an unknown of this case: {', '.join(unknowns)}"
+                raise refuse(f"the name {name!r}", expected + nearest(name, unknowns), key=name)
+        return value
+
+    @property
+    def folder(self) -> Path:
+        """The case file's folder, absolute."""
+        return self._origin.folder
+
+    def resolve(self, path: Path) -> Path:
+        """The absolute path of a file that the case names relative to itself."""
+        return (self.folder / path).resolve()
+
+    def where(self, *path: Key) -> str:
+        """`file:line: dotted.key` of a key, for messages about what only later rooms can see."""
+        return self._origin.where(path)
+
+    def effective(self) -> dict[str, Any]:
+        """Plain data with all defaults written out and files by absolute paths."""
+        return self.model_dump(context={"folder": self.folder})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Case) and self.effective() == other.effective()
+
+
+def check_dimension(case: Case, dimension: int) -> None:
+    """Raise CaseError for each expression that uses a coordinate the mesh does not have.
+
+    `load_case` does this where the case settles the dimension; with a mesh from a file only the
+    one who reads the file can.
+    """
+    problems = []
+    for path, expression in _expressions(case):
+        try:
+            expression.check_dimension(dimension)
+        except ExpressionError as cause:
+            problems.append(f"{case.where(*path)}: {cause}")
+    if problems:
+        raise CaseError(problems)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a case file."""
+    return Case.model_json_schema()
+
+
+def _expressions(value: object, path: tuple[Key, ...] = ()) -> Iterator[tuple[tuple[Key, ...], Expression]]:
+    """Every expression of a case with the path to it."""
+    if isinstance(value, Expression):
+        yield path, value
+    elif isinstance(value, BaseModel | dict):
+        for key, part in dict(value).items():
+            yield from _expressions(part, (*path, key))

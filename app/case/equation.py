@@ -1,0 +1,66 @@
+"""The equation of a case: the physics, its boundary conditions, and how it is solved."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from app.case.expression import Expression
+from app.case.section import NO_TRUTH_VALUE, Natural, Section, refuse
+
+
+class BoundaryCondition(Section):
+    """A condition on a part of the boundary."""
+
+    on: str | Annotated[tuple[str, ...], Field(min_length=1)] = "all"
+    """A tag name of the mesh, a list of them, or all for the whole boundary."""
+    kind: Literal["dirichlet", "neumann"]
+    """Whether `value` is that of the state (dirichlet) or of the flux exp(m) du/dn (neumann)."""
+    value: Expression = Expression("0")
+    """The value on that part of the boundary."""
+
+    @property
+    def tags(self) -> tuple[str, ...] | None:
+        """The tag names, None for the whole boundary."""
+        if self.on == "all":
+            return None
+        return (self.on,) if isinstance(self.on, str) else self.on
+
+
+class LinearSolver(Section):
+    """How the linear systems of the state operator are solved."""
+
+    kind: Literal["auto", "direct", "iterative"] = "auto"
+    """A factorisation, CG with a multigrid preconditioner, or auto for a choice by size."""
+    tolerance: Annotated[float, Field(gt=0, lt=1), NO_TRUTH_VALUE] = 1e-12
+    """Relative residual at which the iterative solver stops."""
+    direct_below: Natural = 300_000
+    """Number of unknowns below which auto is direct."""
+
+
+class Diffusion(Section):
+    """The stationary diffusion equation, -div(exp(m) grad u) = source."""
+
+    kind: Literal["diffusion"]
+    """Stationary diffusion, -div(exp(m) grad u) = source."""
+    source: Expression
+    """The right-hand side."""
+    degree: Annotated[int, Field(ge=1, le=4), NO_TRUTH_VALUE] = 2
+    """Lagrange degree of the state."""
+    boundary: dict[str, BoundaryCondition]
+    """Boundary conditions by a name of your choice; at least one is of kind dirichlet."""
+    solver: LinearSolver = LinearSolver()
+    """How the linear systems are solved."""
+
+    @field_validator("boundary")
+    @classmethod
+    def _determines_the_state(cls, boundary: dict[str, BoundaryCondition]) -> dict[str, BoundaryCondition]:
+        if not any(condition.kind == "dirichlet" for condition in boundary.values()):
+            kinds = "only neumann conditions" if boundary else "no condition"
+            raise refuse(kinds, "at least one of kind dirichlet (u is not unique without)")
+        return boundary
+
+
+Equation = Diffusion
+"""Further equations join here as a union discriminated by `kind`."""

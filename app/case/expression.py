@@ -1,0 +1,174 @@
+"""Expressions in the coordinates, as a case writes them: evaluated by NumPy or handed to UFL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic_core import core_schema
+
+from app.case.grammar import COORDINATES, Apply, ExpressionError, Operation, Tree, parse
+from app.case.problems import shown
+from app.case.section import refuse
+
+if TYPE_CHECKING:
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from ufl.core.expr import Expr
+
+
+class Expression:
+    """A real function of x, y and z, from text such as `1 + 0.5*sin(pi*x)` or from a number.
+
+    Immutable, compared by its text and pickled as its text. The grammar is a whitelist
+    (see grammar.py); anything else raises ExpressionError on construction.
+    """
+
+    __slots__ = ("_tree", "text")
+
+    text: str
+    _tree: Tree
+
+    def __init__(self, source: str | float) -> None:
+        match source:
+            case bool() | None:
+                raise ExpressionError(shown(source), "a number or an expression")
+            case int():
+                text = str(source) if abs(source) < 10**300 else "1e999"
+            case float():
+                text = repr(float(source))
+            case str():
+                text = " ".join(source.split())  # YAML folds long expressions over lines
+            case _:
+                raise ExpressionError(shown(source), "a number or an expression")
+        if text in ("inf", "-inf", "nan", "1e999"):
+            raise ExpressionError(shown(source), "a finite number")
+        object.__setattr__(self, "text", text)
+        object.__setattr__(self, "_tree", parse(text))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"an Expression is immutable, {name} cannot be set")
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The coordinates the value depends on, a part of {x, y, z}."""
+        return frozenset(_coordinates(self._tree))
+
+    @property
+    def constant(self) -> float | None:
+        """The value of an expression without coordinates, None for any other."""
+        return self._tree if isinstance(self._tree, float) else None
+
+    def numpy(self, points: np.ndarray) -> np.ndarray:
+        """Values at `points` (n, dim), float64 of shape (n,).
+
+        Outside a function's domain (`sqrt(x)` left of 0) the values are nan or inf; callers look.
+        """
+        points = np.asarray(points, dtype=np.float64)
+        if points.ndim != 2:
+            raise ValueError(f"found points of shape {points.shape}, expected (n, dim)")
+        self.check_dimension(points.shape[1])
+        columns = dict(zip(COORDINATES, points.T, strict=False))
+        with np.errstate(all="ignore"):  # np.where computes both branches
+            values = _by_numpy(self._tree, columns)
+        return np.array(np.broadcast_to(values, len(points)), dtype=np.float64)
+
+    def ufl(self, x: Expr) -> Expr:
+        """The UFL expression on the coordinates `x`, a `ufl.SpatialCoordinate`."""
+        self.check_dimension(len(x))
+        columns = {name: x[i] for i, name in enumerate(COORDINATES[: len(x)])}
+        try:
+            return _by_ufl(self._tree, columns)
+        except (ArithmeticError, ValueError) as cause:  # UFL folds 0*x, and then 1/(0*x)
+            found = f"{shown(self.text)}, which UFL refuses ({cause})"
+            raise ExpressionError(found, "an expression with finite values") from cause
+
+    def check_dimension(self, dimension: int) -> None:
+        """Raise ExpressionError where a coordinate is used that `dimension` does not have."""
+        known = COORDINATES[:dimension]
+        strangers = sorted(self.variables.difference(known))
+        if strangers:
+            found = f"{', '.join(strangers)} in {shown(self.text)}"
+            raise ExpressionError(found, f"{', '.join(known)} (dimension {dimension})")
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return f"Expression({self.text!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Expression) and self.text == other.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __reduce__(self) -> tuple[type[Expression], tuple[str]]:
+        return Expression, (self.text,)
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: object, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.with_info_plain_validator_function(
+            _from_yaml, serialization=core_schema.to_string_ser_schema(when_used="always")
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"type": ["string", "number"], "format": "expression"}
+
+
+def _from_yaml(value: Any, info: core_schema.ValidationInfo[Any]) -> Expression:
+    """Validation of a field; the context tells the dimension where the case alone settles it."""
+    try:
+        expression = value if isinstance(value, Expression) else Expression(value)
+        dimension = (info.context or {}).get("dimension")
+        if dimension:
+            expression.check_dimension(dimension)
+    except ExpressionError as cause:
+        raise refuse(cause.found, cause.expected) from cause
+    return expression
+
+
+def _coordinates(tree: Tree) -> set[str]:
+    match tree:
+        case str():
+            return {tree}
+        case Apply():
+            return set().union(*map(_coordinates, tree.arguments))
+        case _:
+            return set()
+
+
+def _by_numpy(tree: Tree, columns: Mapping[str, np.ndarray]) -> Any:
+    match tree:
+        case str():
+            return columns[tree]
+        case Apply():
+            return tree.operation.numpy(*(_by_numpy(part, columns) for part in tree.arguments))
+        case _:
+            return tree
+
+
+def _by_ufl(tree: Tree, columns: Mapping[str, Any]) -> Any:
+    import ufl
+
+    match tree:
+        case str():
+            return columns[tree]
+        case Apply():
+            parts = [_by_ufl(part, columns) for part in tree.arguments]
+            value = _ufl_operation(tree.operation)(*parts)
+            # UFL computes functions of its own constants to Python floats
+            return ufl.as_ufl(value) if isinstance(value, float | int) else value
+        case _:
+            return ufl.as_ufl(tree)
+
+
+def _ufl_operation(operation: Operation) -> Any:
+    import ufl
+
+    return operation.numpy if operation.ufl is None else getattr(ufl, operation.ufl)

@@ -1,0 +1,76 @@
+"""What is observed, what counts as smooth, and how the flow goes: the inverse side of a case."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from app.case.section import NO_TRUTH_VALUE, Count, DataFile, Natural, Positive, Section, refuse
+
+LengthScale = Annotated[
+    float,
+    Field(gt=0, allow_inf_nan=True, json_schema_extra={"format": "length_or_inf"}),
+    NO_TRUTH_VALUE,
+]
+
+
+class PointObservations(Section):
+    """Readings of the state at points."""
+
+    kind: Literal["points"]
+    """Readings of the state at points."""
+    file: DataFile
+    """A CSV file with the columns x, y, z (as many as the mesh has), value and, if known, sigma."""
+
+
+Observations = PointObservations
+"""Further observations join here as a union discriminated by `kind`."""
+
+
+class Regularisation(Section):
+    """The inner product R of an unknown, and its weight."""
+
+    kind: Literal["h1", "edge_preserving"] = "h1"
+    """What smooth means."""
+    weight: Literal["discrepancy"] | Positive = "discrepancy"
+    """Found from the noise by the discrepancy principle, or a number that multiplies R."""
+    length_scale: LengthScale | None = None
+    """The length in R; without it twice the diagonal of the mesh's bounding box."""
+
+
+class Flow(Section):
+    """The iteration."""
+
+    inner_product: Literal["gauss_newton", "l2", "h1", "prior"] = "gauss_newton"
+    """K, in which the direction is the steepest descent."""
+    step: Literal["retracted", "plain"] = "retracted"
+    """Minimise the model over the parameters, or step along the direction."""
+    discrepancy: Positive = 1.0
+    """tau: the target of the misfit is half its square times the number of readings."""
+    max_iterations: Count = 60
+    """Outer iterations after which the run stops unconverged."""
+
+
+class Expansion(Section):
+    """How the network grows."""
+
+    strategy: Literal["gain", "none"] = "gain"
+    """The neurons that lower the model most, or no growth."""
+    capture: Annotated[float, Field(gt=0, le=1), NO_TRUTH_VALUE] = 0.8
+    """Share of the model's ideal decrease below which the network grows."""
+    missing: Annotated[float, Field(ge=0), NO_TRUTH_VALUE] = 0.01
+    """Share of the energy that the missing decrease must exceed for the network to grow."""
+    rounds: Natural = 8
+    """Largest number of expansions in an outer iteration."""
+    candidates: Count = 400
+    """Random neurons to choose from."""
+    scales: tuple[Positive, Positive] = (1.0, 60.0)
+    """Smallest and largest slope of the candidates on the domain scaled to [-1, 1]."""
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Self:
+        if self.scales[0] > self.scales[1]:
+            found = f"scales from {self.scales[0]} to {self.scales[1]}"
+            raise refuse(found, "the smaller first", key="scales")
+        return self

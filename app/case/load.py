@@ -1,0 +1,57 @@
+"""From a YAML file to a case, and back to YAML with every default written out."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+
+from app.case import diagnosis
+from app.case.case import Case, schema
+from app.case.origin import read_case_file
+from app.case.problems import CaseError
+
+DIMENSIONS = {"interval": 1, "rectangle": 2, "box": 3}
+
+
+def load_case(path: Path, overrides: Sequence[str] = ()) -> Case:
+    """Read and validate a case file with `dotted.key=value` overrides.
+
+    Serial: rank 0 calls it and broadcasts the case or the error, both of which pickle.
+    Raises CaseError with all that is wrong, each with its file:line or `--set`.
+    """
+    path = Path(path)
+    data, origin = read_case_file(path, overrides)
+    # the stem may hold spaces and accents that the results' folder should not
+    data.setdefault("name", re.sub(r"[^A-Za-z0-9._-]", "-", path.stem))
+    mesh = data.get("mesh")
+    kind = mesh.get("kind") if isinstance(mesh, dict) else None
+    # every expression can then check its own coordinates, whatever else is wrong
+    dimension = DIMENSIONS.get(kind) if isinstance(kind, str) else None
+    try:
+        case = Case.model_validate(data, context={"dimension": dimension, "folder": origin.folder})
+    except ValidationError as error:
+        raise CaseError(diagnosis.problems(error, schema(), data, origin)) from None
+    case._origin = origin
+    return case
+
+
+def effective_yaml(case: Case) -> str:
+    """The case as YAML with all defaults and absolute paths, which loads from any folder."""
+    yaml = YAML()
+    yaml.default_flow_style = None  # innermost lists and mappings on one line
+    yaml.width = 1_000_000
+    text = io.StringIO()
+    yaml.dump(_lists(case.effective()), text)
+    return text.getvalue()
+
+
+def _lists(value: object) -> object:
+    """Tuples as lists: YAML has no tuples."""
+    if isinstance(value, dict):
+        return {key: _lists(part) for key, part in value.items()}
+    return [_lists(part) for part in value] if isinstance(value, tuple) else value

@@ -1,0 +1,102 @@
+"""The mesh of a case: generated on a box of one to three dimensions, or read from a file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from app.case.problems import shown
+from app.case.section import Count, DataFile, Number, Section, refuse
+
+
+class IntervalMesh(Section):
+    """An interval cut into equal cells."""
+
+    kind: Literal["interval"]
+    """An interval cut into equal cells."""
+    lower: Number = 0.0
+    """Left end."""
+    upper: Number = 1.0
+    """Right end, greater than `lower`."""
+    cells: Count
+    """Number of cells."""
+
+    @property
+    def dimension(self) -> int:
+        return 1
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Self:
+        _require_order((self.lower,), (self.upper,))
+        return self
+
+
+class RectangleMesh(Section):
+    """A rectangle cut into equal rectangles, each of two triangles."""
+
+    kind: Literal["rectangle"]
+    """A rectangle cut into triangles."""
+    lower: tuple[Number, Number] = (0.0, 0.0)
+    """Corner of smallest coordinates."""
+    upper: tuple[Number, Number] = (1.0, 1.0)
+    """Corner of greatest coordinates."""
+    cells: tuple[Count, Count]
+    """Number of rectangles along x and y."""
+
+    @property
+    def dimension(self) -> int:
+        return 2
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Self:
+        _require_order(self.lower, self.upper)
+        return self
+
+
+class BoxMesh(Section):
+    """A box cut into equal boxes, each of six tetrahedra."""
+
+    kind: Literal["box"]
+    """A box cut into tetrahedra."""
+    lower: tuple[Number, Number, Number] = (0.0, 0.0, 0.0)
+    """Corner of smallest coordinates."""
+    upper: tuple[Number, Number, Number] = (1.0, 1.0, 1.0)
+    """Corner of greatest coordinates."""
+    cells: tuple[Count, Count, Count]
+    """Number of boxes along x, y and z."""
+
+    @property
+    def dimension(self) -> int:
+        return 3
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Self:
+        _require_order(self.lower, self.upper)
+        return self
+
+
+class FileMesh(Section):
+    """A mesh with named tags from a file."""
+
+    kind: Literal["file"]
+    """A mesh read from a file."""
+    file: DataFile
+    """A gmsh .msh or an XDMF file; its physical groups are the tags that boundaries name."""
+
+    @property
+    def dimension(self) -> None:
+        """Known only once the file is read."""
+        return None
+
+
+Mesh = Annotated[IntervalMesh | RectangleMesh | BoxMesh | FileMesh, Field(discriminator="kind")]
+
+
+def _require_order(lower: tuple[float, ...], upper: tuple[float, ...]) -> None:
+    if not all(low < high for low, high in zip(lower, upper, strict=True)):
+        if len(lower) == 1:
+            found = f"lower {lower[0]} and upper {upper[0]}"
+        else:
+            found = f"lower {shown(lower)} and upper {shown(upper)}"
+        raise refuse(found, "lower < upper in every direction", key="lower")

@@ -1,0 +1,102 @@
+"""The unknown coefficients of a case: their role, and how they are represented."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from app.case.expression import Expression
+from app.case.section import NO_TRUTH_VALUE, Count, Number, Section, default_kind, refuse
+
+
+class IdentityTransform(Section):
+    """The network's output is the coefficient."""
+
+    kind: Literal["identity"] = "identity"
+    """No transform."""
+
+
+class BoundedTransform(Section):
+    """A logistic function keeps the coefficient between two bounds."""
+
+    kind: Literal["bounded"] = "bounded"
+    """A logistic function onto the interval from `low` to `high`."""
+    low: Number
+    """Lower bound of the coefficient."""
+    high: Number
+    """Upper bound of the coefficient, greater than `low`."""
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Self:
+        if not self.low < self.high:
+            raise refuse(f"low {self.low} and high {self.high}", "low < high", key="low")
+        return self
+
+
+Transform = Annotated[
+    IdentityTransform | BoundedTransform, Field(discriminator="kind"), default_kind("identity")
+]
+
+
+class NetworkRepresentation(Section):
+    """A network of the coordinates that grows as needed."""
+
+    kind: Literal["network"] = "network"
+    """A network of the coordinates."""
+    hidden: Annotated[tuple[Count, ...], Field(min_length=1, max_length=4)] = (4,)
+    """Widths of the hidden layers at the start."""
+    activation: Literal["tanh", "sine", "gelu"] = "tanh"
+    """Activation of the hidden layers."""
+    max_width: Count = 256
+    """Width that no layer outgrows."""
+    transform: Transform = IdentityTransform()
+    """How the output becomes the coefficient."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if max(self.hidden) > self.max_width:
+            found = f"a layer of {max(self.hidden)} neurons with max_width {self.max_width}"
+            raise refuse(found, "no layer wider than max_width", key="hidden")
+        return self
+
+
+class NodalRepresentation(Section):
+    """The finite-element coefficients themselves."""
+
+    kind: Literal["nodal"] = "nodal"
+    """The finite-element coefficients themselves."""
+
+
+Representation = Annotated[
+    NetworkRepresentation | NodalRepresentation,
+    Field(discriminator="kind"),
+    default_kind("network"),
+]
+
+
+class Unknown(Section):
+    """A coefficient to be recovered."""
+
+    role: Literal["log_diffusivity"]
+    """What the coefficient m is in the equation: the diffusivity is exp(m)."""
+    degree: Annotated[int, Field(ge=1, le=2), NO_TRUTH_VALUE] = 1
+    """Lagrange degree of the coefficient."""
+    reference: Expression = Expression("0")
+    """m_ref, the start of the recovery and the centre of the regularisation."""
+    representation: Representation = NetworkRepresentation()
+    """How the coefficient is represented."""
+    truth: Expression | None = None
+    """The true coefficient where it is known, used only to report the error."""
+
+    @model_validator(mode="after")
+    def _starts_within_bounds(self) -> Self:
+        """The start needs the transform's inverse of the reference."""
+        transform = getattr(self.representation, "transform", None)
+        start = self.reference.constant
+        if not isinstance(transform, BoundedTransform) or start is None:
+            return self
+        if not transform.low < start < transform.high:
+            expected = f"a value between {transform.low} and {transform.high}, the bounds"
+            raise refuse(f"{start}", expected, key="reference")
+        return self

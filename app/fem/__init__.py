@@ -1,0 +1,34 @@
+"""Finite elements: meshes, equations, the forward map with tangent and adjoint, observations, inner products."""
+
+from app.fem.equations import EQUATIONS, BoundaryCondition, Diffusion, Equation
+from app.fem.forward import Counts, ForwardModel
+from app.fem.inner_products import (
+    INNER_PRODUCTS,
+    REGULARISATIONS,
+    GramMatrix,
+    mass_coefficient,
+)
+from app.fem.meshes import MESHES, MeshError, TaggedMesh
+from app.fem.observations import PointOutside, point_matrix
+from app.fem.spaces import CoefficientSpace, Field, RelativeError
+
+__all__ = [
+    "EQUATIONS",
+    "INNER_PRODUCTS",
+    "MESHES",
+    "REGULARISATIONS",
+    "BoundaryCondition",
+    "CoefficientSpace",
+    "Counts",
+    "Diffusion",
+    "Equation",
+    "Field",
+    "ForwardModel",
+    "GramMatrix",
+    "MeshError",
+    "PointOutside",
+    "RelativeError",
+    "TaggedMesh",
+    "mass_coefficient",
+    "point_matrix",
+]

@@ -1,0 +1,45 @@
+"""Partial differential equations, each as one UFL residual A(u, m; v); its derivatives come from UFL."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import ufl
+
+from app.fem.spaces import Field
+
+
+@dataclass(frozen=True)
+class BoundaryCondition:
+    """A prescribed value (`dirichlet`) or flux (`neumann`) on named parts of the boundary."""
+
+    on: tuple[str, ...]
+    kind: Literal["dirichlet", "neumann"]
+    value: Field
+
+
+class Equation(Protocol):
+    """A(u, m; v) = 0 for all v. At present linear and symmetric in u, with homogeneous tests on Dirichlet parts."""
+
+    boundary: Mapping[str, BoundaryCondition]
+
+    def residual(self, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
+        """UFL form of A; `ds(i)` is the measure of the i-th boundary condition's part."""
+
+
+@dataclass(frozen=True)
+class Diffusion:
+    """−∇·(exp(m) ∇u) = source, with u or the flux exp(m) ∂u/∂n given on the boundary; m is the log-diffusivity."""
+
+    source: Field
+    boundary: Mapping[str, BoundaryCondition]
+
+    def residual(self, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
+        form = ufl.exp(m) * ufl.inner(ufl.grad(u), ufl.grad(v)) * ufl.dx - self.source.ufl(x) * v * ufl.dx
+        for index, condition in enumerate(self.boundary.values()):
+            if condition.kind == "neumann":
+                form -= condition.value.ufl(x) * v * ds(index)
+        return form
+
+
+EQUATIONS: dict[str, Callable[..., Equation]] = {"diffusion": Diffusion}

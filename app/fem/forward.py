@@ -1,0 +1,199 @@
+"""The map m ↦ Bu(m) with A(u, m) = 0, its tangent and its adjoint, on one factorisation per coefficient."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import ufl
+from dolfinx import fem
+from dolfinx.fem import petsc as fem_petsc
+from dolfinx.mesh import meshtags
+from mpi4py import MPI
+from petsc4py import PETSc
+
+from app.fem.equations import BoundaryCondition, Equation
+from app.fem.spaces import CoefficientSpace
+from app.parallel import LinearSolver, SolveFailed, multiply, multiply_transpose, timed
+
+
+@dataclass
+class Counts:
+    """Work so far. A right-hand side is one vector solved with the state operator or its adjoint."""
+
+    state_solves: int = 0
+    state_rhs: int = 0
+    adjoint_rhs: int = 0
+    incremental_rhs: int = 0
+    block_rhs: int = 0
+    factorisations: int = 0
+    block_seconds: float = field(default=0.0)
+
+    @property
+    def linear_solves(self) -> int:
+        """Every right-hand side."""
+        return self.state_rhs + self.adjoint_rhs + self.incremental_rhs + self.block_rhs
+
+
+class ForwardModel:
+    """State, tangent and adjoint of one equation that is linear and symmetric in the state.
+
+    Blocks of coefficients have the rank's owned rows (app.parallel.blocks); data are whole on every rank, shape
+    (readings,) or (readings, columns). State and coefficient live in separate space objects even when their
+    elements agree: a Dirichlet condition on a shared one would delete columns of the mixed derivative.
+    """
+
+    def __init__(
+        self, equation: Equation, coefficient: CoefficientSpace, degree: int, solver: LinearSolver
+    ) -> None:
+        domain = coefficient.domain
+        self.comm = domain.comm
+        self.coefficient = coefficient
+        self.counts = Counts()
+        self.space = fem.functionspace(domain.mesh, ("Lagrange", degree))
+        self.state = fem.Function(self.space, name="u")
+        self._solver = solver
+        self._m = fem.Function(coefficient.space, name="m")
+        self._observe: Any = None
+        self._owned: int = self.space.dofmap.index_map.size_local
+
+        conditions = list(equation.boundary.values())
+        ds = _measure(coefficient, conditions)
+        x = ufl.SpatialCoordinate(domain.mesh)
+        v = ufl.TestFunction(self.space)
+        residual = equation.residual(self.state, self._m, v, x, ds)
+        with timed("compile"):
+            self._residual = fem.form(residual)
+            self._by_state = fem.form(ufl.derivative(residual, self.state))
+            self._by_coefficient = fem.form(ufl.derivative(residual, self._m))
+        self._bcs, self._lifted = self._dirichlet(conditions)
+        fixed = [bc.dof_indices()[0] for bc in self._bcs] or [np.empty(0, dtype=np.int32)]
+        fixed_dofs = np.unique(np.concatenate(fixed))
+        self._fixed = fixed_dofs[fixed_dofs < self._owned]
+        self._operator = fem_petsc.create_matrix(self._by_state)
+        self._sensitivity = fem_petsc.create_matrix(self._by_coefficient)
+        self._sensitivity_current = False
+
+    @property
+    def size(self) -> int:
+        """Number of state dofs over all ranks."""
+        return self.space.dofmap.index_map.size_global
+
+    def observe_with(self, matrix: Any) -> None:
+        """Set B, shape (readings, state dofs)."""
+        self._observe = matrix
+
+    def solve_for_output(self, values: np.ndarray) -> None:
+        """Leave `state` at these nodal values of m, without counting the work."""
+        counts, self.counts = self.counts, Counts()
+        self.solve(values)
+        self.counts = counts
+
+    def solve(self, values: np.ndarray) -> np.ndarray:
+        """Solve the state equation for nodal values of m and return Bu, whole on every rank.
+
+        The tangent and the adjoint then refer to this m. Raises SolveFailed on all ranks if exp overflows, the
+        operator is singular or the state is not finite.
+        """
+        self.counts.state_solves += 1
+        self.coefficient.assign(self._m, values)
+        self._sensitivity_current = False
+        self.state.x.array[:] = self._lifted.x.array
+        with timed("assembly"):
+            self._operator.zeroEntries()
+            fem_petsc.assemble_matrix(self._operator, self._by_state, bcs=self._bcs)
+            self._operator.assemble()
+            right = fem_petsc.assemble_vector(self._residual)
+            right.ghostUpdate(addv=PETSc.InsertMode.ADD, mode=PETSc.ScatterMode.REVERSE)
+            negative = -right.array
+            right.destroy()
+            # exp(m) of a wild trial overflows; MUMPS given infinities can fail in ways that are not agreed.
+            self._require_finite(self._operator.getDiagonal().array)
+        with timed("solve"):
+            self.counts.factorisations += 1
+            self._solver.set_matrix(self._operator)
+            self.counts.state_rhs += 1
+            increment = self._solve(negative)
+        self._require_finite(increment)
+        self.state.x.array[: self._owned] += increment
+        self.state.x.scatter_forward()
+        return self.observe(self.state.x.array[: self._owned].copy())
+
+    def observe(self, states: np.ndarray) -> np.ndarray:
+        """B times a vector or block of owned state dofs, gathered on every rank."""
+        local = np.ascontiguousarray(multiply(self._observe, states))
+        parts = self.comm.allgather(local)
+        return np.concatenate(parts, axis=0)
+
+    def tangent(self, block: np.ndarray) -> np.ndarray:
+        """J block = B ∂u/∂m block at the last solved m: one incremental right-hand side a column."""
+        self.counts.incremental_rhs += _columns(block)
+        right = -multiply(self._by_m(), block)
+        with timed("solve"):
+            return self.observe(self._solve(right))
+
+    def adjoint(self, data: np.ndarray, *, incremental: bool = True) -> np.ndarray:
+        """Jᵀ data at the last solved m: one adjoint right-hand side a column."""
+        if incremental:
+            self.counts.incremental_rhs += _columns(data)
+        else:
+            self.counts.adjoint_rhs += _columns(data)
+        first, last = self._observe.getOwnershipRange()
+        right = multiply_transpose(self._observe, np.asfortranarray(data[first:last]))
+        with timed("solve"):
+            adjoint = self._solve(right)
+        return -multiply_transpose(self._by_m(), adjoint)
+
+    def _solve(self, right: np.ndarray) -> np.ndarray:
+        """Solve with the state operator; homogeneous on the Dirichlet parts."""
+        right[self._fixed] = 0.0
+        return self._solver.solve(right)
+
+    def _by_m(self) -> Any:
+        """∂A/∂m at the last solved state, shape (state dofs, coefficient dofs), assembled when first asked for."""
+        if not self._sensitivity_current:
+            with timed("assembly"):
+                self._sensitivity.zeroEntries()
+                fem_petsc.assemble_matrix(self._sensitivity, self._by_coefficient)
+                self._sensitivity.assemble()
+            self._sensitivity_current = True
+        return self._sensitivity
+
+    def _dirichlet(self, conditions: list[BoundaryCondition]) -> tuple[list[Any], fem.Function]:
+        """DOLFINx conditions, and a state that meets them and vanishes elsewhere."""
+        lifted = fem.Function(self.space)
+        bcs = []
+        domain = self.coefficient.domain
+        for condition in conditions:
+            if condition.kind != "dirichlet":
+                continue
+            facets = domain.boundary(condition.on)
+            dofs = fem.locate_dofs_topological(self.space, domain.dimension - 1, facets)
+            value = fem.Function(self.space)
+            value.interpolate(lambda x, c=condition: c.value.numpy(x[: domain.dimension].T))
+            bcs.append(fem.dirichletbc(value, dofs))
+            lifted.x.array[dofs] = value.x.array[dofs]
+        lifted.x.scatter_forward()
+        return bcs, lifted
+
+    def _require_finite(self, array: np.ndarray) -> None:
+        if not self.comm.allreduce(bool(np.isfinite(array).all()), op=MPI.LAND):
+            raise SolveFailed("the state equation has no finite solution at this coefficient")
+
+
+def _measure(coefficient: CoefficientSpace, conditions: list[BoundaryCondition]) -> Any:
+    """ds(i) over the facets of the i-th condition."""
+    domain = coefficient.domain
+    mesh = domain.mesh
+    facets = [domain.boundary(condition.on) for condition in conditions]
+    natural = [i for i, c in enumerate(conditions) if c.kind == "neumann"]
+    indices = np.concatenate([facets[i] for i in natural] or [np.empty(0, dtype=np.int32)])
+    marks = np.concatenate(
+        [np.full(len(facets[i]), i, dtype=np.int32) for i in natural] or [np.empty(0, np.int32)]
+    )
+    order = np.argsort(indices, kind="stable")
+    tags = meshtags(mesh, mesh.topology.dim - 1, indices[order].astype(np.int32), marks[order])
+    return ufl.Measure("ds", domain=mesh, subdomain_data=tags)
+
+
+def _columns(block: np.ndarray) -> int:
+    return 1 if block.ndim == 1 else block.shape[1]

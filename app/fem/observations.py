@@ -1,0 +1,94 @@
+"""Observation operators: sparse PETSc matrices B that take the state's dofs to the data's."""
+
+from typing import Any
+
+import numpy as np
+from dolfinx.geometry import determine_point_ownership
+from petsc4py import PETSc
+
+from app.fem.meshes import TaggedMesh
+
+OUTSIDE = 1e-10
+"""A point may lie outside the mesh by this share of the bounding box's diagonal."""
+
+
+class PointOutside(ValueError):
+    """A measurement point lies outside the mesh; `index` counts the points from 0."""
+
+    def __init__(self, index: int, point: np.ndarray, distance: float) -> None:
+        super().__init__(index, point, distance)
+        self.index, self.point, self.distance = index, point, distance
+
+    def __str__(self) -> str:
+        where = ", ".join(f"{x:.6g}" for x in self.point)
+        return f"point {self.index + 1} at ({where}) lies outside the mesh by {self.distance:.3g}"
+
+
+def point_matrix(domain: TaggedMesh, space: Any, points: np.ndarray) -> Any:
+    """B with (Bu)_i = u(x_i) for a scalar Lagrange space; a point on shared facets has one row.
+
+    `points`, shape (n, dimension), is the same on all ranks. B has shape (n, state dofs); its rows are spread in
+    equal contiguous parts, in the order of the points, whichever rank holds the point's cell. Raises
+    PointOutside on all ranks.
+    """
+    comm = domain.comm
+    tolerance = OUTSIDE * domain.diagonal
+    padded = np.zeros((len(points), 3))
+    padded[:, : domain.dimension] = points
+    mine = padded if comm.rank == 0 else np.empty((0, 3))
+    ownership = determine_point_ownership(domain.mesh, mine, tolerance)
+    owner = comm.bcast(np.asarray(ownership.src_owner) if comm.rank == 0 else None, root=0)
+    rows = np.flatnonzero(owner == comm.rank)
+    cells = np.asarray(ownership.dest_cells, dtype=np.int32)
+
+    reference, distance = _locate(domain, points[rows], cells)
+    worst = np.zeros(len(points))
+    worst[rows] = distance
+    total = np.empty_like(worst)
+    comm.Allreduce(worst, total)
+    total[owner < 0] = np.inf
+    outside = np.flatnonzero(total > tolerance)
+    if len(outside):
+        first = int(outside[0])
+        far = total[first] if np.isfinite(total[first]) else _distance_to_box(domain, points[first])
+        raise PointOutside(first, points[first], float(far))
+
+    index_map = space.dofmap.index_map
+    matrix = PETSc.Mat().createAIJ(
+        ((PETSc.DECIDE, len(points)), (index_map.size_local, index_map.size_global)),
+        nnz=space.element.space_dimension,
+        comm=comm,
+    )
+    if len(rows):
+        values = space.element.basix_element.tabulate(0, reference)[0, :, :, 0]
+        for row, cell, value in zip(rows, cells, values, strict=True):
+            dofs = index_map.local_to_global(space.dofmap.cell_dofs(cell)).astype(PETSc.IntType)
+            matrix.setValues([row], dofs, value)
+    matrix.assemble()
+    return matrix
+
+
+def _locate(domain: TaggedMesh, points: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Reference coordinates of the nearest points within the given simplices, and the distances to them."""
+    geometry = domain.mesh.geometry
+    cmap = geometry.cmaps[0]
+    reference = np.zeros((len(cells), domain.mesh.topology.dim))
+    distance = np.zeros(len(cells))
+    for i, (point, cell) in enumerate(zip(points, cells, strict=True)):
+        nodes = geometry.x[geometry.dofmaps[0][cell], : domain.dimension]
+        inside = _nearest_in_simplex(cmap.pull_back(point[None, :], nodes)[0])
+        reference[i] = inside
+        distance[i] = np.linalg.norm(cmap.push_forward(inside[None, :], nodes)[0] - point)
+    return reference, distance
+
+
+def _nearest_in_simplex(X: np.ndarray) -> np.ndarray:
+    clipped = np.clip(X, 0.0, None)
+    return clipped / max(1.0, clipped.sum())
+
+
+def _distance_to_box(domain: TaggedMesh, point: np.ndarray) -> float:
+    """Lower bound of the distance, for the message only; of a point in a notch it is the tolerance."""
+    lower, upper = domain.bounding_box()
+    outside = np.maximum(np.maximum(lower - point, point - upper), 0.0)
+    return max(float(np.linalg.norm(outside)), OUTSIDE * domain.diagonal)

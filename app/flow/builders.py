@@ -1,0 +1,109 @@
+"""Which quadratic model an iteration uses: the Gauss–Newton model of the energy, or an explicit metric."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from app.flow.krylov import Point, build_basis, build_basis_by_discrepancy
+from app.flow.models import GaussNewtonModel, MetricModel, Model
+from app.flow.protocols import InnerProduct, LeastSquares, Regularisation
+from app.parallel import gram, timed
+
+AIM, CLOSE_AIM, CLOSE = 0.94, 0.85, 1.2
+"""Shares of the target that the linearised misfit aims at: AIM, or CLOSE_AIM for a network whose misfit is
+within CLOSE targets, since a capture below 1 approaches the target from above."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model with what the history tells of it."""
+
+    model: Model
+    R: InnerProduct
+    gradient: np.ndarray
+    """R⁻¹r."""
+    vectors: int = 0
+
+
+class ModelBuilder(Protocol):
+    """Builds one model an iteration and learns from the ratio of true to predicted decrease."""
+
+    def build(self, energy: LeastSquares, coefficient: np.ndarray, point: Point) -> Built: ...
+    def learn(self, ratio: float) -> None: ...
+
+
+class GaussNewtonBuilder:
+    """The Krylov model, with the weight given or by discrepancy (`weight` None)."""
+
+    def __init__(
+        self,
+        regularisation: Regularisation,
+        weight: float | None,
+        target: float | None,
+        creeps: bool,
+    ) -> None:
+        if weight is None and target is None:
+            raise ValueError("the weight by discrepancy needs the noise level")
+        self._regularisation, self._given, self._target = regularisation, weight, target
+        self._creeps = creeps
+        self._upper = np.inf
+        self._caution = 1.0
+
+    def build(self, energy: LeastSquares, coefficient: np.ndarray, point: Point) -> Built:
+        """See ModelBuilder."""
+        R = self._regularisation.at(coefficient)
+        with timed("krylov"):
+            if self._given is not None:
+                basis = build_basis(energy, R, point, self._target, self._given)
+            else:
+                basis = build_basis_by_discrepancy(energy, R, point, self._level(point), self._upper)
+                if self._regularisation.fixed:
+                    self._upper = basis.weight
+            weight = basis.weight
+            derivative = point.derivative + weight * R.apply(point.departure)
+            gradient = R.riesz(point.derivative) + weight * point.departure
+        model = GaussNewtonModel(R, basis, derivative, caution=self._caution)
+        return Built(model, R, gradient, basis.size)
+
+    def learn(self, ratio: float) -> None:
+        """A poor ratio makes the complement more cautious, a good one less."""
+        if ratio < 0.2:
+            self._caution *= 4.0
+        elif ratio > 0.5:
+            self._caution = max(1.0, 0.5 * self._caution)
+
+    def _level(self, point: Point) -> float:
+        assert self._target is not None
+        close = self._creeps and point.misfit <= CLOSE * self._target
+        return max(0.25 * point.misfit, (CLOSE_AIM if close else AIM) * self._target)
+
+
+class MetricBuilder:
+    """An explicit gradient flow in a fixed inner product; `plain` None takes the regularisation's own R.
+
+    Without a given weight nothing is added to the misfit: stopping at the target is then the regularisation.
+    """
+
+    def __init__(
+        self, regularisation: Regularisation, plain: InnerProduct | None, weight: float | None
+    ) -> None:
+        self._regularisation, self._plain, self._weight = regularisation, plain, weight or 0.0
+        self._time: float | None = None
+
+    def build(self, energy: LeastSquares, coefficient: np.ndarray, point: Point) -> Built:
+        """See ModelBuilder; the first time step lets the linear model halve the misfit at least."""
+        R = self._regularisation.at(coefficient)
+        K = self._plain or R
+        derivative = point.derivative + self._weight * R.apply(point.departure)
+        if self._time is None:
+            steepness = float(gram(K.comm, derivative, K.riesz(derivative)))
+            self._time = point.misfit / steepness if steepness > 0 else 1.0
+        gradient = R.riesz(derivative)
+        return Built(MetricModel(K, derivative, self._weight, self._time), R, gradient)
+
+    def learn(self, ratio: float) -> None:
+        """A good ratio doubles the time step of the next iteration."""
+        assert self._time is not None
+        if ratio > 0.5:
+            self._time *= 2.0

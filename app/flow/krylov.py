@@ -1,0 +1,215 @@
+"""The Gauss–Newton model from few right-hand sides: a Krylov basis V with Y = JV and Z = JᵀY.
+
+Lanczos on R⁻¹JᵀJ with full re-orthogonalisation, in the R inner product; each vector costs one incremental
+forward and one incremental adjoint right-hand side. docs/method.md derives it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.flow.protocols import InnerProduct, LeastSquares
+from app.parallel import gram
+
+RANK_CUT = 1e-10
+"""Directions with a singular value in Y below this share of the largest are dropped."""
+
+ENOUGH = 0.05
+"""A further vector that adds less than this share of the decrease so far ends a basis for a given weight."""
+
+MAX_VECTORS = 120
+
+
+@dataclass(frozen=True)
+class Point:
+    """What is known at the coefficient an iteration starts from."""
+
+    misfit: float
+    """φ."""
+    residual: np.ndarray
+    """e."""
+    derivative: np.ndarray
+    """Jᵀe, a dual vector."""
+    departure: np.ndarray
+    """m − m_ref."""
+
+
+@dataclass(frozen=True)
+class Basis:
+    """V (R-orthonormal), RV, Y = JV, Z = JᵀY and R⁻¹Z, with the weight that the data chose or the user gave.
+
+    V, RV, Z and R⁻¹Z are blocks; Y has shape (readings, vectors). `cautious` is λ, the smallest eigenvalue of
+    YᵀY, the column of m − m_ref left out. `coefficients` c minimise the projected problem at `weight`.
+    """
+
+    V: np.ndarray
+    RV: np.ndarray
+    Y: np.ndarray
+    Z: np.ndarray
+    RinvZ: np.ndarray
+    weight: float
+    cautious: float
+    coefficients: np.ndarray
+    linear_misfit: float
+
+    @property
+    def size(self) -> int:
+        return self.V.shape[1]
+
+
+class ProjectedProblem:
+    """min over c of ½‖e + Yc‖² + ½w‖departure + Vc‖²_R, for every w at once.
+
+    `drift` is Vᵀ R departure. Solved through the singular values of Y.
+    """
+
+    def __init__(self, Y: np.ndarray, residual: np.ndarray, drift: np.ndarray) -> None:
+        self._Y, self._residual, self._drift = Y, residual, drift
+        self.left, self.singular, right = np.linalg.svd(Y, full_matrices=False)
+        self._rotation = right.T
+        self._seen = self.left.T @ residual
+        self._drift_rotated = right @ drift
+
+    def coefficients(self, weight: float) -> np.ndarray:
+        """c at a weight."""
+        s = self.singular
+        rotated = -(s * self._seen + weight * self._drift_rotated) / (s * s + weight)
+        complement = self._drift - self._rotation @ self._drift_rotated
+        return self._rotation @ rotated - complement
+
+    def misfit(self, weight: float) -> float:
+        """½‖e + Yc‖² at a weight; it rises with w where m − m_ref lies in the basis."""
+        return 0.5 * float(np.sum((self._residual + self._Y @ self.coefficients(weight)) ** 2))
+
+    def weight_for(self, level: float, upper: float) -> tuple[float, bool]:
+        """The weight, at most `upper`, whose misfit meets `level`, and whether some weight does."""
+        largest = max(float(self.singular[0]) ** 2, np.finfo(float).tiny)
+        low, high = 1e-9 * largest, min(upper, 1e9 * largest)
+        if self.misfit(low) > level:
+            return min(low, high), False
+        if self.misfit(high) <= level:
+            return high, True
+        for _ in range(100):
+            middle = np.sqrt(low * high)
+            low, high = (middle, high) if self.misfit(middle) <= level else (low, middle)
+            if high <= low * (1 + 1e-13):
+                break
+        return float(np.sqrt(low * high)), True
+
+
+def build_basis(
+    energy: LeastSquares, R: InnerProduct, point: Point, target: float | None, given: float
+) -> Basis:
+    """Basis for a given weight: stops by Hanke's rule or when a further vector brings little."""
+    growing = _Growing(energy, R, point)
+    growing.add(R.riesz(point.derivative) + given * point.departure)
+    level = max(0.25 * point.misfit, target or 0.0)
+    decrease = 0.0
+    while True:
+        problem = growing.problem()
+        c = problem.coefficients(given)
+        previous, decrease = decrease, growing.decrease(c, given)
+        met = problem.misfit(given) <= level
+        little = growing.size > 1 and decrease - previous < ENOUGH * decrease
+        if met or little or growing.full or not growing.add(growing.gradient(c, given)):
+            return growing.finish(given, c, problem.misfit(given))
+
+
+def build_basis_by_discrepancy(
+    energy: LeastSquares, R: InnerProduct, point: Point, level: float, upper: float
+) -> Basis:
+    """Basis and weight together: the linearised misfit meets `level`, and the equations hold well enough.
+
+    `upper` bounds the weight (the previous one, when R is fixed). The first vector is m − m_ref, so that the
+    penalty is exact within the basis, or R⁻¹Jᵀe while m is m_ref.
+    """
+    growing = _Growing(energy, R, point)
+    departed = growing.add(point.departure)
+    if not departed:
+        growing.add(R.riesz(point.derivative))
+    while True:
+        problem = growing.problem()
+        weight, met = problem.weight_for(level, upper)
+        c = problem.coefficients(weight)
+        gradient = growing.gradient(c, weight)
+        held = met and growing.norm(gradient) < 0.5 * weight * growing.norm(growing.total(c))
+        if held or growing.full or not growing.add(gradient):
+            return growing.finish(weight, c, problem.misfit(weight), skip_first=departed)
+
+
+class _Growing:
+    """The basis while it grows, in preallocated column-major blocks."""
+
+    def __init__(self, energy: LeastSquares, R: InnerProduct, point: Point) -> None:
+        self.size = 0
+        self._energy, self._R, self._point = energy, R, point
+        self._gradient = R.riesz(point.derivative)
+        limit = min(MAX_VECTORS, len(point.residual) + 1)
+        rows = len(point.departure)
+        self._V, self._RV, self._Z, self._RinvZ = (np.zeros((rows, limit), order="F") for _ in range(4))
+        self._Y = np.zeros((len(point.residual), limit))
+        self._drift = np.zeros(limit)
+
+    @property
+    def full(self) -> bool:
+        return self.size == self._V.shape[1]
+
+    def add(self, vector: np.ndarray) -> bool:
+        """Orthonormalise a vector and apply J and Jᵀ to it; False if it lies in the basis already."""
+        k, comm = self.size, self._R.comm
+        V, RV = self._V[:, :k], self._RV[:, :k]
+        before = self.norm(vector)
+        if not before > 0:
+            return False
+        vector = vector / before
+        for _ in range(2):  # twice is enough (Kahan and Parlett)
+            vector = vector - V @ gram(comm, RV, vector)
+        image = self._R.apply(vector)
+        after = np.sqrt(gram(comm, vector, image))
+        if not after > 1e-10:
+            return False
+        self._V[:, k], self._RV[:, k] = vector / after, image / after
+        self._Y[:, k] = self._energy.tangent(self._V[:, k])
+        self._Z[:, k] = self._energy.adjoint(self._Y[:, k])
+        self._RinvZ[:, k] = self._R.riesz(self._Z[:, k])
+        self._drift[k] = gram(comm, self._RV[:, k], self._point.departure)
+        self.size += 1
+        return True
+
+    def problem(self) -> ProjectedProblem:
+        return ProjectedProblem(self._Y[:, : self.size], self._point.residual, self._drift[: self.size])
+
+    def total(self, c: np.ndarray) -> np.ndarray:
+        """m − m_ref + Vc."""
+        return self._point.departure + self._V[:, : self.size] @ c
+
+    def gradient(self, c: np.ndarray, weight: float) -> np.ndarray:
+        """R⁻¹ of the residual of the regularised equations at δ = Vc."""
+        return self._gradient + self._RinvZ[:, : self.size] @ c + weight * self.total(c)
+
+    def norm(self, vector: np.ndarray) -> float:
+        """‖vector‖_R."""
+        return float(np.sqrt(max(gram(self._R.comm, vector, self._R.apply(vector)), 0.0)))
+
+    def decrease(self, c: np.ndarray, weight: float) -> float:
+        """Decrease of the regularised linearised energy by δ = Vc."""
+        Y, residual = self._Y[:, : self.size], self._point.residual
+        slope = Y.T @ residual + weight * self._drift[: self.size]
+        return -float(slope @ c + 0.5 * np.sum((Y @ c) ** 2) + 0.5 * weight * c @ c)
+
+    def finish(self, weight: float, c: np.ndarray, misfit: float, *, skip_first: bool = False) -> Basis:
+        k = self.size
+        Y = self._Y[:, :k]
+        values = np.linalg.svd(Y[:, 1:] if skip_first and k > 1 else Y, compute_uv=False) ** 2
+        kept = values[values > RANK_CUT**2 * values[0]] if values[0] > 0 else np.zeros(1)
+        return Basis(
+            V=self._V[:, :k],
+            RV=self._RV[:, :k],
+            Y=Y,
+            Z=self._Z[:, :k],
+            RinvZ=self._RinvZ[:, :k],
+            weight=weight,
+            cautious=float(kept[-1]),
+            coefficients=c,
+            linear_misfit=misfit,
+        )

@@ -1,0 +1,141 @@
+"""The outer loop: model, step, trial by the true energy, stopping."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.flow.builders import Built, ModelBuilder
+from app.flow.krylov import Point
+from app.flow.models import GaussNewtonModel, Model
+from app.flow.protocols import InnerProduct, LeastSquares, Observer
+from app.flow.records import Outcome, Record, StopReason
+from app.flow.steps import Proposal, Step
+from app.parallel import SolveFailed, check_identical, gram
+
+ACCEPT = 1e-4
+"""A trial is accepted if the energy falls by more than this share of the predicted decrease."""
+
+STALL_SHARE, STALL_ITERATIONS = 1e-3, 3
+"""The run has stalled when the misfit fell by less than STALL_SHARE in so many iterations running."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An accepted step."""
+
+    proposal: Proposal
+    model: Model
+    residual: np.ndarray
+    energy: float
+    misfit: float
+    ratio: float
+
+
+def run_flow(
+    energy: LeastSquares,
+    reference: np.ndarray,
+    builder: ModelBuilder,
+    step: Step,
+    target: float | None,
+    max_iterations: int,
+    observer: Observer,
+) -> Outcome:
+    """Minimise the energy from the step's parameters; collective.
+
+    `reference` is m_ref. Stops by `discrepancy` when φ ≤ target (if there is one), `stalled`, when no trial is
+    accepted, or after max_iterations. Raises SolveFailed only if the start itself has no energy.
+    """
+    coefficient = step.values()
+    residual = energy.residual(coefficient)
+    misfit = 0.5 * float(residual @ residual)
+    start = Record(0, coefficient, None, misfit, None, step.size, step.widths)
+    records = [start]
+    observer.iteration(start)
+    gradient: np.ndarray | None = None
+    reason: StopReason | None = _finished(records, target, max_iterations)
+    while reason is None:
+        point = Point(misfit, residual, energy.derivative(residual), coefficient - reference)
+        built = builder.build(energy, coefficient, point)
+        gradient = built.gradient
+        trial, rejected, work = _iterate(energy, built, step, point, reference)
+        if trial is None:
+            reason = "no_accepted_step"
+            break
+        builder.learn(trial.ratio)
+        step.accepted(trial.proposal)
+        if step.widths:
+            check_identical(built.R.comm, step.theta, "the network's parameters")
+        coefficient, residual, misfit = trial.proposal.values, trial.residual, trial.misfit
+        record = _record(len(records), built, trial, step, rejected, work)
+        records.append(record)
+        observer.iteration(record)
+        reason = _finished(records, target, max_iterations)
+    return Outcome(reason, coefficient, step.theta, gradient, records)
+
+
+def _iterate(
+    energy: LeastSquares, built: Built, step: Step, point: Point, reference: np.ndarray
+) -> tuple[Trial | None, int, tuple[int, int]]:
+    """The accepted trial (None if patience ran out), rejected trials, inner steps and expansions."""
+    model = built.model
+    before = point.misfit + _penalty(built.R, model.weight, point.departure)
+    rejected = inner = grown = 0
+    while True:
+        proposal = step.propose(model, before)
+        inner, grown = inner + proposal.inner_steps, grown + proposal.expansions
+        try:
+            residual = energy.residual(proposal.values)
+            misfit = 0.5 * float(residual @ residual)
+            after = misfit + _penalty(built.R, model.weight, proposal.values - reference)
+            ratio = (before - after) / proposal.predicted if proposal.predicted > 0 else 0.0
+        except SolveFailed:
+            ratio = -np.inf
+        if np.isfinite(ratio) and ratio > ACCEPT:
+            return Trial(proposal, model, residual, after, misfit, ratio), rejected, (inner, grown)
+        rejected += 1
+        if rejected > step.patience:
+            return None, rejected, (inner, grown)
+        model = step.rejected(model)
+
+
+def _penalty(R: InnerProduct, weight: float, departure: np.ndarray) -> float:
+    """½w‖m − m_ref‖²_R."""
+    return 0.5 * weight * float(gram(R.comm, departure, R.apply(departure)))
+
+
+def _finished(records: list[Record], target: float | None, max_iterations: int) -> StopReason | None:
+    last = records[-1]
+    if target is not None and last.misfit <= target:
+        return "discrepancy"
+    recent = [record.misfit for record in records[-STALL_ITERATIONS - 1 :]]
+    if len(recent) > STALL_ITERATIONS and all(
+        later > (1 - STALL_SHARE) * earlier for earlier, later in zip(recent, recent[1:], strict=False)
+    ):
+        return "stalled"
+    return "max_iterations" if last.iteration >= max_iterations else None
+
+
+def _record(
+    iteration: int, built: Built, trial: Trial, step: Step, rejected: int, work: tuple[int, int]
+) -> Record:
+    model = trial.model
+    complement = None
+    if isinstance(model, GaussNewtonModel):
+        complement = model.caution * model.basis.cautious
+    return Record(
+        iteration=iteration,
+        coefficient=trial.proposal.values,
+        energy=trial.energy,
+        misfit=trial.misfit,
+        regularisation=trial.energy - trial.misfit,
+        parameters=step.size,
+        widths=step.widths,
+        weight=model.weight,
+        alignment=trial.proposal.alignment,
+        capture=trial.proposal.capture,
+        vectors=built.vectors,
+        complement=complement,
+        trials=rejected,
+        inner_iterations=work[0],
+        expansions=work[1],
+    )

@@ -1,0 +1,106 @@
+"""The flow matrix G = DᵀKD: function-space gradients to parameter updates."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import linalg
+
+from app.flow.protocols import InnerProduct
+from app.parallel import gram, timed
+
+DAMPING = 1e-12
+"""ε as a share of trace G / P."""
+
+CUT = 1e-10
+"""Eigenvalues of G below this share of the largest count as zero in G⁺."""
+
+
+@dataclass(frozen=True)
+class Direction:
+    """A direction in parameter space, v = −(G + εI)⁻¹Dᵀr, with what the solve says of itself."""
+
+    step: np.ndarray
+    slope: float
+    """rᵀDv, the derivative of the energy along it; negative."""
+    damping: float
+    """ε."""
+    rank: int
+    """Eigenvalues of G above the cut."""
+    alignment: float
+    """cos²a, see FlowMatrix.alignment."""
+
+
+class FlowMatrix:
+    """G = DᵀKD for a Jacobian D (a block of P columns) and an inner product K.
+
+    KD is one product of K's sparse matrix with the dense D over all ranks, G one reduction; G is dense, P × P and
+    the same on every rank.
+    """
+
+    def __init__(self, jacobian: np.ndarray, inner: InnerProduct) -> None:
+        self.jacobian = jacobian
+        self.inner = inner
+        self.comm = inner.comm
+        with timed("flow_matrix"):
+            self.image = inner.apply(jacobian)
+            G = gram(self.comm, jacobian, self.image)
+        self._G = 0.5 * (G + G.T)
+
+    @property
+    def size(self) -> int:
+        return len(self._G)
+
+    def to_dense(self) -> np.ndarray:
+        """G, shape (P, P)."""
+        return self._G
+
+    def __matmul__(self, parameters: np.ndarray) -> np.ndarray:
+        return self._G @ parameters
+
+    def pull_back(self, dual: np.ndarray) -> np.ndarray:
+        """Dᵀ dual: a derivative in function space to one in parameter space."""
+        return gram(self.comm, self.jacobian, dual)
+
+    def project(self, block: np.ndarray) -> np.ndarray:
+        """DᵀK block."""
+        return gram(self.comm, self.image, block)
+
+    def pseudo_solve(self, right: np.ndarray) -> np.ndarray:
+        """G⁺ right."""
+        values, vectors = self._kept
+        scaled = (vectors.T @ right).T / values
+        return vectors @ scaled.T
+
+    def damped_solve(self, right: np.ndarray, damping: float) -> np.ndarray:
+        """(G + damping I)⁻¹ right by Cholesky; raises numpy.linalg.LinAlgError if that fails."""
+        shifted = self._G + damping * np.eye(self.size)
+        return linalg.cho_solve(linalg.cho_factor(shifted, overwrite_a=True), right)
+
+    def solve(self, derivative: np.ndarray, gradient: np.ndarray) -> Direction:
+        """The natural direction for a derivative r whose gradient K⁻¹r is known (for the alignment)."""
+        pulled = self.pull_back(derivative)
+        damping = DAMPING * np.trace(self._G) / self.size
+        try:
+            step = -self.damped_solve(pulled, damping)
+        except np.linalg.LinAlgError:  # rounding left G + εI indefinite
+            step = -self.pseudo_solve(pulled)
+        return Direction(
+            step,
+            float(pulled @ step),
+            damping,
+            len(self._kept[0]),
+            self.alignment(derivative, gradient),
+        )
+
+    def alignment(self, derivative: np.ndarray, gradient: np.ndarray) -> float:
+        """cos²a = (rᵀDG⁺Dᵀr) / (rᵀK⁻¹r) in [0, 1]: the share of the ideal decrease the tangent space holds."""
+        pulled = self.pull_back(derivative)
+        ideal = float(gram(self.comm, derivative, gradient))
+        return float(pulled @ self.pseudo_solve(pulled)) / ideal if ideal > 0 else 1.0
+
+    @cached_property
+    def _kept(self) -> tuple[np.ndarray, np.ndarray]:
+        values, vectors = np.linalg.eigh(self._G)
+        kept = values > CUT * max(values[-1], np.finfo(float).tiny)
+        return values[kept], vectors[:, kept]

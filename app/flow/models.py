@@ -1,0 +1,143 @@
+"""Quadratic models of the energy around a coefficient, q(δ) = rᵀδ + ½δᵀKδ, and how rejection changes them."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from app.flow.krylov import RANK_CUT, Basis
+from app.flow.protocols import InnerProduct
+from app.parallel import gram
+
+
+class Model(Protocol):
+    """q(δ) = rᵀδ + ½δᵀKδ with K an inner product; immutable."""
+
+    derivative: np.ndarray
+    """r, a dual vector."""
+    inner: InnerProduct
+    """K."""
+    weight: float
+    """Weight of the regularisation at which trials are judged."""
+
+    def rejected(self) -> "Model":
+        """The more cautious model after a rejected trial; costs no right-hand side."""
+
+
+class LowRank:
+    """K = shift·R + C diag(signs) Cᵀ with R⁻¹C at hand; the inverse by Woodbury costs Riesz solves only.
+
+    C is a block; `overlap` is CᵀR⁻¹C.
+    """
+
+    def __init__(
+        self,
+        R: InnerProduct,
+        shift: float,
+        C: np.ndarray,
+        RinvC: np.ndarray,
+        signs: np.ndarray,
+        overlap: np.ndarray,
+    ) -> None:
+        self.comm = R.comm
+        self._R, self._shift, self._C, self._RinvC, self._signs = R, shift, C, RinvC, signs
+        self._capacitance = shift * np.eye(len(signs)) + signs[:, None] * overlap
+
+    def apply(self, block: np.ndarray) -> np.ndarray:
+        """K @ block."""
+        seen = gram(self.comm, self._C, block)
+        return self._shift * self._R.apply(block) + self._C @ (self._signed(seen))
+
+    def riesz(self, block: np.ndarray) -> np.ndarray:
+        """K⁻¹ @ block."""
+        plain = self._R.riesz(block)
+        seen = gram(self.comm, self._RinvC, block)
+        correction = np.linalg.solve(self._capacitance, self._signed(seen))
+        return (plain - self._RinvC @ correction) / self._shift
+
+    def _signed(self, seen: np.ndarray) -> np.ndarray:
+        return seen * (self._signs if seen.ndim == 1 else self._signs[:, None])
+
+
+@dataclass(frozen=True)
+class GaussNewtonModel:
+    """K = (w + λ)R − λ(RV)(RV)ᵀ + ĴᵀĴ + ηR: exact on V at η = 0, cautious elsewhere (the safe complement).
+
+    Ĵ are the data combinations that the basis saw. λ is the basis's smallest Ritz value times `caution`; a
+    rejection multiplies it by 8, from the second on V is damped too (η = w, then tenfold each time).
+    """
+
+    R: InnerProduct
+    basis: Basis
+    derivative: np.ndarray
+    caution: float = 1.0
+    damping: float = 0.0
+    rejections: int = 0
+
+    @property
+    def weight(self) -> float:
+        return self.basis.weight
+
+    @cached_property
+    def _factors(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+        """C = [RV, Ĵᵀ], R⁻¹C, CᵀR⁻¹C and the number of vectors in V."""
+        basis = self.basis
+        _, s, right = np.linalg.svd(basis.Y, full_matrices=False)
+        kept = s > RANK_CUT * s[0]
+        rotation = right[kept].T / s[kept]
+        C = np.asfortranarray(np.hstack([basis.RV, basis.Z @ rotation]))
+        RinvC = np.asfortranarray(np.hstack([basis.V, basis.RinvZ @ rotation]))
+        return C, RinvC, gram(self.R.comm, C, RinvC), basis.size
+
+    @cached_property
+    def inner(self) -> InnerProduct:
+        C, RinvC, overlap, vectors = self._factors
+        lam = self.caution * self.basis.cautious
+        signs = np.ones(C.shape[1])
+        signs[:vectors] = -lam
+        return LowRank(self.R, self.weight + lam + self.damping, C, RinvC, signs, overlap)
+
+    def rejected(self) -> "GaussNewtonModel":
+        again = self.rejections + 1
+        damping = self.damping
+        if again >= 2:
+            damping = 10.0 * damping if damping else self.weight
+        harder = replace(self, caution=8.0 * self.caution, damping=damping, rejections=again)
+        harder.__dict__["_factors"] = self._factors
+        return harder
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """K / t."""
+
+    plain: InnerProduct
+    time: float
+
+    @property
+    def comm(self):  # noqa: ANN201 - mpi4py's type
+        return self.plain.comm
+
+    def apply(self, block: np.ndarray) -> np.ndarray:
+        return self.plain.apply(block) / self.time
+
+    def riesz(self, block: np.ndarray) -> np.ndarray:
+        return self.plain.riesz(block) * self.time
+
+
+@dataclass(frozen=True)
+class MetricModel:
+    """q(δ) = rᵀδ + δᵀKδ / (2t) of an explicit gradient flow; a rejection halves the time step t."""
+
+    plain: InnerProduct
+    derivative: np.ndarray
+    weight: float
+    time: float
+
+    @cached_property
+    def inner(self) -> InnerProduct:
+        return Scaled(self.plain, self.time)
+
+    def rejected(self) -> "MetricModel":
+        return replace(self, time=0.5 * self.time)

@@ -1,0 +1,92 @@
+"""All that the flow knows of energies, inner products and unknowns. A *block* has the rank's owned rows.
+
+Coefficients are arrays (owned,) and blocks (owned, columns), spread over the ranks of `comm`; data and
+parameters are whole on every rank and the same everywhere.
+"""
+
+from typing import Protocol
+
+import numpy as np
+from mpi4py import MPI
+
+
+class InnerProduct(Protocol):
+    """A symmetric positive definite K on coefficients."""
+
+    comm: MPI.Comm
+
+    def apply(self, block: np.ndarray) -> np.ndarray:
+        """K @ block, for a vector or a block."""
+
+    def riesz(self, block: np.ndarray) -> np.ndarray:
+        """K⁻¹ @ block."""
+
+
+class Regularisation(Protocol):
+    """½w‖m − m_ref‖²_R, where R may depend on the coefficient at the start of an iteration."""
+
+    fixed: bool
+    """Whether R is the same in all iterations."""
+
+    def at(self, coefficient: np.ndarray) -> InnerProduct:
+        """R of an iteration that starts from this coefficient; earlier ones need no longer work."""
+
+
+class LeastSquares(Protocol):
+    """A misfit φ(m) = ½‖e(m)‖² with Jacobian J = ∂e/∂m at the coefficient that was evaluated last."""
+
+    def residual(self, coefficient: np.ndarray) -> np.ndarray:
+        """e(m), shape (readings,); raises app.parallel.SolveFailed."""
+
+    def derivative(self, residual: np.ndarray) -> np.ndarray:
+        """Jᵀe, the derivative of the misfit (a dual vector)."""
+
+    def tangent(self, block: np.ndarray) -> np.ndarray:
+        """J @ block."""
+
+    def adjoint(self, data: np.ndarray) -> np.ndarray:
+        """Jᵀ @ data."""
+
+
+class Candidates(Protocol):
+    """Neurons that might join with outgoing weight zero."""
+
+    tangent: np.ndarray
+    """∂m/∂(outgoing weight) of each, a block."""
+    incoming: np.ndarray
+    """What each is made of, one row a candidate, the same on all ranks."""
+
+
+class Network(Protocol):
+    """m(θ), immutable; θ is passed in, shape (size,), the same on all ranks."""
+
+    size: int
+    widths: tuple[int, ...]
+
+    @property
+    def room(self) -> int:
+        """How many neurons may still join."""
+
+    def values(self, theta: np.ndarray) -> np.ndarray:
+        """m(θ)."""
+
+    def jacobian(self, theta: np.ndarray) -> np.ndarray:
+        """D = ∂m/∂θ, a block of `size` columns."""
+
+    def candidates(
+        self, theta: np.ndarray, count: int, scales: tuple[float, float], rng: np.random.Generator
+    ) -> Candidates:
+        """Random neurons, drawn alike on all ranks."""
+
+    def grown(self, theta: np.ndarray, incoming: np.ndarray) -> tuple["Network", np.ndarray]:
+        """Network and θ with these neurons added and m unchanged."""
+
+
+class Observer(Protocol):
+    """Is told of the run as it goes, on all ranks; decides itself which rank writes."""
+
+    def iteration(self, record: object) -> None:
+        """After each outer iteration (a flow.records.Record)."""
+
+    def note(self, message: str) -> None:
+        """Something the user should read once."""

@@ -1,0 +1,111 @@
+"""Retraction: the parameters whose coefficient follows the model's step, without any PDE solve."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from app.flow.matrix import FlowMatrix
+from app.flow.models import Model
+from app.flow.protocols import Network
+from app.parallel import gram, timed
+
+GAIN = 0.01
+"""An inner step that gains less than this share of the decrease so far is the last."""
+
+MAX_STEPS = 20
+MAX_REJECTED = 12
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A network on its way to minimise q(m(θ) − m_k) over θ."""
+
+    network: Network
+    theta: np.ndarray
+    values: np.ndarray
+    """m(θ)."""
+    delta: np.ndarray
+    """m(θ) − m_k."""
+    dual: np.ndarray
+    """r + Kδ."""
+    q: float
+    """q(δ), negative when something was gained."""
+    inner_steps: int = 0
+    """Levenberg–Marquardt steps so far, rejected ones included."""
+    damping: float | None = field(default=None)
+    """μ, relative to trace G / P, to go on with."""
+
+
+def start_fit(network: Network, theta: np.ndarray, values: np.ndarray, model: Model) -> Fit:
+    """The fit at δ = 0."""
+    return Fit(network, theta, values, np.zeros_like(values), model.derivative, 0.0)
+
+
+def retract(fit: Fit, model: Model, limit: int = MAX_STEPS) -> Fit:
+    """Levenberg–Marquardt from a fit until a step gains less than GAIN of the decrease so far.
+
+    D is new at each accepted step; a step solves (DᵀKD + μI) s = −Dᵀ(r + Kδ) by Cholesky; μ follows the ratio of
+    true to predicted decrease of q (Nielsen 1999).
+    """
+    start = fit.values - fit.delta
+    share, growth = (1e-3 if fit.damping is None else fit.damping), 2.0
+    for _ in range(limit):
+        with timed("jacobian"):
+            D = fit.network.jacobian(fit.theta)
+        G = FlowMatrix(D, model.inner)
+        with timed("retraction"):
+            slope = G.pull_back(fit.dual)
+            unit = max(np.trace(G.to_dense()) / G.size, np.finfo(float).tiny)
+            trial, rejected = None, 0
+            while trial is None and rejected < MAX_REJECTED:
+                trial, ratio = _attempt(fit, model, G, slope, share * unit, start)
+                if trial is None:
+                    rejected += 1
+                    share, growth = share * growth, growth * 2.0
+            if trial is None:
+                return _counted(fit, rejected, share)
+            growth = 2.0
+            share = max(share * max(1 / 3, 1 - (2 * ratio - 1) ** 3), 1e-14)
+            gained = fit.q - trial.q
+            fit = _counted(trial, fit.inner_steps - trial.inner_steps + rejected + 1, share)
+            if gained < GAIN * -fit.q:
+                return fit
+    return fit
+
+
+def _attempt(
+    fit: Fit, model: Model, G: FlowMatrix, slope: np.ndarray, mu: float, start: np.ndarray
+) -> tuple[Fit | None, float]:
+    try:
+        step = -G.damped_solve(slope, mu)
+    except np.linalg.LinAlgError:
+        return None, 0.0
+    predicted = -float(slope @ step + 0.5 * step @ (G @ step))
+    theta = fit.theta + step
+    values = fit.network.values(theta)
+    delta = values - start
+    q, dual = quadratic(model, delta)
+    ratio = (fit.q - q) / predicted if predicted > 0 else 0.0
+    if not (np.isfinite(q) and ratio > 1e-4):
+        return None, 0.0
+    return Fit(fit.network, theta, values, delta, dual, q), ratio
+
+
+def quadratic(model: Model, delta: np.ndarray) -> tuple[float, np.ndarray]:
+    """q(δ) = rᵀδ + ½δᵀKδ and r + Kδ."""
+    image = model.inner.apply(delta)
+    q = gram(model.inner.comm, delta, model.derivative + 0.5 * image)
+    return float(q), model.derivative + image
+
+
+def _counted(fit: Fit, steps: int, damping: float) -> Fit:
+    return Fit(
+        fit.network,
+        fit.theta,
+        fit.values,
+        fit.delta,
+        fit.dual,
+        fit.q,
+        fit.inner_steps + steps,
+        damping,
+    )

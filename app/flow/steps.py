@@ -1,0 +1,220 @@
+"""Steps: how a representation follows a quadratic model."""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from app.flow.expansion import Strategy
+from app.flow.matrix import Direction, FlowMatrix
+from app.flow.models import Model
+from app.flow.protocols import Network
+from app.flow.retraction import Fit, quadratic, retract, start_fit
+from app.parallel import gram, timed
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A trial step and what the model expects of it."""
+
+    theta: np.ndarray
+    values: np.ndarray
+    """m at the trial."""
+    predicted: float
+    """Decrease of the energy that the model predicts, ≥ 0."""
+    alignment: float
+    capture: float
+    """−q(δ) / ½rᵀK⁻¹r: the share of the ideal decrease that the step takes."""
+    inner_steps: int = 0
+    expansions: int = 0
+
+
+class Step(Protocol):
+    """Holds the representation and its parameters; proposes trials and is told which one was accepted."""
+
+    theta: np.ndarray
+    patience: int
+    """Rejected trials in one iteration before the run gives up."""
+    creeps: bool
+    """Whether the step may fall short of the ideal one, and so approach the target from above."""
+
+    @property
+    def size(self) -> int: ...
+    @property
+    def widths(self) -> tuple[int, ...]: ...
+    def values(self) -> np.ndarray: ...
+    def propose(self, model: Model, energy: float) -> Proposal:
+        """A trial from θ for a model; `energy` is the energy at θ."""
+
+    def accepted(self, proposal: Proposal) -> None: ...
+    def rejected(self, model: Model) -> Model:
+        """The model to try next."""
+
+
+class IdealStep:
+    """δ = −K⁻¹r of nodal values: no Jacobian, no inner steps."""
+
+    patience = 8
+    creeps = False
+    widths: tuple[int, ...] = ()
+
+    def __init__(self, theta: np.ndarray, size: int) -> None:
+        self.theta, self.size = theta, size
+
+    def values(self) -> np.ndarray:
+        return self.theta
+
+    def propose(self, model: Model, energy: float) -> Proposal:
+        with timed("krylov"):
+            delta = -model.inner.riesz(model.derivative)
+            decrease = -0.5 * float(gram(model.inner.comm, model.derivative, delta))
+        moved = self.theta + delta
+        return Proposal(moved, moved, decrease, alignment=1.0, capture=1.0)
+
+    def accepted(self, proposal: Proposal) -> None:
+        self.theta = proposal.theta
+
+    def rejected(self, model: Model) -> Model:
+        return model.rejected()
+
+
+@dataclass(frozen=True)
+class GrowthRule:
+    """While capture is below `capture` and more than the share `missing` of the energy is missing, grow."""
+
+    strategy: Strategy
+    capture: float = 0.8
+    missing: float = 0.01
+    rounds: int = 8
+
+
+class _NetworkStep:
+    """A network and its parameters."""
+
+    creeps = True
+
+    def __init__(self, network: Network, theta: np.ndarray, growth: GrowthRule | None) -> None:
+        self.network, self.theta, self.growth = network, theta, growth
+
+    @property
+    def size(self) -> int:
+        return self.network.size
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        return self.network.widths
+
+    def values(self) -> np.ndarray:
+        return self.network.values(self.theta)
+
+    def accepted(self, proposal: Proposal) -> None:
+        self.theta = proposal.theta
+
+    def _look(self, model: Model) -> tuple[FlowMatrix, Direction, float]:
+        """Flow matrix and natural direction at θ, and the ideal decrease ½rᵀK⁻¹r."""
+        with timed("jacobian"):
+            D = self.network.jacobian(self.theta)
+        G = FlowMatrix(D, model.inner)
+        with timed("flow_matrix"):
+            gradient = model.inner.riesz(model.derivative)
+            direction = G.solve(model.derivative, gradient)
+        return G, direction, 0.5 * float(gram(model.inner.comm, model.derivative, gradient))
+
+    def _grow(self, G: FlowMatrix, fit: Fit, wanted: float) -> Fit | None:
+        """Fit and θ with new neurons, chosen at the fit; None if nothing helps."""
+        assert self.growth is not None
+        chosen = self.growth.strategy.choose(self.network, fit.theta, G, fit.dual, wanted).incoming
+        if not len(chosen):
+            return None
+        larger, theta = self.network.grown(fit.theta, chosen)
+        _, self.theta = self.network.grown(self.theta, chosen)
+        self.network = larger
+        return replace(fit, network=larger, theta=theta)
+
+
+class RetractedStep(_NetworkStep):
+    """θ minimises q(m(θ) − m_k), growing while too much of the ideal decrease is missing."""
+
+    patience = 8
+
+    def propose(self, model: Model, energy: float) -> Proposal:
+        """See Step."""
+        start = self.values()
+        _, direction, ideal = self._look(model)
+        fit = retract(start_fit(self.network, self.theta, start, model), model)
+        rule, expansions = self.growth, 0
+        while (
+            rule is not None
+            and expansions < rule.rounds
+            and self.network.room > 0
+            and -fit.q < rule.capture * ideal
+            and ideal + fit.q > rule.missing * energy
+        ):
+            with timed("jacobian"):
+                D = fit.network.jacobian(fit.theta)
+            grown = self._grow(FlowMatrix(D, model.inner), fit, ideal + fit.q)
+            if grown is None:
+                break
+            expansions += 1
+            fit = retract(grown, model)
+        capture = -fit.q / ideal if ideal > 0 else 1.0
+        return Proposal(
+            fit.theta,
+            fit.values,
+            -fit.q,
+            direction.alignment,
+            capture,
+            fit.inner_steps,
+            expansions,
+        )
+
+    def rejected(self, model: Model) -> Model:
+        return model.rejected()
+
+
+class PlainStep(_NetworkStep):
+    """θ + t·v with v = −(G + εI)⁻¹Dᵀr, the explicit Euler step; a rejection halves t (Armijo)."""
+
+    patience = 40
+
+    def __init__(self, network: Network, theta: np.ndarray, growth: GrowthRule | None) -> None:
+        super().__init__(network, theta, growth)
+        self._time = 1.0
+
+    def propose(self, model: Model, energy: float) -> Proposal:
+        """See Step; the network grows before the step, by the alignment in place of the capture."""
+        start = self.values()
+        G, direction, ideal = self._look(model)
+        alignment, rule, expansions = direction.alignment, self.growth, 0
+        while (
+            rule is not None
+            and expansions < rule.rounds
+            and self.network.room > 0
+            and direction.alignment < rule.capture
+            and (1 - direction.alignment) * ideal > rule.missing * energy
+        ):
+            at_rest = start_fit(self.network, self.theta, start, model)
+            if self._grow(G, at_rest, (1 - direction.alignment) * ideal) is None:
+                break
+            expansions += 1
+            G, direction, _ = self._look(model)
+        theta = self.theta + self._time * direction.step
+        values = self.network.values(theta)
+        q, _ = quadratic(model, values - start)
+        capture = -q / ideal if ideal > 0 else 1.0
+        predicted = -self._time * direction.slope
+        return Proposal(theta, values, predicted, alignment, capture, 0, expansions)
+
+    def accepted(self, proposal: Proposal) -> None:
+        super().accepted(proposal)
+        self._time = min(1.0, 2.0 * self._time)
+
+    def rejected(self, model: Model) -> Model:
+        self._time *= 0.5
+        return model
+
+
+STEPS: dict[str, type[RetractedStep] | type[PlainStep]] = {
+    "retracted": RetractedStep,
+    "plain": PlainStep,
+}

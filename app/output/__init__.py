@@ -1,0 +1,22 @@
+"""What a run leaves behind and says: history, console, fields, picture, summary."""
+
+from app.output.console import Terminal
+from app.output.fields import write_fields
+from app.output.folder import FolderTaken, prepare
+from app.output.history import History, Row
+from app.output.picture import draw_fields
+from app.output.summary import records_summary, resources, status, write_json
+
+__all__ = [
+    "FolderTaken",
+    "History",
+    "Row",
+    "Terminal",
+    "draw_fields",
+    "prepare",
+    "records_summary",
+    "resources",
+    "status",
+    "write_fields",
+    "write_json",
+]

@@ -1,0 +1,85 @@
+"""What the user sees while it runs: one line an outer iteration, and a progress bar on a terminal."""
+
+import math
+import sys
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from app.output.history import Row
+
+HEADING = " it      energy     misfit/target   error  align  capture  params  vectors  solves   rhs  seconds"
+
+
+class Terminal:
+    """Lines on standard output; use as a context manager on rank 0."""
+
+    def __init__(self, target: float | None, *, quiet: bool = False) -> None:
+        self._console = Console(file=sys.stdout, quiet=quiet, highlight=False, soft_wrap=True, markup=False)
+        self._target = target
+        self._first: float | None = None
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+            disable=quiet or not self._console.is_terminal,
+        )
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> "Terminal":
+        self._progress.start()
+        self._task = self._progress.add_task("starting", total=None)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def note(self, message: str) -> None:
+        """A line that stands for itself."""
+        self._console.print(message)
+
+    def row(self, row: Row) -> None:
+        """The line of an outer iteration; the bar shows how far the misfit has come on a logarithmic scale."""
+        if row.record.iteration == 0:
+            self.note(HEADING)
+        self.note(line(row, self._target))
+        misfit = row.record.misfit
+        self._first = self._first or misfit
+        if self._task is not None and self._target is not None and 0 < self._target < self._first:
+            total = math.log(self._first / self._target)
+            done = min(max(math.log(self._first / max(misfit, 1e-300)), 0.0), total)
+            self._progress.update(
+                self._task,
+                total=total,
+                completed=done,
+                description=f"iteration {row.record.iteration + 1}",
+            )
+
+
+def line(row: Row, target: float | None) -> str:
+    """One outer iteration in one line, under HEADING; a dot stands for what is not known."""
+    record = row.record
+    misfit = f"{record.misfit:.4g}"
+    if target is not None:
+        misfit += f"/{target:.4g}"
+    rejected = f"  {record.trials} rejected" if record.trials else ""
+    grown = f"  grew to {'-'.join(map(str, record.widths))}" if record.expansions else ""
+    return (
+        f"{record.iteration:3d}  {_number(record.energy, '10.4g')}  {misfit:>16}"
+        f"  {_number(row.relative_error, '6.4f')}  {_number(record.alignment, '5.3f')}"
+        f"    {_number(record.capture, '5.3f')}  {record.parameters:6d}  {record.vectors:7d}"
+        f"  {row.state_solves:6d}  {row.linear_solves:4d}  {row.seconds:7.1f}{grown}{rejected}"
+    )
+
+
+def _number(value: float | None, spec: str) -> str:
+    width = int(spec.split(".")[0])
+    return "·".rjust(width) if value is None else format(value, spec)

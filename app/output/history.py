@@ -1,0 +1,116 @@
+"""The history of a run: one row an outer iteration, written to history.csv as it happens."""
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from mpi4py import MPI
+
+from app.flow import Record
+from app.parallel import on_root, seconds, timed
+
+COLUMNS = (
+    "iteration", "energy", "misfit", "regularisation", "weight", "relative_error", "alignment",
+    "capture", "vectors", "lambda", "trials", "width", "parameters", "state_solves",
+    "linear_solves", "inner_iterations", "seconds",
+)  # fmt: skip
+
+
+class Work(Protocol):
+    """Counts of solves so far (app.fem.Counts)."""
+
+    state_solves: int
+
+    @property
+    def linear_solves(self) -> int:
+        """Right-hand sides so far."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A record with what only the run knows: the error against a truth, the work and the time so far."""
+
+    record: Record
+    relative_error: float | None
+    state_solves: int
+    linear_solves: int
+    inner_iterations: int
+    seconds: float
+
+    def cells(self) -> dict[str, Any]:
+        """Values by column; None is an empty cell."""
+        record = self.record
+        return {
+            "iteration": record.iteration,
+            "energy": record.energy,
+            "misfit": record.misfit,
+            "regularisation": record.regularisation,
+            "weight": record.weight,
+            "relative_error": self.relative_error,
+            "alignment": record.alignment,
+            "capture": record.capture,
+            "vectors": record.vectors,
+            "lambda": record.complement,
+            "trials": record.trials,
+            "width": sum(record.widths),
+            "parameters": record.parameters,
+            "state_solves": self.state_solves,
+            "linear_solves": self.linear_solves,
+            "inner_iterations": self.inner_iterations,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+class Listener(Protocol):
+    """Is shown each row, on rank 0 only."""
+
+    def row(self, row: Row) -> None: ...
+    def note(self, message: str) -> None: ...
+
+
+class History:
+    """The flow's observer: completes records to rows on all ranks; rank 0 writes them and tells a listener."""
+
+    def __init__(
+        self,
+        comm: MPI.Comm,
+        path: Path,
+        work: Callable[[], Work],
+        error: Callable[[Any], float] | None,
+        listener: Listener,
+    ) -> None:
+        self._comm, self._path, self._work, self._error = comm, path, work, error
+        self._listener = listener
+        self.rows: list[Row] = []
+        on_root(comm, self._begin)
+
+    def iteration(self, record: Record) -> None:
+        """Complete, write and show a record; collective."""
+        with timed("output"):
+            work = self._work()
+            row = Row(
+                record,
+                None if self._error is None else self._error(record.coefficient),
+                work.state_solves,
+                work.linear_solves,
+                record.inner_iterations + (self.rows[-1].inner_iterations if self.rows else 0),
+                sum(seconds().values()),
+            )
+            self.rows.append(row)
+            on_root(self._comm, lambda: self._write(row))
+
+    def note(self, message: str) -> None:
+        """Show a message once."""
+        if self._comm.rank == 0:
+            self._listener.note(message)
+
+    def _begin(self) -> None:
+        with self._path.open("w", newline="") as file:
+            csv.DictWriter(file, COLUMNS).writeheader()
+
+    def _write(self, row: Row) -> None:
+        with self._path.open("a", newline="") as file:
+            csv.DictWriter(file, COLUMNS).writerow(row.cells())
+        self._listener.row(row)

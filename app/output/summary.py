@@ -1,0 +1,84 @@
+"""summary.json: the run in numbers, under the names that other programs may rely on."""
+
+import json
+import platform
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from mpi4py import MPI
+
+from app.flow import Record, StopReason
+from app.output.history import Row
+from app.parallel import peak_memory_mb, seconds
+
+PACKAGES = (
+    "fenics-dolfinx",
+    "dolfinx-solver-real",
+    "petsc4py",
+    "mpi4py",
+    "torch",
+    "numpy",
+    "enngf",
+)
+
+CONVERGED: tuple[StopReason, ...] = ("discrepancy", "minimum")
+
+
+def status(reason: StopReason, *, target_known: bool) -> str:
+    """`converged` or `stopped`; a stall is convergence where no target was set."""
+    converged = reason in CONVERGED or (reason == "stalled" and not target_known)
+    return "converged" if converged else "stopped"
+
+
+def records_summary(rows: Sequence[Row]) -> dict[str, Any]:
+    """What the history adds up to."""
+    records: list[Record] = [row.record for row in rows]
+    last = records[-1]
+    return {
+        "energy": last.energy,
+        "misfit": last.misfit,
+        "regularisation": last.regularisation,
+        "regularisation_weight": last.weight,
+        "relative_error": rows[-1].relative_error,
+        "alignment": last.alignment,
+        "capture": last.capture,
+        "parameters": last.parameters,
+        "widths": list(last.widths),
+        "outer_iterations": last.iteration,
+        "inner_iterations": rows[-1].inner_iterations,
+        "expansions": sum(record.expansions for record in records),
+        "rejected_trials": sum(record.trials for record in records),
+        "krylov_vectors": sum(record.vectors for record in records),
+    }
+
+
+def resources(comm: MPI.Comm) -> dict[str, Any]:
+    """Ranks, seconds of the slowest rank (parts that add up to the whole), memory of the largest; collective."""
+    spent = comm.allgather(seconds())
+    slowest = max(spent, key=lambda parts: sum(parts.values()))
+    return {
+        "ranks": comm.size,
+        "wall_seconds": sum(slowest.values()),
+        "seconds": slowest,
+        "peak_memory_mb": comm.allreduce(peak_memory_mb(), op=MPI.MAX),
+        "versions": _versions(),
+    }
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write, or leave the file that was there as it was."""
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+    part.replace(path)
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions

@@ -1,0 +1,24 @@
+"""What every room needs to run on many ranks: agreed failure, timing, blocks of columns, linear solvers."""
+
+from app.parallel.agreement import FailedElsewhere, agreed, check_identical, on_root
+from app.parallel.blocks import dense_matrix, gram, multiply, multiply_transpose, norm
+from app.parallel.solver import LinearSolver, SolveFailed
+from app.parallel.timing import peak_memory_mb, seconds, started, timed
+
+__all__ = [
+    "FailedElsewhere",
+    "LinearSolver",
+    "SolveFailed",
+    "agreed",
+    "check_identical",
+    "dense_matrix",
+    "gram",
+    "multiply",
+    "multiply_transpose",
+    "norm",
+    "on_root",
+    "peak_memory_mb",
+    "seconds",
+    "started",
+    "timed",
+]

@@ -1,0 +1,25 @@
+"""How a coefficient is represented: networks with their Jacobian and function-preserving growth, nodal values."""
+
+import torch
+
+from app.unknowns.activations import ACTIVATIONS, TRANSFORMS, Bounded, Identity, Transform
+from app.unknowns.network import Candidates, Network, Nodes
+from app.unknowns.nodal import Nodal
+
+__all__ = [
+    "ACTIVATIONS",
+    "TRANSFORMS",
+    "Bounded",
+    "Candidates",
+    "Identity",
+    "Network",
+    "Nodal",
+    "Nodes",
+    "Transform",
+    "one_thread",
+]
+
+
+def one_thread() -> None:
+    """Keep torch to one thread a rank; a number derived from the core count can come out as zero."""
+    torch.set_num_threads(1)

@@ -1,0 +1,93 @@
+"""Activations with their derivatives, and transforms of the network's output."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+
+Function = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+
+
+def tanh(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """tanh z and its derivative."""
+    h = torch.tanh(z)
+    return h, 1.0 - h * h
+
+
+def sine(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """sin z and its derivative."""
+    return torch.sin(z), torch.cos(z)
+
+
+def gelu(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """z Φ(z), with Φ the standard normal distribution function (exact, not the tanh form), and its derivative."""
+    phi = 0.5 * (1.0 + torch.erf(z / math.sqrt(2.0)))
+    density = torch.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
+    return z * phi, phi + z * density
+
+
+ACTIVATIONS: dict[str, Function] = {"tanh": tanh, "sine": sine, "gelu": gelu}
+"""Each maps z to (activation, derivative)."""
+
+
+class Transform(Protocol):
+    """How the network's output s becomes the coefficient, m = T(s)."""
+
+    def inverse(self, values: np.ndarray) -> np.ndarray:
+        """s with T(s) = values."""
+
+    def value(self, s: np.ndarray) -> np.ndarray:
+        """T(s)."""
+
+    def slope(self, s: np.ndarray) -> np.ndarray | None:
+        """T′(s); None where it is 1 everywhere."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """m = s."""
+
+    def inverse(self, values: np.ndarray) -> np.ndarray:
+        return values
+
+    def value(self, s: np.ndarray) -> np.ndarray:
+        return s
+
+    def slope(self, s: np.ndarray) -> np.ndarray | None:
+        return None
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """m = low + (high − low) / (1 + e^−s), strictly between the bounds."""
+
+    low: float
+    high: float
+
+    def inverse(self, values: np.ndarray) -> np.ndarray:
+        """Raises ValueError where a value is not strictly between the bounds."""
+        share = (values - self.low) / (self.high - self.low)
+        if len(share) and not (share.min() > 0 and share.max() < 1):
+            worst = values[np.argmax(np.abs(share - 0.5))]
+            raise ValueError(
+                f"found a reference of {worst:.6g}, expected values strictly between "
+                f"the bounds {self.low:g} and {self.high:g}"
+            )
+        return np.log(share) - np.log1p(-share)
+
+    def value(self, s: np.ndarray) -> np.ndarray:
+        return self.low + (self.high - self.low) * _logistic(s)
+
+    def slope(self, s: np.ndarray) -> np.ndarray | None:
+        share = _logistic(s)
+        return (self.high - self.low) * share * (1.0 - share)
+
+
+TRANSFORMS: dict[str, Callable[..., Transform]] = {"identity": Identity, "bounded": Bounded}
+
+
+def _logistic(s: np.ndarray) -> np.ndarray:
+    return 0.5 * (1.0 + np.tanh(0.5 * s))
