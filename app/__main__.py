@@ -60,9 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _start(options: argparse.Namespace, petsc: list[str]) -> int:
-    import app  # noqa: F401 - sets the environment before anything numerical loads
-
     import petsc4py
+
+    import app  # noqa: F401 - sets the environment before anything numerical loads
 
     petsc4py.init(["app", *petsc])
     from mpi4py import MPI

@@ -66,7 +66,8 @@ def prepare(comm: MPI.Comm, case: Case) -> Setup:
             f"{case.where('regularisation', name, 'weight')}: found discrepancy with data that have "
             "no column sigma, expected a number or data with sigma"
         ])  # fmt: skip
-    energy = InverseProblem(forward, data.values, data.sigma if known else np.ones(len(data.values)))
+    sigma = np.ones(len(data.values)) if data.sigma is None else data.sigma
+    energy = InverseProblem(forward, data.values, sigma)
     target = 0.5 * case.flow.discrepancy**2 * len(data.values) if known else None
     return Setup(case, name, domain, coefficient, forward, data, energy, target)
 
@@ -88,8 +89,7 @@ def run(setup: Setup, folder: Path, *, quiet: bool = False) -> dict[str, Any]:
     error = None
     if unknown.truth is not None:
         error = fem.RelativeError(setup.coefficient, unknown.truth)
-    terminal = output.Terminal(setup.target, quiet=quiet or comm.rank > 0)
-    with terminal:
+    with output.Terminal(setup.target, quiet=quiet or comm.rank > 0) as terminal:
         for line in _opening(setup):
             terminal.note(line)
         history = output.History(comm, folder / "history.csv", lambda: setup.forward.counts, error, terminal)
@@ -196,12 +196,11 @@ def _step(setup: Setup, reference: np.ndarray) -> flow.Step:
             raise CaseError([f"{where}: {error}"]) from None
     network = unknowns.Network(chosen.hidden, nodes, chosen.activation, transform, chosen.max_width)
     growth = None
-    if case.expansion.strategy != "none":
-        options = case.expansion
-        strategy = flow.STRATEGIES[options.strategy](
-            _stream(case, "candidates"), options.candidates, options.scales
-        )
-        growth = flow.GrowthRule(strategy, options.capture, options.missing, options.rounds)
+    rule = case.expansion
+    if rule.strategy != "none":
+        rng = _stream(case, "candidates")
+        strategy = flow.STRATEGIES[rule.strategy](rng, rule.candidates, rule.scales)
+        growth = flow.GrowthRule(strategy, rule.capture, rule.missing, rule.rounds)
     start = network.start(_stream(case, "network"))
     return flow.STEPS[case.flow.step](network, start, growth)
 

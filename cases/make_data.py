@@ -1,8 +1,8 @@
 """Make the cases' data: `python cases/make_data.py [CASE …]`.
 
-The truth of a case is put into the case's own equation on a mesh three times as fine, with elements one degree
-higher than the inversion's, so that no inversion uses the discretisation that made its data. Serial; the points
-and the noise come from fixed seeds, so that the files are the same each time.
+The truth of a case is put into the case's own equation on a mesh three times as fine, with elements one
+degree higher than the inversion's, so that no inversion uses the discretisation that made its data. Serial;
+the points and the noise come from fixed seeds, so that the files are the same each time.
 """
 
 import csv
@@ -71,14 +71,14 @@ def main(names: list[str]) -> None:
         values = exact + sigma * rng.standard_normal(len(points))
         with path.open("w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["x", "y", "z"][: points.shape[1]] + ["value", "sigma"])
+            writer.writerow([*"xyz"[: points.shape[1]], "value", "sigma"])
             for point, value in zip(points, values, strict=True):
                 writer.writerow([f"{x:.12g}" for x in point] + [f"{value:.12g}", f"{sigma:.6g}"])
         print(f"{path.name}: {len(points)} readings, sigma {sigma:.4g}")
 
 
 def solve_finely(case: Case, points: np.ndarray) -> tuple[np.ndarray, float]:
-    """The state at the points, and its largest nodal value, for the exact truth on the fine discretisation."""
+    """The state at the points, and its largest nodal value, for the truth on the fine discretisation."""
     comm = MPI.COMM_SELF
     domain = _fine_mesh(comm, case)
     unknown = next(iter(case.unknowns.values()))

@@ -1,4 +1,4 @@
-"""Finite elements: meshes, equations, the forward map with tangent and adjoint, observations, inner products."""
+"""Finite elements: meshes, equations, the forward map with its adjoint, observations, inner products."""
 
 from app.fem.equations import EQUATIONS, BoundaryCondition, Diffusion, Equation
 from app.fem.forward import Counts, ForwardModel

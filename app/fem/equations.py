@@ -19,9 +19,11 @@ class BoundaryCondition:
 
 
 class Equation(Protocol):
-    """A(u, m; v) = 0 for all v. At present linear and symmetric in u, with homogeneous tests on Dirichlet parts."""
+    """A(u, m; v) = 0 for all v that vanish on Dirichlet parts; at present linear and symmetric in u."""
 
-    boundary: Mapping[str, BoundaryCondition]
+    @property
+    def boundary(self) -> Mapping[str, BoundaryCondition]:
+        """Conditions by name."""
 
     def residual(self, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
         """UFL form of A; `ds(i)` is the measure of the i-th boundary condition's part."""
@@ -29,7 +31,7 @@ class Equation(Protocol):
 
 @dataclass(frozen=True)
 class Diffusion:
-    """−∇·(exp(m) ∇u) = source, with u or the flux exp(m) ∂u/∂n given on the boundary; m is the log-diffusivity."""
+    """−∇·(exp(m) ∇u) = source, u or the flux exp(m) ∂u/∂n given on the boundary; m is log-diffusivity."""
 
     source: Field
     boundary: Mapping[str, BoundaryCondition]

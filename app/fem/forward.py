@@ -6,14 +6,16 @@ from typing import Any
 import numpy as np
 import ufl
 from dolfinx import fem
-from dolfinx.fem import petsc as fem_petsc
+from dolfinx.fem import petsc as _fem_petsc
 from dolfinx.mesh import meshtags
 from mpi4py import MPI
-from petsc4py import PETSc
 
 from app.fem.equations import BoundaryCondition, Equation
 from app.fem.spaces import CoefficientSpace
 from app.parallel import LinearSolver, SolveFailed, multiply, multiply_transpose, timed
+from app.parallel.blocks import PETSc
+
+fem_petsc: Any = _fem_petsc  # its overloads by singledispatch are unknown to type checkers
 
 
 @dataclass
@@ -37,9 +39,10 @@ class Counts:
 class ForwardModel:
     """State, tangent and adjoint of one equation that is linear and symmetric in the state.
 
-    Blocks of coefficients have the rank's owned rows (app.parallel.blocks); data are whole on every rank, shape
-    (readings,) or (readings, columns). State and coefficient live in separate space objects even when their
-    elements agree: a Dirichlet condition on a shared one would delete columns of the mixed derivative.
+    Blocks of coefficients have the rank's owned rows (app.parallel.blocks); data are whole on every
+    rank, shape (readings,) or (readings, columns). State and coefficient live in separate space objects
+    even when their elements agree: a Dirichlet condition on a shared one would delete columns of the
+    mixed derivative.
     """
 
     def __init__(
@@ -69,8 +72,8 @@ class ForwardModel:
         fixed = [bc.dof_indices()[0] for bc in self._bcs] or [np.empty(0, dtype=np.int32)]
         fixed_dofs = np.unique(np.concatenate(fixed))
         self._fixed = fixed_dofs[fixed_dofs < self._owned]
-        self._operator = fem_petsc.create_matrix(self._by_state)
-        self._sensitivity = fem_petsc.create_matrix(self._by_coefficient)
+        self._operator: Any = fem_petsc.create_matrix(self._by_state)
+        self._sensitivity: Any = fem_petsc.create_matrix(self._by_coefficient)
         self._sensitivity_current = False
 
     @property
@@ -91,8 +94,8 @@ class ForwardModel:
     def solve(self, values: np.ndarray) -> np.ndarray:
         """Solve the state equation for nodal values of m and return Bu, whole on every rank.
 
-        The tangent and the adjoint then refer to this m. Raises SolveFailed on all ranks if exp overflows, the
-        operator is singular or the state is not finite.
+        The tangent and the adjoint then refer to this m. Raises SolveFailed on all ranks if exp
+        overflows, the operator is singular or the state is not finite.
         """
         self.counts.state_solves += 1
         self.coefficient.assign(self._m, values)
@@ -102,7 +105,7 @@ class ForwardModel:
             self._operator.zeroEntries()
             fem_petsc.assemble_matrix(self._operator, self._by_state, bcs=self._bcs)
             self._operator.assemble()
-            right = fem_petsc.assemble_vector(self._residual)
+            right: Any = fem_petsc.assemble_vector(self._residual)
             right.ghostUpdate(addv=PETSc.InsertMode.ADD, mode=PETSc.ScatterMode.REVERSE)
             negative = -right.array
             right.destroy()
@@ -149,7 +152,7 @@ class ForwardModel:
         return self._solver.solve(right)
 
     def _by_m(self) -> Any:
-        """∂A/∂m at the last solved state, shape (state dofs, coefficient dofs), assembled when first asked for."""
+        """∂A/∂m at the last state, shape (state dofs, coefficient dofs); assembled when first asked for."""
         if not self._sensitivity_current:
             with timed("assembly"):
                 self._sensitivity.zeroEntries()

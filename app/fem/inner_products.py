@@ -11,7 +11,6 @@ from mpi4py import MPI
 
 from app.fem.spaces import CoefficientSpace
 from app.parallel import LinearSolver, multiply, timed
-from app.parallel.solver import Kind
 
 EDGE_SHARE = 0.3
 """β of the edge-preserving weight as a share of the root mean square of |∇m|."""
@@ -61,7 +60,8 @@ class H1:
 class EdgePreserving:
     """Lagged R = ∫ρ∇·∇ + ℓ⁻²∫··, ρ = β/√(|∇m|² + β²), β = 0.3 rms|∇m|; ρ = 1 where m is constant.
 
-    Small gradients are smoothed and large ones kept, as in lagged-diffusivity total variation (Vogel and Oman 1996).
+    Small gradients are smoothed and large ones kept, as in lagged-diffusivity total variation (Vogel and
+    Oman 1996).
     """
 
     fixed = False
@@ -72,7 +72,7 @@ class EdgePreserving:
         self.solver = solver
         self._space = space
         self._m = fem.Function(space.space)
-        self._beta = fem.Constant(mesh, 1.0)
+        self._beta: Any = fem.Constant(mesh, 1.0)
         square = ufl.inner(ufl.grad(self._m), ufl.grad(self._m))
         rho = self._beta / ufl.sqrt(square + self._beta**2)
         form = rho * ufl.inner(ufl.grad(u), ufl.grad(v)) * ufl.dx + mass * u * v * ufl.dx

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 from dolfinx.geometry import determine_point_ownership
-from petsc4py import PETSc
 
 from app.fem.meshes import TaggedMesh
+from app.parallel.blocks import PETSc
 
 OUTSIDE = 1e-10
 """A point may lie outside the mesh by this share of the bounding box's diagonal."""
@@ -27,9 +27,9 @@ class PointOutside(ValueError):
 def point_matrix(domain: TaggedMesh, space: Any, points: np.ndarray) -> Any:
     """B with (Bu)_i = u(x_i) for a scalar Lagrange space; a point on shared facets has one row.
 
-    `points`, shape (n, dimension), is the same on all ranks. B has shape (n, state dofs); its rows are spread in
-    equal contiguous parts, in the order of the points, whichever rank holds the point's cell. Raises
-    PointOutside on all ranks.
+    `points`, shape (n, dimension), is the same on all ranks. B has shape (n, state dofs); its rows are
+    spread in equal contiguous parts, in the order of the points, whichever rank holds the point's cell.
+    Raises PointOutside on all ranks.
     """
     comm = domain.comm
     tolerance = OUTSIDE * domain.diagonal

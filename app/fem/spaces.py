@@ -22,8 +22,8 @@ class Field(Protocol):
 class CoefficientSpace:
     """Continuous Lagrange space of a coefficient m.
 
-    `coordinates` has shape (owned, dimension), rows ordered as the rank's owned dofs, which is the order of the
-    rows of every block and of every array of nodal values.
+    `coordinates` has shape (owned, dimension), rows ordered as the rank's owned dofs, which is the order of
+    the rows of every block and of every array of nodal values.
     """
 
     def __init__(self, domain: TaggedMesh, degree: int) -> None:

@@ -1,4 +1,4 @@
-"""The flow: Krylov model, flow matrix, retraction, expansion and the outer loop, knowing neither mesh nor PDE."""
+"""The flow: Krylov model, flow matrix, retraction, expansion, outer loop; knows neither mesh nor PDE."""
 
 from app.flow.builders import GaussNewtonBuilder, MetricBuilder, ModelBuilder
 from app.flow.expansion import STRATEGIES, GainExpansion

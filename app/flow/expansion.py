@@ -1,8 +1,8 @@
 """Expansion: the neurons that let the network follow what function space asks for.
 
-A candidate enters with outgoing weight zero, so m stays and only its activation ψ joins the tangent space. With
-Ψ⊥ = Ψ − DG⁺DᵀKΨ, s = Ψ⊥ᵀ(r + Kδ) and H = Ψ⊥ᵀKΨ⊥ the best tangent step with the block Ψ is better than without it by
-exactly ½sᵀH⁺s; neurons are chosen greedily with re-orthogonalisation (docs/method.md).
+A candidate enters with outgoing weight zero, so m stays and only its activation ψ joins the tangent
+space. With Ψ⊥ = Ψ − DG⁺DᵀKΨ, s = Ψ⊥ᵀ(r + Kδ) and H = Ψ⊥ᵀKΨ⊥ the best tangent step with the block Ψ is better
+than without it by exactly ½sᵀH⁺s; neurons are chosen greedily with re-orthogonalisation (docs/method.md).
 """
 
 from dataclasses import dataclass
@@ -15,10 +15,13 @@ from app.flow.protocols import Network
 from app.parallel import gram, timed
 
 DEPENDENT = 1e-10
-"""A candidate whose square norm outside the tangent space is below this share of its square norm adds nothing."""
+"""A candidate with less than this share of its square norm outside the tangent space adds nothing."""
 
 FEWEST, MOST = 2, 24
 """Neurons that join at once."""
+
+DIMINISHED = 0.0
+"""A neuron that gains less than this share of the first one's gain waits for the next round."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ def greedy(
             break
         scores = np.where(free, 0.5 * s**2 / np.where(free, np.diag(H), 1.0), 0.0)
         best = int(np.argmax(_six_digits(scores)))
-        if not scores[best] > 0:
+        if not scores[best] > 0 or (len(chosen) >= FEWEST and scores[best] < DIMINISHED * gains[0]):
             break
         chosen.append(best)
         gains.append(float(scores[best]))

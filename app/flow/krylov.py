@@ -189,7 +189,7 @@ class _Growing:
 
     def norm(self, vector: np.ndarray) -> float:
         """‖vector‖_R."""
-        return float(np.sqrt(max(gram(self._R.comm, vector, self._R.apply(vector)), 0.0)))
+        return float(np.sqrt(max(float(gram(self._R.comm, vector, self._R.apply(vector))), 0.0)))
 
     def decrease(self, c: np.ndarray, weight: float) -> float:
         """Decrease of the regularised linearised energy by δ = Vc."""

@@ -1,6 +1,7 @@
 """The outer loop: model, step, trial by the true energy, stopping."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -42,8 +43,8 @@ def run_flow(
 ) -> Outcome:
     """Minimise the energy from the step's parameters; collective.
 
-    `reference` is m_ref. Stops by `discrepancy` when φ ≤ target (if there is one), `stalled`, when no trial is
-    accepted, or after max_iterations. Raises SolveFailed only if the start itself has no energy.
+    `reference` is m_ref. Stops by `discrepancy` when φ ≤ target (if there is one), `stalled`, when no trial
+    is accepted, or after max_iterations. Raises SolveFailed only if the start itself has no energy.
     """
     coefficient = step.values()
     residual = energy.residual(coefficient)
@@ -109,7 +110,7 @@ def _finished(records: list[Record], target: float | None, max_iterations: int) 
         return "discrepancy"
     recent = [record.misfit for record in records[-STALL_ITERATIONS - 1 :]]
     if len(recent) > STALL_ITERATIONS and all(
-        later > (1 - STALL_SHARE) * earlier for earlier, later in zip(recent, recent[1:], strict=False)
+        later > (1 - STALL_SHARE) * earlier for earlier, later in pairwise(recent)
     ):
         return "stalled"
     return "max_iterations" if last.iteration >= max_iterations else None

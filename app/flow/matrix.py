@@ -34,8 +34,8 @@ class Direction:
 class FlowMatrix:
     """G = DᵀKD for a Jacobian D (a block of P columns) and an inner product K.
 
-    KD is one product of K's sparse matrix with the dense D over all ranks, G one reduction; G is dense, P × P and
-    the same on every rank.
+    KD is one product of K's sparse matrix with the dense D over all ranks, G one reduction; G is dense,
+    P × P and the same on every rank.
     """
 
     def __init__(self, jacobian: np.ndarray, inner: InnerProduct) -> None:
@@ -94,7 +94,7 @@ class FlowMatrix:
         )
 
     def alignment(self, derivative: np.ndarray, gradient: np.ndarray) -> float:
-        """cos²a = (rᵀDG⁺Dᵀr) / (rᵀK⁻¹r) in [0, 1]: the share of the ideal decrease the tangent space holds."""
+        """cos²a = (rᵀDG⁺Dᵀr) / (rᵀK⁻¹r) in [0, 1]: the tangent space's share of the ideal decrease."""
         pulled = self.pull_back(derivative)
         ideal = float(gram(self.comm, derivative, gradient))
         return float(pulled @ self.pseudo_solve(pulled)) / ideal if ideal > 0 else 1.0

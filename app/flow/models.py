@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
+from mpi4py import MPI
 
 from app.flow.krylov import RANK_CUT, Basis
 from app.flow.protocols import InnerProduct
@@ -14,12 +15,17 @@ from app.parallel import gram
 class Model(Protocol):
     """q(δ) = rᵀδ + ½δᵀKδ with K an inner product; immutable."""
 
-    derivative: np.ndarray
-    """r, a dual vector."""
-    inner: InnerProduct
-    """K."""
-    weight: float
-    """Weight of the regularisation at which trials are judged."""
+    @property
+    def derivative(self) -> np.ndarray:
+        """r, a dual vector."""
+
+    @property
+    def inner(self) -> InnerProduct:
+        """K."""
+
+    @property
+    def weight(self) -> float:
+        """Weight of the regularisation at which trials are judged."""
 
     def rejected(self) -> "Model":
         """The more cautious model after a rejected trial; costs no right-hand side."""
@@ -116,7 +122,7 @@ class Scaled:
     time: float
 
     @property
-    def comm(self):  # noqa: ANN201 - mpi4py's type
+    def comm(self) -> MPI.Comm:
         return self.plain.comm
 
     def apply(self, block: np.ndarray) -> np.ndarray:

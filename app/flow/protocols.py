@@ -9,11 +9,15 @@ from typing import Protocol
 import numpy as np
 from mpi4py import MPI
 
+from app.flow.records import Record
+
 
 class InnerProduct(Protocol):
     """A symmetric positive definite K on coefficients."""
 
-    comm: MPI.Comm
+    @property
+    def comm(self) -> MPI.Comm:
+        """Ranks over which coefficients are spread."""
 
     def apply(self, block: np.ndarray) -> np.ndarray:
         """K @ block, for a vector or a block."""
@@ -51,17 +55,25 @@ class LeastSquares(Protocol):
 class Candidates(Protocol):
     """Neurons that might join with outgoing weight zero."""
 
-    tangent: np.ndarray
-    """∂m/∂(outgoing weight) of each, a block."""
-    incoming: np.ndarray
-    """What each is made of, one row a candidate, the same on all ranks."""
+    @property
+    def tangent(self) -> np.ndarray:
+        """∂m/∂(outgoing weight) of each, a block."""
+
+    @property
+    def incoming(self) -> np.ndarray:
+        """What each is made of, one row a candidate, the same on all ranks."""
 
 
 class Network(Protocol):
     """m(θ), immutable; θ is passed in, shape (size,), the same on all ranks."""
 
-    size: int
-    widths: tuple[int, ...]
+    @property
+    def size(self) -> int:
+        """Number of parameters."""
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Neurons of each hidden layer."""
 
     @property
     def room(self) -> int:
@@ -85,8 +97,8 @@ class Network(Protocol):
 class Observer(Protocol):
     """Is told of the run as it goes, on all ranks; decides itself which rank writes."""
 
-    def iteration(self, record: object) -> None:
-        """After each outer iteration (a flow.records.Record)."""
+    def iteration(self, record: Record) -> None:
+        """After each outer iteration."""
 
     def note(self, message: str) -> None:
         """Something the user should read once."""

@@ -44,8 +44,8 @@ def start_fit(network: Network, theta: np.ndarray, values: np.ndarray, model: Mo
 def retract(fit: Fit, model: Model, limit: int = MAX_STEPS) -> Fit:
     """Levenberg–Marquardt from a fit until a step gains less than GAIN of the decrease so far.
 
-    D is new at each accepted step; a step solves (DᵀKD + μI) s = −Dᵀ(r + Kδ) by Cholesky; μ follows the ratio of
-    true to predicted decrease of q (Nielsen 1999).
+    D is new at each accepted step; a step solves (DᵀKD + μI) s = −Dᵀ(r + Kδ) by Cholesky; μ follows the
+    ratio of true to predicted decrease of q (Nielsen 1999).
     """
     start = fit.values - fit.delta
     share, growth = (1e-3 if fit.damping is None else fit.damping), 2.0

@@ -152,7 +152,7 @@ class RetractedStep(_NetworkStep):
         ):
             with timed("jacobian"):
                 D = fit.network.jacobian(fit.theta)
-            grown = self._grow(FlowMatrix(D, model.inner), fit, ideal + fit.q)
+            grown = self._grow(FlowMatrix(D, model.inner), fit, rule.capture * ideal + fit.q)
             if grown is None:
                 break
             expansions += 1
@@ -194,7 +194,8 @@ class PlainStep(_NetworkStep):
             and (1 - direction.alignment) * ideal > rule.missing * energy
         ):
             at_rest = start_fit(self.network, self.theta, start, model)
-            if self._grow(G, at_rest, (1 - direction.alignment) * ideal) is None:
+            wanted = (rule.capture - direction.alignment) * ideal
+            if self._grow(G, at_rest, wanted) is None:
                 break
             expansions += 1
             G, direction, _ = self._look(model)

@@ -47,7 +47,7 @@ class Terminal:
         self._console.print(message)
 
     def row(self, row: Row) -> None:
-        """The line of an outer iteration; the bar shows how far the misfit has come on a logarithmic scale."""
+        """The line of an outer iteration; the bar shows how far the logarithm of the misfit has come."""
         if row.record.iteration == 0:
             self.note(HEADING)
         self.note(line(row, self._target))

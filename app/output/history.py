@@ -71,7 +71,7 @@ class Listener(Protocol):
 
 
 class History:
-    """The flow's observer: completes records to rows on all ranks; rank 0 writes them and tells a listener."""
+    """The flow's observer: makes rows of records on all ranks; rank 0 writes them and tells a listener."""
 
     def __init__(
         self,

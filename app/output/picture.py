@@ -64,7 +64,7 @@ def _draw(
         return
     shared = np.concatenate([v for k, v in fields.items() if not k.startswith("error")])
     limits = (float(shared.min()), float(shared.max()))
-    plotter = pyvista.Plotter(
+    plotter: Any = pyvista.Plotter(
         off_screen=True,
         shape=(1, len(fields)),
         window_size=[PANEL * len(fields), PANEL],

@@ -55,7 +55,7 @@ def records_summary(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def resources(comm: MPI.Comm) -> dict[str, Any]:
-    """Ranks, seconds of the slowest rank (parts that add up to the whole), memory of the largest; collective."""
+    """Ranks, seconds of the slowest rank (parts add up to the whole), memory of the largest; collective."""
     spent = comm.allgather(seconds())
     slowest = max(spent, key=lambda parts: sum(parts.values()))
     return {

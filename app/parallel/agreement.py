@@ -3,12 +3,9 @@
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
 
 import numpy as np
 from mpi4py import MPI
-
-T = TypeVar("T")
 
 
 class FailedElsewhere(RuntimeError):
@@ -33,7 +30,7 @@ def agreed(comm: MPI.Comm) -> Iterator[None]:
     raise (failure if comm.rank == first and failure is not None else shared)
 
 
-def on_root(comm: MPI.Comm, function: Callable[[], T]) -> T:
+def on_root[T](comm: MPI.Comm, function: Callable[[], T]) -> T:
     """Call `function` on rank 0 and return its result, or raise its error, on all ranks."""
     result: T | None = None
     with agreed(comm):

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 from mpi4py import MPI
-from petsc4py import PETSc
+from petsc4py import PETSc as _PETSc
+
+PETSc: Any = _PETSc  # its stubs take lists where its code takes arrays without a copy
 
 
 def gram(comm: MPI.Comm, left: np.ndarray, right: np.ndarray) -> np.ndarray:

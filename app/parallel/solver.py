@@ -3,9 +3,8 @@
 from typing import Any, Literal
 
 import numpy as np
-from petsc4py import PETSc
 
-from app.parallel.blocks import dense_matrix
+from app.parallel.blocks import PETSc, dense_matrix
 
 Kind = Literal["direct", "iterative"]
 

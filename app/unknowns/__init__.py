@@ -1,4 +1,4 @@
-"""How a coefficient is represented: networks with their Jacobian and function-preserving growth, nodal values."""
+"""How a coefficient is represented: networks with Jacobian and function-preserving growth, nodal values."""
 
 import torch
 

@@ -23,7 +23,7 @@ def sine(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def gelu(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """z Φ(z), with Φ the standard normal distribution function (exact, not the tanh form), and its derivative."""
+    """z Φ(z), Φ the standard normal distribution function (exact, not the tanh form), and its derivative."""
     phi = 0.5 * (1.0 + torch.erf(z / math.sqrt(2.0)))
     density = torch.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
     return z * phi, phi + z * density

@@ -19,8 +19,8 @@ START_SCALES = (1.0, 4.0)
 class Nodes:
     """What a network is evaluated at: the rank's owned nodes.
 
-    `scaled`, shape (owned, dimension), lies in [−1, 1]; `base`, shape (owned,), is the transform's inverse of the
-    reference coefficient.
+    `scaled`, shape (owned, dimension), lies in [−1, 1]; `base`, shape (owned,), is the transform's inverse
+    of the reference coefficient.
     """
 
     scaled: np.ndarray
@@ -54,8 +54,9 @@ class Candidates:
 class Network:
     """m(θ) = T(T⁻¹(m_ref) + MLP(x; θ)) at the rank's owned nodes.
 
-    Immutable: it knows shapes and nodes, θ is passed in. θ, shape (size,), is float64 and the same on all ranks:
-    layer by layer the weights (outputs × inputs, by rows) and biases, then the outgoing weights and one bias.
+    Immutable: it knows shapes and nodes, θ is passed in. θ, shape (size,), is float64 and the same on all
+    ranks: layer by layer the weights (outputs × inputs, by rows) and biases, then the outgoing weights and
+    one bias.
     """
 
     def __init__(
@@ -103,8 +104,8 @@ class Network:
     def jacobian(self, theta: np.ndarray) -> np.ndarray:
         """D = ∂m/∂θ at the owned nodes, shape (owned, size), column-major.
 
-        One forward sweep keeps the activations, one backward sweep the deltas δ_l = ∂m/∂z_l; then the columns of
-        W_l are the outer products δ_l ⊗ h_{l−1}, written in place.
+        One forward sweep keeps the activations, one backward sweep the deltas δ_l = ∂m/∂z_l; then the
+        columns of W_l are the outer products δ_l ⊗ h_{l−1}, written in place.
         """
         parameters = torch.from_numpy(theta)
         owned = self._inputs.shape[1]
@@ -161,8 +162,8 @@ class Network:
     ) -> np.ndarray:
         """Rows (a, b) of neurons σ(a·h + b) over the inputs h of layer `depth`.
 
-        Direction of a uniform, |a| log-uniform within `scales`, and the ridge a·h + b = 0 passes the image of a
-        point drawn uniformly from [−1, 1]^dimension.
+        Direction of a uniform, |a| log-uniform within `scales`, and the ridge a·h + b = 0 passes the image
+        of a point drawn uniformly from [−1, 1]^dimension.
         """
         _, _, (_, inner) = self._layers[depth]
         direction = rng.standard_normal((count, inner))

@@ -9,7 +9,8 @@ import numpy as np
 class Nodal:
     """m(θ) = θ, the rank's owned nodal values; unlike a network's, θ is spread over the ranks as m is.
 
-    Its tangent space is the whole space, so the flow takes the ideal step: no Jacobian, no inner steps, no growth.
+    Its tangent space is the whole space, so the flow takes the ideal step: no Jacobian, no inner steps, no
+    growth.
     """
 
     reference: np.ndarray
