@@ -70,6 +70,10 @@ def _start(options: argparse.Namespace, petsc: list[str]) -> int:
     comm = MPI.COMM_WORLD
     try:
         return _run(comm, options)
+    except KeyboardInterrupt:
+        if comm.size > 1:
+            comm.Abort(INTERRUPTED)
+        return INTERRUPTED
     except Exception as error:
         code, message = _explain(error)
         # Errors of input are agreed by all ranks; anything else may be this rank's alone.
@@ -100,7 +104,7 @@ def _run(comm: Any, options: argparse.Namespace) -> int:
     setup = build.prepare(comm, case)
     on_root(comm, lambda: output.prepare(folder, overwrite=options.overwrite))
     summary = build.run(setup, folder, quiet=options.quiet)
-    return CONVERGED if summary["status"] == "converged" else STOPPED
+    return {"converged": CONVERGED, "interrupted": INTERRUPTED}.get(summary["status"], STOPPED)
 
 
 def _explain(error: Exception) -> tuple[int, str]:

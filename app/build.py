@@ -21,7 +21,7 @@ from app.case import (
     read_points,
 )
 from app.energies import InverseProblem
-from app.parallel import LinearSolver, agreed, on_root, timed
+from app.parallel import Interrupt, LinearSolver, agreed, on_root, timed
 
 STREAMS = {"network": 0, "candidates": 1}
 """Random streams that derive from the case's seed, by purpose."""
@@ -89,17 +89,27 @@ def run(setup: Setup, folder: Path, *, quiet: bool = False) -> dict[str, Any]:
     error = None
     if unknown.truth is not None:
         error = fem.RelativeError(setup.coefficient, unknown.truth)
-    with output.Terminal(setup.target, quiet=quiet or comm.rank > 0) as terminal:
+    terminal = output.Terminal(setup.target, quiet=quiet or comm.rank > 0)
+    with terminal, Interrupt(comm) as interrupt:
         for line in _opening(setup):
             terminal.note(line)
         history = output.History(comm, folder / "history.csv", lambda: setup.forward.counts, error, terminal)
         outcome = flow.run_flow(
-            setup.energy, reference, builder, step, setup.target, case.flow.max_iterations, history
+            setup.energy,
+            reference,
+            builder,
+            step,
+            setup.target,
+            case.flow.max_iterations,
+            history,
+            interrupt.wished,
         )
         # Counted before the output's own solve.
         summary = _summary(setup, outcome, history.rows, regularisation)
         with timed("output"):
-            _write(setup, outcome, folder)
+            failure = _write(setup, outcome, folder)
+        if failure is not None:
+            terminal.note(failure)
         summary |= output.resources(comm)
         on_root(comm, lambda: output.write_json(folder / "summary.json", summary))
         for line in _closing(summary, folder):
@@ -277,8 +287,8 @@ def _summary(
     return summary
 
 
-def _write(setup: Setup, outcome: flow.Outcome, folder: Path) -> None:
-    """Fields and picture of the final coefficient; the state is solved for once more if a trial moved it."""
+def _write(setup: Setup, outcome: flow.Outcome, folder: Path) -> str | None:
+    """Fields and picture of the final coefficient; returns why there is no picture, if so."""
     space, forward = setup.coefficient, setup.forward
     forward.solve_for_output(outcome.coefficient)
     m = space.function(outcome.coefficient, setup.name)
@@ -297,7 +307,7 @@ def _write(setup: Setup, outcome: flow.Outcome, folder: Path) -> None:
         panels |= {"truth": truth, "error": outcome.coefficient - truth}
     finest = max(space.space, forward.space, key=lambda s: s.element.basix_element.degree)
     output.write_fields(folder / "fields.pvd", finest, fields)
-    output.draw_fields(folder / "coefficient.png", space.space, panels, setup.data.points)
+    return output.draw_fields(folder / "coefficient.png", space.space, panels, setup.data.points)
 
 
 def _closing(summary: dict[str, Any], folder: Path) -> list[str]:

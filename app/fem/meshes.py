@@ -81,8 +81,8 @@ def rectangle(
 
 def box(comm: MPI.Comm, lower: Sequence[float], upper: Sequence[float], cells: Sequence[int]) -> TaggedMesh:
     """A box in tetrahedra; parts left, right (x), bottom, top (y), front, back (z)."""
-    corners = [np.asarray(lower, float), np.asarray(upper, float)]
-    return _with_sides(dmesh.create_box(comm, np.array(corners), list(cells)), lower, upper)
+    corners: Any = [np.asarray(lower, float), np.asarray(upper, float)]
+    return _with_sides(dmesh.create_box(comm, corners, list(cells)), lower, upper)
 
 
 def file(comm: MPI.Comm, file: Path) -> TaggedMesh:

@@ -1,5 +1,6 @@
 """The outer loop: model, step, trial by the true energy, stopping."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -18,6 +19,10 @@ ACCEPT = 1e-4
 
 STALL_SHARE, STALL_ITERATIONS = 1e-3, 3
 """The run has stalled when the misfit fell by less than STALL_SHARE in so many iterations running."""
+
+
+CROWDED = 0.5
+"""A capture below this at full width is told to the user."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +45,13 @@ def run_flow(
     target: float | None,
     max_iterations: int,
     observer: Observer,
+    interrupted: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Minimise the energy from the step's parameters; collective.
 
     `reference` is m_ref. Stops by `discrepancy` when φ ≤ target (if there is one), `stalled`, when no trial
-    is accepted, or after max_iterations. Raises SolveFailed only if the start itself has no energy.
+    is accepted, after max_iterations, or when `interrupted`, asked after each iteration, is true (alike on
+    all ranks). Raises SolveFailed only if the start itself has no energy.
     """
     coefficient = step.values()
     residual = energy.residual(coefficient)
@@ -53,6 +60,7 @@ def run_flow(
     records = [start]
     observer.iteration(start)
     gradient: np.ndarray | None = None
+    crowded = False
     reason: StopReason | None = _finished(records, target, max_iterations)
     while reason is None:
         point = Point(misfit, residual, energy.derivative(residual), coefficient - reference)
@@ -71,6 +79,14 @@ def run_flow(
         records.append(record)
         observer.iteration(record)
         reason = _finished(records, target, max_iterations)
+        if step.full and record.capture is not None and record.capture < CROWDED and not crowded:
+            crowded = True
+            observer.note(
+                f"the network is as wide as it may be and takes {record.capture:.2f} of the ideal decrease: "
+                "a larger max_width would help"
+            )
+        if interrupted():
+            reason = reason or "interrupted"
     return Outcome(reason, coefficient, step.theta, gradient, records)
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-StopReason = Literal["discrepancy", "minimum", "stalled", "no_accepted_step", "max_iterations"]
+StopReason = Literal["discrepancy", "minimum", "stalled", "no_accepted_step", "max_iterations", "interrupted"]
 
 
 @dataclass(frozen=True)

@@ -39,9 +39,17 @@ class Step(Protocol):
     """Whether the step may fall short of the ideal one, and so approach the target from above."""
 
     @property
-    def size(self) -> int: ...
+    def size(self) -> int:
+        """Number of parameters, over all ranks."""
+
     @property
-    def widths(self) -> tuple[int, ...]: ...
+    def widths(self) -> tuple[int, ...]:
+        """Neurons of each hidden layer; empty for nodal values."""
+
+    @property
+    def full(self) -> bool:
+        """Whether a wish to grow could not be met."""
+
     def values(self) -> np.ndarray: ...
     def propose(self, model: Model, energy: float) -> Proposal:
         """A trial from θ for a model; `energy` is the energy at θ."""
@@ -56,6 +64,7 @@ class IdealStep:
 
     patience = 8
     creeps = False
+    full = False
     widths: tuple[int, ...] = ()
 
     def __init__(self, theta: np.ndarray, size: int) -> None:
@@ -103,6 +112,10 @@ class _NetworkStep:
     @property
     def widths(self) -> tuple[int, ...]:
         return self.network.widths
+
+    @property
+    def full(self) -> bool:
+        return self.growth is not None and self.network.room == 0
 
     def values(self) -> np.ndarray:
         return self.network.values(self.theta)

@@ -1,6 +1,10 @@
 """A picture of the coefficient, beside the truth and the error where there is one."""
 
+import subprocess
+import sys
+import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,125 +12,114 @@ import numpy as np
 from dolfinx.plot import vtk_mesh
 from mpi4py import MPI
 
-PANEL = 620
-"""Side of a panel in pixels."""
+PANEL = 4.2
+"""Side of a panel in inches."""
 
 
-def draw_fields(path: Path, space: Any, fields: Mapping[str, np.ndarray], points: np.ndarray) -> None:
+@dataclass(frozen=True)
+class Nodal:
+    """The mesh of a space's nodes and fields at them, whole: what rank 0 draws."""
+
+    cells: np.ndarray
+    """Nodes of each cell, shape (cells, nodes)."""
+    types: np.ndarray
+    """VTK's cell types."""
+    nodes: np.ndarray
+    """Coordinates, shape (nodes, 3)."""
+    fields: dict[str, np.ndarray]
+
+
+def draw_fields(path: Path, space: Any, fields: Mapping[str, np.ndarray], points: np.ndarray) -> str | None:
     """Draw owned nodal values of a Lagrange space side by side; collective, rank 0 draws.
 
-    Fields whose name starts with `error` have their own colours; the others share one scale. `points`, shape
-    (readings, dimension), are the measurement points. In three dimensions the box is cut open at its centre.
+    Fields whose name starts with `error` have colours of their own, the others share one scale. `points`,
+    shape (readings, dimension), are the measurement points. Returns, on all ranks, why there is no picture,
+    None if there is one: a machine without graphics loses a picture in space, not the run.
     """
-    gathered = _gather(space, list(fields.values()))
-    if space.mesh.comm.rank == 0:
-        cells, types, nodes, values = gathered
-        _draw(path, cells, types, nodes, dict(zip(fields, values, strict=True)), points)
+    comm: MPI.Comm = space.mesh.comm
+    nodal = _gather(space, fields)
+    failure = None
+    if nodal is not None:
+        draw = {1: _draw_line, 2: _draw_plane, 3: _draw_space}[space.mesh.geometry.dim]
+        try:
+            draw(path, nodal, points)
+        except Exception as error:
+            failure = f"no picture was drawn: {error}"
+    return comm.bcast(failure, root=0)
 
 
-def _gather(space: Any, arrays: list[np.ndarray]) -> Any:
-    """The mesh of the space's nodes and the values at them, on rank 0."""
+def _gather(space: Any, fields: Mapping[str, np.ndarray]) -> Nodal | None:
+    """On rank 0; None elsewhere."""
     comm: MPI.Comm = space.mesh.comm
     index_map = space.dofmap.index_map
-    owned = index_map.size_local
     cells, types, x = vtk_mesh(space)
-    # The cells of vtk_mesh are owned cells; their nodes are local dofs, made global here.
-    width = cells[0] + 1
-    local = cells.reshape(-1, width)[:, 1:] if len(types) else np.empty((0, width - 1), dtype=int)
-    nodes = index_map.local_to_global(local.ravel().astype(np.int32)).reshape(local.shape)
-    parts = comm.gather((nodes, types, x[:owned], [array[:owned] for array in arrays]), root=0)
+    width = space.dofmap.list.shape[1]
+    local = cells.reshape(-1, width + 1)[:, 1:]
+    connectivity = index_map.local_to_global(local.ravel().astype(np.int32)).reshape(local.shape)
+    part = (connectivity, types, x[: index_map.size_local], list(fields.values()))
+    parts = comm.gather(part, root=0)
     if parts is None:
         return None
-    connectivity = np.vstack([part[0] for part in parts])
-    padded = np.hstack([np.full((len(connectivity), 1), connectivity.shape[1]), connectivity])
-    values = [np.concatenate([part[3][i] for part in parts]) for i in range(len(arrays))]
-    return (
-        padded.ravel(),
-        np.concatenate([part[1] for part in parts]),
-        np.vstack([part[2] for part in parts]),
-        values,
-    )
+    merged = [np.concatenate([part[i] for part in parts]) for i in range(3)]
+    values = [np.concatenate([part[3][i] for part in parts]) for i in range(len(fields))]
+    return Nodal(merged[0], merged[1], merged[2], dict(zip(fields, values, strict=True)))
 
 
-def _draw(
-    path: Path,
-    cells: np.ndarray,
-    types: np.ndarray,
-    nodes: np.ndarray,
-    fields: dict[str, np.ndarray],
-    points: np.ndarray,
-) -> None:
-    import pyvista
-
-    flat = np.ptp(nodes[:, 2]) == 0
-    if np.ptp(nodes[:, 1]) == 0:
-        _draw_line(path, nodes[:, 0], fields, points)
-        return
-    shared = np.concatenate([v for k, v in fields.items() if not k.startswith("error")])
-    limits = (float(shared.min()), float(shared.max()))
-    plotter: Any = pyvista.Plotter(
-        off_screen=True,
-        shape=(1, len(fields)),
-        window_size=[PANEL * len(fields), PANEL],
-        border=False,
-    )
-    for column, (name, values) in enumerate(fields.items()):
-        grid = pyvista.UnstructuredGrid(cells, types, nodes)
-        grid.point_data[name] = values
-        plotter.subplot(0, column)
-        error = name.startswith("error")
-        bound = max(float(np.abs(values).max()), 1e-300)
-        plotter.add_mesh(
-            grid if flat else grid.clip_box(_octant(nodes), invert=True),
-            scalars=name,
-            cmap="coolwarm" if error else "viridis",
-            clim=(-bound, bound) if error else limits,
-            scalar_bar_args={
-                "title": name,
-                "vertical": False,
-                "position_x": 0.15,
-                "position_y": 0.02,
-                "width": 0.7,
-                "height": 0.07,
-                "title_font_size": 22,
-                "label_font_size": 16,
-                "fmt": "%.2g",
-                "color": "black",
-            },
-        )
-        if flat and column == 0:
-            cloud = np.zeros((len(points), 3))
-            cloud[:, :2] = points[:, :2]
-            plotter.add_points(cloud, color="white", point_size=4, opacity=0.7)
-        plotter.set_background("white")
-        if flat:
-            plotter.view_xy()
-            plotter.camera.zoom(1.15)
-            plotter.camera.focal_point = np.array(plotter.camera.focal_point) - [0, 0.06, 0]
-            plotter.camera.position = np.array(plotter.camera.position) - [0, 0.06, 0]
-        else:
-            plotter.view_isometric()
-    plotter.screenshot(str(path))
-    plotter.close()
+def _draw_line(path: Path, nodal: Nodal, points: np.ndarray) -> None:
+    figure, (axes,) = _figure(1)
+    axes.set_xlabel("x")
+    order = np.argsort(nodal.nodes[:, 0])
+    for name, values in nodal.fields.items():
+        axes.plot(nodal.nodes[order, 0], values[order], label=name)
+    axes.plot(points[:, 0], np.full(len(points), axes.get_ylim()[0]), "k|", label="readings")
+    axes.legend()
+    figure.savefig(str(path))
 
 
-def _octant(nodes: np.ndarray) -> list[float]:
-    """The octant that is cut away, towards the viewer."""
-    low, high = nodes.min(axis=0), nodes.max(axis=0)
-    middle = 0.5 * (low + high)
-    return [middle[0], high[0], middle[1], high[1], middle[2], high[2]]
+def _draw_plane(path: Path, nodal: Nodal, points: np.ndarray) -> None:
+    figure, panels = _figure(len(nodal.fields))
+    corners = nodal.cells[:, :3]  # of a triangle of any degree the corners come first
+    x, y = nodal.nodes[:, 0], nodal.nodes[:, 1]
+    for axes, (name, values) in zip(panels, nodal.fields.items(), strict=True):
+        low, high, colours = _scale(nodal.fields, name)
+        image = axes.tripcolor(x, y, corners, values, shading="gouraud", cmap=colours, vmin=low, vmax=high)
+        figure.colorbar(image, ax=axes, location="bottom", shrink=0.85, pad=0.03)
+        axes.set_title(name)
+        axes.set_aspect("equal")
+        axes.set_axis_off()
+    panels[0].scatter(points[:, 0], points[:, 1], s=3, c="white", alpha=0.7, linewidths=0)
+    figure.savefig(str(path))
 
 
-def _draw_line(path: Path, x: np.ndarray, fields: dict[str, np.ndarray], points: np.ndarray) -> None:
+def _draw_space(path: Path, nodal: Nodal, points: np.ndarray) -> None:
+    """By pyvista in a process of its own, since graphics libraries that are missing or broken kill theirs."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "fields.npz"
+        scales = {f"scale {name}": np.array(_scale(nodal.fields, name)[:2]) for name in nodal.fields}
+        mesh = {"mesh cells": nodal.cells, "mesh types": nodal.types, "mesh nodes": nodal.nodes}
+        content: dict[str, Any] = {**mesh, **scales, **nodal.fields}
+        np.savez(file, **content)
+        command = [sys.executable, "-m", "app.output.render", str(file), str(path.resolve())]
+        root = Path(__file__).resolve().parents[2]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300)
+    if done.returncode != 0 or not path.exists():
+        reason = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
+        raise RuntimeError(f"pyvista could not draw here ({reason[0]})")
+
+
+def _scale(fields: Mapping[str, np.ndarray], name: str) -> tuple[float, float, str]:
+    """Least and greatest value of a field's colours, and their name."""
+    if name.startswith("error"):
+        bound = max(float(np.abs(fields[name]).max()), 1e-12)
+        return -bound, bound, "coolwarm"
+    shared = np.concatenate([values for key, values in fields.items() if not key.startswith("error")])
+    return float(shared.min()), float(shared.max()), "viridis"
+
+
+def _figure(panels: int) -> tuple[Any, Any]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 4), layout="constrained")
+    figure = Figure(figsize=(PANEL * panels, 1.15 * PANEL), dpi=130, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot(xlabel="x")
-    order = np.argsort(x)
-    for name, values in fields.items():
-        axes.plot(x[order], values[order], label=name)
-    axes.plot(points[:, 0], np.full(len(points), axes.get_ylim()[0]), "k|", label="readings")
-    axes.legend()
-    figure.savefig(str(path), dpi=120)
+    return figure, figure.subplots(1, panels, squeeze=False)[0]

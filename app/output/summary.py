@@ -27,7 +27,9 @@ CONVERGED: tuple[StopReason, ...] = ("discrepancy", "minimum")
 
 
 def status(reason: StopReason, *, target_known: bool) -> str:
-    """`converged` or `stopped`; a stall is convergence where no target was set."""
+    """`converged`, `interrupted` or `stopped`; a stall is convergence where no target was set."""
+    if reason == "interrupted":
+        return "interrupted"
     converged = reason in CONVERGED or (reason == "stalled" and not target_known)
     return "converged" if converged else "stopped"
 

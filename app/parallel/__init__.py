@@ -2,11 +2,13 @@
 
 from app.parallel.agreement import FailedElsewhere, agreed, check_identical, on_root
 from app.parallel.blocks import dense_matrix, gram, multiply, multiply_transpose, norm
+from app.parallel.interrupt import Interrupt
 from app.parallel.solver import LinearSolver, SolveFailed
 from app.parallel.timing import peak_memory_mb, seconds, started, timed
 
 __all__ = [
     "FailedElsewhere",
+    "Interrupt",
     "LinearSolver",
     "SolveFailed",
     "agreed",
