@@ -55,7 +55,7 @@ class GaussNewtonBuilder:
         R = self._regularisation.at(coefficient)
         with timed("krylov"):
             if self._given is not None:
-                basis = build_basis(energy, R, point, self._target, self._given)
+                basis = build_basis(energy, R, point, self._level(point), self._given)
             else:
                 basis = build_basis_by_discrepancy(energy, R, point, self._level(point), self._upper)
                 if self._regularisation.fixed:
@@ -74,7 +74,9 @@ class GaussNewtonBuilder:
             self._caution = max(1.0, 0.5 * self._caution)
 
     def _level(self, point: Point) -> float:
-        assert self._target is not None
+        """The linearised misfit to aim at: a quarter of the misfit (Hanke), or a little below the target."""
+        if self._target is None:
+            return 0.25 * point.misfit
         close = self._creeps and point.misfit <= CLOSE * self._target
         return max(0.25 * point.misfit, (CLOSE_AIM if close else AIM) * self._target)
 

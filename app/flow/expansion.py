@@ -20,9 +20,6 @@ DEPENDENT = 1e-10
 FEWEST, MOST = 2, 24
 """Neurons that join at once."""
 
-DIMINISHED = 0.0
-"""A neuron that gains less than this share of the first one's gain waits for the next round."""
-
 
 @dataclass(frozen=True)
 class Growth:
@@ -88,7 +85,7 @@ def greedy(
             break
         scores = np.where(free, 0.5 * s**2 / np.where(free, np.diag(H), 1.0), 0.0)
         best = int(np.argmax(_six_digits(scores)))
-        if not scores[best] > 0 or (len(chosen) >= FEWEST and scores[best] < DIMINISHED * gains[0]):
+        if not scores[best] > 0:
             break
         chosen.append(best)
         gains.append(float(scores[best]))

@@ -98,12 +98,12 @@ class ProjectedProblem:
 
 
 def build_basis(
-    energy: LeastSquares, R: InnerProduct, point: Point, target: float | None, given: float
+    energy: LeastSquares, R: InnerProduct, point: Point, level: float, given: float
 ) -> Basis:
-    """Basis for a given weight: stops by Hanke's rule or when a further vector brings little."""
+    """Basis for a given weight: stops when the linearised misfit meets `level` (Hanke's rule) or when a
+    further vector brings little."""
     growing = _Growing(energy, R, point)
     growing.add(R.riesz(point.derivative) + given * point.departure)
-    level = max(0.25 * point.misfit, target or 0.0)
     decrease = 0.0
     while True:
         problem = growing.problem()

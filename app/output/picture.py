@@ -73,7 +73,7 @@ def _draw_line(path: Path, nodal: Nodal, points: np.ndarray) -> None:
         axes.plot(nodal.nodes[order, 0], values[order], label=name)
     axes.plot(points[:, 0], np.full(len(points), axes.get_ylim()[0]), "k|", label="readings")
     axes.legend()
-    figure.savefig(str(path))
+    figure.savefig(str(path), bbox_inches="tight", pad_inches=0.05)
 
 
 def _draw_plane(path: Path, nodal: Nodal, points: np.ndarray) -> None:
@@ -88,7 +88,7 @@ def _draw_plane(path: Path, nodal: Nodal, points: np.ndarray) -> None:
         axes.set_aspect("equal")
         axes.set_axis_off()
     panels[0].scatter(points[:, 0], points[:, 1], s=3, c="white", alpha=0.7, linewidths=0)
-    figure.savefig(str(path))
+    figure.savefig(str(path), bbox_inches="tight", pad_inches=0.05)
 
 
 def _draw_space(path: Path, nodal: Nodal, points: np.ndarray) -> None:
@@ -120,6 +120,6 @@ def _figure(panels: int) -> tuple[Any, Any]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(PANEL * panels, 1.15 * PANEL), dpi=130, layout="constrained")
+    figure = Figure(figsize=(PANEL * panels, 1.3 * PANEL), dpi=130, layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(1, panels, squeeze=False)[0]

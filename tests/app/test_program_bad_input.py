@@ -1,0 +1,171 @@
+"""Bad input: one message that says where, what was found and what is accepted; exit code 2; nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from program import QUICKSTART, Run, run_program
+
+CASE = """\
+mesh: {kind: rectangle, cells: [6, 6]}
+equation:
+  kind: diffusion
+  source: 10
+  boundary:
+    rim: {on: all, kind: dirichlet}
+unknowns:
+  m: {role: log_diffusivity, truth: "x*y"}
+observations:
+  heads: {kind: points, file: heads.csv}
+"""
+READINGS = "x,y,value,sigma\n.2,.3,.4,.01\n.5,.5,.6,.01\n.7,.1,.3,.01\n"
+
+
+def msh(nodes: Sequence[tuple[float, float, float]], cells: Sequence[str], dimension: int) -> str:
+    """A gmsh 2.2 file with one physical group `domain` of the given cells."""
+    points = [f"{i} {x} {y} {z}" for i, (x, y, z) in enumerate(nodes, 1)]
+    elements = [f"{i} {cell}" for i, cell in enumerate(cells, 1)]
+    return "\n".join([
+        "$MeshFormat", "2.2 0 8", "$EndMeshFormat",
+        "$PhysicalNames", "1", f'{dimension} 1 "domain"', "$EndPhysicalNames",
+        "$Nodes", str(len(points)), *points, "$EndNodes",
+        "$Elements", str(len(elements)), *elements, "$EndElements", "",
+    ])  # fmt: skip
+
+
+TRIANGLE, LINE = "2 2 1 1 {}", "1 2 1 1 {}"  # type, two tags (physical group 1, entity 1), nodes
+SQUARE = [TRIANGLE.format("1 2 3"), TRIANGLE.format("1 3 4")]
+FLAT = msh([(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0)], SQUARE, 2)
+BENT = msh([(0, 0, 0), (1, 0, 0), (1, 1, 1), (0, 1, 0)], SQUARE, 2)
+STRING = msh([(0, 0, 0), (1, 0, 0), (2, 0, 0)], [LINE.format("1 2"), LINE.format("2 3")], 1)
+
+
+@dataclass(frozen=True)
+class Bad:
+    """How a good case goes bad: pieces of the case replaced, files rewritten or (None) removed, --set words."""
+
+    says: tuple[str, ...]
+    """What the message contains, `{}` being the case's folder."""
+    case: tuple[tuple[str, str], ...] = ()
+    files: tuple[tuple[str, str | None], ...] = ()
+    overrides: tuple[str, ...] = ()
+    lines: int = 1
+    """Problems told, one line each."""
+    gmsh: bool = False
+
+    def write(self, folder: Path) -> list[str]:
+        """Write the case into the folder and return the command line's words."""
+        text = CASE
+        for old, new in self.case:
+            assert old in text
+            text = text.replace(old, new)
+        for name, content in {"case.yaml": text, "heads.csv": READINGS, **dict(self.files)}.items():
+            if content is not None:
+                (folder / name).write_text(content)
+        return [str(folder / "case.yaml"), *(w for o in self.overrides for w in ("--set", o))]
+
+
+def readings(text: str, *says: str, lines: int = 1) -> Bad:
+    """Bad data."""
+    return Bad(says, files=(("heads.csv", text),), lines=lines)
+
+
+def mesh_file(content: str, *says: str, case: tuple[tuple[str, str], ...] = ()) -> Bad:
+    """A case with a mesh from a file."""
+    replaced = (("{kind: rectangle, cells: [6, 6]}", "{kind: file, file: mesh.msh}"), *case)
+    return Bad(says, replaced, (("mesh.msh", content),), gmsh=True)
+
+
+TABLE = {
+    "no case file": Bad(("{}/case.yaml", "no such file"), files=(("case.yaml", None),)),
+    "empty case file": Bad(("{}/case.yaml", "empty"), files=(("case.yaml", ""),)),
+    "not YAML": Bad(("{}/case.yaml:", "not YAML"), (("[6, 6]}", "[6, 6"),)),
+    "unknown key": Bad(("{}/case.yaml:4", "sorce", "'source'"), (("source:", "sorce:"),), lines=2),
+    "wrong type": Bad(("{}/case.yaml:1", "mesh.cells", "many"), (("cells: [6, 6]", "cells: [6, many]"),)),
+    "unknown name in an expression": Bad(("{}/case.yaml:4", "equation.source", "w"), (("10", "1 + w"),)),
+    "attribute in an expression": Bad(("{}/case.yaml:4", "equation.source"), (("10", "x.__class__"),)),
+    "z in the plane": Bad(("{}/case.yaml:8", "unknowns.m.truth", "z"), (("x*y", "x*z"),)),
+    "unknown tag": Bad(
+        ("{}/case.yaml:6", "equation.boundary.rim.on", "'lid'", "bottom", "left", "right", "top"),
+        (("on: all", "on: lid"),),
+    ),
+    "no data file": Bad(("{}/case.yaml:10", "heads.csv"), files=(("heads.csv", None),)),
+    "empty data file": readings("", "{}/heads.csv", "empty", "x, y, value"),
+    "no readings": readings("x,y,value,sigma\n", "{}/heads.csv", "no readings"),
+    "missing column": readings("x,value\n.1,.2\n", "{}/heads.csv:1", "y"),
+    "text for a number": readings(READINGS.replace(".6", "high"), "{}/heads.csv:3", "value", "high", "a number"),
+    "NaN": readings(READINGS.replace(".6", "nan"), "{}/heads.csv:3", "value", "nan", "finite"),
+    "sigma of zero": readings(READINGS.replace(".3,.01", ".3,0"), "{}/heads.csv:4", "sigma", "> 0"),
+    "negative sigma": readings(READINGS.replace(".3,.01", ".3,-1"), "{}/heads.csv:4", "sigma", "> 0"),
+    "two bad readings": readings(
+        READINGS.replace(".6", "nan").replace(".4", "?"), "{}/heads.csv:2", "{}/heads.csv:3", lines=2
+    ),
+    "point outside the mesh": readings(READINGS.replace(".7,.1", ".7,1.1"), "{}/heads.csv:4", "outside", "0.1"),
+    "--set of an unknown key": Bad(("--set flow.max_iteration", "max_iterations"), overrides=("flow.max_iteration=3",)),
+    "--set without a value": Bad(("--set 'seed'", "="), overrides=("seed",)),
+    "--set of a wrong type": Bad(("--set seed", "many"), overrides=("seed=many",)),
+    "reference outside the bounds": Bad(
+        ("{}/case.yaml:8", "unknowns.m.reference"),
+        (("truth", "reference: 4*x, representation: {transform: {kind: bounded, low: -1, high: 1}}, truth"),),
+    ),
+    "truth that is not finite": Bad(("{}/case.yaml:8", "unknowns.m.truth", "finite"), (("x*y", "log(x - 2)"),)),
+    "truth of zero": Bad(("{}/case.yaml:8", "unknowns.m.truth"), (("x*y", "0*x"),)),
+    "source that is not finite": Bad(("{}/case.yaml:4", "equation.source", "finite"), (("10", "log(x - 2)"),)),
+    "start without a state": Bad(("{}/case.yaml:8", "unknowns.m.reference"), (("truth", "reference: -2000, truth"),)),
+    "no mesh file": Bad(
+        ("{}/case.yaml:1", "mesh.file", "mesh.msh"),
+        (("{kind: rectangle, cells: [6, 6]}", "{kind: file, file: mesh.msh}"),),
+    ),
+    "file that is no mesh": mesh_file("hello\n", "{}/case.yaml:1", "mesh.file", "mesh.msh"),
+    "z with a plane mesh file": mesh_file(FLAT, "{}/case.yaml:8", "unknowns.m.truth", "z", case=(("x*y", "z"),)),
+    "surface in space": mesh_file(BENT, "{}/case.yaml:1", "mesh.file", "mesh.msh", "surface"),
+    "mesh of lines": mesh_file(STRING, "{}/case.yaml:1", "mesh.file", "mesh.msh", "dimension 1"),
+}  # fmt: skip
+
+
+def assert_refused(run: Run, bad: Bad, home: Path) -> None:
+    """One message on standard error with all that it should say, exit code 2, and no folder."""
+    assert run.code == 2, run.out + run.err
+    assert run.out == ""
+    assert "Traceback" not in run.err
+    assert len(run.err.splitlines()) == bad.lines, run.err
+    for words in bad.says:
+        assert words.replace("{}", str(home)) in run.err
+    assert not run.folder.exists()
+
+
+@pytest.mark.parametrize("title", TABLE)
+def test_bad_input_is_one_message(tmp_path: Path, request: pytest.FixtureRequest, title: str) -> None:
+    """Whatever is wrong, the user reads where and what in one line, and nothing is left behind."""
+    bad = TABLE[title]
+    if bad.gmsh:
+        request.getfixturevalue("gmsh")
+    run = run_program(*bad.write(tmp_path), out=tmp_path / "results")
+    assert_refused(run, bad, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["unknown key", "point outside the mesh", "unknown tag", "surface in space"],
+)
+def test_bad_input_is_said_once_on_two_ranks(
+    tmp_path: Path, request: pytest.FixtureRequest, title: str
+) -> None:
+    """All ranks exit with 2, one of them speaks, and none waits for another."""
+    bad = TABLE[title]
+    if bad.gmsh:
+        request.getfixturevalue("gmsh")
+    run = run_program(*bad.write(tmp_path), out=tmp_path / "results", ranks=2)
+    assert_refused(run, bad, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "ranks"), [("--colour", 1), ("--set", 1), ("more.yaml", 1), ("--colour", 2)]
+)
+def test_unknown_option_is_one_message(tmp_path: Path, words: str, ranks: int) -> None:
+    """An option that there is not, or without its value, or a second case: one line, exit code 2."""
+    run = run_program(QUICKSTART, "--check", words, out=tmp_path / "results", ranks=ranks)
+    assert_refused(run, Bad((words, "--help")), tmp_path)

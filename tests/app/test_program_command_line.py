@@ -1,0 +1,137 @@
+"""The command line beside the case: what it prints, checks, refuses and replaces."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from program import COARSE, PATIENCE, QUICKSTART, ROOT, environment, finish, run_program, start
+
+TINY = ("--set", "mesh.cells=[6, 6]", "--set", "flow.max_iterations=1")
+"""The shortest run there is; it stops with exit code 3."""
+
+
+def python(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in the repository."""
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+
+
+def test_schema_is_json_schema_on_stdout() -> None:
+    """`python -m app schema` prints a JSON Schema of an object that describes a case's sections."""
+    done = python("-m", "app", "schema")
+    assert (done.returncode, done.stderr) == (0, "")
+    schema = json.loads(done.stdout)
+    assert schema["type"] == "object"
+    assert schema["properties"].keys() >= {"mesh", "equation", "unknowns", "observations", "flow", "seed"}
+
+
+def test_help_does_not_start_mpi() -> None:
+    """--help exits with 0 and has loaded neither MPI (whose import starts it) nor PETSc nor torch."""
+    script = (
+        "import sys; from app.__main__ import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit as end: code = end.code\n"
+        "print([m for m in ('mpi4py.MPI', 'petsc4py', 'torch', 'dolfinx') if m in sys.modules], code)"
+    )
+    done = python("-c", script)
+    assert done.stdout.splitlines()[-1] == "[] 0"
+    assert "--overwrite" in done.stdout and "Exit codes" in done.stdout
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_check_finds_a_good_case_in_order(tmp_path: Path, ranks: int) -> None:
+    """--check exits with 0, says so once and makes no folder."""
+    run = run_program(QUICKSTART, "--check", "--set", COARSE, out=tmp_path / "results", ranks=ranks)
+    assert (run.code, run.err) == (0, "")
+    assert len(run.out.splitlines()) == 1 and "in order" in run.out
+    assert not run.folder.exists()
+
+
+def test_log_view_names_the_stages(tmp_path: Path) -> None:
+    """PETSc's -log_view is honoured, with a stage for each part of the program's own timing."""
+    run = run_program(QUICKSTART, *TINY, "-log_view", out=tmp_path / "results")
+    assert run.code == 3
+    stages = set(re.findall(r"^ *\d+: +(\w+):", run.out, re.MULTILINE))
+    assert stages >= {"assembly", "solve", "krylov", "jacobian", "flow_matrix", "retraction", "output"}
+
+
+def test_quiet_run_prints_nothing(tmp_path: Path) -> None:
+    """--quiet: the exit code and the folder speak."""
+    run = run_program(QUICKSTART, *TINY, "--quiet", out=tmp_path / "results")
+    assert (run.code, run.out, run.err) == (3, "", "")
+    assert run.summary["stop_reason"] == "max_iterations"
+
+
+def test_earlier_results_are_safe_without_overwrite(tmp_path: Path) -> None:
+    """A taken folder is exit code 2 and nothing in it changes; --overwrite replaces results and no more."""
+    folder = tmp_path / "results"
+    folder.mkdir()
+    earlier = {"summary.json": "{}", "fields_old.vtu": "old", "my notes.txt": "mine"}
+    for name, text in earlier.items():
+        (folder / name).write_text(text)
+    refused = run_program(QUICKSTART, *TINY, out=folder)
+    assert refused.code == 2 and len(refused.err.splitlines()) == 1
+    assert str(folder) in refused.err and "--overwrite" in refused.err
+    assert {path.name: path.read_text() for path in folder.iterdir()} == earlier
+
+    replaced = run_program(QUICKSTART, *TINY, "--overwrite", out=folder)
+    assert replaced.code == 3 and replaced.summary["status"] == "stopped"
+    assert (folder / "my notes.txt").read_text() == "mine"
+    assert not (folder / "fields_old.vtu").exists()
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_interrupted_run_leaves_its_results(tmp_path: Path, ranks: int) -> None:
+    """A SIGINT to any one rank ends the run after the iteration: exit code 130, status interrupted."""
+    folder = tmp_path / "results"
+    endless = (
+        "--set",
+        "mesh.cells=[8, 8]",
+        "--set",
+        "flow.discrepancy=1e-3",
+        "--set",
+        "regularisation.m.weight=1",
+    )
+    process = start(QUICKSTART, *endless, out=folder, ranks=ranks)
+    try:
+        history = folder / "history.csv"
+        deadline = time.monotonic() + PATIENCE
+        while not history.exists() or len(history.read_text().splitlines()) < 3:  # the start and an iteration
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        os.kill(max(_leaves(process.pid)), signal.SIGINT)
+    finally:
+        run = finish(process, folder)
+    assert run.code == 130, run.out + run.err
+    assert run.summary["status"] == run.summary["stop_reason"] == "interrupted"
+    assert len(run.history) == run.summary["outer_iterations"] + 1
+    assert len(run.field("m")) and (folder / "coefficient.png").exists()
+
+
+def _leaves(pid: int) -> list[int]:
+    """Descendants of a process that have no children, itself if it has none: under mpirun, the ranks."""
+    children = [
+        int(child)
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for child in (task / "children").read_text().split()
+    ]
+    if not children:
+        return [pid]
+    with contextlib.suppress(FileNotFoundError):  # one that ends meanwhile
+        return [leaf for child in children for leaf in _leaves(child)]
+    return []

@@ -1,0 +1,59 @@
+"""Numbers do not depend on the rank count (design, section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from program import Run, same
+
+Titled = Callable[[str], Run]
+
+PAIRS = [
+    ("quickstart on 1 rank", "quickstart on 2 ranks"),
+    ("lshape on 1 rank", "lshape on 2 ranks"),
+    ("coarse on 1 rank", "coarse on 3 ranks"),
+]
+pairs = pytest.mark.parametrize(("one", "many"), PAIRS)
+
+EARLY = 1e-8
+"""Relative difference of the first three iterations that the design allows."""
+
+
+@pairs
+def test_early_history_is_the_same(titled: Titled, one: str, many: str) -> None:
+    """The start and the first three iterations agree to 1e-8 in every column but the seconds."""
+    rows = zip(titled(one).history[:4], titled(many).history[:4], strict=True)
+    for left, right in rows:
+        for column in left.keys() - {"seconds"}:
+            where = f"iteration {left['iteration']:.0f}, {column}: {left[column]} and {right[column]}"
+            assert same(left[column], right[column], EARLY), where
+
+
+@pairs
+def test_decisions_are_the_same(titled: Titled, one: str, many: str) -> None:
+    """Vectors, widths, trials, solves and the reason to stop agree to the end."""
+    left, right = titled(one), titled(many)
+    assert left.summary["stop_reason"] == right.summary["stop_reason"]
+    assert left.summary["widths"] == right.summary["widths"]
+    for column in ("vectors", "width", "trials", "parameters", "state_solves", "linear_solves"):
+        assert [row[column] for row in left.history] == [row[column] for row in right.history], column
+
+
+@pairs
+def test_result_is_the_same_within_a_percent(titled: Titled, one: str, many: str) -> None:
+    """Error and misfit agree to 1 %, and the coefficient to 1 % of its range at every node."""
+    left, right = titled(one), titled(many)
+    for key in ("relative_error", "misfit", "energy"):
+        assert right.summary[key] == pytest.approx(left.summary[key], rel=0.01), key
+    m = _by_node(left), _by_node(right)
+    assert m[0].keys() == m[1].keys()
+    values = np.array([[field[node] for node in m[0]] for field in m])
+    assert np.abs(values[0] - values[1]).max() <= 0.01 * np.ptp(values[0])
+
+
+def _by_node(run: Run) -> dict[tuple[float, ...], float]:
+    """m by the coordinates of the node."""
+    nodes = map(tuple, np.round(np.asarray(run.grid.points), 9).tolist())
+    return dict(zip(nodes, run.field("m").tolist(), strict=True))

@@ -1,0 +1,159 @@
+"""What a case may ask for instead of the defaults, on small meshes: it runs, and does what it says."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from program import COARSE, QUICKSTART, Job, Run, run_program
+
+RunOf = Callable[[Job], Run]
+
+
+def quickstart(*overrides: str, ranks: int = 1) -> Job:
+    """Quickstart on the coarse mesh with other settings."""
+    return Job(QUICKSTART, (COARSE, *overrides), ranks)
+
+
+REACH_THE_TARGET = {
+    "edge-preserving regularisation": ["regularisation.m.kind=edge_preserving"],
+    "sines": ["unknowns.m.representation.activation=sine"],
+    "GELU, two hidden layers": [
+        "unknowns.m.representation.activation=gelu",
+        "unknowns.m.representation.hidden=[6, 4]",
+    ],
+    "iterative solver, linear state": ["equation.solver.kind=iterative", "equation.degree=1"],
+    "quadratic coefficient": ["unknowns.m.degree=2"],
+    "bounded": ["unknowns.m.representation.transform={kind: bounded, low: -1.5, high: 1.6}"],
+}
+
+
+@pytest.mark.parametrize("title", REACH_THE_TARGET)
+def test_variant_reaches_the_target(run_of: RunOf, title: str) -> None:
+    """Each converges by discrepancy, to a coefficient that is nearer to the truth than m_ref by half."""
+    run = run_of(quickstart(*REACH_THE_TARGET[title]))
+    assert (run.code, run.summary["stop_reason"]) == (0, "discrepancy"), run.err
+    assert run.summary["relative_error"] < 0.5  # m_ref = 0 has 1
+    assert run.summary["candidates"] == [] and run.summary["cross_validation"] is None
+
+
+def test_bounded_coefficient_stays_within_its_bounds(run_of: RunOf) -> None:
+    """The logistic transform keeps m strictly between low and high at every node."""
+    m = run_of(quickstart(*REACH_THE_TARGET["bounded"])).field("m")
+    assert -1.5 < m.min() < 0 < m.max() < 1.6
+
+
+def test_edge_preserving_regularisation_is_another_one(run_of: RunOf, titled: Callable[[str], Run]) -> None:
+    """Its name is in the summary; it is plain H1 in the first iteration, where m is constant, and only there."""
+    edge = run_of(quickstart(*REACH_THE_TARGET["edge-preserving regularisation"]))
+    plain = titled("coarse on 1 rank")
+    assert (edge.summary["regularisation_kind"], plain.summary["regularisation_kind"]) == (
+        "edge_preserving",
+        "h1",
+    )
+    assert edge.history[1]["energy"] == pytest.approx(plain.history[1]["energy"], rel=1e-9)
+    assert edge.history[2]["energy"] != pytest.approx(plain.history[2]["energy"], rel=1e-3)
+
+
+STEPS = [
+    ("plain", "h1"),
+    ("plain", "l2"),
+    ("plain", "gauss_newton"),
+    ("retracted", "h1"),
+    ("retracted", "prior"),
+]
+
+
+@pytest.mark.parametrize(("step", "product"), STEPS)
+def test_other_steps_lower_the_energy_until_stopped(run_of: RunOf, step: str, product: str) -> None:
+    """Two iterations are too few: exit code 3, max_iterations, results in full, a smaller misfit."""
+    run = run_of(quickstart(f"flow.step={step}", f"flow.inner_product={product}", "flow.max_iterations=2",
+                            "regularisation.m.weight=1"))  # fmt: skip
+    assert (run.code, run.err) == (3, "")
+    assert (run.summary["status"], run.summary["stop_reason"]) == ("stopped", "max_iterations")
+    assert run.summary["outer_iterations"] == 2
+    energies = [row["energy"] for row in run.history[1:]]
+    assert energies[1] < energies[0] < run.history[0]["misfit"]
+    assert (run.folder / "coefficient.png").exists() and len(run.field("m"))
+
+
+def test_network_that_may_not_grow_keeps_its_width(run_of: RunOf) -> None:
+    """strategy none: the widths of the start are those of the end."""
+    run = run_of(quickstart("expansion.strategy=none", "unknowns.m.representation.hidden=[20]"))
+    assert {row["width"] for row in run.history} == {20}
+    assert run.summary["expansions"] == 0
+
+
+def test_state_may_be_driven_by_its_boundary_alone(run_of: RunOf) -> None:
+    """A source of 0 and a flux of 0 (the default) are conditions like any other."""
+    sides = (
+        "{slope: {on: [left, right], kind: dirichlet, value: x}, closed: {on: [bottom, top], kind: neumann}}"
+    )
+    run = run_of(quickstart('equation.source="0"', f"equation.boundary={sides}", "flow.max_iterations=1"))
+    assert run.code == 3, run.err
+    # At most the boundary's own values, by the maximum principle; P2 may overshoot a little.
+    assert -0.1 < run.field("state").min() and run.field("state").max() < 1.1
+
+
+def test_without_a_truth_no_error_is_told(run_of: RunOf) -> None:
+    """relative_error is null and an empty column; the fields have neither truth nor error."""
+    run = run_of(quickstart("unknowns.m.truth=null", "flow.max_iterations=1"))
+    assert run.summary["relative_error"] is None
+    assert all(math.isnan(row["relative_error"]) for row in run.history)
+    assert {"m", "exp_m", "state"} <= set(run.grid.point_data.keys())
+    assert not {"truth", "error"} & set(run.grid.point_data.keys())
+
+
+@pytest.mark.parametrize(
+    ("mesh", "dimension"),
+    [("{kind: box, cells: [6, 6, 6]}", 3), ("{kind: interval, cells: 40}", 1)],
+)
+def test_other_dimensions_run(
+    blob: Callable[[str, int], Path], tmp_path: Path, mesh: str, dimension: int
+) -> None:
+    """A box and an interval go the same way, with the same files; exit code and status agree."""
+    run = run_program(blob(mesh, dimension), out=tmp_path / "results")
+    codes = {"converged": 0, "stopped": 3}
+    assert run.code == codes[run.summary["status"]] and run.err == ""
+    assert run.history[-1]["misfit"] < run.history[0]["misfit"]
+    nodes = np.asarray(run.grid.points)
+    assert (np.ptp(nodes, axis=0) > 0).tolist() == [axis < dimension for axis in range(3)]
+    assert np.abs(run.field("exp_m") / np.exp(run.field("m")) - 1).max() < 1e-12
+    picture = run.folder / "coefficient.png"
+    assert picture.exists() or "no picture" in run.out  # pictures of a box need graphics libraries
+
+
+@pytest.fixture(scope="session")
+def unsure(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Quickstart's readings without the column sigma."""
+    path = tmp_path_factory.mktemp("data") / "unsure.csv"
+    with (QUICKSTART.parent / "data" / "quickstart.csv").open(newline="") as file:
+        rows = [row[:3] for row in csv.reader(file)]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return path
+
+
+def test_unknown_noise_with_a_given_weight_runs_until_it_stalls(run_of: RunOf, unsure: Path) -> None:
+    """Without sigma there is no target, and a stall is convergence: exit code 0."""
+    # The residual is not divided by sigma = 0.0057, so weight 1 of the bars becomes sigma squared.
+    run = run_of(quickstart(f"observations.heads.file={unsure}", "regularisation.m.weight=3e-5"))
+    assert run.code == 0, run.out + run.err
+    assert (run.summary["status"], run.summary["stop_reason"]) == ("converged", "stalled")
+    assert run.summary["misfit_target"] is None and run.summary["noise_level"] is None
+    assert run.summary["relative_error"] < 0.5  # m_ref = 0 has 1
+
+
+def test_unknown_noise_with_weight_by_discrepancy_is_bad_input(unsure: Path, tmp_path: Path) -> None:
+    """The discrepancy principle needs the noise: exit code 2, naming the key."""
+    run = run_program(
+        QUICKSTART, "--set", COARSE, "--set", f"observations.heads.file={unsure}", out=tmp_path / "results"
+    )
+    assert (run.code, run.out) == (2, "")
+    assert len(run.err.splitlines()) == 1
+    assert "regularisation.m.weight" in run.err and "sigma" in run.err
+    assert not run.folder.exists()

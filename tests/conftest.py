@@ -1,0 +1,31 @@
+"""What all tests share, on one rank and under `mpirun -n 3`, where every rank runs every test."""
+
+import sys
+import time
+from pathlib import Path
+
+import app  # noqa: F401 - before anything numerical: one BLAS thread a rank, and the order the wheel asks for
+
+import pytest  # isort: skip
+from mpi4py import MPI  # isort: skip
+
+
+@pytest.fixture(scope="session")
+def comm() -> MPI.Comm:
+    """All ranks."""
+    return MPI.COMM_WORLD
+
+
+@pytest.fixture
+def shared_tmp_path(comm: MPI.Comm, tmp_path: Path) -> Path:
+    """Rank 0's temporary folder, the same on all ranks."""
+    return comm.bcast(tmp_path, root=0)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """A test that fails on one rank may leave the others waiting in a collective call: end them all."""
+    if report.failed and MPI.COMM_WORLD.size > 1:
+        rank = MPI.COMM_WORLD.rank
+        print(f"\nrank {rank}: {report.nodeid} failed\n{report.longreprtext}", file=sys.stderr, flush=True)
+        time.sleep(1.0)  # mpirun drops what it has not yet read when the ranks end
+        MPI.COMM_WORLD.Abort(1)

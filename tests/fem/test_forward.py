@@ -1,0 +1,191 @@
+"""Laws of the forward map m ↦ Bu(m), its tangent J and its adjoint Jᵀ."""
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from elliptic import (
+    COMM,
+    ELEMENTS,
+    WAVES,
+    Formula,
+    Problem,
+    box_mesh,
+    cached_problem,
+    constant,
+    dot,
+    forward_model,
+    make_problem,
+    raised_on_all_ranks,
+    random_rows,
+)
+
+from app.fem import EQUATIONS, BoundaryCondition, CoefficientSpace, ForwardModel
+from app.parallel import SolveFailed
+
+ROUNDING = 1e-10
+"""Relative; 1e6 times the machine's accuracy leaves room for the condition of the state operator."""
+
+STEP = 1e-4
+"""Of central differences: the truncation, STEP², and the rounding of a solve, 1e-12 / STEP, are near 1e-8."""
+
+DIFFERENCES = 1e-7
+"""Relative accuracy that central differences with STEP have for fields of size one."""
+
+
+@pytest.fixture(params=EQUATIONS)
+def equation(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(params=ELEMENTS, ids=lambda e: f"{e[0]}D-P{e[1]}-P{e[2]}")
+def solved(request: pytest.FixtureRequest, equation: str) -> Problem:
+    """A problem of each equation and element, solved at its coefficient."""
+    problem = cached_problem(equation, *request.param)
+    problem.model.solve(problem.m)
+    return problem
+
+
+@pytest.fixture(params=["direct", "iterative"])
+def fresh(request: pytest.FixtureRequest, equation: str) -> Problem:
+    """A new problem with either linear solver, which a test may break or count on."""
+    return make_problem(equation, dimension=2, state=2, coefficient=1, kind=request.param)
+
+
+def test_tangent_is_the_central_difference(solved: Problem) -> None:
+    """J d = (Bu(m + hd) − Bu(m − hd)) / 2h up to O(h²)."""
+    direction = random_rows(solved.space)
+    tangent = solved.model.tangent(direction)
+    above = solved.model.solve(solved.m + STEP * direction)
+    below = solved.model.solve(solved.m - STEP * direction)
+    difference = (above - below) / (2 * STEP)
+    np.testing.assert_allclose(difference, tangent, rtol=0, atol=DIFFERENCES * np.abs(tangent).max())
+
+
+def test_adjoint_is_the_transpose_of_the_tangent(solved: Problem) -> None:
+    """⟨J d, y⟩ = ⟨d, Jᵀ y⟩."""
+    direction = random_rows(solved.space)
+    y = np.random.default_rng(1).standard_normal(solved.readings)
+    tangent = solved.model.tangent(direction)
+    right = dot(direction, solved.model.adjoint(y))
+    assert abs(tangent @ y - right) <= ROUNDING * np.linalg.norm(tangent) * np.linalg.norm(y)
+
+
+def test_blocks_are_their_columns(solved: Problem) -> None:
+    """J and Jᵀ of a block of columns are J and Jᵀ of each column; data are alike on all ranks."""
+    block, data = random_rows(solved.space, 3), np.random.default_rng(1).standard_normal((solved.readings, 3))
+    for operator, columns in ((solved.model.tangent, block), (solved.model.adjoint, data)):
+        whole = operator(columns)
+        single = np.column_stack([operator(column) for column in columns.T])
+        assert whole.shape == single.shape
+        np.testing.assert_allclose(whole, single, rtol=0, atol=ROUNDING * np.abs(single).max(initial=0.0))
+    readings = COMM.allgather(solved.model.tangent(block))
+    assert all(np.array_equal(reading, readings[0]) for reading in readings)
+
+
+def test_the_adjoint_does_not_depend_on_how_it_is_counted(solved: Problem) -> None:
+    """Jᵀy is the same as an adjoint and as an incremental right-hand side (MUMPS sums in no fixed order)."""
+    y = np.random.default_rng(1).standard_normal(solved.readings)
+    once, again = (solved.model.adjoint(y, incremental=flag) for flag in (False, True))
+    np.testing.assert_allclose(again, once, rtol=0, atol=ROUNDING * np.abs(once).max(initial=0.0))
+
+
+def test_direct_and_iterative_solvers_agree(equation: str) -> None:
+    """Bu, J d and Jᵀ y are those of the factorisation when conjugate gradients solve."""
+    found = []
+    for kind in ("direct", "iterative"):
+        problem = make_problem(equation, dimension=2, state=2, coefficient=1, kind=kind)
+        data = problem.model.solve(problem.m)
+        tangent = problem.model.tangent(random_rows(problem.space))
+        found.append((data, tangent, problem.model.adjoint(np.ones(problem.readings))))
+    for direct, iterative in zip(*found, strict=True):
+        np.testing.assert_allclose(iterative, direct, rtol=0, atol=ROUNDING * np.abs(direct).max())
+
+
+def test_counts_are_of_right_hand_sides(fresh: Problem) -> None:
+    """A solve is one state right-hand side and one set-up; tangent and adjoint count their columns."""
+    model = fresh.model
+    model.solve(fresh.m)
+    model.solve(2 * fresh.m)
+    model.tangent(random_rows(fresh.space))
+    model.tangent(random_rows(fresh.space, 3))
+    model.adjoint(np.ones((fresh.readings, 2)))
+    model.adjoint(np.ones(fresh.readings), incremental=False)
+    counts = asdict(model.counts)
+    assert counts == {
+        "state_solves": 2, "state_rhs": 2, "adjoint_rhs": 1, "incremental_rhs": 1 + 3 + 2,
+        "block_rhs": 0, "factorisations": 2, "block_seconds": 0.0,
+    }  # fmt: skip
+    assert model.counts.linear_solves == 2 + 1 + 6
+    model.solve_for_output(fresh.m)
+    assert asdict(model.counts) == counts
+
+
+def wild_coefficients(problem: Problem) -> dict[str, np.ndarray]:
+    """Coefficients at which there is no state."""
+    one_nan = problem.m.copy()
+    if COMM.rank == 0:
+        one_nan[0] = np.nan
+    return {
+        "not a number": np.full_like(problem.m, np.nan),
+        "not a number in one dof of one rank": one_nan,
+        "overflows": 1e4 * problem.m,
+        "overflows everywhere": np.full_like(problem.m, 1e4),
+        "underflows to a singular operator": np.full_like(problem.m, -1e4),
+    }
+
+
+@pytest.mark.parametrize("wild", wild_coefficients(Problem(None, None, np.zeros(1), 0)))
+def test_a_coefficient_without_state_fails_on_all_ranks_and_breaks_nothing(fresh: Problem, wild: str) -> None:
+    """SolveFailed on every rank; afterwards the model gives what it gave before."""
+    before = fresh.model.solve(fresh.m)
+    with raised_on_all_ranks(SolveFailed):
+        fresh.model.solve(wild_coefficients(fresh)[wild])
+    np.testing.assert_allclose(fresh.model.solve(fresh.m), before, rtol=ROUNDING)
+    fresh.model.tangent(random_rows(fresh.space))
+
+
+@pytest.mark.parametrize("readings", [1, 2])
+def test_fewer_readings_than_ranks(readings: int) -> None:
+    """⟨J d, y⟩ = ⟨d, Jᵀ y⟩ also where some ranks hold no reading."""
+    space = CoefficientSpace(box_mesh(2, 6), 1)
+    rim = {"rim": BoundaryCondition(("all",), "dirichlet", constant(0.0))}
+    points = np.array([[0.3, 0.4], [0.8, 0.7]])[:readings]
+    model = forward_model(space, 1, rim, points=points)
+    assert model.solve(space.interpolate(WAVES)).shape == (readings,)
+    direction, y = random_rows(space, 2), np.ones((readings, 2))
+    tangent, adjoint = model.tangent(direction), model.adjoint(y)
+    for column in range(2):
+        right = dot(direction[:, column], adjoint[:, column])
+        assert abs(tangent[:, column] @ y[:, column] - right) <= ROUNDING * np.abs(tangent).max()
+
+
+def linear_state(boundary: dict[str, BoundaryCondition], source: Formula) -> tuple[ForwardModel, np.ndarray]:
+    """A model at m = 0 on the unit square, and its points."""
+    space = CoefficientSpace(box_mesh(2, 6), 1)
+    points = np.array([[0.3, 0.4], [0.8, 0.7], [1.0, 0.5]])
+    return forward_model(space, 1, boundary, source=source, points=points), points
+
+
+def test_a_linear_state_without_source_is_found_exactly() -> None:
+    """At m = 0, −Δu = 0 with u = 1 + 2x + 3y on the boundary has that solution, which P1 holds exactly."""
+    linear = Formula(lambda x, library: 1 + 2 * x[0] + 3 * x[1])
+    model, points = linear_state({"rim": BoundaryCondition(("all",), "dirichlet", linear)}, constant(0.0))
+    np.testing.assert_allclose(
+        model.solve(np.zeros(model.coefficient.owned)), linear.numpy(points), rtol=ROUNDING
+    )
+
+
+def test_conditions_may_name_several_parts_and_share_one() -> None:
+    """Fluxes given twice on a part add up: 1 and 2 on the right give u = 3x, 2 and −2 at the bottom none."""
+    zero = constant(0.0)
+    boundary = {
+        "wall": BoundaryCondition(("left",), "dirichlet", zero),
+        "first": BoundaryCondition(("right",), "neumann", constant(1.0)),
+        "second": BoundaryCondition(("bottom", "right"), "neumann", constant(2.0)),
+        "third": BoundaryCondition(("bottom",), "neumann", constant(-2.0)),
+    }
+    model, points = linear_state(boundary, zero)
+    np.testing.assert_allclose(
+        model.solve(np.zeros(model.coefficient.owned)), 3 * points[:, 0], rtol=ROUNDING
+    )
