@@ -14,7 +14,7 @@ class Parser(argparse.ArgumentParser):
     """Raises instead of exiting, so that rank 0 alone speaks."""
 
     def error(self, message: str) -> NoReturn:
-        raise SystemExit(f"{self.prog}: {message} (see --help)")
+        raise ValueError(f"{self.prog}: {message} (see --help)")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -46,11 +46,17 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
-    options, rest = parser().parse_known_args(words)  # --help never starts MPI
-    unknown = [word for word in rest if word.startswith("--")]
-    petsc = [word for word in rest if not word.startswith("--")]
-    if unknown or (petsc and not petsc[0].startswith("-")):
-        raise SystemExit(f"python -m app: unrecognized argument {(unknown or petsc)[0]} (see --help)")
+    try:
+        options, petsc = _parse(words)
+    except ValueError as error:
+        import app.wheel  # noqa: F401
+
+        # isort: split
+        from mpi4py import MPI
+
+        if MPI.COMM_WORLD.rank == 0:
+            print(error, file=sys.stderr)
+        return BAD_INPUT
     if options.case == "schema":
         from app.case import schema
 
@@ -59,10 +65,20 @@ def main(arguments: list[str] | None = None) -> int:
     return _start(options, petsc)
 
 
-def _start(options: argparse.Namespace, petsc: list[str]) -> int:
-    import petsc4py
+def _parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The options, and what is PETSc's; raises ValueError."""
+    options, petsc = parser().parse_known_args(words)  # --help never starts MPI
+    unknown = [word for word in petsc if word.startswith("--")]
+    if unknown or (petsc and not petsc[0].startswith("-")):
+        raise ValueError(f"python -m app: unrecognized argument {(unknown or petsc)[0]} (see --help)")
+    return options, petsc
 
-    import app  # noqa: F401 - sets the environment before anything numerical loads
+
+def _start(options: argparse.Namespace, petsc: list[str]) -> int:
+    import app.wheel  # noqa: F401
+
+    # isort: split
+    import petsc4py
 
     petsc4py.init(["app", *petsc])
     from mpi4py import MPI
@@ -97,7 +113,7 @@ def _run(comm: Any, options: argparse.Namespace) -> int:
     started()
     folder = options.out or Path("results") / case.name
     if options.check:
-        build.check(comm, case)
+        build.prepare(comm, case)
         if comm.rank == 0 and not options.quiet:
             print(f"{options.case}: the case, its mesh and its data are in order")
         return CONVERGED

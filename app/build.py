@@ -21,7 +21,7 @@ from app.case import (
     read_points,
 )
 from app.energies import InverseProblem
-from app.parallel import Interrupt, LinearSolver, agreed, on_root, timed
+from app.parallel import Interrupt, LinearSolver, SolveFailed, agreed, on_root, timed
 
 STREAMS = {"network": 0, "candidates": 1}
 """Random streams that derive from the case's seed, by purpose."""
@@ -29,7 +29,7 @@ STREAMS = {"network": 0, "candidates": 1}
 
 @dataclass(frozen=True)
 class Setup:
-    """A case with its mesh, data and operators; what `--check` makes sure of."""
+    """A case with its mesh, data, operators and start: all that `--check` makes sure of."""
 
     case: Case
     name: str
@@ -41,6 +41,13 @@ class Setup:
     energy: InverseProblem
     target: float | None
     """½τ²n, None while the noise is unknown."""
+    reference: np.ndarray
+    """m_ref, owned nodal values."""
+    step: flow.Step
+    start: np.ndarray
+    """Residual at the step's start."""
+    error: fem.RelativeError | None
+    """Against the truth, if there is one."""
 
     @property
     def unknown(self) -> Unknown:
@@ -48,57 +55,68 @@ class Setup:
 
 
 def prepare(comm: MPI.Comm, case: Case) -> Setup:
-    """Read mesh and data, compile and locate; raises CaseError or DataError on all ranks alike."""
+    """Read mesh and data, compile, locate and solve for the first time, before anything is written.
+
+    Raises InputError on all ranks alike.
+    """
     domain = _mesh(comm, case)
     on_root(comm, lambda: check_dimension(case, domain.dimension))
     data = on_root(comm, lambda: _readings(case, domain.dimension))
     name, unknown = next(iter(case.unknowns.items()))
-    coefficient = fem.CoefficientSpace(domain, unknown.degree)
-    forward = _forward(case, domain, coefficient)
-    with timed("assembly"):
-        try:
-            forward.observe_with(fem.point_matrix(domain, forward.space, data.points))
-        except fem.PointOutside as error:
-            raise DataError([_outside(case, domain.dimension, error)]) from None
     known = data.sigma is not None
     if not known and case.regularisation[name].weight == "discrepancy":
         raise CaseError([
             f"{case.where('regularisation', name, 'weight')}: found discrepancy with data that have "
             "no column sigma, expected a number or data with sigma"
         ])  # fmt: skip
+    coefficient = fem.CoefficientSpace(domain, unknown.degree)
+    reference = _values(case, coefficient, name, "reference")
+    error = None
+    if unknown.truth is not None:
+        _values(case, coefficient, name, "truth")
+        error = fem.RelativeError(coefficient, unknown.truth)
+        if not 0 < error.norm < np.inf:
+            where = case.where("unknowns", name, "truth")
+            raise CaseError([f"{where}: found a truth of norm {error.norm:g}, expected a finite one above 0"])
+    step = _step(case, coefficient, name, reference)
+    forward = _forward(case, domain, coefficient)
+    with timed("assembly"):
+        try:
+            forward.observe_with(fem.point_matrix(domain, forward.space, data.points))
+        except fem.PointOutside as outside:
+            raise DataError([_outside(case, domain.dimension, outside)]) from None
     sigma = np.ones(len(data.values)) if data.sigma is None else data.sigma
     energy = InverseProblem(forward, data.values, sigma)
     target = 0.5 * case.flow.discrepancy**2 * len(data.values) if known else None
-    return Setup(case, name, domain, coefficient, forward, data, energy, target)
-
-
-def check(comm: MPI.Comm, case: Case) -> None:
-    """Make sure of all that can be known before the first solve; raises as `prepare` does."""
-    setup = prepare(comm, case)
-    _step(setup, _values(case, setup, "reference"))
+    try:
+        start = energy.residual(step.values())
+    except SolveFailed as failure:
+        where = case.where("equation")
+        raise CaseError([f"{where}: found no solution at the reference coefficient: {failure}"]) from None
+    return Setup(
+        case, name, domain, coefficient, forward, data, energy, target, reference, step, start, error
+    )
 
 
 def run(setup: Setup, folder: Path, *, quiet: bool = False) -> dict[str, Any]:
     """Run the flow, write everything into the (prepared) folder and return the summary; collective."""
-    comm, case, unknown = setup.domain.comm, setup.case, setup.unknown
+    comm, case = setup.domain.comm, setup.case
     on_root(comm, lambda: (folder / "case.yaml").write_text(effective_yaml(case)))
-    reference = _values(case, setup, "reference")
-    step = _step(setup, reference)
     regularisation = _regularisation(setup)
-    builder = _builder(setup, regularisation, step)
-    error = None
-    if unknown.truth is not None:
-        error = fem.RelativeError(setup.coefficient, unknown.truth)
+    builder = _builder(setup, regularisation)
     terminal = output.Terminal(setup.target, quiet=quiet or comm.rank > 0)
     with terminal, Interrupt(comm) as interrupt:
         for line in _opening(setup):
             terminal.note(line)
-        history = output.History(comm, folder / "history.csv", lambda: setup.forward.counts, error, terminal)
+        history = output.History(
+            comm, folder / "history.csv", lambda: setup.forward.counts, setup.error, terminal
+        )
         outcome = flow.run_flow(
             setup.energy,
-            reference,
+            setup.start,
+            setup.reference,
             builder,
-            step,
+            setup.step,
             setup.target,
             case.flow.max_iterations,
             history,
@@ -179,31 +197,29 @@ def _forward(case: Case, domain: fem.TaggedMesh, coefficient: fem.CoefficientSpa
     return fem.ForwardModel(physics, coefficient, equation.degree, solver)
 
 
-def _values(case: Case, setup: Setup, key: str) -> np.ndarray:
+def _values(case: Case, space: fem.CoefficientSpace, name: str, key: str) -> np.ndarray:
     """Nodal values of an expression of the unknown; raises CaseError where they are not finite."""
-    values = setup.coefficient.interpolate(getattr(setup.unknown, key))
-    with agreed(setup.domain.comm):
+    values = space.interpolate(getattr(case.unknowns[name], key))
+    with agreed(space.comm):
         if not np.isfinite(values).all():
-            where = case.where("unknowns", setup.name, key)
+            where = case.where("unknowns", name, key)
             raise CaseError([f"{where}: found values that are not finite on the mesh"])
     return values
 
 
-def _step(setup: Setup, reference: np.ndarray) -> flow.Step:
-    case, chosen = setup.case, setup.unknown.representation
+def _step(case: Case, space: fem.CoefficientSpace, name: str, reference: np.ndarray) -> flow.Step:
+    chosen = case.unknowns[name].representation
     if chosen.kind == "nodal":
-        nodal = unknowns.Nodal(reference, setup.coefficient.size)
+        nodal = unknowns.Nodal(reference, space.size)
         return flow.IdealStep(nodal.start(), nodal.size)
     options = dict(chosen.transform)
     transform = unknowns.TRANSFORMS[options.pop("kind")](**options)
-    with agreed(setup.domain.comm):
+    box = space.domain.bounding_box()
+    with agreed(space.comm):
         try:
-            nodes = unknowns.Nodes.of(
-                setup.coefficient.coordinates, setup.domain.bounding_box(), reference, transform
-            )
+            nodes = unknowns.Nodes.of(space.coordinates, box, reference, transform)
         except ValueError as error:
-            where = case.where("unknowns", setup.name, "reference")
-            raise CaseError([f"{where}: {error}"]) from None
+            raise CaseError([f"{case.where('unknowns', name, 'reference')}: {error}"]) from None
     network = unknowns.Network(chosen.hidden, nodes, chosen.activation, transform, chosen.max_width)
     growth = None
     rule = case.expansion
@@ -232,12 +248,12 @@ def _made(setup: Setup, make: Callable[..., Any], prefix: str) -> Any:
         return make(setup.coefficient, mass, solver)
 
 
-def _builder(setup: Setup, regularisation: Any, step: flow.Step) -> flow.ModelBuilder:
+def _builder(setup: Setup, regularisation: Any) -> flow.ModelBuilder:
     weight = setup.case.regularisation[setup.name].weight
     given = None if weight == "discrepancy" else float(weight)
     product = setup.case.flow.inner_product
     if product == "gauss_newton":
-        return flow.GaussNewtonBuilder(regularisation, given, setup.target, step.creeps)
+        return flow.GaussNewtonBuilder(regularisation, given, setup.target, setup.step.creeps)
     plain = None if product == "prior" else _made(setup, fem.INNER_PRODUCTS[product], "metric_")
     return flow.MetricBuilder(regularisation, plain, given)
 
@@ -301,7 +317,7 @@ def _write(setup: Setup, outcome: flow.Outcome, folder: Path) -> str | None:
     if outcome.gradient is not None:
         fields["gradient"] = space.function(outcome.gradient, "gradient")
     if setup.unknown.truth is not None:
-        truth = _values(setup.case, setup, "truth")
+        truth = _values(setup.case, space, setup.name, "truth")
         fields["truth"] = space.function(truth, "truth")
         fields["error"] = space.function(outcome.coefficient - truth, "error")
         panels |= {"truth": truth, "error": outcome.coefficient - truth}

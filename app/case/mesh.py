@@ -82,7 +82,7 @@ class FileMesh(Section):
     kind: Literal["file"]
     """A mesh read from a file."""
     file: DataFile
-    """A gmsh .msh or an XDMF file; its physical groups are the tags that boundaries name."""
+    """A gmsh .msh file; its physical groups are the tags that boundaries name."""
 
     @property
     def dimension(self) -> None:

@@ -1,5 +1,8 @@
 """Finite elements: meshes, equations, the forward map with its adjoint, observations, inner products."""
 
+import app.wheel  # noqa: F401
+
+# isort: split
 from app.fem.equations import EQUATIONS, BoundaryCondition, Diffusion, Equation
 from app.fem.forward import Counts, ForwardModel
 from app.fem.inner_products import (

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import ufl
+from ufl.domain import extract_unique_domain
 
 from app.fem.spaces import Field
 
@@ -37,7 +38,8 @@ class Diffusion:
     boundary: Mapping[str, BoundaryCondition]
 
     def residual(self, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
-        form = ufl.exp(m) * ufl.inner(ufl.grad(u), ufl.grad(v)) * ufl.dx - self.source.ufl(x) * v * ufl.dx
+        dx = ufl.dx(extract_unique_domain(x))  # a source of zero knows no mesh
+        form = ufl.exp(m) * ufl.inner(ufl.grad(u), ufl.grad(v)) * dx - self.source.ufl(x) * v * dx
         for index, condition in enumerate(self.boundary.values()):
             if condition.kind == "neumann":
                 form -= condition.value.ufl(x) * v * ds(index)

@@ -9,6 +9,8 @@ from dolfinx import fem
 from dolfinx.fem import petsc as _fem_petsc
 from dolfinx.mesh import meshtags
 from mpi4py import MPI
+from ufl.algorithms import estimate_total_polynomial_degree
+from ufl.algorithms.apply_algebra_lowering import apply_algebra_lowering
 
 from app.fem.equations import BoundaryCondition, Equation
 from app.fem.spaces import CoefficientSpace
@@ -63,7 +65,7 @@ class ForwardModel:
         ds = _measure(coefficient, conditions)
         x = ufl.SpatialCoordinate(domain.mesh)
         v = ufl.TestFunction(self.space)
-        residual = equation.residual(self.state, self._m, v, x, ds)
+        residual = _with_fixed_quadrature(equation.residual(self.state, self._m, v, x, ds))
         with timed("compile"):
             self._residual = fem.form(residual)
             self._by_state = fem.form(ufl.derivative(residual, self.state))
@@ -196,6 +198,18 @@ def _measure(coefficient: CoefficientSpace, conditions: list[BoundaryCondition])
     order = np.argsort(indices, kind="stable")
     tags = meshtags(mesh, mesh.topology.dim - 1, indices[order].astype(np.int32), marks[order])
     return ufl.Measure("ds", domain=mesh, subdomain_data=tags)
+
+
+def _with_fixed_quadrature(form: ufl.Form) -> ufl.Form:
+    """The form with the quadrature degree UFL estimates for it written down, so that derivatives inherit it.
+
+    UFL would estimate anew for each derivative, and J would not be the derivative of the discrete solution.
+    """
+    integrals = []
+    for integral in apply_algebra_lowering(form).integrals():
+        degree = estimate_total_polynomial_degree(integral.integrand())
+        integrals.append(integral.reconstruct(metadata={**integral.metadata(), "quadrature_degree": degree}))
+    return ufl.Form(integrals)
 
 
 def _columns(block: np.ndarray) -> int:

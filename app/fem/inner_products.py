@@ -48,7 +48,10 @@ class H1:
 
     def __init__(self, space: CoefficientSpace, mass: float, solver: LinearSolver) -> None:
         u, v = ufl.TrialFunction(space.space), ufl.TestFunction(space.space)
-        form = ufl.inner(ufl.grad(u), ufl.grad(v)) * ufl.dx + mass * u * v * ufl.dx
+        inverse_square = fem.Constant(
+            space.domain.mesh, mass
+        )  # not a number, or each length would be compiled
+        form = ufl.inner(ufl.grad(u), ufl.grad(v)) * ufl.dx + inverse_square * u * v * ufl.dx
         self.solver = solver
         self._gram = GramMatrix(space.comm, _assemble(fem.form(form)), solver)
 
@@ -74,8 +77,9 @@ class EdgePreserving:
         self._m = fem.Function(space.space)
         self._beta: Any = fem.Constant(mesh, 1.0)
         square = ufl.inner(ufl.grad(self._m), ufl.grad(self._m))
+        inverse_square = fem.Constant(mesh, mass)
         rho = self._beta / ufl.sqrt(square + self._beta**2)
-        form = rho * ufl.inner(ufl.grad(u), ufl.grad(v)) * ufl.dx + mass * u * v * ufl.dx
+        form = rho * ufl.inner(ufl.grad(u), ufl.grad(v)) * ufl.dx + inverse_square * u * v * ufl.dx
         self._form = fem.form(form)
         self._square = fem.form(square * ufl.dx)
         self._volume = _integral(space, fem.form(fem.Constant(mesh, 1.0) * ufl.dx))
@@ -85,8 +89,10 @@ class EdgePreserving:
         """R for an iteration that starts from these nodal values; earlier ones become invalid."""
         self._space.assign(self._m, values)
         rms = np.sqrt(_integral(self._space, self._square) / self._volume)
-        # A constant m has no scale of gradients: a huge β makes ρ = 1, the plain H1.
-        self._beta.value = EDGE_SHARE * rms if rms > 1e-12 else 1e12
+        # A constant m, whose gradient is rounding only, has no scale: a huge β makes ρ = 1, the plain H1.
+        largest = self._space.comm.allreduce(np.abs(values).max(initial=0.0), op=MPI.MAX)
+        constant = rms * self._space.domain.diagonal <= 1e-10 * largest
+        self._beta.value = 1e12 if constant else EDGE_SHARE * rms
         with timed("assembly"):
             if self._matrix is not None:
                 self._matrix.destroy()

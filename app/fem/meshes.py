@@ -97,6 +97,8 @@ def file(comm: MPI.Comm, file: Path) -> TaggedMesh:
     dimension = on_root(comm, lambda: _open_msh(file))
     try:
         data = dolfinx_gmsh.model_to_mesh(gmsh.model, comm, 0, gdim=dimension)
+    except RuntimeError as error:  # DOLFINx raises its own on all ranks alike
+        raise MeshError(f"{file}: {error}") from None
     finally:
         if comm.rank == 0:
             gmsh.finalize()
@@ -141,11 +143,18 @@ def _open_msh(path: Path) -> int:
         dimension = gmsh.model.getDimension()
         if dimension not in (2, 3):
             raise MeshError(f"{path}: found a mesh of dimension {dimension}, expected 2 or 3")
+        cells = {
+            gmsh.model.mesh.getElementProperties(t)[0] for t in gmsh.model.mesh.getElementTypes(dimension)
+        }
+        strangers = sorted(c for c in cells if c.split()[0] not in ("Triangle", "Tetrahedron"))
+        if strangers or not cells:
+            found = " and ".join(strangers) or "no cells"
+            raise MeshError(f"{path}: found {found}, expected triangles or tetrahedra")
         if dimension == 2 and np.ptp(gmsh.model.mesh.getNodes()[1][2::3]) > 0:
             raise MeshError(f"{path}: found a surface in space, expected a mesh in a plane z = constant")
         if not gmsh.model.getPhysicalGroups(dimension):
             raise MeshError(f"{path}: found no physical group of cells, expected at least one")
-    except MeshError:
+    except BaseException:
         gmsh.finalize()
         raise
     return dimension

@@ -21,7 +21,7 @@ class PointOutside(ValueError):
 
     def __str__(self) -> str:
         where = ", ".join(f"{x:.6g}" for x in self.point)
-        return f"point {self.index + 1} at ({where}) lies outside the mesh by {self.distance:.3g}"
+        return f"point {self.index + 1} at ({where}) lies outside the mesh by {self.distance:.3g} or more"
 
 
 def point_matrix(domain: TaggedMesh, space: Any, points: np.ndarray) -> Any:

@@ -61,12 +61,13 @@ class RelativeError:
         exact = truth.ufl(x)
         self._error = fem.form((self._m - exact) ** 2 * dx)
         norm = self._integral(fem.form(exact**2 * ufl.dx(space.domain.mesh, metadata=dx.metadata())))
-        self._norm = np.sqrt(norm)
+        self.norm = float(np.sqrt(norm))
+        """‖truth‖."""
 
     def __call__(self, values: np.ndarray) -> float:
         """The error of the coefficient with these owned nodal values, the same on all ranks."""
         self._space.assign(self._m, values)
-        return float(np.sqrt(self._integral(self._error)) / self._norm)
+        return float(np.sqrt(self._integral(self._error)) / self.norm)
 
     def _integral(self, form: fem.Form) -> float:
         return self._space.comm.allreduce(fem.assemble_scalar(form))

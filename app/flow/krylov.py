@@ -97,9 +97,7 @@ class ProjectedProblem:
         return float(np.sqrt(low * high)), True
 
 
-def build_basis(
-    energy: LeastSquares, R: InnerProduct, point: Point, level: float, given: float
-) -> Basis:
+def build_basis(energy: LeastSquares, R: InnerProduct, point: Point, level: float, given: float) -> Basis:
     """Basis for a given weight: stops when the linearised misfit meets `level` (Hanke's rule) or when a
     further vector brings little."""
     growing = _Growing(energy, R, point)

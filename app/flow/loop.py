@@ -39,6 +39,7 @@ class Trial:
 
 def run_flow(
     energy: LeastSquares,
+    residual: np.ndarray,
     reference: np.ndarray,
     builder: ModelBuilder,
     step: Step,
@@ -49,12 +50,11 @@ def run_flow(
 ) -> Outcome:
     """Minimise the energy from the step's parameters; collective.
 
-    `reference` is m_ref. Stops by `discrepancy` when φ ≤ target (if there is one), `stalled`, when no trial
-    is accepted, after max_iterations, or when `interrupted`, asked after each iteration, is true (alike on
-    all ranks). Raises SolveFailed only if the start itself has no energy.
+    `residual` is e there, evaluated last, and `reference` m_ref. Stops by `discrepancy` when φ ≤ target (if
+    there is one), `stalled`, when no trial is accepted, after max_iterations, or when `interrupted`, asked
+    after each iteration, is true (alike on all ranks).
     """
     coefficient = step.values()
-    residual = energy.residual(coefficient)
     misfit = 0.5 * float(residual @ residual)
     start = Record(0, coefficient, None, misfit, None, step.size, step.widths)
     records = [start]

@@ -13,7 +13,7 @@ DAMPING = 1e-12
 """ε as a share of trace G / P."""
 
 CUT = 1e-10
-"""Eigenvalues of G below this share of the largest count as zero in G⁺."""
+"""Eigenvalues of G, scaled to unit diagonal, below this share of the largest count as zero in G⁺."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,7 @@ class FlowMatrix:
     def pseudo_solve(self, right: np.ndarray) -> np.ndarray:
         """G⁺ right."""
         values, vectors = self._kept
-        scaled = (vectors.T @ right).T / values
-        return vectors @ scaled.T
+        return vectors @ ((vectors.T @ right).T / values).T
 
     def damped_solve(self, right: np.ndarray, damping: float) -> np.ndarray:
         """(G + damping I)⁻¹ right by Cholesky; raises numpy.linalg.LinAlgError if that fails."""
@@ -101,6 +100,13 @@ class FlowMatrix:
 
     @cached_property
     def _kept(self) -> tuple[np.ndarray, np.ndarray]:
-        values, vectors = np.linalg.eigh(self._G)
+        """Eigenvalues and vectors of the scaled G that G⁺ keeps; the scale is in the vectors.
+
+        The tangent space does not depend on the parameters' units, and with unit diagonal neither does
+        what counts as zero in it.
+        """
+        diagonal = np.diag(self._G)
+        scale = 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+        values, vectors = np.linalg.eigh(scale[:, None] * self._G * scale)
         kept = values > CUT * max(values[-1], np.finfo(float).tiny)
-        return values[kept], vectors[:, kept]
+        return values[kept], scale[:, None] * vectors[:, kept]

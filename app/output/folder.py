@@ -23,7 +23,7 @@ def prepare(folder: Path, *, overwrite: bool) -> None:
             )
         for pattern in OURS:
             for path in folder.glob(pattern):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ".writable").touch()

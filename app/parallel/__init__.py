@@ -1,5 +1,8 @@
 """What every room needs to run on many ranks: agreed failure, timing, blocks of columns, linear solvers."""
 
+import app.wheel  # noqa: F401
+
+# isort: split
 from app.parallel.agreement import FailedElsewhere, agreed, check_identical, on_root
 from app.parallel.blocks import dense_matrix, gram, multiply, multiply_transpose, norm
 from app.parallel.interrupt import Interrupt

@@ -1,8 +1,9 @@
 """A PETSc linear solver that keeps its factorisation and solves for one or many right-hand sides."""
 
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import numpy as np
+from mpi4py import MPI
 
 from app.parallel.blocks import PETSc, dense_matrix
 
@@ -24,43 +25,71 @@ class LinearSolver:
         self.setups = 0
         self.solves = 0
         self.kind = kind
-        self._ksp = PETSc.KSP().create(comm)
-        self._ksp.setOptionsPrefix(prefix)
-        pc = self._ksp.getPC()
-        if kind == "direct":
-            self._ksp.setType("preonly")
-            pc.setType("cholesky")
-            pc.setFactorSolverType("mumps")
-        else:
-            self._ksp.setType("cg")
-            self._ksp.setTolerances(rtol=tolerance, atol=0.0, max_it=1000)
-            pc.setType("gamg")
-        self._ksp.setErrorIfNotConverged(True)
-        self._ksp.setFromOptions()
+        self._comm, self._prefix, self._tolerance = comm, prefix, tolerance
+        self._ksp = self._new()
+        self._failed = False
 
     def set_matrix(self, matrix: Any) -> None:
         """Factorise `matrix` (or set up its preconditioner)."""
+        if self._failed:  # a factorisation or multigrid that failed once fails for every later matrix
+            self._ksp.destroy()
+            self._ksp = self._new()
+            self._failed = False
         matrix.setOption(PETSc.Mat.Option.SPD, True)
         self._ksp.setOperators(matrix)
         self.setups += 1
-        try:
+        # Multigrid does not notice rows of zeros and may hang on them.
+        diagonal = matrix.getDiagonal().array
+        sound = bool((np.isfinite(diagonal) & (diagonal >= np.finfo(float).tiny)).all())
+        if self._comm.allreduce(sound, op=MPI.LAND):
             self._ksp.setUp()
-        except PETSc.Error as error:
-            raise SolveFailed(f"the linear solver's set-up failed ({error})") from None
+            sound = not self._ksp.getPC().getFailedReason()
+        if not self._comm.allreduce(sound, op=MPI.LAND):
+            self._fail("the operator is not finite and positive definite")
 
     def solve(self, right: np.ndarray) -> np.ndarray:
-        """A⁻¹ right for a vector or a block; many columns at once go through KSPMatSolve."""
-        columns = 1 if right.ndim == 1 else right.shape[1]
-        self.solves += columns
-        try:
-            if columns == 1:
-                return self._solve_vector(np.ascontiguousarray(right.ravel())).reshape(right.shape)
+        """A⁻¹ right for a vector or a block; of a factorisation, all columns at once by KSPMatSolve."""
+        if right.ndim == 1:
+            self.solves += 1
+            return self._solve_vector(np.ascontiguousarray(right))
+        self.solves += right.shape[1]
+        if self.kind == "direct" and right.shape[1] > 1:
             return self._solve_block(np.asfortranarray(right))
-        except PETSc.Error as error:
-            raise SolveFailed(f"linear solve failed (PETSc error {error.ierr})") from None
+        # KSPMatSolve would do the same, and tell of the last column only whether it converged.
+        solution = np.empty_like(right, order="F")
+        for j, column in enumerate(right.T):
+            solution[:, j] = self._solve_vector(np.ascontiguousarray(column))
+        return solution
 
     def destroy(self) -> None:
+        """Release the KSP."""
         self._ksp.destroy()
+
+    def _new(self) -> Any:
+        ksp = PETSc.KSP().create(self._comm)
+        ksp.setOptionsPrefix(self._prefix)
+        pc = ksp.getPC()
+        if self.kind == "direct":
+            ksp.setType("preonly")
+            pc.setType("cholesky")
+            pc.setFactorSolverType("mumps")
+        else:
+            ksp.setType("cg")
+            ksp.setTolerances(rtol=self._tolerance, atol=0.0, max_it=1000)
+            pc.setType("gamg")
+        # PETSc is not to raise: once KSPSolve has, it lets later solves pass that do not converge.
+        ksp.setErrorIfNotConverged(False)
+        ksp.setFromOptions()
+        return ksp
+
+    def _check(self) -> None:
+        reason = self._ksp.getConvergedReason()
+        if reason < 0:
+            self._fail(f"the linear solver did not converge (PETSc's reason {reason})")
+
+    def _fail(self, message: str) -> NoReturn:
+        self._failed = True
+        raise SolveFailed(message)
 
     def _solve_vector(self, right: np.ndarray) -> np.ndarray:
         solution = np.zeros_like(right)
@@ -68,6 +97,7 @@ class LinearSolver:
         x = PETSc.Vec().createWithArray(solution, comm=self._ksp.comm)
         self._ksp.solve(b, x)
         b.destroy(), x.destroy()
+        self._check()
         return solution
 
     def _solve_block(self, right: np.ndarray) -> np.ndarray:
@@ -76,4 +106,5 @@ class LinearSolver:
         b, x = dense_matrix(comm, right), dense_matrix(comm, solution)
         self._ksp.matSolve(b, x)
         b.destroy(), x.destroy()
+        self._check()
         return solution

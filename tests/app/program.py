@@ -52,10 +52,12 @@ class Run:
 
     @cached_property
     def grid(self) -> Any:
-        """fields.pvd as ParaView's library reads it, all pieces in one."""
+        """fields.pvd as ParaView shows it: all pieces in one, the cells that another piece owns left out."""
         import pyvista
 
-        return pyvista.get_reader(str(self.folder / "fields.pvd")).read().combine()
+        pieces = pyvista.get_reader(str(self.folder / "fields.pvd")).read().combine()
+        ghost = np.asarray(pieces.cell_data.get("vtkGhostType", np.zeros(pieces.n_cells)))
+        return pieces.extract_cells(np.flatnonzero(ghost == 0))
 
     def field(self, name: str) -> np.ndarray:
         """Values of a field at the nodes of `grid`."""

@@ -190,7 +190,7 @@ def test_picture_shows_something(titled: Titled, title: str) -> None:
     assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     pixels = imread(path)
     assert pixels.shape[0] >= 300 and pixels.shape[1] >= 600
-    colours = np.unique((255 * pixels[..., :3]).astype(int).reshape(-1, 3), axis=0)
+    colours = np.unique((255 * pixels[::4, ::4, :3]).astype(int).reshape(-1, 3), axis=0)
     assert len(colours) > 100  # a text on white has a few dozen greys
 
 

@@ -26,7 +26,7 @@ REACH_THE_TARGET = {
         "unknowns.m.representation.activation=gelu",
         "unknowns.m.representation.hidden=[6, 4]",
     ],
-    "iterative solver, linear state": ["equation.solver.kind=iterative", "equation.degree=1"],
+    "iterative solver": ["equation.solver.kind=iterative"],
     "quadratic coefficient": ["unknowns.m.degree=2"],
     "bounded": ["unknowns.m.representation.transform={kind: bounded, low: -1.5, high: 1.6}"],
 }
@@ -48,7 +48,7 @@ def test_bounded_coefficient_stays_within_its_bounds(run_of: RunOf) -> None:
 
 
 def test_edge_preserving_regularisation_is_another_one(run_of: RunOf, titled: Callable[[str], Run]) -> None:
-    """Its name is in the summary; it is plain H1 in the first iteration, where m is constant, and only there."""
+    """The summary names it; it is H1 in the first iteration, where m is constant, and only there."""
     edge = run_of(quickstart(*REACH_THE_TARGET["edge-preserving regularisation"]))
     plain = titled("coarse on 1 rank")
     assert (edge.summary["regularisation_kind"], plain.summary["regularisation_kind"]) == (
@@ -56,7 +56,7 @@ def test_edge_preserving_regularisation_is_another_one(run_of: RunOf, titled: Ca
         "h1",
     )
     assert edge.history[1]["energy"] == pytest.approx(plain.history[1]["energy"], rel=1e-9)
-    assert edge.history[2]["energy"] != pytest.approx(plain.history[2]["energy"], rel=1e-3)
+    assert edge.history[2]["energy"] != pytest.approx(plain.history[2]["energy"], rel=1e-6)
 
 
 STEPS = [
@@ -96,7 +96,8 @@ def test_state_may_be_driven_by_its_boundary_alone(run_of: RunOf) -> None:
     run = run_of(quickstart('equation.source="0"', f"equation.boundary={sides}", "flow.max_iterations=1"))
     assert run.code == 3, run.err
     # At most the boundary's own values, by the maximum principle; P2 may overshoot a little.
-    assert -0.1 < run.field("state").min() and run.field("state").max() < 1.1
+    state = run.field("state")
+    assert state.min() > -0.1 and state.max() < 1.1
 
 
 def test_without_a_truth_no_error_is_told(run_of: RunOf) -> None:

@@ -10,7 +10,7 @@ from elliptic import (
     WAVES,
     Formula,
     Problem,
-    box_mesh,
+    box_space,
     cached_problem,
     constant,
     dot,
@@ -20,7 +20,7 @@ from elliptic import (
     random_rows,
 )
 
-from app.fem import EQUATIONS, BoundaryCondition, CoefficientSpace, ForwardModel
+from app.fem import EQUATIONS, BoundaryCondition, ForwardModel
 from app.parallel import SolveFailed
 
 ROUNDING = 1e-10
@@ -132,6 +132,7 @@ def wild_coefficients(problem: Problem) -> dict[str, np.ndarray]:
         "overflows": 1e4 * problem.m,
         "overflows everywhere": np.full_like(problem.m, 1e4),
         "underflows to a singular operator": np.full_like(problem.m, -1e4),
+        "underflows where m is negative": 1e4 * np.minimum(problem.m, 0.0),
     }
 
 
@@ -148,7 +149,7 @@ def test_a_coefficient_without_state_fails_on_all_ranks_and_breaks_nothing(fresh
 @pytest.mark.parametrize("readings", [1, 2])
 def test_fewer_readings_than_ranks(readings: int) -> None:
     """⟨J d, y⟩ = ⟨d, Jᵀ y⟩ also where some ranks hold no reading."""
-    space = CoefficientSpace(box_mesh(2, 6), 1)
+    space = box_space(2, 6, 1)
     rim = {"rim": BoundaryCondition(("all",), "dirichlet", constant(0.0))}
     points = np.array([[0.3, 0.4], [0.8, 0.7]])[:readings]
     model = forward_model(space, 1, rim, points=points)
@@ -162,7 +163,7 @@ def test_fewer_readings_than_ranks(readings: int) -> None:
 
 def linear_state(boundary: dict[str, BoundaryCondition], source: Formula) -> tuple[ForwardModel, np.ndarray]:
     """A model at m = 0 on the unit square, and its points."""
-    space = CoefficientSpace(box_mesh(2, 6), 1)
+    space = box_space(2, 6, 1)
     points = np.array([[0.3, 0.4], [0.8, 0.7], [1.0, 0.5]])
     return forward_model(space, 1, boundary, source=source, points=points), points
 

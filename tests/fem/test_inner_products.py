@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from elliptic import COMM, WAVES, Formula, box_mesh, constant, dot, gathered, random_rows
+from elliptic import COMM, WAVES, Formula, box_space, constant, dot, gathered, random_rows, variants
 
 from app.fem import INNER_PRODUCTS, REGULARISATIONS, CoefficientSpace, GramMatrix, mass_coefficient
 from app.fem.inner_products import EDGE_SHARE, INFINITE_LENGTH_MASS
@@ -40,11 +40,13 @@ def solver(kind: str = "direct") -> LinearSolver:
 
 
 @pytest.fixture(
-    scope="module", params=[(d, p) for d in (1, 2, 3) for p in (1, 2)], ids=lambda p: f"{p[0]}D-P{p[1]}"
+    scope="module",
+    params=variants([(d, p) for d in (1, 2, 3) for p in (1, 2)], in_parallel=[(2, 1), (3, 2)]),
+    ids=lambda p: f"{p[0]}D-P{p[1]}",
 )
 def space(request: pytest.FixtureRequest) -> CoefficientSpace:
     dimension, degree = request.param
-    return CoefficientSpace(box_mesh(dimension, CELLS[dimension], upper=2.0), degree)
+    return box_space(dimension, CELLS[dimension], degree, upper=2.0)
 
 
 @pytest.fixture(params=FAMILIES)
@@ -101,12 +103,16 @@ def test_iterative_riesz_agrees_with_the_factorisation(space: CoefficientSpace) 
         np.testing.assert_allclose(iterative, direct, rtol=0, atol=SOLVED * np.abs(direct).max(initial=1.0))
 
 
+CONSTANT_COST = {"h1": MASS, "edge_preserving": MASS}
+"""1ᵀR1 by volume, ℓ⁻²; a new regularisation has to say here what a constant costs."""
+
+
 @pytest.mark.parametrize("name", REGULARISATIONS)
 def test_constants_cost_only_their_mass(space: CoefficientSpace, name: str) -> None:
     """1ᵀR1 = ℓ⁻² · volume: no gradient, whatever the coefficient R is taken at."""
     one = np.ones(space.owned)
     made = REGULARISATIONS[name](space, MASS, solver()).at(space.interpolate(WAVES))
-    assert dot(one, made.apply(one)) == pytest.approx(MASS * volume(space), rel=ROUNDING)
+    assert dot(one, made.apply(one)) == pytest.approx(CONSTANT_COST[name] * volume(space), rel=ROUNDING)
 
 
 @pytest.mark.parametrize("name, expected", [("l2", (1.0, 0.0)), ("h1", (MASS, 1.0))])
@@ -134,11 +140,10 @@ def edge_preserving(space: CoefficientSpace, m: Formula, x: np.ndarray) -> np.nd
     return made.at(space.interpolate(m)).apply(x)
 
 
-@pytest.mark.parametrize("value", [0.0, 1.0, -7.3, 1e3])
-@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+@pytest.mark.parametrize("size, value", [(1.0, 0.0), (1.0, 1e3), (1e-3, -7.3), (1e3, 1.0)])
 def test_edge_preserving_at_a_constant_is_h1(size: float, value: float) -> None:
     """Where m is constant, ρ = 1, whatever the constant and however large the domain."""
-    space = CoefficientSpace(box_mesh(2, 20, upper=size), 2)
+    space = box_space(2, 20, 2, upper=size)
     x = random_rows(space)
     plain = REGULARISATIONS["h1"](space, MASS, solver()).at(np.zeros(space.owned)).apply(x)
     np.testing.assert_allclose(
@@ -174,7 +179,7 @@ def test_edge_preserving_is_at_most_h1(space: CoefficientSpace) -> None:
 
 def test_edge_preserving_follows_the_coefficient() -> None:
     """`at` is a function of m alone: back at the first m it gives the first R."""
-    space = CoefficientSpace(box_mesh(2, 4), 1)
+    space = box_space(2, 4, 1)
     made = REGULARISATIONS["edge_preserving"](space, MASS, solver())
     x, m = random_rows(space), space.interpolate(WAVES)
     first = made.at(m).apply(x)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from elliptic import COMM, WAVES, Formula, box_mesh, constant, gathered
+from elliptic import COMM, WAVES, Formula, box_space, constant, gathered, variants
 
 from app.fem import CoefficientSpace, RelativeError
 
@@ -11,10 +11,13 @@ CELLS = {1: 9, 2: 5, 3: 3}
 ROUNDING = 1e-12
 
 
-@pytest.fixture(params=[(d, p) for d in (1, 2, 3) for p in (1, 2)], ids=lambda p: f"{p[0]}D-P{p[1]}")
+@pytest.fixture(
+    params=variants([(d, p) for d in (1, 2, 3) for p in (1, 2)], in_parallel=[(2, 2), (3, 1)]),
+    ids=lambda p: f"{p[0]}D-P{p[1]}",
+)
 def space(request: pytest.FixtureRequest) -> CoefficientSpace:
     dimension, degree = request.param
-    return CoefficientSpace(box_mesh(dimension, CELLS[dimension]), degree)
+    return box_space(dimension, CELLS[dimension], degree)
 
 
 def test_owned_rows_of_all_ranks_are_the_nodes(space: CoefficientSpace) -> None:

@@ -19,7 +19,8 @@ def parts(request: pytest.FixtureRequest) -> tuple[np.ndarray, Dense, np.ndarray
 
 
 def projected_share(D: np.ndarray, K: np.ndarray, r: np.ndarray) -> float:
-    """‖Pg‖²_K / ‖g‖²_K with g = K⁻¹r and P the K-orthogonal projection on range(D), by an SVD of LᵀD, K = LLᵀ."""
+    """‖Pg‖²_K / ‖g‖²_K with g = K⁻¹r and P the K-orthogonal projection on range(D), by an SVD of LᵀD, K =
+    LLᵀ."""
     L = np.linalg.cholesky(K)
     left, s, _ = np.linalg.svd(L.T @ D, full_matrices=False)
     left = left[:, s > 1e-8 * s[0]]
@@ -84,9 +85,7 @@ def test_pseudo_inverse_equals_numpys_with_the_same_cut(parts: tuple[np.ndarray,
     expected = np.linalg.pinv(G.to_dense(), rcond=CUT, hermitian=True)
     scale = np.abs(expected).max()
     np.testing.assert_allclose(G.pseudo_solve(np.eye(COLUMNS)), expected, atol=1e-11 * scale)
-    np.testing.assert_allclose(
-        G.pseudo_solve(np.arange(9.0)), expected @ np.arange(9.0), atol=1e-10 * scale
-    )
+    np.testing.assert_allclose(G.pseudo_solve(np.arange(9.0)), expected @ np.arange(9.0), atol=1e-10 * scale)
 
 
 def test_pseudo_inverse_drops_what_lies_below_the_cut() -> None:
@@ -127,7 +126,8 @@ def test_alignment_is_zero_for_a_gradient_orthogonal_to_the_tangent_space(
 
 
 def test_damped_solve_refuses_an_indefinite_matrix() -> None:
-    """A negative damping beyond the smallest eigenvalue raises LinAlgError, which callers treat as a rejection."""
+    """A negative damping beyond the smallest eigenvalue raises LinAlgError, which callers treat as a
+    rejection."""
     G = FlowMatrix(np.eye(4), Dense(np.eye(4)))
     with pytest.raises(np.linalg.LinAlgError):
         G.damped_solve(np.ones(4), -2.0)

@@ -67,7 +67,8 @@ def tikhonov_misfit(J: np.ndarray, R: np.ndarray, point: Point, weight: float) -
 
 
 def dense_weight(J: np.ndarray, R: np.ndarray, point: Point, level: float) -> float:
-    """The weight whose dense misfit meets `level`, by bisection of its logarithm; the misfit rises with w here."""
+    """The weight whose dense misfit meets `level`, by bisection of its logarithm; the misfit rises with w
+    here."""
     low, high = 1e-8, 1e8
     for _ in range(200):
         middle = np.sqrt(low * high)
@@ -102,7 +103,8 @@ def test_basis_is_what_its_names_say(build: Build, departed: bool, rank: int) ->
 @all_bases
 @at_and_off_reference
 def test_a_vector_costs_two_right_hand_sides(build: Build, departed: bool) -> None:
-    """Exactly one product with J and one with Jᵀ a vector (design, section 2), and no evaluation of the energy."""
+    """Exactly one product with J and one with Jᵀ a vector (design, section 2), and no evaluation of the
+    energy."""
     energy, R, point = setting(2, departed)
     evaluations = energy.evaluations
     basis = build(energy, R, point)
@@ -134,7 +136,8 @@ def test_a_level_out_of_reach_ends_with_the_krylov_space(departed: bool, rank: i
 
 @at_and_off_reference
 def test_first_vector(departed: bool) -> None:
-    """By discrepancy the basis starts from m − m_ref, or from R⁻¹Jᵀe at the reference; for a given w from R⁻¹r."""
+    """By discrepancy the basis starts from m − m_ref, or from R⁻¹Jᵀe at the reference; for a given w from
+    R⁻¹r."""
     energy, R, point = setting(4, departed)
     start = point.departure if departed else R.riesz(point.derivative)
     first = by_discrepancy(energy, R, point).V[:, 0]
@@ -148,7 +151,8 @@ def test_first_vector(departed: bool) -> None:
 @at_and_off_reference
 @all_ranks
 def test_smallest_ritz_value_leaves_the_departure_out(build: Build, departed: bool, rank: int) -> None:
-    """λ is the smallest eigenvalue of YᵀY above the rank cut, without the column of m − m_ref by discrepancy."""
+    """λ is the smallest eigenvalue of YᵀY above the rank cut, without the column of m − m_ref by
+    discrepancy."""
     energy, R, point = setting(5, departed, rank)
     basis = build(energy, R, point)
     Y = basis.Y[:, 1:] if departed and build is by_discrepancy else basis.Y
@@ -160,7 +164,8 @@ def test_smallest_ritz_value_leaves_the_departure_out(build: Build, departed: bo
 @all_bases
 @at_and_off_reference
 def test_coefficients_minimise_the_regularised_problem_over_the_basis(build: Build, departed: bool) -> None:
-    """c equals the dense minimiser over range V at the basis's weight, and `linear_misfit` is its ½‖e + JVc‖²."""
+    """c equals the dense minimiser over range V at the basis's weight, and `linear_misfit` is its ½‖e +
+    JVc‖²."""
     energy, R, point = setting(6, departed)
     basis = build(energy, R, point)
     Y, w = energy.jacobian() @ basis.V, basis.weight
@@ -174,8 +179,9 @@ def test_coefficients_minimise_the_regularised_problem_over_the_basis(build: Bui
 @at_and_off_reference
 @pytest.mark.parametrize("seed", range(4))
 def test_basis_for_a_given_weight_stops_by_hanke_or_by_little_gain(departed: bool, seed: int) -> None:
-    """The stop of design section 2: the linearised misfit ½‖e + JVc‖² has come to the level, ¼φ here, or the last
-    vector added less than 5 % of the decrease; and no basis with fewer vectors would have stopped."""
+    """The stop of design section 2: the linearised misfit ½‖e + JVc‖² has come to the level, ¼φ here, or
+    the last vector added less than 5 % of the decrease; and no basis with fewer vectors would have
+    stopped."""
     energy, R, point = setting(10 + seed, departed, rank=8)
     weight, level = 0.05, 0.25 * point.misfit
     basis = build_basis(energy, R, point, level, weight)
@@ -203,8 +209,8 @@ def test_basis_for_a_given_weight_stops_by_hanke_or_by_little_gain(departed: boo
 @at_and_off_reference
 @pytest.mark.parametrize("seed", range(4))
 def test_basis_by_discrepancy_stops_when_its_equations_hold(departed: bool, seed: int) -> None:
-    """The linearised misfit meets the level, and the residual of the regularised equations is, in the R⁻¹ norm,
-    below ½w‖m + δ − m_ref‖_R (design, section 2)."""
+    """The linearised misfit meets the level, and the residual of the regularised equations is, in the R⁻¹
+    norm, below ½w‖m + δ − m_ref‖_R (design, section 2)."""
     energy, R, point = setting(20 + seed, departed)
     level = reachable(energy, point)
     basis = build_basis_by_discrepancy(energy, R, point, level, np.inf)
@@ -278,9 +284,7 @@ def test_complete_basis_for_a_given_weight_gives_the_dense_step() -> None:
     basis = build_basis(energy, R, point, 0.25 * point.misfit, 0.01)
     assert basis.size == 2
     expected = tikhonov(J, R.matrix, point, 0.01)
-    np.testing.assert_allclose(
-        basis.V @ basis.coefficients, expected, atol=1e-10 * np.abs(expected).max()
-    )
+    np.testing.assert_allclose(basis.V @ basis.coefficients, expected, atol=1e-10 * np.abs(expected).max())
 
 
 @settings(max_examples=40, deadline=None)
@@ -288,7 +292,8 @@ def test_complete_basis_for_a_given_weight_gives_the_dense_step() -> None:
 def test_misfit_rises_with_the_weight_where_the_departure_lies_in_the_basis(
     seed: int, columns: int, rank: int
 ) -> None:
-    """Tikhonov's misfit is monotone in w when m − m_ref ∈ range V (else the penalty is not the problem's own)."""
+    """Tikhonov's misfit is monotone in w when m − m_ref ∈ range V (else the penalty is not the problem's
+    own)."""
     rng = np.random.default_rng(seed)
     Y = rank_deficient(rng, READINGS, columns, min(rank, columns))
     problem = ProjectedProblem(Y, rng.standard_normal(READINGS), rng.standard_normal(columns))
@@ -299,8 +304,8 @@ def test_misfit_rises_with_the_weight_where_the_departure_lies_in_the_basis(
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 10_000), level=st.floats(1e-6, 100.0), upper=st.floats(1e-4, 1e4))
 def test_weight_stays_below_its_bound(seed: int, level: float, upper: float) -> None:
-    """The weight never exceeds `upper`; it is `upper` when the misfit there is below the level already, and when
-    the level can be met with less, the misfit at the weight is the level."""
+    """The weight never exceeds `upper`; it is `upper` when the misfit there is below the level already, and
+    when the level can be met with less, the misfit at the weight is the level."""
     rng = np.random.default_rng(seed)
     Y = rank_deficient(rng, READINGS, 5, 4)
     problem = ProjectedProblem(Y, rng.standard_normal(READINGS), rng.standard_normal(5))
@@ -324,8 +329,8 @@ def test_bases_are_bounded_by_the_earlier_weight() -> None:
 
 @all_bases
 def test_data_that_see_nothing_do_not_crash(build: Build) -> None:
-    """Where the derivative vanishes (J = 0 at the reference) there is nothing to build on: no exception, and a
-    basis whose step is zero."""
+    """Where the derivative vanishes (J = 0 at the reference) there is nothing to build on: no exception,
+    and a basis whose step is zero."""
     energy = Readings(np.zeros((READINGS, SIZE)), np.ones(READINGS))
     R = Dense(np.eye(SIZE))
     basis = build(energy, R, point_at(energy, np.zeros(SIZE), np.zeros(SIZE)))

@@ -133,7 +133,8 @@ def test_model_is_positive_definite(parts: Parts) -> None:
 
 
 def test_schedule_of_rejections() -> None:
-    """Each rejection multiplies λ by 8; from the second on V is damped too: η = w, then tenfold (design, section 2).
+    """Each rejection multiplies λ by 8; from the second on V is damped too: η = w, then tenfold (design,
+    section 2).
 
     Nothing else changes, and nothing is computed from J again.
     """
@@ -169,9 +170,7 @@ def test_metric_model_is_an_explicit_time_step() -> None:
     model = MetricModel(K, r, 0.5, 0.8)
     block = rng.standard_normal((SIZE, 2))
     np.testing.assert_allclose(model.inner.apply(block), K.matrix @ block / 0.8, rtol=1e-13)
-    np.testing.assert_allclose(
-        model.inner.riesz(block), 0.8 * np.linalg.solve(K.matrix, block), rtol=1e-10
-    )
+    np.testing.assert_allclose(model.inner.riesz(block), 0.8 * np.linalg.solve(K.matrix, block), rtol=1e-10)
     halved = model.rejected()
     assert (halved.time, halved.weight) == (0.4, 0.5)
     assert halved.plain is K and halved.derivative is r

@@ -1,4 +1,5 @@
-"""Retraction: Levenberg–Marquardt on q(m(θ) − m_k), for a linear toy, real networks and one that overflows."""
+"""Retraction: Levenberg–Marquardt on q(m(θ) − m_k), for a linear toy, real networks and one that
+overflows."""
 
 from dataclasses import dataclass
 
@@ -99,7 +100,8 @@ def test_retraction_decreases_q_monotonically(hidden: tuple[int, ...], seed: int
 @HIDDEN
 @SEEDS
 def test_fit_is_consistent(hidden: tuple[int, ...], seed: int) -> None:
-    """values = m(θ), δ = m(θ) − m_k, q and r + Kδ of that δ; the steps counted are at least those accepted."""
+    """values = m(θ), δ = m(θ) − m_k, q and r + Kδ of that δ; the steps counted are at least those
+    accepted."""
     network, theta = real_network(seed, hidden)
     model, watched = metric_model(seed), Watched(network)
     fit = retract(started(watched, theta, model), model)
@@ -174,7 +176,8 @@ def test_orthonormal_linear_network_needs_two_steps() -> None:
 def test_values_that_are_not_finite_are_rejected_inner_steps(
     network: Network, at: float, pull: float
 ) -> None:
-    """Values of nan or inf on the way are rejected steps, counted as such; q falls and all that is kept is finite."""
+    """Values of nan or inf on the way are rejected steps, counted as such; q falls and all that is kept is
+    finite."""
     theta = np.full(NODES, at)
     rng = np.random.default_rng(0)
     model = MetricModel(Dense(np.eye(NODES)), -pull * rng.uniform(0.8, 1.2, NODES), 0.0, 1.0)

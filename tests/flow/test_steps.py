@@ -108,8 +108,8 @@ def test_proposals_say_what_they_do(name: str, make: Make, seed: int) -> None:
 @all_steps
 @pytest.mark.parametrize("seed", range(3))
 def test_capture_of_a_linear_network_is_its_alignment(name: str, seed: int) -> None:
-    """For m = Aθ the best step is the projection, so −q is the alignment's share of ½rᵀK⁻¹r; retraction stops within
-    2 % of it. With enough rounds growth brings it near 1."""
+    """For m = Aθ the best step is the projection, so −q is the alignment's share of ½rᵀK⁻¹r; retraction
+    stops within 2 % of it. With enough rounds growth brings it near 1."""
     network, theta = linear(seed)
     model = smooth_model(seed)
     lone = STEPS[name](network, theta, None).propose(model, 1.0)
@@ -132,8 +132,8 @@ def test_growth_respects_the_width(name: str, make: Make) -> None:
 
 @all_steps
 def test_growth_needs_a_missing_share_of_the_energy(name: str) -> None:
-    """While less than `missing` of the energy is to be won the network stays (without this condition it grew from
-    49 to 230 neurons for nothing, design section 2), nor does it grow for more than `rounds`."""
+    """While less than `missing` of the energy is to be won the network stays (without this condition it
+    grew from 49 to 230 neurons for nothing, design section 2), nor does it grow for more than `rounds`."""
     network, theta = linear(0)
     model = smooth_model(0)
     energy = 200 * ideal(model)
@@ -146,7 +146,8 @@ def test_growth_needs_a_missing_share_of_the_energy(name: str) -> None:
 
 @all_steps
 def test_a_network_that_cannot_follow_grows_and_then_follows(name: str) -> None:
-    """With Dᵀr = 0 nothing is captured; the gradient itself is among the candidates and then gives everything."""
+    """With Dᵀr = 0 nothing is captured; the gradient itself is among the candidates and then gives
+    everything."""
     model = smooth_model(1)
     gradient = model.inner.riesz(model.derivative)
     rng = np.random.default_rng(1)
@@ -161,8 +162,8 @@ def test_a_network_that_cannot_follow_grows_and_then_follows(name: str) -> None:
 
 
 def test_plain_step_is_explicit_euler() -> None:
-    """θ + tv with v = −(G + εI)⁻¹Dᵀr and predicted decrease −t rᵀDv; t halves on rejection, doubles up to 1 on
-    acceptance, and the model stays as it is."""
+    """θ + tv with v = −(G + εI)⁻¹Dᵀr and predicted decrease −t rᵀDv; t halves on rejection, doubles up to 1
+    on acceptance, and the model stays as it is."""
     network, theta = linear(2)
     model = smooth_model(2)
     step = PlainStep(network, theta, None)
@@ -191,8 +192,8 @@ def test_retracted_and_ideal_steps_hand_rejection_to_the_model() -> None:
 
 
 def test_creeping_and_patience() -> None:
-    """Networks may fall short of the ideal step, nodal values do not; 8 rejected trials end a run (design, section
-    2), while a plain step may halve longer."""
+    """Networks may fall short of the ideal step, nodal values do not; 8 rejected trials end a run (design,
+    section 2), while a plain step may halve longer."""
     network, theta = linear(0)
     assert not IdealStep(theta, 3).creeps
     assert all(step(network, theta, None).creeps for step in STEPS.values())

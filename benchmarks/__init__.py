@@ -1,0 +1,1 @@
+"""Measurements that back figures in the documentation; not part of the program."""

@@ -1,0 +1,29 @@
+"""Where the README's figures come from: `python -m benchmarks quickstart`, also `jacobian`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    """Run a benchmark; 0 if it meets its bars."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the program.")
+    benchmarks = parser.add_subparsers(dest="benchmark", required=True)
+    quickstart = benchmarks.add_parser("quickstart", help="cases/quickstart.yaml: work, errors, ranks, time")
+    quickstart.add_argument("--seeds", type=int, default=5, help="seeds 0, 1, ... to run (default 5)")
+    quickstart.add_argument(
+        "--out", type=Path, default=Path("results/benchmarks"), help="folder for the results"
+    )
+    benchmarks.add_parser("jacobian", help="the network's Jacobian against torch.func")
+    options = parser.parse_args()
+    if options.benchmark == "jacobian":
+        from benchmarks import jacobian
+
+        return jacobian.main() or 0
+    from benchmarks import quickstart as program
+
+    return program.main(options.seeds, options.out)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

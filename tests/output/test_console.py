@@ -1,0 +1,96 @@
+"""What the user sees: one line an outer iteration, a bar on a terminal only."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+
+import pytest
+from rows import row
+
+from app.output import Terminal
+from app.output.console import HEADING, line
+
+
+class FakeTerminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def columns(text: str) -> list[str]:
+    return text.split()
+
+
+def test_line_has_a_value_under_every_heading() -> None:
+    """The cells of an ordinary iteration end where the words of the heading end, but for what follows."""
+    text = line(row(), 150.0)
+    assert len(text) == len(HEADING)
+    ends = {match.end() for match in re.finditer(r"\S+", text)}
+    assert {match.end() for match in re.finditer(r"\S+", HEADING)} <= ends
+
+
+def test_line_tells_what_is_known() -> None:
+    """Iteration, energy, misfit against target, error, alignment, capture, sizes, solves, seconds."""
+    assert columns(line(row(iteration=3, energy=200.0, misfit=160.0), 150.0)) == [
+        "3", "200", "160/150", "0.2500", "0.750", "0.900", "17", "5", "4", "19", "1.5",
+    ]  # fmt: skip
+
+
+def test_line_has_a_dot_for_what_is_not_known() -> None:
+    """Neither error nor energy nor target: dots, and no stroke after the misfit."""
+    text = line(row(energy=None, alignment=None, capture=None, relative_error=None), None)
+    assert columns(text).count("·") == 4 and "/" not in text
+    assert len(text) == len(HEADING)
+
+
+def test_line_mentions_growth_and_rejected_trials() -> None:
+    """Both follow the columns, only where there were any."""
+    text = line(row(expansions=2, widths=(6, 4), trials=3), 150.0)
+    assert text[len(HEADING) :].split() == ["grew", "to", "6-4", "3", "rejected"]
+
+
+def test_wide_numbers_keep_their_columns_apart() -> None:
+    """Six digits of misfit and target, thousands of solves: there is still a blank between the cells."""
+    text = line(row(misfit=5.952e4, energy=1.2345e-12, state_solves=123456, linear_solves=1234), 123456.0)
+    assert len(columns(text)) == len(columns(HEADING))
+
+
+def test_terminal_prints_the_heading_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """The heading stands above iteration 0; to a pipe go plain lines and no bar."""
+    with Terminal(150.0) as terminal:
+        for iteration in range(3):
+            terminal.row(row(iteration=iteration))
+        terminal.note("a [note] of its own")  # square brackets are no markup
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == HEADING and printed.count(HEADING) == 1
+    assert [columns(text)[0] for text in printed[1:4]] == ["0", "1", "2"]
+    assert printed[4:] == ["a [note] of its own"]
+
+
+def test_quiet_terminal_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ranks other than 0 are quiet."""
+    with Terminal(150.0, quiet=True) as terminal:
+        terminal.row(row())
+        terminal.note("unheard")
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("target", [150.0, None])
+@pytest.mark.parametrize("misfit", [1e5, 150.0, 0.0])
+def test_bar_is_drawn_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, target: float | None, misfit: float
+) -> None:
+    """A terminal gets control characters and the iteration's lines, whatever the misfit and the target."""
+    monkeypatch.setenv("TERM", "xterm")
+    for variable in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(variable, raising=False)
+    stream = FakeTerminal()
+    monkeypatch.setattr(sys, "stdout", stream)
+    with Terminal(target) as terminal:
+        terminal.row(row(iteration=0, misfit=2e5))
+        terminal.row(row(iteration=1, misfit=misfit))
+    assert "\x1b[" in stream.getvalue()
+    assert line(row(iteration=1, misfit=misfit), target) in stream.getvalue()

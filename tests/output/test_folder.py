@@ -1,0 +1,107 @@
+"""The output folder is made for a run, never at the cost of anything else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from app.output import FolderTaken, prepare
+
+OURS = ("summary.json", "history.csv", "case.yaml", "coefficient.png", "fields.pvd", "fields_p0_000000.vtu")
+"""Names that a run writes (design, section 5)."""
+
+THEIRS = ("notes.txt", "summary.json.bak", "myfields.vtu", "history.csv~")
+
+
+def filled(folder: Path) -> Path:
+    """A folder with results of a run and with files of the user's."""
+    (folder / "checkpoint").mkdir(parents=True)
+    (folder / "my data").mkdir()
+    for name in (*OURS, *THEIRS, "checkpoint/state.json", "my data/summary.json"):
+        (folder / name).write_text(name)
+    return folder
+
+
+def content(folder: Path) -> dict[str, str]:
+    return {str(p.relative_to(folder)): p.read_text() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_folder_is_made_with_its_parents(tmp_path: Path) -> None:
+    """A new folder is empty, whether or not overwriting is allowed."""
+    for overwrite in (False, True):
+        folder = tmp_path / str(overwrite) / "a" / "b"
+        prepare(folder, overwrite=overwrite)
+        assert folder.is_dir() and not list(folder.iterdir())
+
+
+def test_empty_folder_is_taken_as_it_is(tmp_path: Path) -> None:
+    """An existing folder without content is as good as a new one."""
+    prepare(tmp_path, overwrite=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_folder_with_anything_in_it_is_refused(tmp_path: Path) -> None:
+    """Without `overwrite` nothing is touched, and the message names the folder and both ways out."""
+    folder = filled(tmp_path / "results")
+    before = content(folder)
+    with pytest.raises(FolderTaken, match="--overwrite") as caught:
+        prepare(folder, overwrite=False)
+    assert str(folder) in str(caught.value) and "--out" in str(caught.value)
+    assert content(folder) == before
+
+
+def test_hidden_file_counts_as_content(tmp_path: Path) -> None:
+    """A folder under version control is not empty."""
+    (tmp_path / ".gitkeep").touch()
+    with pytest.raises(FolderTaken):
+        prepare(tmp_path, overwrite=False)
+
+
+def test_overwriting_removes_only_what_a_run_writes(tmp_path: Path) -> None:
+    """Files of the user's stay, those of a run are gone, its checkpoint too."""
+    folder = filled(tmp_path / "results")
+    prepare(folder, overwrite=True)
+    assert set(content(folder)) == {*THEIRS, "my data/summary.json"}
+    assert not (folder / "checkpoint").exists()
+
+
+def test_overwriting_removes_a_link_and_not_what_it_points_to(tmp_path: Path) -> None:
+    """A link named like a result may point to the user's own data."""
+    precious = filled(tmp_path / "precious")
+    folder = tmp_path / "results"
+    folder.mkdir()
+    (folder / "checkpoint").symlink_to(precious, target_is_directory=True)
+    (folder / "fields_old").symlink_to(tmp_path / "nowhere")
+    prepare(folder, overwrite=True)
+    assert not list(folder.iterdir()) and set(OURS) <= set(content(precious))
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_file_in_the_folders_place_is_refused(tmp_path: Path, overwrite: bool) -> None:
+    """A file is never replaced by a folder."""
+    path = tmp_path / "results"
+    path.write_text("mine")
+    with pytest.raises(FolderTaken, match="found a file"):
+        prepare(path, overwrite=overwrite)
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_file_among_the_parents_is_refused(tmp_path: Path, overwrite: bool) -> None:
+    """No folder can be made inside a file: an error of the user's, told as one."""
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(FolderTaken):
+        prepare(tmp_path / "file" / "results", overwrite=overwrite)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
+def test_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    """Found before the run, not after it."""
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(FolderTaken, match="cannot be written"):
+            prepare(tmp_path, overwrite=False)
+    finally:
+        tmp_path.chmod(0o700)

@@ -1,0 +1,196 @@
+"""The linear solver against dense linear algebra, and its failures."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from mpi4py import MPI
+from petsc4py import PETSc
+
+from app.parallel import LinearSolver, SolveFailed
+
+ROWS = 8
+"""A rank's."""
+
+SOLVED = 1e-10
+"""Relative accuracy; the condition of `laplacian` is below 100."""
+
+KINDS = ["direct", "iterative"]
+
+
+def laplacian(comm: MPI.Comm, shift: float = 0.3) -> Any:
+    """The second difference plus a multiple of the identity: positive definite for shift > 0."""
+    matrix = PETSc.Mat().createAIJ(((ROWS, PETSc.DETERMINE), (ROWS, PETSc.DETERMINE)), nnz=3, comm=comm)
+    size = matrix.getSize()[0]
+    for row in range(*matrix.getOwnershipRange()):
+        for column, value in ((row - 1, -1.0), (row, 2.0 + shift), (row + 1, -1.0)):
+            if 0 <= column < size:
+                matrix.setValue(row, column, value)
+    matrix.assemble()
+    return matrix
+
+
+def dense(size: int, shift: float = 0.3) -> np.ndarray:
+    """`laplacian` in NumPy."""
+    return (2 + shift) * np.eye(size) - np.eye(size, k=1) - np.eye(size, k=-1)
+
+
+def random_rows(comm: MPI.Comm, *columns: int) -> np.ndarray:
+    return np.random.default_rng(comm.rank).standard_normal((ROWS, *columns))
+
+
+def gathered(comm: MPI.Comm, rows: np.ndarray) -> np.ndarray:
+    return np.concatenate(comm.allgather(rows))
+
+
+@pytest.fixture(params=KINDS)
+def solver(request: pytest.FixtureRequest, comm: MPI.Comm) -> LinearSolver:
+    return LinearSolver(comm, request.param, "test_solver_")
+
+
+@pytest.mark.parametrize("columns", [(), (1,), (5,)], ids=["vector", "one column", "block"])
+def test_solutions_are_those_of_dense_algebra(
+    comm: MPI.Comm, solver: LinearSolver, columns: tuple[int, ...]
+) -> None:
+    """A⁻¹b, in b's shape; b is left as it is."""
+    solver.set_matrix(laplacian(comm))
+    right = random_rows(comm, *columns)
+    before = right.copy()
+    found = solver.solve(right)
+    np.testing.assert_array_equal(right, before)
+    assert found.shape == right.shape
+    expected = np.linalg.solve(dense(ROWS * comm.size), gathered(comm, right))
+    np.testing.assert_allclose(gathered(comm, found), expected, rtol=0, atol=SOLVED)
+
+
+def test_blocks_are_their_columns(comm: MPI.Comm, solver: LinearSolver) -> None:
+    """Solving for many right-hand sides at once is solving for each, in any order of memory."""
+    solver.set_matrix(laplacian(comm))
+    block = random_rows(comm, 4)
+    single = np.column_stack([solver.solve(column) for column in block.T])
+    for form in (np.ascontiguousarray, np.asfortranarray):
+        np.testing.assert_allclose(solver.solve(form(block)), single, rtol=0, atol=SOLVED)
+
+
+def test_a_new_matrix_replaces_the_old(comm: MPI.Comm, solver: LinearSolver) -> None:
+    """Also when the same PETSc matrix comes back with other values."""
+    matrix, right = laplacian(comm), random_rows(comm)
+    solver.set_matrix(matrix)
+    solver.solve(right)
+    matrix.shift(1.0)
+    solver.set_matrix(matrix)
+    expected = np.linalg.solve(dense(ROWS * comm.size, 1.3), gathered(comm, right))
+    np.testing.assert_allclose(gathered(comm, solver.solve(right)), expected, rtol=0, atol=SOLVED)
+
+
+def test_setups_and_right_hand_sides_are_counted(comm: MPI.Comm, solver: LinearSolver) -> None:
+    """One set-up a matrix, one solve a column."""
+    solver.set_matrix(laplacian(comm))
+    solver.solve(random_rows(comm))
+    solver.solve(random_rows(comm, 3))
+    solver.set_matrix(laplacian(comm))
+    assert (solver.setups, solver.solves) == (2, 4)
+
+
+def zeros(comm: MPI.Comm) -> Any:
+    matrix = laplacian(comm)
+    matrix.scale(0.0)
+    return matrix
+
+
+def pairs(comm: MPI.Comm) -> Any:
+    """Blocks [[1, 1], [1, 1]] on the diagonal: the second pivot of each is exactly zero."""
+    matrix = zeros(comm)
+    first, last = matrix.getOwnershipRange()
+    for row in range(first, last, 2):
+        matrix.setValues([row, row + 1], [row, row + 1], np.ones(4))
+    matrix.assemble()
+    return matrix
+
+
+@pytest.mark.parametrize("columns", [(), (3,)], ids=["vector", "block"])
+@pytest.mark.parametrize("singular", [zeros, pairs], ids=lambda f: f.__name__)
+def test_a_singular_matrix_is_a_failed_solve_and_the_next_one_works(
+    comm: MPI.Comm, solver: LinearSolver, singular: Callable[[MPI.Comm], Any], columns: tuple[int, ...]
+) -> None:
+    """SolveFailed on all ranks, its message one line; with a sound matrix the same solver solves again."""
+    right = random_rows(comm, *columns)
+    message = ""
+    try:
+        solver.set_matrix(singular(comm))
+        solver.solve(right)
+    except SolveFailed as error:
+        message = str(error)
+    assert all(len(words.splitlines()) == 1 for words in comm.allgather(message))
+    solver.set_matrix(laplacian(comm))
+    expected = np.linalg.solve(dense(ROWS * comm.size), gathered(comm, right))
+    np.testing.assert_allclose(gathered(comm, solver.solve(right)), expected, rtol=0, atol=SOLVED)
+
+
+def test_values_of_a_matrix_may_become_singular_and_sound_again(comm: MPI.Comm, solver: LinearSolver) -> None:
+    """The same PETSc matrix, as a forward model assembles it for one coefficient after the other."""
+    matrix, right = laplacian(comm), random_rows(comm)
+    solver.set_matrix(matrix)
+    before = solver.solve(right)
+    sound = matrix.duplicate(copy=True)
+    for other in (zeros(comm), pairs(comm)):
+        other.copy(matrix, structure=PETSc.Mat.Structure.DIFFERENT_NONZERO_PATTERN)
+        with pytest.raises(SolveFailed):
+            solver.set_matrix(matrix)
+            solver.solve(right)
+        sound.copy(matrix, structure=PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
+        solver.set_matrix(matrix)
+        np.testing.assert_allclose(solver.solve(right), before, rtol=0, atol=SOLVED)
+
+
+@pytest.mark.parametrize("columns", [(), (3,)], ids=["vector", "block"])
+def test_a_wild_right_hand_side_harms_no_later_one(
+    comm: MPI.Comm, solver: LinearSolver, columns: tuple[int, ...]
+) -> None:
+    """One that is not a number is a failed solve or has such a solution; the factorisation stays good."""
+    solver.set_matrix(laplacian(comm))
+    right = random_rows(comm, *columns)
+    before = solver.solve(right)
+    failed = False
+    try:
+        finite = bool(np.isfinite(solver.solve(np.full_like(right, np.nan))).all())
+    except SolveFailed:
+        failed, finite = True, False
+    assert set(comm.allgather((failed, finite))) in ({(True, False)}, {(False, False)})
+    np.testing.assert_allclose(solver.solve(right), before, rtol=0, atol=SOLVED)
+
+
+def impatient(comm: MPI.Comm) -> LinearSolver:
+    """A solver that PETSc's options allow one iteration without a preconditioner."""
+    given = {"ksp_max_it": 1, "pc_type": "none"}
+    options = PETSc.Options("test_impatient_")
+    for key, value in given.items():
+        options[key] = value
+    solver = LinearSolver(comm, "iterative", "test_impatient_")
+    for key in given:
+        options.delValue(key)
+    return solver
+
+
+def test_a_solve_that_does_not_converge_fails_every_time(comm: MPI.Comm) -> None:
+    """Options under the prefix override; too few iterations are SolveFailed, the second time as the first.
+
+    PETSc's own error is no help: KSPSolve counts its nesting, and an error that leaves it makes every later
+    call look like an inner one, which may end without convergence.
+    """
+    solver = impatient(comm)
+    solver.set_matrix(laplacian(comm))
+    for _ in range(3):
+        with pytest.raises(SolveFailed):
+            solver.solve(random_rows(comm))
+
+
+def test_every_column_has_to_converge(comm: MPI.Comm) -> None:
+    """A block fails if its first column does, though the last, which is zero, needs no iteration."""
+    solver = impatient(comm)
+    solver.set_matrix(laplacian(comm))
+    block = random_rows(comm, 2)
+    block[:, -1] = 0.0
+    with pytest.raises(SolveFailed):
+        solver.solve(block)

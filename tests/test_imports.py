@@ -1,0 +1,110 @@
+"""Imports run one way, as section 4 of the design says; read from the import statements."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+APP = Path(__file__).parents[1] / "app"
+
+ARROWS = {
+    "__main__": {"build"},
+    "build": {"case", "output", "energies", "unknowns"},
+    "output": {"flow"},
+    "energies": {"fem"},
+    "case": set(),
+    "flow": set(),
+    "fem": set(),
+    "unknowns": set(),
+    "parallel": set(),
+    "__init__": set(),
+}
+"""Who may import whom; what can be reached along the arrows may be imported too, and by all `parallel`."""
+
+LIBRARIES = {
+    "torch": ("unknowns/",),
+    "ufl": (
+        "fem/", "energies/", "case/expression.py", "case/grammar.py", "output/fields.py", "build.py",
+    ),
+    "dolfinx": ("fem/", "energies/", "output/", "build.py"),
+    "pydantic": ("case/",),
+    "ruamel": ("case/",),
+}  # fmt: skip
+"""Libraries that only some rooms know, by the beginning of the path."""
+
+FILES = sorted(path.relative_to(APP).as_posix() for path in APP.rglob("*.py"))
+
+
+def room(file: str) -> str:
+    """The folder or, at the top, the module."""
+    return file.split("/")[0].removesuffix(".py")
+
+
+def reachable(start: str) -> set[str]:
+    """Everything along the arrows from a room, with itself and `parallel`."""
+    found, new = {"parallel"}, {start}
+    while new:
+        found |= new
+        new = set().union(*(ARROWS[name] for name in new)) - found
+    return found
+
+
+def imported(file: str) -> Iterator[str]:
+    """Dotted names that a file imports, relative ones resolved, `from a import b` as a.b."""
+    package = ("app/" + file).split("/")[:-1]
+    for node in ast.walk(ast.parse((APP / file).read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) + 1 - node.level] if node.level else []
+            yield from (".".join([*base, *filter(None, [node.module]), name.name]) for name in node.names)
+
+
+def test_every_room_has_its_arrows() -> None:
+    """A new room has to say in ARROWS what it knows."""
+    assert {room(file) for file in FILES} == set(ARROWS)
+
+
+def test_arrows_make_no_circle() -> None:
+    """No room is reached from a room that it reaches; fem, unknowns and flow reach none of each other."""
+    for name in ARROWS:
+        for other in reachable(name) - {name}:
+            assert name not in reachable(other)
+    for name in ("fem", "unknowns", "flow"):
+        assert reachable(name) == {name, "parallel"}
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_imports_follow_the_arrows(file: str) -> None:
+    """Of the program, a file imports its own room and those its room reaches."""
+    rooms = {name.split(".")[1] for name in imported(file) if name.startswith("app.")}
+    assert rooms <= reachable(room(file))
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_libraries_are_imported_only_where_they_belong(file: str) -> None:
+    """torch in unknowns; UFL where forms are made; DOLFINx where there is a mesh; pydantic in case."""
+    libraries = {name.split(".")[0] for name in imported(file)}
+    for library in libraries & set(LIBRARIES):
+        assert file.startswith(LIBRARIES[library]), f"{file} imports {library}"
+
+
+@pytest.mark.parametrize(
+    "text, names",
+    [
+        ("import torch.nn", ["torch.nn"]),
+        ("from app import fem, flow", ["app.fem", "app.flow"]),
+        ("from . import krylov", ["app.flow.krylov"]),
+        ("from ..fem.forward import Counts", ["app.fem.forward.Counts"]),
+        ("def f():\n    import ufl as u", ["ufl"]),
+    ],
+)
+def test_every_form_of_import_is_read(
+    text: str, names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Absolute, relative and renamed imports, also inside functions."""
+    (tmp_path / "flow").mkdir()
+    (tmp_path / "flow" / "loop.py").write_text(text)
+    monkeypatch.setattr(f"{__name__}.APP", tmp_path)
+    assert list(imported("flow/loop.py")) == names

@@ -1,0 +1,60 @@
+"""The laws that concern distributed arrays hold on three ranks as on one."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mpi4py import MPI
+
+TESTS = Path(__file__).parent
+
+RANKS = 3
+
+TIMEOUT = 300
+"""Seconds for all; on two cores, which three ranks share, it takes half a minute once forms are compiled."""
+
+PATIENCE = 90
+"""Seconds for one test, after which its tracebacks are shown and the run ends: a collective call hangs."""
+
+
+def mpirun() -> str:
+    """The launcher of the environment the tests run in."""
+    beside = Path(sys.executable).parent / "mpirun"
+    found = str(beside) if beside.exists() else shutil.which("mpirun")
+    assert found, f"found no mpirun beside {sys.executable} nor on the path"
+    return found
+
+
+def environment() -> dict[str, str]:
+    """Without what the launcher of this process, if any, has told it."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(("PMI", "HYD", "MPI_"))}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(MPI.COMM_WORLD.size > 1, reason="runs already on several ranks")
+def test_laws_hold_on_three_ranks() -> None:
+    """tests/fem, tests/energies and tests/parallel pass under mpirun, every rank running every test."""
+    folders = [str(TESTS / name) for name in ("fem", "energies", "parallel")]
+    hang = ["-o", f"faulthandler_timeout={PATIENCE}", "-o", "faulthandler_exit_on_timeout=true"]
+    command = [mpirun(), "-n", str(RANKS), sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider"]
+    run = subprocess.Popen(
+        [*command, *hang, *folders],
+        cwd=TESTS.parent,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        output, _ = run.communicate(timeout=TIMEOUT)
+    except subprocess.TimeoutExpired:
+        os.killpg(run.pid, signal.SIGKILL)
+        output, _ = run.communicate()
+        output += f"\nended after {TIMEOUT} s"
+    assert run.returncode == 0, output
+    assert output.count(" passed") == RANKS, output
