@@ -30,7 +30,7 @@ class ModelBuilder(Protocol):
     """Builds one model an iteration and learns from the ratio of true to predicted decrease."""
 
     def build(self, energy: LeastSquares, coefficient: np.ndarray, point: Point) -> Built: ...
-    def learn(self, ratio: float) -> None: ...
+    def learn(self, ratio: float, model: Model) -> None: ...
 
 
 class GaussNewtonBuilder:
@@ -66,7 +66,7 @@ class GaussNewtonBuilder:
         model = GaussNewtonModel(R, basis, derivative, caution=self._caution)
         return Built(model, R, gradient, basis.size)
 
-    def learn(self, ratio: float) -> None:
+    def learn(self, ratio: float, model: Model) -> None:
         """A poor ratio makes the complement more cautious, a good one less."""
         if ratio < 0.2:
             self._caution *= 4.0
@@ -104,8 +104,7 @@ class MetricBuilder:
         gradient = R.riesz(derivative)
         return Built(MetricModel(K, derivative, self._weight, self._time), R, gradient)
 
-    def learn(self, ratio: float) -> None:
+    def learn(self, ratio: float, model: Model) -> None:
         """A good ratio doubles the time step of the next iteration."""
-        assert self._time is not None
-        if ratio > 0.5:
-            self._time *= 2.0
+        assert isinstance(model, MetricModel)
+        self._time = 2.0 * model.time if ratio > 0.5 else model.time

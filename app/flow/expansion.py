@@ -14,7 +14,7 @@ from app.flow.matrix import FlowMatrix
 from app.flow.protocols import Network
 from app.parallel import gram, timed
 
-DEPENDENT = 1e-10
+DEPENDENT = 1e-8
 """A candidate with less than this share of its square norm outside the tangent space adds nothing."""
 
 FEWEST, MOST = 2, 24
@@ -60,12 +60,13 @@ def outside_tangent(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """s, H of the candidates' parts outside the tangent space, and their square norms before."""
     image = G.inner.apply(tangent)
-    total = gram(G.comm, tangent, image)
-    mixed = G.project(tangent)
-    solved = G.pseudo_solve(mixed)
-    s = gram(G.comm, tangent, dual) - solved.T @ G.pull_back(dual)
-    H = total - mixed.T @ solved
-    return s, 0.5 * (H + H.T), np.diag(total).copy()
+    local = np.einsum("ij,ij->j", tangent, image)
+    norms = np.empty_like(local)
+    G.comm.Allreduce(local, norms)
+    inside = G.pseudo_solve(G.project(tangent))
+    tangent, image = tangent - G.jacobian @ inside, image - G.image @ inside
+    H = gram(G.comm, tangent, image)
+    return gram(G.comm, tangent, dual), 0.5 * (H + H.T), norms
 
 
 def greedy(

@@ -19,6 +19,9 @@ ENOUGH = 0.05
 
 MAX_VECTORS = 120
 
+NEGLIGIBLE = 1e-12
+"""A vector shorter than this share of the misfit's gradient is rounding."""
+
 
 @dataclass(frozen=True)
 class Point:
@@ -83,7 +86,7 @@ class ProjectedProblem:
 
     def weight_for(self, level: float, upper: float) -> tuple[float, bool]:
         """The weight, at most `upper`, whose misfit meets `level`, and whether some weight does."""
-        largest = max(float(self.singular[0]) ** 2, np.finfo(float).tiny)
+        largest = max(np.max(self.singular, initial=0.0) ** 2, np.finfo(float).tiny)
         low, high = 1e-9 * largest, min(upper, 1e9 * largest)
         if self.misfit(low) > level:
             return min(low, high), False
@@ -142,6 +145,7 @@ class _Growing:
         self.size = 0
         self._energy, self._R, self._point = energy, R, point
         self._gradient = R.riesz(point.derivative)
+        self._scale = max(self.norm(self._gradient), np.finfo(float).tiny)
         limit = min(MAX_VECTORS, len(point.residual) + 1)
         rows = len(point.departure)
         self._V, self._RV, self._Z, self._RinvZ = (np.zeros((rows, limit), order="F") for _ in range(4))
@@ -157,7 +161,7 @@ class _Growing:
         k, comm = self.size, self._R.comm
         V, RV = self._V[:, :k], self._RV[:, :k]
         before = self.norm(vector)
-        if not before > 0:
+        if not before > NEGLIGIBLE * self._scale:
             return False
         vector = vector / before
         for _ in range(2):  # twice is enough (Kahan and Parlett)
@@ -199,7 +203,7 @@ class _Growing:
         k = self.size
         Y = self._Y[:, :k]
         values = np.linalg.svd(Y[:, 1:] if skip_first and k > 1 else Y, compute_uv=False) ** 2
-        kept = values[values > RANK_CUT**2 * values[0]] if values[0] > 0 else np.zeros(1)
+        kept = values[values > RANK_CUT**2 * values[0]] if np.any(values > 0) else np.zeros(1)
         return Basis(
             V=self._V[:, :k],
             RV=self._RV[:, :k],

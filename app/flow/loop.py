@@ -70,7 +70,7 @@ def run_flow(
         if trial is None:
             reason = "no_accepted_step"
             break
-        builder.learn(trial.ratio)
+        builder.learn(trial.ratio, trial.model)
         step.accepted(trial.proposal)
         if step.widths:
             check_identical(built.R.comm, step.theta, "the network's parameters")

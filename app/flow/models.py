@@ -90,7 +90,7 @@ class GaussNewtonModel:
         """C = [RV, Ĵᵀ], R⁻¹C, CᵀR⁻¹C and the number of vectors in V."""
         basis = self.basis
         _, s, right = np.linalg.svd(basis.Y, full_matrices=False)
-        kept = s > RANK_CUT * s[0]
+        kept = s > RANK_CUT * np.max(s, initial=0.0)
         rotation = right[kept].T / s[kept]
         C = np.asfortranarray(np.hstack([basis.RV, basis.Z @ rotation]))
         RinvC = np.asfortranarray(np.hstack([basis.V, basis.RinvZ @ rotation]))

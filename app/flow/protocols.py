@@ -82,8 +82,8 @@ class Network(Protocol):
     def values(self, theta: np.ndarray) -> np.ndarray:
         """m(θ)."""
 
-    def jacobian(self, theta: np.ndarray) -> np.ndarray:
-        """D = ∂m/∂θ, a block of `size` columns."""
+    def jacobian(self, theta: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """D = ∂m/∂θ, a block of `size` columns, in `out` if that fits."""
 
     def candidates(
         self, theta: np.ndarray, count: int, scales: tuple[float, float], rng: np.random.Generator

@@ -49,9 +49,10 @@ def retract(fit: Fit, model: Model, limit: int = MAX_STEPS) -> Fit:
     """
     start = fit.values - fit.delta
     share, growth = (1e-3 if fit.damping is None else fit.damping), 2.0
+    D = None
     for _ in range(limit):
         with timed("jacobian"):
-            D = fit.network.jacobian(fit.theta)
+            D = fit.network.jacobian(fit.theta, D)
         G = FlowMatrix(D, model.inner)
         with timed("retraction"):
             slope = G.pull_back(fit.dual)
@@ -63,7 +64,7 @@ def retract(fit: Fit, model: Model, limit: int = MAX_STEPS) -> Fit:
                     rejected += 1
                     share, growth = share * growth, growth * 2.0
             if trial is None:
-                return _counted(fit, rejected, share)
+                return _counted(fit, rejected, None)
             growth = 2.0
             share = max(share * max(1 / 3, 1 - (2 * ratio - 1) ** 3), 1e-14)
             gained = fit.q - trial.q
@@ -98,7 +99,7 @@ def quadratic(model: Model, delta: np.ndarray) -> tuple[float, np.ndarray]:
     return float(q), model.derivative + image
 
 
-def _counted(fit: Fit, steps: int, damping: float) -> Fit:
+def _counted(fit: Fit, steps: int, damping: float | None) -> Fit:
     return Fit(
         fit.network,
         fit.theta,

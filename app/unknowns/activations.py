@@ -8,29 +8,31 @@ from typing import Protocol
 import numpy as np
 import torch
 
-Function = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+Function = Callable[[torch.Tensor, torch.Tensor | None], tuple[torch.Tensor, torch.Tensor]]
+
+ONE = torch.ones((), dtype=torch.float64)
 
 
-def tanh(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def tanh(z: torch.Tensor, out: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
     """tanh z and its derivative."""
-    h = torch.tanh(z)
-    return h, 1.0 - h * h
+    h = torch.tanh(z, out=out)
+    return h, torch.addcmul(ONE, h, h, value=-1.0)
 
 
-def sine(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def sine(z: torch.Tensor, out: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
     """sin z and its derivative."""
-    return torch.sin(z), torch.cos(z)
+    return torch.sin(z, out=out), torch.cos(z)
 
 
-def gelu(z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def gelu(z: torch.Tensor, out: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
     """z Φ(z), Φ the standard normal distribution function (exact, not the tanh form), and its derivative."""
     phi = 0.5 * (1.0 + torch.erf(z / math.sqrt(2.0)))
     density = torch.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
-    return z * phi, phi + z * density
+    return torch.mul(z, phi, out=out), phi + z * density
 
 
 ACTIVATIONS: dict[str, Function] = {"tanh": tanh, "sine": sine, "gelu": gelu}
-"""Each maps z to (activation, derivative)."""
+"""Each maps z to (activation, derivative), the activation into `out` if there is one."""
 
 
 class Transform(Protocol):
@@ -42,8 +44,8 @@ class Transform(Protocol):
     def value(self, s: np.ndarray) -> np.ndarray:
         """T(s)."""
 
-    def slope(self, s: np.ndarray) -> np.ndarray | None:
-        """T′(s); None where it is 1 everywhere."""
+    def slope(self, s: np.ndarray) -> np.ndarray:
+        """T′(s)."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,8 @@ class Identity:
     def value(self, s: np.ndarray) -> np.ndarray:
         return s
 
-    def slope(self, s: np.ndarray) -> np.ndarray | None:
-        return None
+    def slope(self, s: np.ndarray) -> np.ndarray:
+        return np.ones_like(s)
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,9 @@ class Bounded:
         return np.log(share) - np.log1p(-share)
 
     def value(self, s: np.ndarray) -> np.ndarray:
-        return self.low + (self.high - self.low) * _logistic(s)
+        return np.clip(self.low + (self.high - self.low) * _logistic(s), self.low, self.high)
 
-    def slope(self, s: np.ndarray) -> np.ndarray | None:
+    def slope(self, s: np.ndarray) -> np.ndarray:
         share = _logistic(s)
         return (self.high - self.low) * share * (1.0 - share)
 

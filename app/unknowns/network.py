@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from app.unknowns.activations import ACTIVATIONS, TRANSFORMS, Transform
+from app.unknowns.activations import ACTIVATIONS, Identity, Transform
 
 CHUNK = 2048
 """Nodes per sweep: activations, deltas and a strip of the Jacobian stay in the cache."""
@@ -20,11 +20,12 @@ class Nodes:
     """What a network is evaluated at: the rank's owned nodes.
 
     `scaled`, shape (owned, dimension), lies in [−1, 1]; `base`, shape (owned,), is the transform's inverse
-    of the reference coefficient.
+    of the `reference` coefficient, which is kept since T(T⁻¹(m_ref)) is m_ref up to rounding only.
     """
 
     scaled: np.ndarray
     base: np.ndarray
+    reference: np.ndarray
 
     @staticmethod
     def of(
@@ -36,7 +37,7 @@ class Nodes:
         """Scale coordinates by the bounding box (lower, upper); raises ValueError from the transform."""
         lower, upper = box
         scaled = 2.0 * (coordinates - lower) / (upper - lower) - 1.0
-        return Nodes(np.ascontiguousarray(scaled), transform.inverse(reference))
+        return Nodes(np.ascontiguousarray(scaled), transform.inverse(reference), reference)
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ class Network:
         self._nodes = nodes
         self._activation = activation
         self._function = ACTIVATIONS[activation]
-        self._transform = transform or TRANSFORMS["identity"]()
+        self._transform = transform or Identity()
+        self._plain = isinstance(self._transform, Identity)  # spares a forward sweep and a product
         self._dimension = nodes.scaled.shape[1]
         self._inputs = torch.from_numpy(np.ascontiguousarray(nodes.scaled.T))
         shapes = list(zip(self.widths, (self._dimension, *self.widths[:-1]), strict=True))
@@ -99,22 +101,24 @@ class Network:
 
     def values(self, theta: np.ndarray) -> np.ndarray:
         """m at the owned nodes, shape (owned,)."""
-        return self._transform.value(self._sum(theta))
+        s = self._sum(theta)
+        return np.where(s == self._nodes.base, self._nodes.reference, self._transform.value(s))
 
-    def jacobian(self, theta: np.ndarray) -> np.ndarray:
-        """D = ∂m/∂θ at the owned nodes, shape (owned, size), column-major.
+    def jacobian(self, theta: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """D = ∂m/∂θ at the owned nodes, shape (owned, size), column-major, in `out` if its shape is right.
 
         One forward sweep keeps the activations, one backward sweep the deltas δ_l = ∂m/∂z_l; then the
-        columns of W_l are the outer products δ_l ⊗ h_{l−1}, written in place.
+        columns of W_l are the outer products δ_l ⊗ h_{l−1}, written in place. Fresh memory of D's size costs
+        more than all else, hence `out`.
         """
         parameters = torch.from_numpy(theta)
         owned = self._inputs.shape[1]
-        columns = torch.empty((self.size, owned), dtype=torch.float64)
+        if out is not None and out.shape == (owned, self.size):
+            columns = torch.from_numpy(out.T)
+        else:
+            columns = torch.empty((self.size, owned), dtype=torch.float64)
         for start in range(0, owned, CHUNK):
             self._fill(parameters, slice(start, min(start + CHUNK, owned)), columns)
-        slope = self._transform.slope(self._sum(theta))
-        if slope is not None:
-            columns *= torch.from_numpy(slope)
         return columns.numpy().T
 
     def candidates(
@@ -124,10 +128,10 @@ class Network:
         depth = len(self.widths) - 1
         rows = self._ridges(theta, depth, count, scales, rng)
         below = self._forward(torch.from_numpy(theta), self._inputs, depth)
-        psi, _ = self._function(torch.from_numpy(rows[:, :-1]) @ below + _column(rows[:, -1]))
-        slope = self._transform.slope(self._sum(theta))
-        if slope is not None:
-            psi *= torch.from_numpy(slope)
+        z = torch.from_numpy(rows[:, :-1]) @ below + _column(rows[:, -1])
+        psi, _ = self._function(z, None)
+        if not self._plain:
+            psi *= torch.from_numpy(self._transform.slope(self._sum(theta)))
         return Candidates(psi.numpy().T, rows)
 
     def grown(self, theta: np.ndarray, incoming: np.ndarray) -> tuple["Network", np.ndarray]:
@@ -178,7 +182,7 @@ class Network:
         """Activations after `depth` hidden layers at inputs x of shape (dimension, n)."""
         h = x
         for weights, biases, shape in self._layers[:depth]:
-            h, _ = self._function(theta[weights].view(shape) @ h + theta[biases][:, None])
+            h, _ = self._function(theta[weights].view(shape) @ h + theta[biases][:, None], None)
         return h
 
     def _sum(self, theta: np.ndarray) -> np.ndarray:
@@ -188,23 +192,29 @@ class Network:
         return self._nodes.base + (parameters[self._outgoing] @ h + parameters[-1]).numpy()
 
     def _fill(self, theta: torch.Tensor, part: slice, columns: torch.Tensor) -> None:
-        """Write the rows of the Jacobian (columns here) of the nodes in `part`, transform aside."""
+        """Write the rows of the Jacobian (columns here) of the nodes in `part`."""
+        last = len(self._layers) - 1
         activations, slopes = [self._inputs[:, part]], []
-        for weights, biases, shape in self._layers:
+        for depth, (weights, biases, shape) in enumerate(self._layers):
             z = torch.addmm(theta[biases][:, None], theta[weights].view(shape), activations[-1])
-            h, slope = self._function(z)
+            h, slope = self._function(z, columns[self._outgoing, part] if depth == last else None)
             activations.append(h)
             slopes.append(slope)
-        columns[self._outgoing, part] = activations[-1]
         columns[-1, part] = 1.0
-        delta = theta[self._outgoing][:, None] * slopes[-1]
-        for depth in range(len(self._layers) - 1, -1, -1):
+        above = theta[self._outgoing][:, None]
+        if not self._plain:
+            s = theta[self._outgoing] @ activations[-1] + theta[-1]
+            slope = torch.from_numpy(self._transform.slope(self._nodes.base[part] + s.numpy()))
+            columns[self._outgoing, part] *= slope
+            columns[-1, part] = slope
+            above = above * slope
+        for depth in range(last, -1, -1):
             weights, biases, (out, inner) = self._layers[depth]
-            columns[biases, part] = delta
+            delta = torch.mul(above, slopes[depth], out=columns[biases, part])
             target = columns[weights].view(out, inner, -1)[:, :, part]
             torch.mul(delta[:, None, :], activations[depth][None, :, :], out=target)
             if depth:
-                delta = (theta[weights].view(out, inner).T @ delta) * slopes[depth - 1]
+                above = theta[weights].view(out, inner).T @ delta
 
 
 def _column(row: np.ndarray) -> torch.Tensor:

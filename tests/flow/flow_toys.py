@@ -115,7 +115,7 @@ class LinearNetwork:
     def values(self, theta: np.ndarray) -> np.ndarray:
         return self.base + self.A @ theta
 
-    def jacobian(self, theta: np.ndarray) -> np.ndarray:
+    def jacobian(self, theta: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         return self.A
 
     def candidates(self, theta: np.ndarray, count: int, scales: object, rng: object) -> SimpleNamespace:

@@ -24,9 +24,11 @@ def decrease(basis: np.ndarray, K: np.ndarray, dual: np.ndarray, cut: float = np
 
 
 def kept(D: np.ndarray, K: np.ndarray) -> np.ndarray:
-    """A K-orthonormal basis of the directions of range D that G⁺ keeps."""
+    """A K-orthonormal basis of the directions of range D that G⁺ keeps, the columns scaled to unit norm."""
     L = np.linalg.cholesky(K)
-    left, s, _ = np.linalg.svd(L.T @ D, full_matrices=False)
+    columns = L.T @ D
+    norms = np.linalg.norm(columns, axis=0)
+    left, s, _ = np.linalg.svd(columns / np.where(norms > 0, norms, 1.0), full_matrices=False)
     return np.linalg.solve(L.T, left[:, s**2 > CUT * s[0] ** 2])
 
 

@@ -100,6 +100,7 @@ def run(
     aim = problem.target if target is None else target if np.isfinite(target) else None
     outcome = run_flow(
         problem.energy,
+        problem.energy.residual(step.values()),
         problem.reference,
         build(problem, step.creeps),
         step,
@@ -236,7 +237,8 @@ def test_stalled_when_the_noise_is_unknown(make: Make, seed: int) -> None:
     step = make(problem)
     builder = GaussNewtonBuilder(FixedR(problem.R), 0.3, None, step.creeps)
     observer = Silent()
-    outcome = run_flow(problem.energy, problem.reference, builder, step, None, 200, observer)
+    start = problem.energy.residual(step.values())
+    outcome = run_flow(problem.energy, start, problem.reference, builder, step, None, 200, observer)
     assert outcome.stop_reason == "stalled"
     misfits = np.array([record.misfit for record in outcome.records])
     slow = misfits[1:] > (1 - 1e-3) * misfits[:-1]
@@ -286,7 +288,8 @@ def test_records_are_consistent(kind: str, weight: float | None, make: Make) -> 
     regularisation = REGULARISATIONS[kind](problem.R)
     step, observer = make(problem), Silent()
     builder = GaussNewtonBuilder(regularisation, weight, problem.target, step.creeps)
-    outcome = run_flow(problem.energy, problem.reference, builder, step, problem.target, 60, observer)
+    start = problem.energy.residual(step.values())
+    outcome = run_flow(problem.energy, start, problem.reference, builder, step, problem.target, 60, observer)
     records = outcome.records
     assert outcome.stop_reason == "discrepancy"
     assert observer.records == records

@@ -78,21 +78,34 @@ def test_direction_reports_the_rank(parts: tuple[np.ndarray, Dense, np.ndarray])
 
 
 def test_pseudo_inverse_equals_numpys_with_the_same_cut(parts: tuple[np.ndarray, Dense, np.ndarray]) -> None:
-    """G⁺ as numpy.linalg.pinv with the relative cut 1e-10 of design section 2, for a vector and a block."""
+    """G⁺ = S (SGS)⁺ S with S G S of unit diagonal, by numpy.linalg.pinv with the relative cut 1e-10 of design
+    section 2, for a vector and a block."""
     D, K, _ = parts
     G = FlowMatrix(D, K)
     assert CUT == 1e-10
-    expected = np.linalg.pinv(G.to_dense(), rcond=CUT, hermitian=True)
+    S = np.diag(np.diag(G.to_dense()) ** -0.5)
+    expected = S @ np.linalg.pinv(S @ G.to_dense() @ S, rcond=CUT, hermitian=True) @ S
     scale = np.abs(expected).max()
     np.testing.assert_allclose(G.pseudo_solve(np.eye(COLUMNS)), expected, atol=1e-11 * scale)
     np.testing.assert_allclose(G.pseudo_solve(np.arange(9.0)), expected @ np.arange(9.0), atol=1e-10 * scale)
 
 
-def test_pseudo_inverse_drops_what_lies_below_the_cut() -> None:
-    """Eigenvalues on both sides of 1e-10 of the largest: those above are inverted, those below give zero."""
-    values = np.array([1.0, 1e-6, 3e-10, 3e-11, 0.0])
-    G = FlowMatrix(np.diag(np.sqrt(values)), Dense(np.eye(5)))
-    np.testing.assert_allclose(np.diag(G.pseudo_solve(np.eye(5))), [1.0, 1e6, 1 / 3e-10, 0, 0], rtol=1e-12)
+@pytest.mark.parametrize(("angle", "rank"), [(3e-5, 2), (3e-6, 1)])
+def test_pseudo_inverse_drops_what_lies_below_the_cut(angle: float, rank: int) -> None:
+    """Two unit columns at an angle α have eigenvalues 1 ± cos α, their ratio is α²/4: on both sides of 1e-10,
+    the difference of the columns counts or not."""
+    D = np.array([[1.0, np.cos(angle)], [0.0, np.sin(angle)]])
+    G = FlowMatrix(D, Dense(np.eye(2)))
+    assert np.linalg.matrix_rank(G.pseudo_solve(np.eye(2)), tol=1e-3) == rank
+
+
+def test_what_counts_as_zero_does_not_depend_on_the_parameters_units() -> None:
+    """Columns of lengths 1 to 1e-8 that are orthogonal span five directions, all of them kept; one of zeros
+    none."""
+    lengths = np.array([1.0, 1e-2, 1e-4, 1e-6, 1e-8, 0.0])
+    G = FlowMatrix(np.diag(lengths), Dense(np.eye(6)))
+    kept = np.append(lengths[:5] ** -2.0, 0.0)
+    np.testing.assert_allclose(np.diag(G.pseudo_solve(np.eye(6))), kept, rtol=1e-12)
 
 
 def test_alignment_is_the_share_of_the_gradient_in_the_tangent_space(

@@ -24,7 +24,7 @@ class Watched:
     def __getattr__(self, name: str) -> object:
         return getattr(self._network, name)
 
-    def jacobian(self, theta: np.ndarray) -> np.ndarray:
+    def jacobian(self, theta: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         self.visited.append(theta)
         return self._network.jacobian(theta)
 
@@ -41,7 +41,7 @@ class Walled:
         with np.errstate(invalid="ignore", divide="ignore"):
             return -np.log(1.0 - theta)
 
-    def jacobian(self, theta: np.ndarray) -> np.ndarray:
+    def jacobian(self, theta: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         return np.diag(1.0 / (1.0 - theta))
 
 
@@ -53,7 +53,7 @@ class Overflowing(Walled):
         with np.errstate(over="ignore"):
             return np.exp(200.0 * theta) - 1.0
 
-    def jacobian(self, theta: np.ndarray) -> np.ndarray:
+    def jacobian(self, theta: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         return np.diag(200.0 * np.exp(200.0 * theta))
 
 
