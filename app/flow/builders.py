@@ -57,8 +57,10 @@ class GaussNewtonBuilder:
             if self._given is not None:
                 basis = build_basis(energy, R, point, self._level(point), self._given)
             else:
-                basis = build_basis_by_discrepancy(energy, R, point, self._level(point), self._upper)
-                if self._regularisation.fixed:
+                level = self._level(point)
+                basis = build_basis_by_discrepancy(energy, R, point, level, self._upper)
+                # A level out of reach gives the least weight there is, which must not bind later ones.
+                if self._regularisation.fixed and basis.linear_misfit <= (1 + 1e-9) * level:
                     self._upper = basis.weight
             weight = basis.weight
             derivative = point.derivative + weight * R.apply(point.departure)

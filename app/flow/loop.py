@@ -1,7 +1,7 @@
 """The outer loop: model, step, trial by the true energy, stopping."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -69,6 +69,9 @@ def run_flow(
         trial, rejected, work = _iterate(energy, built, step, point, reference)
         if trial is None:
             reason = "no_accepted_step"
+            record = _in_vain(records[-1], built, step, rejected, work)
+            records.append(record)
+            observer.iteration(record)
             break
         builder.learn(trial.ratio, trial.model)
         step.accepted(trial.proposal)
@@ -130,6 +133,23 @@ def _finished(records: list[Record], target: float | None, max_iterations: int) 
     ):
         return "stalled"
     return "max_iterations" if last.iteration >= max_iterations else None
+
+
+def _in_vain(last: Record, built: Built, step: Step, rejected: int, work: tuple[int, int]) -> Record:
+    """The iteration in which every trial was rejected: its work, at the coefficient before it."""
+    return replace(
+        last,
+        iteration=last.iteration + 1,
+        alignment=None,
+        capture=None,
+        complement=None,
+        parameters=step.size,
+        widths=step.widths,
+        vectors=built.vectors,
+        trials=rejected,
+        inner_iterations=work[0],
+        expansions=work[1],
+    )
 
 
 def _record(

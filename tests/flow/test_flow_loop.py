@@ -184,13 +184,15 @@ def test_a_trial_that_fails_is_a_rejected_trial(mode: str, build: Build, make: M
 @pytest.mark.parametrize("mode", ["raises", "nan", "inf"])
 @all_steps
 def test_no_accepted_step_when_every_trial_fails(mode: str, make: Make) -> None:
-    """After `patience` retries the run stops with its best iterate, here the start."""
+    """After `patience` retries the run stops with its best iterate, here the start; the work is on record."""
     problem = toy(sigma=0.3)
     problem.energy.spoil = failing(mode, lambda evaluation: evaluation > 0)
     outcome, step, observer = run(problem, by_discrepancy, make)
     assert outcome.stop_reason == "no_accepted_step"
     assert problem.energy.evaluations == 1 + 1 + step.patience
-    assert len(outcome.records) == len(observer.records) == 1
+    assert outcome.records == observer.records
+    assert [record.trials for record in outcome.records] == [0, 1 + step.patience]
+    assert outcome.records[1].misfit == outcome.records[0].misfit
     np.testing.assert_array_equal(outcome.coefficient, problem.reference)
     np.testing.assert_allclose(step.values(), problem.reference, atol=1e-13)
 
@@ -203,7 +205,7 @@ def test_the_best_iterate_survives_a_late_failure(make: Make) -> None:
     problem.energy.spoil = failing("nan", lambda evaluation: evaluation > 2)
     outcome, step, _ = run(problem, by_discrepancy, make)
     assert outcome.stop_reason == "no_accepted_step"
-    assert len(outcome.records) > 1
+    assert len(outcome.records) > 2
     last = outcome.records[-1]
     np.testing.assert_array_equal(outcome.coefficient, last.coefficient)
     np.testing.assert_allclose(step.values(), last.coefficient, rtol=0, atol=1e-12)
