@@ -8,6 +8,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 CONVERGED, INTERNAL, BAD_INPUT, STOPPED, INTERRUPTED = 0, 1, 2, 3, 130
+EXIT_CODES = {
+    "converged": CONVERGED,
+    "failed": INTERNAL,
+    "stopped": STOPPED,
+    "interrupted": INTERRUPTED,
+}
+"""By the summary's status."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -23,8 +30,8 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m app",
         description="Recover an unknown coefficient of a PDE from measurements.",
         epilog="`python -m app schema` prints the JSON Schema of a case. PETSc's options, such as -log_view, "
-        "are passed on. Exit codes: 0 converged, 1 internal failure, 2 bad case or data, 3 stopped "
-        "without reaching the stopping test, 130 interrupted.",
+        "are passed on; they stand behind the case. Exit codes: 0 converged, 1 internal failure, 2 bad case "
+        "or data, 3 stopped without reaching the stopping test, 130 interrupted.",
     )
     commands.add_argument("case", metavar="CASE.yaml", help="the case file, or the word schema")
     commands.add_argument("--out", type=Path, metavar="DIR", help="results, by default results/NAME")
@@ -92,12 +99,12 @@ def _start(options: argparse.Namespace, petsc: list[str]) -> int:
         return INTERRUPTED
     except Exception as error:
         code, message = _explain(error)
-        # Errors of input are agreed by all ranks; anything else may be this rank's alone.
-        if comm.rank == 0 or code == INTERNAL:
+        alone = code == INTERNAL and not getattr(error, "agreed", False)  # perhaps this rank's only
+        if comm.rank == 0 or alone:
             if options.debug:
                 traceback.print_exc()
             print(message, file=sys.stderr, flush=True)
-        if code == INTERNAL and comm.size > 1:
+        if alone and comm.size > 1:
             comm.Abort(INTERNAL)
         return code
 
@@ -117,10 +124,12 @@ def _run(comm: Any, options: argparse.Namespace) -> int:
         if comm.rank == 0 and not options.quiet:
             print(f"{options.case}: the case, its mesh and its data are in order")
         return CONVERGED
+    path = Path(options.case)
+    on_root(comm, lambda: output.check(folder, path, overwrite=options.overwrite))
     setup = build.prepare(comm, case)
-    on_root(comm, lambda: output.prepare(folder, overwrite=options.overwrite))
+    on_root(comm, lambda: output.prepare(folder, path, overwrite=options.overwrite))
     summary = build.run(setup, folder, quiet=options.quiet)
-    return {"converged": CONVERGED, "interrupted": INTERRUPTED}.get(summary["status"], STOPPED)
+    return EXIT_CODES[summary["status"]]
 
 
 def _explain(error: Exception) -> tuple[int, str]:

@@ -1,12 +1,11 @@
 """From a case to a run: the only file that knows every room."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import ufl
 from mpi4py import MPI
 
 from app import fem, flow, output, unknowns
@@ -14,6 +13,7 @@ from app.case import (
     Case,
     CaseError,
     DataError,
+    ExpressionError,
     PointData,
     Unknown,
     check_dimension,
@@ -48,6 +48,8 @@ class Setup:
     """Residual at the step's start."""
     error: fem.RelativeError | None
     """Against the truth, if there is one."""
+    riesz_solvers: list[LinearSolver] = field(default_factory=list)
+    """Of all inner products that the run makes."""
 
     @property
     def unknown(self) -> Unknown:
@@ -74,12 +76,18 @@ def prepare(comm: MPI.Comm, case: Case) -> Setup:
     error = None
     if unknown.truth is not None:
         _values(case, coefficient, name, "truth")
-        error = fem.RelativeError(coefficient, unknown.truth)
+        try:
+            error = fem.RelativeError(coefficient, unknown.truth)
+        except ExpressionError as refused:
+            raise CaseError([f"{case.where('unknowns', name, 'truth')}: {refused}"]) from None
         if not 0 < error.norm < np.inf:
             where = case.where("unknowns", name, "truth")
             raise CaseError([f"{where}: found a truth of norm {error.norm:g}, expected a finite one above 0"])
     step = _step(case, coefficient, name, reference)
-    forward = _forward(case, domain, coefficient)
+    try:
+        forward = _forward(case, domain, coefficient)
+    except ExpressionError as refused:
+        raise CaseError([f"{case.where('equation')}: {refused}"]) from None
     with timed("assembly"):
         try:
             forward.observe_with(fem.point_matrix(domain, forward.space, data.points))
@@ -122,10 +130,10 @@ def run(setup: Setup, folder: Path, *, quiet: bool = False) -> dict[str, Any]:
             history,
             interrupt.wished,
         )
-        # Counted before the output's own solve.
+        # Counted before the output's own solves.
         summary = _summary(setup, outcome, history.rows, regularisation)
         with timed("output"):
-            failure = _write(setup, outcome, folder)
+            failure = _write(setup, outcome, regularisation, folder)
         if failure is not None:
             terminal.note(failure)
         summary |= output.resources(comm)
@@ -244,6 +252,7 @@ def _made(setup: Setup, make: Callable[..., Any], prefix: str) -> Any:
     """A regularisation or inner product with the case's length scale and a solver of its own."""
     mass = fem.mass_coefficient(setup.domain.diagonal, setup.case.regularisation[setup.name].length_scale)
     solver = _solver(setup.domain.comm, setup.case, prefix, setup.coefficient.size)
+    setup.riesz_solvers.append(solver)
     with timed("assembly"):
         return make(setup.coefficient, mass, solver)
 
@@ -292,10 +301,10 @@ def _summary(
         "cross_validation": None,
         "candidates": [],
         "noise_level": None if setup.data.sigma is None else float(np.sqrt(np.mean(setup.data.sigma**2))),
-        "chi2": 2.0 * rows[-1].record.misfit / len(setup.data.values),
+        "chi2": None if setup.data.sigma is None else 2.0 * rows[-1].record.misfit / len(setup.data.values),
         **asdict(counts),
         "linear_solves": counts.linear_solves,
-        "riesz_solves": regularisation.solver.solves,
+        "riesz_solves": sum(solver.solves for solver in setup.riesz_solvers),
         "coefficient_dofs": setup.coefficient.size,
         "state_dofs": setup.forward.size,
         "seed": case.seed,
@@ -303,24 +312,25 @@ def _summary(
     return summary
 
 
-def _write(setup: Setup, outcome: flow.Outcome, folder: Path) -> str | None:
+def _write(setup: Setup, outcome: flow.Outcome, regularisation: Any, folder: Path) -> str | None:
     """Fields and picture of the final coefficient; returns why there is no picture, if so."""
-    space, forward = setup.coefficient, setup.forward
-    forward.solve_for_output(outcome.coefficient)
-    m = space.function(outcome.coefficient, setup.name)
+    space, forward, m = setup.coefficient, setup.forward, outcome.coefficient
+    residual = setup.energy.residual(m)
+    R, weight = regularisation.at(m), outcome.records[-1].weight or 0.0
+    gradient = R.riesz(setup.energy.derivative(residual)) + weight * (m - setup.reference)
+    prefix, physical = fem.PHYSICAL[setup.unknown.role]
+    function = space.function(m, setup.name)
     fields: dict[str, Any] = {
-        setup.name: m,
-        f"exp_{setup.name}": ufl.exp(m),
+        setup.name: function,
+        f"{prefix}_{setup.name}": physical(function),
         "state": forward.state,
+        "gradient": space.function(gradient, "gradient"),
     }
-    panels = {setup.name: outcome.coefficient}
-    if outcome.gradient is not None:
-        fields["gradient"] = space.function(outcome.gradient, "gradient")
+    panels = {setup.name: m}
     if setup.unknown.truth is not None:
         truth = _values(setup.case, space, setup.name, "truth")
-        fields["truth"] = space.function(truth, "truth")
-        fields["error"] = space.function(outcome.coefficient - truth, "error")
-        panels |= {"truth": truth, "error": outcome.coefficient - truth}
+        panels |= {"truth": truth, "error": m - truth}
+        fields |= {name: space.function(panels[name], name) for name in ("truth", "error")}
     finest = max(space.space, forward.space, key=lambda s: s.element.basix_element.degree)
     output.write_fields(folder / "fields.pvd", finest, fields)
     return output.draw_fields(folder / "coefficient.png", space.space, panels, setup.data.points)

@@ -1,4 +1,4 @@
-"""Where the README's figures come from: `python -m benchmarks quickstart`, also `jacobian`."""
+"""Where the figures in README and docs come from: `python -m benchmarks quickstart | jacobian | defaults`."""
 
 import argparse
 import sys
@@ -15,11 +15,19 @@ def main() -> int:
         "--out", type=Path, default=Path("results/benchmarks"), help="folder for the results"
     )
     benchmarks.add_parser("jacobian", help="the network's Jacobian against torch.func")
+    defaults = benchmarks.add_parser("defaults", help="each default changed alone, on two truths")
+    defaults.add_argument(
+        "--out", type=Path, default=Path("results/benchmarks"), help="folder for the results"
+    )
     options = parser.parse_args()
     if options.benchmark == "jacobian":
         from benchmarks import jacobian
 
         return jacobian.main() or 0
+    if options.benchmark == "defaults":
+        from benchmarks import defaults as study
+
+        return study.main(options.out)
     from benchmarks import quickstart as program
 
     return program.main(options.seeds, options.out)

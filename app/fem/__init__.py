@@ -3,7 +3,7 @@
 import app.wheel  # noqa: F401
 
 # isort: split
-from app.fem.equations import EQUATIONS, BoundaryCondition, Diffusion, Equation
+from app.fem.equations import EQUATIONS, PHYSICAL, BoundaryCondition, Diffusion, Equation
 from app.fem.forward import Counts, ForwardModel
 from app.fem.inner_products import (
     INNER_PRODUCTS,
@@ -19,6 +19,7 @@ __all__ = [
     "EQUATIONS",
     "INNER_PRODUCTS",
     "MESHES",
+    "PHYSICAL",
     "REGULARISATIONS",
     "BoundaryCondition",
     "CoefficientSpace",

@@ -87,12 +87,6 @@ class ForwardModel:
         """Set B, shape (readings, state dofs)."""
         self._observe = matrix
 
-    def solve_for_output(self, values: np.ndarray) -> None:
-        """Leave `state` at these nodal values of m, without counting the work."""
-        counts, self.counts = self.counts, Counts()
-        self.solve(values)
-        self.counts = counts
-
     def solve(self, values: np.ndarray) -> np.ndarray:
         """Solve the state equation for nodal values of m and return Bu, whole on every rank.
 
@@ -111,8 +105,6 @@ class ForwardModel:
             right.ghostUpdate(addv=PETSc.InsertMode.ADD, mode=PETSc.ScatterMode.REVERSE)
             negative = -right.array
             right.destroy()
-            # exp(m) of a wild trial overflows; MUMPS given infinities can fail in ways that are not agreed.
-            self._require_finite(self._operator.getDiagonal().array)
         with timed("solve"):
             self.counts.factorisations += 1
             self._solver.set_matrix(self._operator)

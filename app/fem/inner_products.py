@@ -53,7 +53,7 @@ class H1:
         )  # not a number, or each length would be compiled
         form = ufl.inner(ufl.grad(u), ufl.grad(v)) * ufl.dx + inverse_square * u * v * ufl.dx
         self.solver = solver
-        self._gram = GramMatrix(space.comm, _assemble(fem.form(form)), solver)
+        self._gram = GramMatrix(space.comm, _assemble(_compiled(form)), solver)
 
     def at(self, values: np.ndarray) -> GramMatrix:
         """R for an iteration that starts from these nodal values."""
@@ -80,8 +80,8 @@ class EdgePreserving:
         inverse_square = fem.Constant(mesh, mass)
         rho = self._beta / ufl.sqrt(square + self._beta**2)
         form = rho * ufl.inner(ufl.grad(u), ufl.grad(v)) * ufl.dx + inverse_square * u * v * ufl.dx
-        self._form = fem.form(form)
-        self._square = fem.form(square * ufl.dx)
+        self._form = _compiled(form)
+        self._square = _compiled(square * ufl.dx)
         self._volume = _integral(space, fem.form(fem.Constant(mesh, 1.0) * ufl.dx))
         self._matrix: Any = None
 
@@ -109,7 +109,7 @@ REGULARISATIONS: dict[str, Callable[[CoefficientSpace, float, LinearSolver], H1 
 def l2(space: CoefficientSpace, mass: float, solver: LinearSolver) -> GramMatrix:
     """∫··, the mass matrix; ℓ plays no part."""
     u, v = ufl.TrialFunction(space.space), ufl.TestFunction(space.space)
-    return GramMatrix(space.comm, _assemble(fem.form(u * v * ufl.dx)), solver)
+    return GramMatrix(space.comm, _assemble(_compiled(u * v * ufl.dx)), solver)
 
 
 def h1(space: CoefficientSpace, mass: float, solver: LinearSolver) -> GramMatrix:
@@ -128,6 +128,11 @@ def mass_coefficient(diagonal: float, length_scale: float | None) -> float:
     if length_scale is None:
         return (2 * diagonal) ** -2
     return INFINITE_LENGTH_MASS if np.isinf(length_scale) else length_scale**-2
+
+
+def _compiled(form: ufl.Form) -> fem.Form:
+    with timed("compile"):
+        return fem.form(form)
 
 
 def _assemble(form: fem.Form) -> Any:

@@ -7,6 +7,7 @@ import ufl
 from dolfinx import fem
 
 from app.fem.meshes import TaggedMesh
+from app.parallel import timed
 
 
 class Field(Protocol):
@@ -59,7 +60,8 @@ class RelativeError:
         self._space = space
         self._m = fem.Function(space.space)
         exact = truth.ufl(x)
-        self._error = fem.form((self._m - exact) ** 2 * dx)
+        with timed("compile"):
+            self._error = fem.form((self._m - exact) ** 2 * dx)
         norm = self._integral(fem.form(exact**2 * ufl.dx(space.domain.mesh, metadata=dx.metadata())))
         self.norm = float(np.sqrt(norm))
         """‖truth‖."""

@@ -21,8 +21,6 @@ class Built:
 
     model: Model
     R: InnerProduct
-    gradient: np.ndarray
-    """R⁻¹r."""
     vectors: int = 0
 
 
@@ -64,9 +62,8 @@ class GaussNewtonBuilder:
                     self._upper = basis.weight
             weight = basis.weight
             derivative = point.derivative + weight * R.apply(point.departure)
-            gradient = R.riesz(point.derivative) + weight * point.departure
         model = GaussNewtonModel(R, basis, derivative, caution=self._caution)
-        return Built(model, R, gradient, basis.size)
+        return Built(model, R, basis.size)
 
     def learn(self, ratio: float, model: Model) -> None:
         """A poor ratio makes the complement more cautious, a good one less."""
@@ -103,8 +100,7 @@ class MetricBuilder:
         if self._time is None:
             steepness = float(gram(K.comm, derivative, K.riesz(derivative)))
             self._time = point.misfit / steepness if steepness > 0 else 1.0
-        gradient = R.riesz(derivative)
-        return Built(MetricModel(K, derivative, self._weight, self._time), R, gradient)
+        return Built(MetricModel(K, derivative, self._weight, self._time), R)
 
     def learn(self, ratio: float, model: Model) -> None:
         """A good ratio doubles the time step of the next iteration."""

@@ -64,7 +64,8 @@ def outside_tangent(
     norms = np.empty_like(local)
     G.comm.Allreduce(local, norms)
     inside = G.pseudo_solve(G.project(tangent))
-    tangent, image = tangent - G.jacobian @ inside, image - G.image @ inside
+    tangent = tangent - G.jacobian @ inside
+    image -= G.image @ inside
     H = gram(G.comm, tangent, image)
     return gram(G.comm, tangent, dual), 0.5 * (H + H.T), norms
 

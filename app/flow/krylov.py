@@ -20,7 +20,7 @@ ENOUGH = 0.05
 MAX_VECTORS = 120
 
 NEGLIGIBLE = 1e-12
-"""A vector shorter than this share of the misfit's gradient is rounding."""
+"""A gradient shorter than this share of the misfit's is rounding."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def build_basis(energy: LeastSquares, R: InnerProduct, point: Point, level: floa
     """Basis for a given weight: stops when the linearised misfit meets `level` (Hanke's rule) or when a
     further vector brings little."""
     growing = _Growing(energy, R, point)
-    growing.add(R.riesz(point.derivative) + given * point.departure)
+    growing.add_gradient(growing.misfit_gradient + given * point.departure)
     decrease = 0.0
     while True:
         problem = growing.problem()
@@ -112,7 +112,7 @@ def build_basis(energy: LeastSquares, R: InnerProduct, point: Point, level: floa
         previous, decrease = decrease, growing.decrease(c, given)
         met = problem.misfit(given) <= level
         little = growing.size > 1 and decrease - previous < ENOUGH * decrease
-        if met or little or growing.full or not growing.add(growing.gradient(c, given)):
+        if met or little or growing.full or not growing.add_gradient(growing.gradient(c, given)):
             return growing.finish(given, c, problem.misfit(given))
 
 
@@ -127,14 +127,14 @@ def build_basis_by_discrepancy(
     growing = _Growing(energy, R, point)
     departed = growing.add(point.departure)
     if not departed:
-        growing.add(R.riesz(point.derivative))
+        growing.add_gradient(growing.misfit_gradient)
     while True:
         problem = growing.problem()
         weight, met = problem.weight_for(level, upper)
         c = problem.coefficients(weight)
         gradient = growing.gradient(c, weight)
         held = met and growing.norm(gradient) < 0.5 * weight * growing.norm(growing.total(c))
-        if held or growing.full or not growing.add(gradient):
+        if held or growing.full or not growing.add_gradient(gradient):
             return growing.finish(weight, c, problem.misfit(weight), skip_first=departed)
 
 
@@ -144,8 +144,8 @@ class _Growing:
     def __init__(self, energy: LeastSquares, R: InnerProduct, point: Point) -> None:
         self.size = 0
         self._energy, self._R, self._point = energy, R, point
-        self._gradient = R.riesz(point.derivative)
-        self._scale = max(self.norm(self._gradient), np.finfo(float).tiny)
+        self.misfit_gradient = R.riesz(point.derivative)
+        self._scale = self.norm(self.misfit_gradient)
         limit = min(MAX_VECTORS, len(point.residual) + 1)
         rows = len(point.departure)
         self._V, self._RV, self._Z, self._RinvZ = (np.zeros((rows, limit), order="F") for _ in range(4))
@@ -161,7 +161,7 @@ class _Growing:
         k, comm = self.size, self._R.comm
         V, RV = self._V[:, :k], self._RV[:, :k]
         before = self.norm(vector)
-        if not before > NEGLIGIBLE * self._scale:
+        if not before > 0:
             return False
         vector = vector / before
         for _ in range(2):  # twice is enough (Kahan and Parlett)
@@ -178,6 +178,10 @@ class _Growing:
         self.size += 1
         return True
 
+    def add_gradient(self, vector: np.ndarray) -> bool:
+        """`add` of a gradient of the energy, unless it is rounding."""
+        return self.norm(vector) > NEGLIGIBLE * self._scale and self.add(vector)
+
     def problem(self) -> ProjectedProblem:
         return ProjectedProblem(self._Y[:, : self.size], self._point.residual, self._drift[: self.size])
 
@@ -187,7 +191,7 @@ class _Growing:
 
     def gradient(self, c: np.ndarray, weight: float) -> np.ndarray:
         """R⁻¹ of the residual of the regularised equations at δ = Vc."""
-        return self._gradient + self._RinvZ[:, : self.size] @ c + weight * self.total(c)
+        return self.misfit_gradient + self._RinvZ[:, : self.size] @ c + weight * self.total(c)
 
     def norm(self, vector: np.ndarray) -> float:
         """‖vector‖_R."""

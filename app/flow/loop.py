@@ -18,7 +18,7 @@ ACCEPT = 1e-4
 """A trial is accepted if the energy falls by more than this share of the predicted decrease."""
 
 STALL_SHARE, STALL_ITERATIONS = 1e-3, 3
-"""The run has stalled when the misfit fell by less than STALL_SHARE in so many iterations running."""
+"""The run has stalled when so many iterations running gained less than STALL_SHARE and did not grow."""
 
 
 CROWDED = 0.5
@@ -59,14 +59,17 @@ def run_flow(
     start = Record(0, coefficient, None, misfit, None, step.size, step.widths)
     records = [start]
     observer.iteration(start)
-    gradient: np.ndarray | None = None
     crowded = False
     reason: StopReason | None = _finished(records, target, max_iterations)
     while reason is None:
-        point = Point(misfit, residual, energy.derivative(residual), coefficient - reference)
-        built = builder.build(energy, coefficient, point)
-        gradient = built.gradient
-        trial, rejected, work = _iterate(energy, built, step, point, reference)
+        try:
+            point = Point(misfit, residual, energy.derivative(residual), coefficient - reference)
+            built = builder.build(energy, coefficient, point)
+            trial, rejected, work = _iterate(energy, built, step, point, reference)
+        except SolveFailed as failure:  # of an adjoint or a Riesz problem: nothing to retry
+            observer.note(f"the iteration failed: {failure}")
+            reason = "error"
+            break
         if trial is None:
             reason = "no_accepted_step"
             record = _in_vain(records[-1], built, step, rejected, work)
@@ -90,7 +93,7 @@ def run_flow(
             )
         if interrupted():
             reason = reason or "interrupted"
-    return Outcome(reason, coefficient, step.theta, gradient, records)
+    return Outcome(reason, coefficient, step.theta, records)
 
 
 def _iterate(
@@ -104,16 +107,18 @@ def _iterate(
         proposal = step.propose(model, before)
         inner, grown = inner + proposal.inner_steps, grown + proposal.expansions
         try:
+            if not proposal.predicted > 0:
+                raise SolveFailed("the step goes nowhere")
             residual = energy.residual(proposal.values)
             misfit = 0.5 * float(residual @ residual)
             after = misfit + _penalty(built.R, model.weight, proposal.values - reference)
-            ratio = (before - after) / proposal.predicted if proposal.predicted > 0 else 0.0
+            ratio = (before - after) / proposal.predicted
         except SolveFailed:
             ratio = -np.inf
         if np.isfinite(ratio) and ratio > ACCEPT:
             return Trial(proposal, model, residual, after, misfit, ratio), rejected, (inner, grown)
         rejected += 1
-        if rejected > step.patience:
+        if rejected >= step.patience:
             return None, rejected, (inner, grown)
         model = step.rejected(model)
 
@@ -127,12 +132,15 @@ def _finished(records: list[Record], target: float | None, max_iterations: int) 
     last = records[-1]
     if target is not None and last.misfit <= target:
         return "discrepancy"
-    recent = [record.misfit for record in records[-STALL_ITERATIONS - 1 :]]
-    if len(recent) > STALL_ITERATIONS and all(
-        later > (1 - STALL_SHARE) * earlier for earlier, later in pairwise(recent)
-    ):
+    recent = records[-STALL_ITERATIONS - 1 :]
+    if len(recent) > STALL_ITERATIONS and all(_slow(earlier, later) for earlier, later in pairwise(recent)):
         return "stalled"
     return "max_iterations" if last.iteration >= max_iterations else None
+
+
+def _slow(earlier: Record, later: Record) -> bool:
+    """Whether an iteration gained next to nothing though the network had nothing to grow for."""
+    return later.misfit > (1 - STALL_SHARE) * earlier.misfit and later.expansions == 0
 
 
 def _in_vain(last: Record, built: Built, step: Step, rejected: int, work: tuple[int, int]) -> Record:

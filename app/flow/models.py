@@ -53,7 +53,10 @@ class LowRank:
     def apply(self, block: np.ndarray) -> np.ndarray:
         """K @ block."""
         seen = gram(self.comm, self._C, block)
-        return self._shift * self._R.apply(block) + self._C @ (self._signed(seen))
+        image = self._R.apply(block)
+        image *= self._shift
+        image += self._C @ self._signed(seen)
+        return image
 
     def riesz(self, block: np.ndarray) -> np.ndarray:
         """K⁻¹ @ block."""

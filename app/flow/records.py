@@ -5,7 +5,9 @@ from typing import Literal
 
 import numpy as np
 
-StopReason = Literal["discrepancy", "minimum", "stalled", "no_accepted_step", "max_iterations", "interrupted"]
+StopReason = Literal[
+    "discrepancy", "minimum", "stalled", "no_accepted_step", "max_iterations", "interrupted", "error"
+]
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,4 @@ class Outcome:
     coefficient: np.ndarray
     parameters: np.ndarray
     """θ of a network, the same on all ranks; the owned nodal values of a nodal unknown."""
-    gradient: np.ndarray | None
-    """R⁻¹r of the last iteration's start."""
     records: list[Record] = field(default_factory=list)

@@ -1,6 +1,6 @@
 """Retraction: the parameters whose coefficient follows the model's step, without any PDE solve."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,7 +32,7 @@ class Fit:
     """q(δ), negative when something was gained."""
     inner_steps: int = 0
     """Levenberg–Marquardt steps so far, rejected ones included."""
-    damping: float | None = field(default=None)
+    damping: float | None = None
     """μ, relative to trace G / P, to go on with."""
 
 
@@ -41,19 +41,21 @@ def start_fit(network: Network, theta: np.ndarray, values: np.ndarray, model: Mo
     return Fit(network, theta, values, np.zeros_like(values), model.derivative, 0.0)
 
 
-def retract(fit: Fit, model: Model, limit: int = MAX_STEPS) -> Fit:
+def retract(fit: Fit, model: Model, G: FlowMatrix | None = None) -> Fit:
     """Levenberg–Marquardt from a fit until a step gains less than GAIN of the decrease so far.
 
-    D is new at each accepted step; a step solves (DᵀKD + μI) s = −Dᵀ(r + Kδ) by Cholesky; μ follows the
-    ratio of true to predicted decrease of q (Nielsen 1999).
+    D is new at each accepted step, of which there are at most MAX_STEPS; `G` is the flow matrix at the fit,
+    if it is known already. A step solves (DᵀKD + μI) s = −Dᵀ(r + Kδ) by Cholesky; μ follows the ratio of true
+    to predicted decrease of q (Nielsen 1999).
     """
     start = fit.values - fit.delta
     share, growth = (1e-3 if fit.damping is None else fit.damping), 2.0
     D = None
-    for _ in range(limit):
-        with timed("jacobian"):
-            D = fit.network.jacobian(fit.theta, D)
-        G = FlowMatrix(D, model.inner)
+    for _ in range(MAX_STEPS):
+        if G is None:
+            with timed("jacobian"):
+                D = fit.network.jacobian(fit.theta, D)
+            G = FlowMatrix(D, model.inner)
         with timed("retraction"):
             slope = G.pull_back(fit.dual)
             unit = max(np.trace(G.to_dense()) / G.size, np.finfo(float).tiny)
@@ -64,11 +66,11 @@ def retract(fit: Fit, model: Model, limit: int = MAX_STEPS) -> Fit:
                     rejected += 1
                     share, growth = share * growth, growth * 2.0
             if trial is None:
-                return _counted(fit, rejected, None)
+                return replace(fit, inner_steps=fit.inner_steps + rejected, damping=None)
             growth = 2.0
             share = max(share * max(1 / 3, 1 - (2 * ratio - 1) ** 3), 1e-14)
-            gained = fit.q - trial.q
-            fit = _counted(trial, fit.inner_steps - trial.inner_steps + rejected + 1, share)
+            G, gained = None, fit.q - trial.q
+            fit = replace(trial, inner_steps=fit.inner_steps + rejected + 1, damping=share)
             if gained < GAIN * -fit.q:
                 return fit
     return fit
@@ -97,16 +99,3 @@ def quadratic(model: Model, delta: np.ndarray) -> tuple[float, np.ndarray]:
     image = model.inner.apply(delta)
     q = gram(model.inner.comm, delta, model.derivative + 0.5 * image)
     return float(q), model.derivative + image
-
-
-def _counted(fit: Fit, steps: int, damping: float | None) -> Fit:
-    return Fit(
-        fit.network,
-        fit.theta,
-        fit.values,
-        fit.delta,
-        fit.dual,
-        fit.q,
-        fit.inner_steps + steps,
-        damping,
-    )

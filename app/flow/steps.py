@@ -34,7 +34,7 @@ class Step(Protocol):
 
     theta: np.ndarray
     patience: int
-    """Rejected trials in one iteration before the run gives up."""
+    """Rejected trials in one iteration at which the run gives up."""
     creeps: bool
     """Whether the step may fall short of the ideal one, and so approach the target from above."""
 
@@ -48,7 +48,7 @@ class Step(Protocol):
 
     @property
     def full(self) -> bool:
-        """Whether a wish to grow could not be met."""
+        """Whether the network may grow but is as wide as it may be."""
 
     def values(self) -> np.ndarray: ...
     def propose(self, model: Model, energy: float) -> Proposal:
@@ -98,12 +98,13 @@ class GrowthRule:
 
 
 class _NetworkStep:
-    """A network and its parameters."""
+    """A network and its parameters, and how often it has grown in this iteration."""
 
     creeps = True
 
     def __init__(self, network: Network, theta: np.ndarray, growth: GrowthRule | None) -> None:
         self.network, self.theta, self.growth = network, theta, growth
+        self._rounds = 0
 
     @property
     def size(self) -> int:
@@ -122,6 +123,7 @@ class _NetworkStep:
 
     def accepted(self, proposal: Proposal) -> None:
         self.theta = proposal.theta
+        self._rounds = 0
 
     def _look(self, model: Model) -> tuple[FlowMatrix, Direction, float]:
         """Flow matrix and natural direction at θ, and the ideal decrease ½rᵀK⁻¹r."""
@@ -133,12 +135,29 @@ class _NetworkStep:
             direction = G.solve(model.derivative, gradient)
         return G, direction, 0.5 * float(gram(model.inner.comm, model.derivative, gradient))
 
-    def _grow(self, G: FlowMatrix, fit: Fit, wanted: float) -> Fit | None:
-        """Fit and θ with new neurons, chosen at the fit; None if nothing helps."""
-        assert self.growth is not None
-        chosen = self.growth.strategy.choose(self.network, fit.theta, G, fit.dual, wanted).incoming
+    def _grow(self, G: FlowMatrix | None, fit: Fit, model: Model, ideal: float, energy: float) -> Fit | None:
+        """Fit and θ with new neurons, chosen at the fit; None if they are not wanted or nothing helps.
+
+        `G` is the flow matrix at the fit, made here if it is not known.
+        """
+        rule = self.growth
+        if (
+            rule is None
+            or self._rounds >= rule.rounds
+            or self.network.room == 0
+            or -fit.q >= rule.capture * ideal
+            or ideal + fit.q <= rule.missing * energy
+        ):
+            return None
+        if G is None:
+            with timed("jacobian"):
+                D = fit.network.jacobian(fit.theta)
+            G = FlowMatrix(D, model.inner)
+        wanted = rule.capture * ideal + fit.q
+        chosen = rule.strategy.choose(self.network, fit.theta, G, fit.dual, wanted).incoming
         if not len(chosen):
             return None
+        self._rounds += 1
         larger, theta = self.network.grown(fit.theta, chosen)
         _, self.theta = self.network.grown(self.theta, chosen)
         self.network = larger
@@ -152,33 +171,20 @@ class RetractedStep(_NetworkStep):
 
     def propose(self, model: Model, energy: float) -> Proposal:
         """See Step."""
-        start = self.values()
-        _, direction, ideal = self._look(model)
-        fit = retract(start_fit(self.network, self.theta, start, model), model)
-        rule, expansions = self.growth, 0
-        while (
-            rule is not None
-            and expansions < rule.rounds
-            and self.network.room > 0
-            and -fit.q < rule.capture * ideal
-            and ideal + fit.q > rule.missing * energy
-        ):
-            with timed("jacobian"):
-                D = fit.network.jacobian(fit.theta)
-            grown = self._grow(FlowMatrix(D, model.inner), fit, rule.capture * ideal + fit.q)
-            if grown is None:
-                break
-            expansions += 1
+        rounds = self._rounds
+        G, direction, ideal = self._look(model)
+        fit = retract(start_fit(self.network, self.theta, self.values(), model), model, G)
+        del G  # as large as the Jacobian, twice
+        while (grown := self._grow(None, fit, model, ideal, energy)) is not None:
             fit = retract(grown, model)
-        capture = -fit.q / ideal if ideal > 0 else 1.0
         return Proposal(
             fit.theta,
             fit.values,
             -fit.q,
             direction.alignment,
-            capture,
+            -fit.q / ideal if ideal > 0 else 1.0,
             fit.inner_steps,
-            expansions,
+            self._rounds - rounds,
         )
 
     def rejected(self, model: Model) -> Model:
@@ -186,46 +192,51 @@ class RetractedStep(_NetworkStep):
 
 
 class PlainStep(_NetworkStep):
-    """θ + t·v with v = −(G + εI)⁻¹Dᵀr, the explicit Euler step; a rejection halves t (Armijo)."""
+    """θ + t·v with v = −(G + εI)⁻¹Dᵀr, the explicit Euler step; a rejection halves t."""
 
     patience = 40
 
     def __init__(self, network: Network, theta: np.ndarray, growth: GrowthRule | None) -> None:
         super().__init__(network, theta, growth)
         self._time = 1.0
+        self._known: tuple[Direction, float, float, float] | None = None
 
     def propose(self, model: Model, energy: float) -> Proposal:
         """See Step; the network grows before the step, by the alignment in place of the capture."""
-        start = self.values()
-        G, direction, ideal = self._look(model)
-        alignment, rule, expansions = direction.alignment, self.growth, 0
-        while (
-            rule is not None
-            and expansions < rule.rounds
-            and self.network.room > 0
-            and direction.alignment < rule.capture
-            and (1 - direction.alignment) * ideal > rule.missing * energy
-        ):
-            at_rest = start_fit(self.network, self.theta, start, model)
-            wanted = (rule.capture - direction.alignment) * ideal
-            if self._grow(G, at_rest, wanted) is None:
-                break
-            expansions += 1
-            G, direction, _ = self._look(model)
-        theta = self.theta + self._time * direction.step
+        start, rounds = self.values(), self._rounds
+        if self._known is None:
+            self._known = self._direction(model, energy)
+        direction, curvature, alignment, ideal = self._known
+        t = self._time
+        theta = self.theta + t * direction.step
         values = self.network.values(theta)
         q, _ = quadratic(model, values - start)
+        predicted = -(t * direction.slope + 0.5 * t**2 * curvature)
         capture = -q / ideal if ideal > 0 else 1.0
-        predicted = -self._time * direction.slope
-        return Proposal(theta, values, predicted, alignment, capture, 0, expansions)
+        return Proposal(theta, values, predicted, alignment, capture, 0, self._rounds - rounds)
 
     def accepted(self, proposal: Proposal) -> None:
         super().accepted(proposal)
         self._time = min(1.0, 2.0 * self._time)
+        self._known = None
 
     def rejected(self, model: Model) -> Model:
         self._time *= 0.5
         return model
+
+    def _direction(self, model: Model, energy: float) -> tuple[Direction, float, float, float]:
+        """The direction v after growth, vᵀGv, the alignment before growth, and the ideal decrease."""
+        start = self.values()
+        G, direction, ideal = self._look(model)
+        alignment = direction.alignment
+        while True:
+            reached = replace(
+                start_fit(self.network, self.theta, start, model), q=-direction.alignment * ideal
+            )
+            if self._grow(G, reached, model, ideal, energy) is None:
+                step = direction.step
+                return direction, float(step @ (G @ step)), alignment, ideal
+            G, direction, _ = self._look(model)
 
 
 STEPS: dict[str, type[RetractedStep] | type[PlainStep]] = {

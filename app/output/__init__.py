@@ -2,7 +2,7 @@
 
 from app.output.console import Terminal
 from app.output.fields import write_fields
-from app.output.folder import FolderTaken, prepare
+from app.output.folder import FolderTaken, check, prepare
 from app.output.history import History, Row
 from app.output.picture import draw_fields
 from app.output.summary import records_summary, resources, status, write_json
@@ -12,6 +12,7 @@ __all__ = [
     "History",
     "Row",
     "Terminal",
+    "check",
     "draw_fields",
     "prepare",
     "records_summary",

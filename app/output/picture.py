@@ -1,5 +1,6 @@
 """A picture of the coefficient, beside the truth and the error where there is one."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ PANEL = 4.2
 
 
 @dataclass(frozen=True)
-class Nodal:
+class Drawing:
     """The mesh of a space's nodes and fields at them, whole: what rank 0 draws."""
 
     cells: np.ndarray
@@ -30,25 +31,25 @@ class Nodal:
 
 
 def draw_fields(path: Path, space: Any, fields: Mapping[str, np.ndarray], points: np.ndarray) -> str | None:
-    """Draw owned nodal values of a Lagrange space side by side; collective, rank 0 draws.
+    """Draw owned drawing values of a Lagrange space side by side; collective, rank 0 draws.
 
     Fields whose name starts with `error` have colours of their own, the others share one scale. `points`,
     shape (readings, dimension), are the measurement points. Returns, on all ranks, why there is no picture,
     None if there is one: a machine without graphics loses a picture in space, not the run.
     """
     comm: MPI.Comm = space.mesh.comm
-    nodal = _gather(space, fields)
+    drawing = _gather(space, fields)
     failure = None
-    if nodal is not None:
+    if drawing is not None:
         draw = {1: _draw_line, 2: _draw_plane, 3: _draw_space}[space.mesh.geometry.dim]
         try:
-            draw(path, nodal, points)
+            draw(path, drawing, points)
         except Exception as error:
             failure = f"no picture was drawn: {error}"
     return comm.bcast(failure, root=0)
 
 
-def _gather(space: Any, fields: Mapping[str, np.ndarray]) -> Nodal | None:
+def _gather(space: Any, fields: Mapping[str, np.ndarray]) -> Drawing | None:
     """On rank 0; None elsewhere."""
     comm: MPI.Comm = space.mesh.comm
     index_map = space.dofmap.index_map
@@ -62,26 +63,26 @@ def _gather(space: Any, fields: Mapping[str, np.ndarray]) -> Nodal | None:
         return None
     merged = [np.concatenate([part[i] for part in parts]) for i in range(3)]
     values = [np.concatenate([part[3][i] for part in parts]) for i in range(len(fields))]
-    return Nodal(merged[0], merged[1], merged[2], dict(zip(fields, values, strict=True)))
+    return Drawing(merged[0], merged[1], merged[2], dict(zip(fields, values, strict=True)))
 
 
-def _draw_line(path: Path, nodal: Nodal, points: np.ndarray) -> None:
+def _draw_line(path: Path, drawing: Drawing, points: np.ndarray) -> None:
     figure, (axes,) = _figure(1)
     axes.set_xlabel("x")
-    order = np.argsort(nodal.nodes[:, 0])
-    for name, values in nodal.fields.items():
-        axes.plot(nodal.nodes[order, 0], values[order], label=name)
+    order = np.argsort(drawing.nodes[:, 0])
+    for name, values in drawing.fields.items():
+        axes.plot(drawing.nodes[order, 0], values[order], label=name)
     axes.plot(points[:, 0], np.full(len(points), axes.get_ylim()[0]), "k|", label="readings")
     axes.legend()
     figure.savefig(str(path), bbox_inches="tight", pad_inches=0.05)
 
 
-def _draw_plane(path: Path, nodal: Nodal, points: np.ndarray) -> None:
-    figure, panels = _figure(len(nodal.fields))
-    corners = nodal.cells[:, :3]  # of a triangle of any degree the corners come first
-    x, y = nodal.nodes[:, 0], nodal.nodes[:, 1]
-    for axes, (name, values) in zip(panels, nodal.fields.items(), strict=True):
-        low, high, colours = _scale(nodal.fields, name)
+def _draw_plane(path: Path, drawing: Drawing, points: np.ndarray) -> None:
+    figure, panels = _figure(len(drawing.fields))
+    corners = drawing.cells[:, :3]  # of a triangle of any degree the corners come first
+    x, y = drawing.nodes[:, 0], drawing.nodes[:, 1]
+    for axes, (name, values) in zip(panels, drawing.fields.items(), strict=True):
+        low, high, colours = _scale(drawing.fields, name)
         image = axes.tripcolor(x, y, corners, values, shading="gouraud", cmap=colours, vmin=low, vmax=high)
         figure.colorbar(image, ax=axes, location="bottom", shrink=0.85, pad=0.03)
         axes.set_title(name)
@@ -91,17 +92,20 @@ def _draw_plane(path: Path, nodal: Nodal, points: np.ndarray) -> None:
     figure.savefig(str(path), bbox_inches="tight", pad_inches=0.05)
 
 
-def _draw_space(path: Path, nodal: Nodal, points: np.ndarray) -> None:
+def _draw_space(path: Path, drawing: Drawing, points: np.ndarray) -> None:
     """By pyvista in a process of its own, since graphics libraries that are missing or broken kill theirs."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "fields.npz"
-        scales = {f"scale {name}": np.array(_scale(nodal.fields, name)[:2]) for name in nodal.fields}
-        mesh = {"mesh cells": nodal.cells, "mesh types": nodal.types, "mesh nodes": nodal.nodes}
-        content: dict[str, Any] = {**mesh, **scales, **nodal.fields}
+        scales = {f"scale {name}": np.array(_scale(drawing.fields, name)[:2]) for name in drawing.fields}
+        mesh = {"mesh cells": drawing.cells, "mesh types": drawing.types, "mesh nodes": drawing.nodes}
+        content: dict[str, Any] = {**mesh, **scales, **drawing.fields}
         np.savez(file, **content)
-        command = [sys.executable, "-m", "app.output.render", str(file), str(path.resolve())]
-        root = Path(__file__).resolve().parents[2]
-        done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=300)
+        script = Path(__file__).with_name("render.py")
+        # Isolated, and without what the launcher tells its ranks: the child is none of them.
+        command = [sys.executable, "-I", str(script), str(file), str(path.resolve())]
+        launcher = ("PMI", "PMIX", "HYDRA", "MPI", "OMPI")
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(launcher)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     if done.returncode != 0 or not path.exists():
         reason = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
         raise RuntimeError(f"pyvista could not draw here ({reason[0]})")

@@ -1,4 +1,4 @@
-"""Draw fields in space: `python -m app.output.render FIELDS.npz PICTURE.png`, the picture's own process."""
+"""Draw fields in space: `python -I render.py FIELDS.npz PICTURE.png`, the picture's own process."""
 
 import sys
 from typing import Any

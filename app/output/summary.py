@@ -7,29 +7,24 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import dolfinx
 from mpi4py import MPI
+from petsc4py import PETSc
 
+import app
 from app.flow import Record, StopReason
 from app.output.history import Row
 from app.parallel import peak_memory_mb, seconds
 
-PACKAGES = (
-    "fenics-dolfinx",
-    "dolfinx-solver-real",
-    "petsc4py",
-    "mpi4py",
-    "torch",
-    "numpy",
-    "enngf",
-)
+PACKAGES = ("mpi4py", "torch", "numpy", "scipy", "pyvista")
 
 CONVERGED: tuple[StopReason, ...] = ("discrepancy", "minimum")
 
 
 def status(reason: StopReason, *, target_known: bool) -> str:
-    """`converged`, `interrupted` or `stopped`; a stall is convergence where no target was set."""
-    if reason == "interrupted":
-        return "interrupted"
+    """`converged`, `stopped`, `interrupted` or `failed`; a stall is convergence where no target was set."""
+    if reason in ("interrupted", "error"):
+        return "interrupted" if reason == "interrupted" else "failed"
     converged = reason in CONVERGED or (reason == "stalled" and not target_known)
     return "converged" if converged else "stopped"
 
@@ -77,7 +72,12 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
+    versions = {
+        "app": app.__version__,
+        "python": platform.python_version(),
+        "dolfinx": dolfinx.__version__,
+        "petsc": ".".join(map(str, PETSc.Sys.getVersion())),
+    }
     for package in PACKAGES:
         try:
             versions[package] = metadata.version(package)

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from mpi4py import MPI
@@ -26,8 +27,10 @@ def agreed(comm: MPI.Comm) -> Iterator[None]:
     first = comm.allreduce(comm.rank if failure is not None else comm.size, op=MPI.MIN)
     if first == comm.size:
         return
-    shared = comm.bcast(_sendable(failure) if comm.rank == first else None, root=first)
-    raise (failure if comm.rank == first and failure is not None else shared)
+    shared: Any = comm.bcast(_sendable(failure) if comm.rank == first else None, root=first)
+    raised: Any = failure if comm.rank == first else shared
+    raised.agreed = True  # so that one rank can speak for all
+    raise raised
 
 
 def on_root[T](comm: MPI.Comm, function: Callable[[], T]) -> T:

@@ -39,7 +39,9 @@ class LinearSolver:
         self._ksp.setOperators(matrix)
         self.setups += 1
         # Multigrid does not notice rows of zeros and may hang on them.
-        diagonal = matrix.getDiagonal().array
+        vector = matrix.getDiagonal()
+        diagonal = vector.array.copy()
+        vector.destroy()
         sound = bool((np.isfinite(diagonal) & (diagonal >= np.finfo(float).tiny)).all())
         if self._comm.allreduce(sound, op=MPI.LAND):
             self._ksp.setUp()

@@ -20,7 +20,8 @@ def _age() -> float:
     """Seconds since this process started, where the system tells."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         ticks = float(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-        return float(Path("/proc/uptime").read_text().split()[0]) - ticks / os.sysconf("SC_CLK_TCK")
+        age = float(Path("/proc/uptime").read_text().split()[0]) - ticks / os.sysconf("SC_CLK_TCK")
+        return max(age, 0.0)  # a container may tell another uptime
     return 0.0
 
 

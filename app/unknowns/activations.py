@@ -21,18 +21,20 @@ def tanh(z: torch.Tensor, out: torch.Tensor | None = None) -> tuple[torch.Tensor
 
 def sine(z: torch.Tensor, out: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
     """sin z and its derivative."""
-    return torch.sin(z, out=out), torch.cos(z)
+    slope = torch.cos(z)
+    return torch.sin(z, out=out), slope
 
 
 def gelu(z: torch.Tensor, out: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
     """z Φ(z), Φ the standard normal distribution function (exact, not the tanh form), and its derivative."""
     phi = 0.5 * (1.0 + torch.erf(z / math.sqrt(2.0)))
     density = torch.exp(-0.5 * z * z) / math.sqrt(2.0 * math.pi)
-    return torch.mul(z, phi, out=out), phi + z * density
+    slope = phi + z * density
+    return torch.mul(z, phi, out=out), slope
 
 
 ACTIVATIONS: dict[str, Function] = {"tanh": tanh, "sine": sine, "gelu": gelu}
-"""Each maps z to (activation, derivative), the activation into `out` if there is one."""
+"""Each maps z to (activation, derivative), the activation into `out` (which may be z) if given."""
 
 
 class Transform(Protocol):

@@ -8,7 +8,7 @@ import torch
 
 from app.unknowns.activations import ACTIVATIONS, Identity, Transform
 
-CHUNK = 2048
+CHUNK = 4096
 """Nodes per sweep: activations, deltas and a strip of the Jacobian stay in the cache."""
 
 START_SCALES = (1.0, 4.0)
@@ -197,7 +197,7 @@ class Network:
         activations, slopes = [self._inputs[:, part]], []
         for depth, (weights, biases, shape) in enumerate(self._layers):
             z = torch.addmm(theta[biases][:, None], theta[weights].view(shape), activations[-1])
-            h, slope = self._function(z, columns[self._outgoing, part] if depth == last else None)
+            h, slope = self._function(z, columns[self._outgoing, part] if depth == last else z)
             activations.append(h)
             slopes.append(slope)
         columns[-1, part] = 1.0

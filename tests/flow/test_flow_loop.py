@@ -184,14 +184,14 @@ def test_a_trial_that_fails_is_a_rejected_trial(mode: str, build: Build, make: M
 @pytest.mark.parametrize("mode", ["raises", "nan", "inf"])
 @all_steps
 def test_no_accepted_step_when_every_trial_fails(mode: str, make: Make) -> None:
-    """After `patience` retries the run stops with its best iterate, here the start; the work is on record."""
+    """After `patience` rejected trials the run stops with its best iterate, here the start; the work is on record."""
     problem = toy(sigma=0.3)
     problem.energy.spoil = failing(mode, lambda evaluation: evaluation > 0)
     outcome, step, observer = run(problem, by_discrepancy, make)
     assert outcome.stop_reason == "no_accepted_step"
-    assert problem.energy.evaluations == 1 + 1 + step.patience
+    assert problem.energy.evaluations == 1 + step.patience
     assert outcome.records == observer.records
-    assert [record.trials for record in outcome.records] == [0, 1 + step.patience]
+    assert [record.trials for record in outcome.records] == [0, step.patience]
     assert outcome.records[1].misfit == outcome.records[0].misfit
     np.testing.assert_array_equal(outcome.coefficient, problem.reference)
     np.testing.assert_allclose(step.values(), problem.reference, atol=1e-13)
@@ -233,8 +233,8 @@ def test_data_that_see_nothing_end_the_run_in_order(build: Build) -> None:
 @pytest.mark.parametrize("make", [ideal, waves("retracted"), tanh_network("retracted")])
 @pytest.mark.parametrize("seed", range(3))
 def test_stalled_when_the_noise_is_unknown(make: Make, seed: int) -> None:
-    """Without a target the run ends once the misfit fell by less than 0.1 % in three iterations running
-    (design, section 2), and not before."""
+    """Without a target the run ends once the misfit fell by less than 0.1 % in three iterations running in
+    which the network did not grow, and not before."""
     problem = toy(seed, sigma=0.1)
     step = make(problem)
     builder = GaussNewtonBuilder(FixedR(problem.R), 0.3, None, step.creeps)
@@ -243,7 +243,8 @@ def test_stalled_when_the_noise_is_unknown(make: Make, seed: int) -> None:
     outcome = run_flow(problem.energy, start, problem.reference, builder, step, None, 200, observer)
     assert outcome.stop_reason == "stalled"
     misfits = np.array([record.misfit for record in outcome.records])
-    slow = misfits[1:] > (1 - 1e-3) * misfits[:-1]
+    still = np.array([record.expansions == 0 for record in outcome.records[1:]])
+    slow = still & (misfits[1:] > (1 - 1e-3) * misfits[:-1])
     running = np.convolve(slow, np.ones(3), mode="valid")
     assert running[-1] == 3 and np.all(running[:-1] < 3)
 
@@ -260,7 +261,7 @@ def test_a_start_below_the_target_is_the_result() -> None:
     """Nothing is done where the reference already explains the data."""
     problem = toy()
     outcome, _, _ = run(problem, by_discrepancy, ideal, target=1e9)
-    assert (outcome.stop_reason, len(outcome.records), outcome.gradient) == ("discrepancy", 1, None)
+    assert (outcome.stop_reason, len(outcome.records)) == ("discrepancy", 1)
     assert problem.energy.evaluations == 1
 
 
@@ -321,15 +322,24 @@ def test_records_are_consistent(kind: str, weight: float | None, make: Make) -> 
         assert {record.weight for record in records[1:]} == {weight}
 
 
-def test_gradient_of_the_outcome() -> None:
-    """R⁻¹r at the start of the last iteration, r = Jᵀe + wR(m − m_ref)."""
-    problem = toy(sigma=0.1)
-    outcome, _, _ = run(problem, given_weight, ideal)
-    start = outcome.records[-2].coefficient
-    r = problem.energy.derivative(problem.energy.residual(start))
-    r = r + 0.3 * problem.R.matrix @ (start - problem.reference)
-    expected = np.linalg.solve(problem.R.matrix, r)
-    np.testing.assert_allclose(outcome.gradient, expected, atol=1e-9 * np.abs(expected).max())
+def test_a_failure_outside_a_trial_ends_the_run_with_its_best_iterate() -> None:
+    """An adjoint or Riesz problem that cannot be solved has no more cautious version: reason `error`."""
+    problem = toy(sigma=0.03)
+    calls = 0
+    adjoint = problem.energy.adjoint
+
+    def broken(data: np.ndarray) -> np.ndarray:
+        nonlocal calls
+        calls += 1
+        if calls > 3:
+            raise SolveFailed("no convergence")
+        return adjoint(data)
+
+    problem.energy.adjoint = broken  # type: ignore[method-assign]
+    outcome, _, observer = run(problem, by_discrepancy, ideal)
+    assert outcome.stop_reason == "error"
+    assert outcome.records == observer.records
+    np.testing.assert_array_equal(outcome.coefficient, outcome.records[-1].coefficient)
 
 
 @pytest.mark.parametrize("seed", range(5))

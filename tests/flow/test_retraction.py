@@ -132,7 +132,7 @@ def test_a_retraction_goes_on_from_an_earlier_one(seed: int) -> None:
     model = metric_model(seed)
     start, fit = network.values(theta), started(network, theta, model)
     for _ in range(4):
-        again = retract(fit, model, limit=2)
+        again = retract(fit, model)
         assert again.q <= fit.q
         assert again.inner_steps > fit.inner_steps
         np.testing.assert_allclose(again.values - again.delta, start, atol=1e-13)

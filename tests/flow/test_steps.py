@@ -162,8 +162,8 @@ def test_a_network_that_cannot_follow_grows_and_then_follows(name: str) -> None:
 
 
 def test_plain_step_is_explicit_euler() -> None:
-    """θ + tv with v = −(G + εI)⁻¹Dᵀr and predicted decrease −t rᵀDv; t halves on rejection, doubles up to 1
-    on acceptance, and the model stays as it is."""
+    """θ + tv with v = −(G + εI)⁻¹Dᵀr and predicted decrease −(t rᵀDv + ½t²vᵀGv); t halves on rejection,
+    doubles up to 1 on acceptance, and the model stays as it is."""
     network, theta = linear(2)
     model = smooth_model(2)
     step = PlainStep(network, theta, None)
@@ -173,7 +173,8 @@ def test_plain_step_is_explicit_euler() -> None:
     for time in [1.0, 0.5, 0.25]:
         proposal = step.propose(model, 1.0)
         np.testing.assert_allclose(proposal.theta, theta + time * v, atol=1e-9 * np.abs(v).max())
-        assert proposal.predicted == pytest.approx(-time * model.derivative @ D @ v, rel=1e-9)
+        predicted = -(time * model.derivative @ D @ v + 0.5 * time**2 * v @ G @ v)
+        assert proposal.predicted == pytest.approx(predicted, rel=1e-9)
         assert step.rejected(model) is model
     step.accepted(step.propose(model, 1.0))  # at t = 1/8
     for time in [0.25, 0.5, 1.0, 1.0]:

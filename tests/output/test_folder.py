@@ -12,14 +12,17 @@ from app.output import FolderTaken, prepare
 OURS = ("summary.json", "history.csv", "case.yaml", "coefficient.png", "fields.pvd", "fields_p0_000000.vtu")
 """Names that a run writes (design, section 5)."""
 
-THEIRS = ("notes.txt", "summary.json.bak", "myfields.vtu", "history.csv~")
+THEIRS = (
+    "notes.txt", "summary.json.bak", "myfields.vtu", "history.csv~", "fields_measured.csv", "fields.csv",
+)  # fmt: skip
+
+CASE = Path("elsewhere") / "case.yaml"
 
 
 def filled(folder: Path) -> Path:
     """A folder with results of a run and with files of the user's."""
-    (folder / "checkpoint").mkdir(parents=True)
-    (folder / "my data").mkdir()
-    for name in (*OURS, *THEIRS, "checkpoint/state.json", "my data/summary.json"):
+    (folder / "my data").mkdir(parents=True)
+    for name in (*OURS, *THEIRS, "my data/summary.json"):
         (folder / name).write_text(name)
     return folder
 
@@ -29,17 +32,17 @@ def content(folder: Path) -> dict[str, str]:
 
 
 def test_folder_is_made_with_its_parents(tmp_path: Path) -> None:
-    """A new folder is empty, whether or not overwriting is allowed."""
+    """A new folder holds an empty history only, whether or not overwriting is allowed."""
     for overwrite in (False, True):
         folder = tmp_path / str(overwrite) / "a" / "b"
-        prepare(folder, overwrite=overwrite)
-        assert folder.is_dir() and not list(folder.iterdir())
+        prepare(folder, CASE, overwrite=overwrite)
+        assert content(folder) == {"history.csv": ""}
 
 
 def test_empty_folder_is_taken_as_it_is(tmp_path: Path) -> None:
     """An existing folder without content is as good as a new one."""
-    prepare(tmp_path, overwrite=False)
-    assert not list(tmp_path.iterdir())
+    prepare(tmp_path, CASE, overwrite=False)
+    assert content(tmp_path) == {"history.csv": ""}
 
 
 def test_folder_with_anything_in_it_is_refused(tmp_path: Path) -> None:
@@ -47,7 +50,7 @@ def test_folder_with_anything_in_it_is_refused(tmp_path: Path) -> None:
     folder = filled(tmp_path / "results")
     before = content(folder)
     with pytest.raises(FolderTaken, match="--overwrite") as caught:
-        prepare(folder, overwrite=False)
+        prepare(folder, CASE, overwrite=False)
     assert str(folder) in str(caught.value) and "--out" in str(caught.value)
     assert content(folder) == before
 
@@ -56,15 +59,15 @@ def test_hidden_file_counts_as_content(tmp_path: Path) -> None:
     """A folder under version control is not empty."""
     (tmp_path / ".gitkeep").touch()
     with pytest.raises(FolderTaken):
-        prepare(tmp_path, overwrite=False)
+        prepare(tmp_path, CASE, overwrite=False)
 
 
 def test_overwriting_removes_only_what_a_run_writes(tmp_path: Path) -> None:
-    """Files of the user's stay, those of a run are gone, its checkpoint too."""
+    """Files of the user's stay, those of a run are gone."""
     folder = filled(tmp_path / "results")
-    prepare(folder, overwrite=True)
-    assert set(content(folder)) == {*THEIRS, "my data/summary.json"}
-    assert not (folder / "checkpoint").exists()
+    prepare(folder, CASE, overwrite=True)
+    assert set(content(folder)) == {*THEIRS, "my data/summary.json", "history.csv"}
+    assert (folder / "history.csv").read_text() == ""
 
 
 def test_overwriting_removes_a_link_and_not_what_it_points_to(tmp_path: Path) -> None:
@@ -72,10 +75,28 @@ def test_overwriting_removes_a_link_and_not_what_it_points_to(tmp_path: Path) ->
     precious = filled(tmp_path / "precious")
     folder = tmp_path / "results"
     folder.mkdir()
-    (folder / "checkpoint").symlink_to(precious, target_is_directory=True)
-    (folder / "fields_old").symlink_to(tmp_path / "nowhere")
-    prepare(folder, overwrite=True)
-    assert not list(folder.iterdir()) and set(OURS) <= set(content(precious))
+    (folder / "history.csv").touch()
+    (folder / "summary.json").symlink_to(precious / "summary.json")
+    (folder / "fields.pvd").symlink_to(tmp_path / "nowhere")
+    prepare(folder, CASE, overwrite=True)
+    assert content(folder) == {"history.csv": ""} and set(OURS) <= set(content(precious))
+
+
+def test_overwriting_wants_earlier_results(tmp_path: Path) -> None:
+    """A folder that no run has written is not swept, whatever the names in it."""
+    (tmp_path / "case.yaml").write_text("mine")
+    with pytest.raises(FolderTaken, match="no earlier results"):
+        prepare(tmp_path, CASE, overwrite=True)
+    assert content(tmp_path) == {"case.yaml": "mine"}
+
+
+def test_the_case_is_never_overwritten(tmp_path: Path) -> None:
+    """Results do not go where the case file lies: a run's own case.yaml would replace it."""
+    folder = filled(tmp_path / "results")
+    before = content(folder)
+    with pytest.raises(FolderTaken, match="the case file itself"):
+        prepare(folder, folder / "case.yaml", overwrite=True)
+    assert content(folder) == before
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
@@ -84,7 +105,7 @@ def test_file_in_the_folders_place_is_refused(tmp_path: Path, overwrite: bool) -
     path = tmp_path / "results"
     path.write_text("mine")
     with pytest.raises(FolderTaken, match="found a file"):
-        prepare(path, overwrite=overwrite)
+        prepare(path, CASE, overwrite=overwrite)
     assert path.read_text() == "mine"
 
 
@@ -93,7 +114,7 @@ def test_file_among_the_parents_is_refused(tmp_path: Path, overwrite: bool) -> N
     """No folder can be made inside a file: an error of the user's, told as one."""
     (tmp_path / "file").write_text("mine")
     with pytest.raises(FolderTaken):
-        prepare(tmp_path / "file" / "results", overwrite=overwrite)
+        prepare(tmp_path / "file" / "results", CASE, overwrite=overwrite)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
@@ -102,6 +123,6 @@ def test_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:
         with pytest.raises(FolderTaken, match="cannot be written"):
-            prepare(tmp_path, overwrite=False)
+            prepare(tmp_path, CASE, overwrite=False)
     finally:
         tmp_path.chmod(0o700)
