@@ -1,6 +1,6 @@
 """The figures that settled the defaults: `python -m benchmarks defaults`.
 
-The quickstart with two truths (its smooth one and one with sharp edges), three draws of the noise and three
+The quickstart with two truths (its smooth one and one with sharp edges), two draws of points and noise, two
 seeds, each default changed alone. Every error is divided by that of the nodal unknown on the same data.
 """
 
@@ -36,7 +36,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "edge_preserving": ("regularisation.m.kind=edge_preserving",),
     "weight 1": ("regularisation.m.weight=1",),
 }
-DRAWS, SEEDS = (11, 12, 13), (0, 1, 2)
+DRAWS, SEEDS = (11, 12), (0, 1)
 
 
 def main(out: Path) -> int:

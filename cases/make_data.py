@@ -1,8 +1,9 @@
 """Make the cases' data: `python cases/make_data.py [CASE …]`.
 
-The truth of a case is put into the case's own equation on a mesh three times as fine, with elements one
-degree higher than the inversion's, so that no inversion uses the discretisation that made its data. Serial;
-the points and the noise come from fixed seeds, so that the files are the same each time.
+The truth of a case is put into the case's own equation on a mesh three times as fine (twice for a mesh from a
+file), with elements one degree higher than the inversion's, so that no inversion uses the discretisation that
+made its data. Serial; the points and the noise come from fixed seeds, so that the files are the same each
+time.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""Imports run one way, as section 4 of the design says; read from the import statements."""
+"""Imports run one way, as the README says; read from the import statements."""
 
 import ast
 from collections.abc import Iterator

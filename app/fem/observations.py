@@ -76,13 +76,14 @@ def _locate(domain: TaggedMesh, points: np.ndarray, cells: np.ndarray) -> tuple[
     distance = np.zeros(len(cells))
     for i, (point, cell) in enumerate(zip(points, cells, strict=True)):
         nodes = geometry.x[geometry.dofmaps[0][cell], : domain.dimension]
-        inside = _nearest_in_simplex(cmap.pull_back(point[None, :], nodes)[0])
+        inside = _moved_into_simplex(cmap.pull_back(point[None, :], nodes)[0])
         reference[i] = inside
         distance[i] = np.linalg.norm(cmap.push_forward(inside[None, :], nodes)[0] - point)
     return reference, distance
 
 
-def _nearest_in_simplex(X: np.ndarray) -> np.ndarray:
+def _moved_into_simplex(X: np.ndarray) -> np.ndarray:
+    """X itself if it is inside, else a point of the boundary as near as rounding asks for."""
     clipped = np.clip(X, 0.0, None)
     return clipped / max(1.0, clipped.sum())
 

@@ -20,11 +20,6 @@ def gram(comm: MPI.Comm, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return total
 
 
-def norm(comm: MPI.Comm, vector: np.ndarray) -> float:
-    """Euclidean norm of a distributed vector."""
-    return float(np.sqrt(gram(comm, vector, vector)))
-
-
 def dense_matrix(comm: MPI.Comm, block: np.ndarray) -> Any:
     """PETSc dense matrix over the memory of a column-major block; the caller destroys it."""
     rows, columns = block.shape

@@ -1,4 +1,4 @@
-"""The bars of issue 3 that one run can show; `python -m benchmarks quickstart` measures all of them."""
+"""What one run can show of the bars; `python -m benchmarks quickstart` measures all of them."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def test_earlier_results_are_safe_without_overwrite(tmp_path: Path) -> None:
     """A taken folder is exit code 2 and nothing in it changes; --overwrite replaces results and no more."""
     folder = tmp_path / "results"
     folder.mkdir()
-    earlier = {"summary.json": "{}", "fields_old.vtu": "old", "my notes.txt": "mine"}
+    earlier = {"summary.json": "{}", "history.csv": "", "fields_p7_000000.vtu": "old", "my notes.txt": "mine"}
     for name, text in earlier.items():
         (folder / name).write_text(text)
     refused = run_program(QUICKSTART, *TINY, out=folder)
@@ -92,7 +92,7 @@ def test_earlier_results_are_safe_without_overwrite(tmp_path: Path) -> None:
     replaced = run_program(QUICKSTART, *TINY, "--overwrite", out=folder)
     assert replaced.code == 3 and replaced.summary["status"] == "stopped"
     assert (folder / "my notes.txt").read_text() == "mine"
-    assert not (folder / "fields_old.vtu").exists()
+    assert not (folder / "fields_p7_000000.vtu").exists()
 
 
 @pytest.mark.parametrize("ranks", [1, 2])

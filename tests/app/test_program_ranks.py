@@ -1,4 +1,4 @@
-"""Numbers do not depend on the rank count (design, section 5)."""
+"""Numbers do not depend on the rank count."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAIRS = [
 pairs = pytest.mark.parametrize(("one", "many"), PAIRS)
 
 EARLY = 1e-8
-"""Relative difference of the first three iterations that the design allows."""
+"""Relative difference of the first three iterations that is allowed."""
 
 
 @pairs

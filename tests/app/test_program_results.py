@@ -23,20 +23,20 @@ SUMMARY = {
     "adjoint_rhs", "incremental_rhs", "block_rhs", "block_seconds", "riesz_solves", "factorisations", "ranks",
     "coefficient_dofs", "state_dofs", "wall_seconds", "seconds", "peak_memory_mb", "versions", "seed",
 }  # fmt: skip
-"""Keys of summary.json that other programs may rely on (design, section 5)."""
+"""Keys of summary.json that other programs may rely on."""
 
 STAGES = {
     "startup", "compile", "assembly", "solve", "krylov", "jacobian", "flow_matrix", "retraction", "expansion",
     "output", "other",
 }  # fmt: skip
-"""Keys of `seconds` (design, section 5)."""
+"""Keys of `seconds`."""
 
 COLUMNS = (
     "iteration", "energy", "misfit", "regularisation", "weight", "relative_error", "alignment", "capture",
     "vectors", "lambda", "trials", "width", "parameters", "state_solves", "linear_solves", "inner_iterations",
     "seconds",
 )  # fmt: skip
-"""Columns of history.csv (design, section 5)."""
+"""Columns of history.csv."""
 
 FIELDS = {"m", "exp_m", "state", "gradient", "truth", "error"}
 
@@ -55,7 +55,7 @@ def test_run_converges_and_says_nothing_on_stderr(titled: Titled, title: str) ->
 
 @everywhere
 def test_summary_holds_every_key_of_the_contract(titled: Titled, title: str) -> None:
-    """summary.json has all names of the design and says on how many ranks it was made."""
+    """summary.json has all names that others rely on and says on how many ranks it was made."""
     summary = titled(title).summary
     assert summary.keys() >= SUMMARY
     assert summary["ranks"] == JOBS[title].ranks
@@ -94,7 +94,7 @@ def test_misfit_is_told_in_three_ways_that_agree(titled: Titled, title: str) -> 
 
 @everywhere
 def test_history_has_the_columns_of_the_contract(titled: Titled, title: str) -> None:
-    """history.csv: the design's columns in their order, one row an outer iteration counted from 0."""
+    """history.csv: its columns in their order, one row an outer iteration counted from 0."""
     run = titled(title)
     assert tuple(run.history[0]) == COLUMNS
     assert [row["iteration"] for row in run.history] == list(range(run.summary["outer_iterations"] + 1))
@@ -208,7 +208,7 @@ def test_output_is_plain_lines_one_an_iteration(titled: Titled, title: str) -> N
 
 @everywhere
 def test_memory_of_a_rank_is_below_the_bar(titled: Titled, title: str) -> None:
-    """At most 1.3 GB a rank (issue 3); the imports alone take 0.7."""
+    """At most 1.3 GB a rank; the imports alone take 0.7."""
     assert 100 < titled(title).summary["peak_memory_mb"] <= 1300
 
 

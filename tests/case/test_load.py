@@ -38,7 +38,7 @@ def problems(path: Path, *overrides: str) -> list[str]:
 
 
 def test_defaults_fill_a_minimal_case(case_file: Path) -> None:
-    """The defaults are those of the design, the regularisation covers the unknown."""
+    """The defaults are as documented, the regularisation covers the unknown."""
     case = load_case(case_file)
     unknown = case.unknowns["m"]
     assert (case.name, case.seed, case.mesh.dimension) == ("small", 0, 2)

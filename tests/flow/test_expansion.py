@@ -97,8 +97,7 @@ def test_outside_tangent_is_the_projected_block(kind: str, at_rest: bool) -> Non
 @pytest.mark.parametrize("count", [1, 2, 7])
 def test_gain_is_exactly_what_the_best_tangent_step_improves_by(kind: str, at_rest: bool, count: int) -> None:
     """The best tangent step with the chosen block is better than without by ½sᵀH⁺s, and that is the sum of
-    the greedy gains: to 1e-8 (see ACCURACY) against dense least squares of q over span[D, chosen] (issue
-    3)."""
+    the greedy gains: to 1e-8 (see ACCURACY) against dense least squares of q over span[D, chosen]."""
     scene = Scene(kind, at_rest)
     K = scene.inner.matrix
     s, H, norms = outside_tangent(scene.G, scene.pool.tangent, scene.dual)
@@ -166,7 +165,7 @@ def test_rounding_of_scores_is_relative(scale: float) -> None:
 def test_limit_and_wanted_are_respected() -> None:
     """As many as the wanted decrease asks for, at least FEWEST and at most the limit; never for no gain."""
     s, H, norms = np.full(30, np.sqrt(2.0)), np.eye(30), np.ones(30)
-    assert (FEWEST, MOST) == (2, 24)  # design, section 2: as many as the missing decrease asks for (2 to 24)
+    assert (FEWEST, MOST) == (2, 24)  # docs/method.md: as many as the missing decrease asks for (2 to 24)
     for wanted, limit, expected in [(0.1, 24, 2), (2.0, 24, 2), (2.5, 24, 3), (100.0, 24, 24), (9.0, 4, 4)]:
         assert len(greedy(s, H, norms, wanted, limit)[0]) == expected
     assert greedy(s, H, norms, 9.0, 1)[0] == [0]
@@ -246,10 +245,10 @@ def test_growth_keeps_the_coefficient_and_does_not_lower_the_alignment(
     name: str, kind: str, seed: int, wanted: float
 ) -> None:
     """A strategy's neurons leave m as it is to 1e-13 relative, and alignment after ≥ alignment before
-    (issue 3).
+    .
 
-    The alignment rises by at most the promised gain over ½rᵀK⁻¹r: G⁺ of the larger network may cut what is
-    left of neurons that nearly depend on one another. The loss allowed is rounding's.
+     The alignment rises by at most the promised gain over ½rᵀK⁻¹r: G⁺ of the larger network may cut what is
+     left of neurons that nearly depend on one another. The loss allowed is rounding's.
     """
     scene = Scene(kind, at_rest=True, seed=seed)
     strategy = STRATEGIES[name](np.random.default_rng(seed), 60, SCALES)

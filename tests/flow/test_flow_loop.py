@@ -130,7 +130,7 @@ def test_flow_reaches_the_discrepancy(build: Build, make: Make) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_retracted_network_reaches_the_discrepancy_of_precise_data(build: Build, seed: int) -> None:
     """A network that starts with four neurons at the reference needs few state solves and trials where φ
-    starts at a thousand targets: the claim of design section 2, whose table has 4 to 10 iterations."""
+    starts at a thousand targets: the claim of docs/method.md, whose table has 4 to 10 iterations."""
     problem = toy(seed, sigma=0.03)
     outcome, _, _ = run(problem, build, tanh_network("retracted", seed=seed))
     assert outcome.stop_reason == "discrepancy"
@@ -138,7 +138,7 @@ def test_retracted_network_reaches_the_discrepancy_of_precise_data(build: Build,
 
 
 def test_plain_network_reaches_the_discrepancy() -> None:
-    """The explicit Euler step works too, with many more iterations (design, section 2)."""
+    """The explicit Euler step works too, with many more iterations (docs/method.md)."""
     problem = toy(0, sigma=0.3)
     outcome, _, _ = run(problem, given_weight, tanh_network("plain", hidden=12))
     assert outcome.stop_reason == "discrepancy"
@@ -184,7 +184,8 @@ def test_a_trial_that_fails_is_a_rejected_trial(mode: str, build: Build, make: M
 @pytest.mark.parametrize("mode", ["raises", "nan", "inf"])
 @all_steps
 def test_no_accepted_step_when_every_trial_fails(mode: str, make: Make) -> None:
-    """After `patience` rejected trials the run stops with its best iterate, here the start; the work is on record."""
+    """After `patience` rejected trials the run stops with its best iterate, here the start; the work is on
+    record."""
     problem = toy(sigma=0.3)
     problem.energy.spoil = failing(mode, lambda evaluation: evaluation > 0)
     outcome, step, observer = run(problem, by_discrepancy, make)
@@ -345,7 +346,7 @@ def test_a_failure_outside_a_trial_ends_the_run_with_its_best_iterate() -> None:
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("make", [ideal, tanh_network("retracted")], ids=["ideal", "retracted"])
 def test_weight_by_discrepancy_never_rises_with_a_fixed_r(make: Make, seed: int) -> None:
-    """With a fixed R w falls or stays from iteration to iteration (design, section 2)."""
+    """With a fixed R w falls or stays from iteration to iteration (docs/method.md)."""
     outcome, _, _ = run(toy(seed, sigma=0.03), by_discrepancy, make)
     weights = [record.weight for record in outcome.records[1:]]
     assert len(weights) >= 3

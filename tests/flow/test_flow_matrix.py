@@ -42,7 +42,7 @@ def test_flow_matrix_equals_its_dense_formula(parts: tuple[np.ndarray, Dense, np
 
 
 def test_direction_is_the_damped_natural_direction(parts: tuple[np.ndarray, Dense, np.ndarray]) -> None:
-    """v = −(G + εI)⁻¹Dᵀr with ε = 1e-12 trace G / P (design, section 2), and its slope is rᵀDv < 0.
+    """v = −(G + εI)⁻¹Dᵀr with ε = 1e-12 trace G / P (docs/method.md), and its slope is rᵀDv < 0.
 
     Compared through (G + εI)v and Dv, since rank-deficient systems leave v itself to rounding.
     """
@@ -78,8 +78,9 @@ def test_direction_reports_the_rank(parts: tuple[np.ndarray, Dense, np.ndarray])
 
 
 def test_pseudo_inverse_equals_numpys_with_the_same_cut(parts: tuple[np.ndarray, Dense, np.ndarray]) -> None:
-    """G⁺ = S (SGS)⁺ S with S G S of unit diagonal, by numpy.linalg.pinv with the relative cut 1e-10 of design
-    section 2, for a vector and a block."""
+    """G⁺ = S (SGS)⁺ S with S G S of unit diagonal, by
+    numpy.linalg.pinv with the relative cut 1e-10 of
+    docs/method.md, for a vector and a block."""
     D, K, _ = parts
     G = FlowMatrix(D, K)
     assert CUT == 1e-10

@@ -103,7 +103,7 @@ def test_basis_is_what_its_names_say(build: Build, departed: bool, rank: int) ->
 @all_bases
 @at_and_off_reference
 def test_a_vector_costs_two_right_hand_sides(build: Build, departed: bool) -> None:
-    """Exactly one product with J and one with Jᵀ a vector (design, section 2), and no evaluation of the
+    """Exactly one product with J and one with Jᵀ a vector (docs/method.md), and no evaluation of the
     energy."""
     energy, R, point = setting(2, departed)
     evaluations = energy.evaluations
@@ -179,7 +179,7 @@ def test_coefficients_minimise_the_regularised_problem_over_the_basis(build: Bui
 @at_and_off_reference
 @pytest.mark.parametrize("seed", range(4))
 def test_basis_for_a_given_weight_stops_by_hanke_or_by_little_gain(departed: bool, seed: int) -> None:
-    """The stop of design section 2: the linearised misfit ½‖e + JVc‖² has come to the level, ¼φ here, or
+    """The stop of docs/method.md: the linearised misfit ½‖e + JVc‖² has come to the level, ¼φ here, or
     the last vector added less than 5 % of the decrease; and no basis with fewer vectors would have
     stopped."""
     energy, R, point = setting(10 + seed, departed, rank=8)
@@ -210,7 +210,7 @@ def test_basis_for_a_given_weight_stops_by_hanke_or_by_little_gain(departed: boo
 @pytest.mark.parametrize("seed", range(4))
 def test_basis_by_discrepancy_stops_when_its_equations_hold(departed: bool, seed: int) -> None:
     """The linearised misfit meets the level, and the residual of the regularised equations is, in the R⁻¹
-    norm, below ½w‖m + δ − m_ref‖_R (design, section 2)."""
+    norm, below ½w‖m + δ − m_ref‖_R (docs/method.md)."""
     energy, R, point = setting(20 + seed, departed)
     level = reachable(energy, point)
     basis = build_basis_by_discrepancy(energy, R, point, level, np.inf)

@@ -72,13 +72,13 @@ def seen(J: np.ndarray, basis: Basis) -> np.ndarray:
 
 
 def dense_model(J: np.ndarray, R: Dense, basis: Basis, lam: float, damping: float) -> np.ndarray:
-    """K = (w + λ)R − λ(RV)(RV)ᵀ + JᵀQQᵀJ + ηR (design, section 2)."""
+    """K = (w + λ)R − λ(RV)(RV)ᵀ + JᵀQQᵀJ + ηR (docs/method.md)."""
     RV = R.matrix @ basis.V
     return (basis.weight + lam + damping) * R.matrix - lam * RV @ RV.T + seen(J, basis)
 
 
 def test_model_is_exact_on_its_basis(parts: Parts) -> None:
-    """KV = (wR + JᵀJ)V to 1e-10 (issue 3), also after one rejection, which leaves V undamped."""
+    """KV = (wR + JᵀJ)V to 1e-10, also after one rejection, which leaves V undamped."""
     J, R, basis = parts
     expected = (basis.weight * R.matrix + J.T @ J) @ basis.V
     model = GaussNewtonModel(R, basis, np.zeros(SIZE))
@@ -133,8 +133,7 @@ def test_model_is_positive_definite(parts: Parts) -> None:
 
 
 def test_schedule_of_rejections() -> None:
-    """Each rejection multiplies λ by 8; from the second on V is damped too: η = w, then tenfold (design,
-    section 2).
+    """Each rejection multiplies λ by 8; from the second on V is damped too: η = w, then tenfold.
 
     Nothing else changes, and nothing is computed from J again.
     """

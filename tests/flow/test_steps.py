@@ -133,7 +133,7 @@ def test_growth_respects_the_width(name: str, make: Make) -> None:
 @all_steps
 def test_growth_needs_a_missing_share_of_the_energy(name: str) -> None:
     """While less than `missing` of the energy is to be won the network stays (without this condition it
-    grew from 49 to 230 neurons for nothing, design section 2), nor does it grow for more than `rounds`."""
+    grew from 49 to 230 neurons for nothing, docs/method.md), nor does it grow for more than `rounds`."""
     network, theta = linear(0)
     model = smooth_model(0)
     energy = 200 * ideal(model)
@@ -193,8 +193,8 @@ def test_retracted_and_ideal_steps_hand_rejection_to_the_model() -> None:
 
 
 def test_creeping_and_patience() -> None:
-    """Networks may fall short of the ideal step, nodal values do not; 8 rejected trials end a run (design,
-    section 2), while a plain step may halve longer."""
+    """Networks may fall short of the ideal step, nodal values do not; 8 rejected trials
+    end a run, while a plain step may halve longer."""
     network, theta = linear(0)
     assert not IdealStep(theta, 3).creeps
     assert all(step(network, theta, None).creeps for step in STEPS.values())

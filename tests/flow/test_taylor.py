@@ -17,7 +17,7 @@ def test_derivative_of_the_energy_in_the_parameters(
     activation: str, transform: str, hidden: tuple[int, ...]
 ) -> None:
     """dE/dθ = Dᵀr with r = Jᵀe + wR(m − m_ref): the Taylor remainder has order 2.0 ± 0.05 over four
-    halvings (issue 3), for E(θ) = ½‖e(m(θ))‖² + ½w‖m(θ) − m_ref‖²_R."""
+    halvings, for E(θ) = ½‖e(m(θ))‖² + ½w‖m(θ) − m_ref‖²_R."""
     rng = np.random.default_rng(11)
     reference = rng.uniform(-1.0, 2.0, NODES)
     form = TRANSFORMS[transform](*BOUNDS.get(transform, ()))

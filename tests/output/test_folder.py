@@ -10,7 +10,7 @@ import pytest
 from app.output import FolderTaken, prepare
 
 OURS = ("summary.json", "history.csv", "case.yaml", "coefficient.png", "fields.pvd", "fields_p0_000000.vtu")
-"""Names that a run writes (design, section 5)."""
+"""Names that a run writes."""
 
 THEIRS = (
     "notes.txt", "summary.json.bak", "myfields.vtu", "history.csv~", "fields_measured.csv", "fields.csv",

@@ -7,7 +7,7 @@ import pytest
 from mpi4py import MPI
 from petsc4py import PETSc
 
-from app.parallel import dense_matrix, gram, multiply, multiply_transpose, norm
+from app.parallel import dense_matrix, gram, multiply, multiply_transpose
 
 ROUNDING = 1e-13
 
@@ -58,12 +58,6 @@ def test_gram_is_the_product_over_all_rows(
     assert found.shape == expected.shape
     np.testing.assert_allclose(found, expected, rtol=0, atol=ROUNDING * (1 + np.abs(expected).max()))
     assert len({value.tobytes() for value in comm.allgather(found)}) == 1
-
-
-def test_norm_is_euclidean(comm: MPI.Comm, rows: int) -> None:
-    """√(vᵀv) over all ranks."""
-    v = random_block(comm, rows)
-    assert norm(comm, v) == pytest.approx(np.linalg.norm(gathered(comm, v)), rel=ROUNDING)
 
 
 def test_dense_matrices_share_the_memory_of_their_block(comm: MPI.Comm, rows: int) -> None:

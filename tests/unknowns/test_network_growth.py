@@ -21,7 +21,7 @@ def stream(seed: int = 3) -> np.random.Generator:
 @all_activations
 @all_transforms
 def test_start_is_the_reference_exactly(activation: str, transform: str) -> None:
-    """m = m_ref to the last bit (design, section 2), so that m − m_ref is zero and not rounding."""
+    """m = m_ref to the last bit (docs/method.md), so that m − m_ref is zero and not rounding."""
     x = coordinates(200)
     network = network_at(x, (5, 6), activation, transform)
     np.testing.assert_array_equal(network.values(network.start(stream())), reference_at(x))
@@ -63,7 +63,7 @@ def test_layout_of_the_parameters(hidden: Shape, dimension: int) -> None:
 @all_activations
 @all_transforms
 def test_growth_keeps_the_coefficient(hidden: Shape, activation: str, transform: str) -> None:
-    """m is unchanged to 1e-13 relative (issue 3), the other columns of D too, and the new outgoing columns
+    """m is unchanged to 1e-13 relative, the other columns of D too, and the new outgoing columns
     are the candidates' tangent."""
     network = network_at(coordinates(80), hidden, activation, transform)
     theta = parameters_of(network)

@@ -44,7 +44,7 @@ def test_jacobian_and_values_equal_torchs(
     hidden: Shape, activation: str, transform: str, dimension: int
 ) -> None:
     """Values and D equal torch.func's vmap(grad) of the same function, written anew, to 1e-12 relative
-    (issue 3)."""
+    ."""
     x = coordinates(40, dimension)
     network = network_at(x, hidden, activation, transform)
     theta = parameters_of(network)
