@@ -234,7 +234,7 @@ def _step(case: Case, space: fem.CoefficientSpace, name: str, reference: np.ndar
     if rule.strategy != "none":
         rng = _stream(case, "candidates")
         strategy = flow.STRATEGIES[rule.strategy](rng, rule.candidates, rule.scales)
-        growth = flow.GrowthRule(strategy, rule.capture, rule.missing, rule.rounds)
+        growth = flow.GrowthRule(strategy, rule.capture, rule.missing, rule.rounds, rule.progress)
     start = network.start(_stream(case, "network"))
     return flow.STEPS[case.flow.step](network, start, growth)
 

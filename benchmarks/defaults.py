@@ -30,6 +30,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "default": (),
     "capture 0.6": ("expansion.capture=0.6",),
     "capture 0.9": ("expansion.capture=0.9",),
+    "progress 0": ("expansion.progress=0",),
     "100 candidates": ("expansion.candidates=100",),
     "slopes to 20": ("expansion.scales=[1, 20]",),
     "sine": ("unknowns.m.representation.activation=sine",),

@@ -63,6 +63,8 @@ class Expansion(Section):
     """Share of the energy that the missing decrease must exceed for the network to grow."""
     rounds: Natural = 8
     """Largest number of expansions in an outer iteration."""
+    progress: Annotated[float, Field(ge=0, le=1), NO_TRUTH_VALUE] = 0.3
+    """A round that gains less than this share of the missing decrease is the iteration's last."""
     candidates: Count = 400
     """Random neurons to choose from."""
     scales: tuple[Positive, Positive] = (1.0, 60.0)

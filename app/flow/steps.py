@@ -89,12 +89,17 @@ class IdealStep:
 
 @dataclass(frozen=True)
 class GrowthRule:
-    """While capture is below `capture` and more than the share `missing` of the energy is missing, grow."""
+    """While capture is below `capture` and more than the share `missing` of the energy is missing, grow.
+
+    At most `rounds` times an iteration; a round that gains less than the share `progress` of the missing decrease
+    is the iteration's last, since what these candidates cannot bring further ones do not bring either.
+    """
 
     strategy: Strategy
     capture: float = 0.8
     missing: float = 0.01
     rounds: int = 8
+    progress: float = 0.3
 
 
 class _NetworkStep:
@@ -176,7 +181,10 @@ class RetractedStep(_NetworkStep):
         fit = retract(start_fit(self.network, self.theta, self.values(), model), model, G)
         del G  # as large as the Jacobian, twice
         while (grown := self._grow(None, fit, model, ideal, energy)) is not None:
+            before = fit.q
             fit = retract(grown, model)
+            if self.growth is None or before - fit.q < self.growth.progress * (ideal + before):
+                break
         return Proposal(
             fit.theta,
             fit.values,
