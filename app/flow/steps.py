@@ -91,8 +91,8 @@ class IdealStep:
 class GrowthRule:
     """While capture is below `capture` and more than the share `missing` of the energy is missing, grow.
 
-    At most `rounds` times an iteration; a round that gains less than the share `progress` of the missing decrease
-    is the iteration's last, since what these candidates cannot bring further ones do not bring either.
+    At most `rounds` times an iteration; a round that gains less than the share `progress` of the missing
+    decrease is the iteration's last, since what these candidates cannot bring further ones will not either.
     """
 
     strategy: Strategy
