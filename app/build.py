@@ -101,6 +101,11 @@ def prepare(comm: MPI.Comm, case: Case) -> Setup:
     except SolveFailed as failure:
         where = case.where("equation")
         raise CaseError([f"{where}: found no solution at the reference coefficient: {failure}"]) from None
+    with np.errstate(over="ignore"):
+        misfit = 0.5 * float(start @ start)
+    if not np.isfinite(misfit):
+        files = ", ".join(str(case.resolve(o.file)) for o in case.observations.values())
+        raise DataError([f"{files}: found readings so large against their sigma that the misfit overflows"])
     return Setup(
         case, name, domain, coefficient, forward, data, energy, target, reference, step, start, error
     )

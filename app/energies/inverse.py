@@ -18,7 +18,9 @@ class InverseProblem:
 
     def residual(self, coefficient: np.ndarray) -> np.ndarray:
         """e(m), shape (readings,); raises SolveFailed on all ranks where the state has no finite solution."""
-        return (self.forward.solve(coefficient) - self._data) / self._sigma
+        difference = self.forward.solve(coefficient) - self._data
+        with np.errstate(over="ignore"):  # an infinite misfit is refused by those who look at it
+            return difference / self._sigma
 
     def derivative(self, residual: np.ndarray) -> np.ndarray:
         """Jᵀe at the coefficient that was evaluated last: one adjoint right-hand side."""
