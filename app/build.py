@@ -143,7 +143,7 @@ def run(setup: Setup, folder: Path, *, quiet: bool = False) -> dict[str, Any]:
             terminal.note(failure)
         summary |= output.resources(comm)
         on_root(comm, lambda: output.write_json(folder / "summary.json", summary))
-        for line in _closing(summary, folder):
+        for line in output.closing_lines(summary, folder):
             terminal.note(line)
     return summary
 
@@ -339,13 +339,3 @@ def _write(setup: Setup, outcome: flow.Outcome, regularisation: Any, folder: Pat
     finest = max(space.space, forward.space, key=lambda s: s.element.basix_element.degree)
     output.write_fields(folder / "fields.pvd", finest, fields)
     return output.draw_fields(folder / "coefficient.png", space.space, panels, setup.data.points)
-
-
-def _closing(summary: dict[str, Any], folder: Path) -> list[str]:
-    error = summary["relative_error"]
-    return [
-        f"{summary['status']} ({summary['stop_reason']}) after {summary['outer_iterations']} iterations, "
-        f"{summary['state_solves']} state solves, {summary['linear_solves']} right-hand sides, "
-        f"{summary['wall_seconds']:.1f} s" + ("" if error is None else f"; relative error {error:.4f}"),
-        f"results in {folder}: summary.json, history.csv, fields.pvd, coefficient.png",
-    ]

@@ -1,6 +1,6 @@
 """What a run leaves behind and says: history, console, fields, picture, summary."""
 
-from app.output.console import Terminal
+from app.output.console import Terminal, closing_lines
 from app.output.fields import write_fields
 from app.output.folder import FolderTaken, check, prepare
 from app.output.history import History, Row
@@ -13,6 +13,7 @@ __all__ = [
     "Row",
     "Terminal",
     "check",
+    "closing_lines",
     "draw_fields",
     "prepare",
     "records_summary",

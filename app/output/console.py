@@ -2,7 +2,9 @@
 
 import math
 import sys
+from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -78,6 +80,17 @@ def line(row: Row, target: float | None) -> str:
         f"    {_number(record.capture, '5.3f')}  {record.parameters:6d}  {record.vectors:7d}"
         f"  {row.state_solves:6d}  {row.linear_solves:4d}  {row.seconds:7.1f}{grown}{rejected}"
     )
+
+
+def closing_lines(summary: dict[str, Any], folder: Path) -> list[str]:
+    """What is said at the end of a run."""
+    error = summary["relative_error"]
+    return [
+        f"{summary['status']} ({summary['stop_reason']}) after {summary['outer_iterations']} iterations, "
+        f"{summary['state_solves']} state solves, {summary['linear_solves']} right-hand sides, "
+        f"{summary['wall_seconds']:.1f} s" + ("" if error is None else f"; relative error {error:.4f}"),
+        f"results in {folder}: summary.json, history.csv, fields.pvd, coefficient.png",
+    ]
 
 
 def _number(value: float | None, spec: str) -> str:
