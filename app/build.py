@@ -23,8 +23,11 @@ from app.case import (
 from app.energies import InverseProblem
 from app.parallel import Interrupt, LinearSolver, SolveFailed, agreed, on_root, timed
 
-STREAMS = {"network": 0, "candidates": 1}
+STREAMS = {"network": 0, "candidates": 1, "choice": 2}
 """Random streams that derive from the case's seed, by purpose."""
+
+LEAST = 0.01
+"""Readings of relative noise count as at least this share of the largest."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def prepare(comm: MPI.Comm, case: Case) -> Setup:
     if not known and case.regularisation[name].weight == "discrepancy":
         raise CaseError([
             f"{case.where('regularisation', name, 'weight')}: found discrepancy with data that have "
-            "no column sigma, expected a number or data with sigma"
+            "no column sigma, expected cross_validation, a number or data with sigma"
         ])  # fmt: skip
     coefficient = fem.CoefficientSpace(domain, unknown.degree)
     reference = _values(case, coefficient, name, "reference")
@@ -93,7 +96,7 @@ def prepare(comm: MPI.Comm, case: Case) -> Setup:
             forward.observe_with(fem.point_matrix(domain, forward.space, data.points))
         except fem.PointOutside as outside:
             raise DataError([_outside(case, domain.dimension, outside)]) from None
-    sigma = np.ones(len(data.values)) if data.sigma is None else data.sigma
+    sigma = _assumed_sigma(case, data) if data.sigma is None else data.sigma
     energy = InverseProblem(forward, data.values, sigma)
     target = 0.5 * case.flow.discrepancy**2 * len(data.values) if known else None
     try:
@@ -115,8 +118,6 @@ def run(setup: Setup, folder: Path, *, quiet: bool = False) -> dict[str, Any]:
     """Run the flow, write everything into the (prepared) folder and return the summary; collective."""
     comm, case = setup.domain.comm, setup.case
     on_root(comm, lambda: (folder / "case.yaml").write_text(effective_yaml(case)))
-    regularisation = _regularisation(setup)
-    builder = _builder(setup, regularisation)
     terminal = output.Terminal(setup.target, quiet=quiet or comm.rank > 0)
     with terminal, Interrupt(comm) as interrupt:
         for line in _opening(setup):
@@ -124,21 +125,11 @@ def run(setup: Setup, folder: Path, *, quiet: bool = False) -> dict[str, Any]:
         history = output.History(
             comm, folder / "history.csv", lambda: setup.forward.counts, setup.error, terminal
         )
-        outcome = flow.run_flow(
-            setup.energy,
-            setup.start,
-            setup.reference,
-            builder,
-            setup.step,
-            setup.target,
-            case.flow.max_iterations,
-            history,
-            interrupt.wished,
-        )
+        outcome, final = _flow(setup, history, interrupt.wished)
         # Counted before the output's own solves.
-        summary = _summary(setup, outcome, history.rows, regularisation)
+        summary = _summary(setup, outcome, final, history.rows)
         with timed("output"):
-            failure = _write(setup, outcome, regularisation, folder)
+            failure = _write(setup, outcome, final, folder)
         if failure is not None:
             terminal.note(failure)
         summary |= output.resources(comm)
@@ -146,6 +137,36 @@ def run(setup: Setup, folder: Path, *, quiet: bool = False) -> dict[str, Any]:
         for line in output.closing_lines(summary, folder):
             terminal.note(line)
     return summary
+
+
+@dataclass(frozen=True)
+class Final:
+    """The regularisation with which the run ended."""
+
+    contender: flow.Contender
+    R: flow.InnerProduct
+    choice: flow.Choice | None
+    """Set where the data chose."""
+
+
+def _flow(
+    setup: Setup, history: output.History, interrupted: Callable[[], bool]
+) -> tuple[flow.Outcome, Final]:
+    """Run the one or two stages that the case asks for."""
+    case, most = setup.case, setup.case.flow.max_iterations
+    chosen = case.regularisation[setup.name]
+    start = _contender(setup, "h1" if chosen.kind == "auto" else chosen.kind, "riesz_")
+    builder = _builder(setup, start.regularisation)
+    given = (setup.energy, setup.start, setup.reference, builder, setup.step)
+    choice = None
+    if chosen.weight == "cross_validation":
+        contest = _contest(setup, start)
+        outcome, choice = flow.run_two_stages(*given, contest, setup.target, most, history, interrupted)
+    else:
+        outcome = flow.run_flow(*given, flow.AtTarget(setup.target, most), history, interrupted)
+    if choice is not None:
+        return outcome, Final(choice.contender, choice.R, choice)
+    return outcome, Final(start, start.regularisation.at(outcome.coefficient), None)
 
 
 def _mesh(comm: MPI.Comm, case: Case) -> fem.TaggedMesh:
@@ -172,6 +193,23 @@ def _readings(case: Case, dimension: int) -> PointData:
         sigma=np.concatenate(sigmas) if sigmas else None,
         lines=np.concatenate([part.lines for part in parts]),
     )
+
+
+def _assumed_sigma(case: Case, data: PointData) -> np.ndarray:
+    """What stands in for the standard deviations where no file tells them, up to a factor that is found
+    later.
+
+    Relative noise is that of a reading's size, and of LEAST of the largest at least.
+    """
+    parts = []
+    begun = 0
+    for observation in case.observations.values():
+        count = len(read_points(case.resolve(observation.file), data.points.shape[1]).values)
+        size = np.abs(data.values[begun : begun + count])
+        begun += count
+        relative = observation.noise == "relative" and size.max() > 0
+        parts.append(np.maximum(size, LEAST * size.max()) if relative else np.ones(count))
+    return np.concatenate(parts)
 
 
 def _outside(case: Case, dimension: int, error: fem.PointOutside) -> str:
@@ -248,27 +286,57 @@ def _stream(case: Case, purpose: str) -> np.random.Generator:
     return np.random.default_rng([case.seed, STREAMS[purpose]])
 
 
-def _regularisation(setup: Setup) -> Any:
+def _contender(
+    setup: Setup, kind: str, prefix: str, share: float | None = None, edge_share: float | None = None
+) -> flow.Contender:
+    """A regularisation with a solver of its own; without shares with the case's length and edges."""
     chosen = setup.case.regularisation[setup.name]
-    return _made(setup, fem.REGULARISATIONS[chosen.kind], "riesz_")
+    make, solver = fem.REGULARISATIONS[kind], _riesz_solver(setup, prefix)
+    given = chosen.length_scale if share is None else None
+    length = fem.effective_length(setup.domain.diagonal, given, share or make.share)
+    with timed("assembly"):
+        if make is fem.EdgePreserving:
+            edges = edge_share or chosen.edge_share
+            return flow.Contender(
+                kind, length, make(setup.coefficient, length, solver, edges), edge_share=edges
+            )
+        return flow.Contender(kind, length, make(setup.coefficient, length, solver))
 
 
-def _made(setup: Setup, make: Callable[..., Any], prefix: str) -> Any:
-    """A regularisation or inner product with the case's length scale and a solver of its own."""
-    mass = fem.mass_coefficient(setup.domain.diagonal, setup.case.regularisation[setup.name].length_scale)
+def _riesz_solver(setup: Setup, prefix: str) -> LinearSolver:
     solver = _solver(setup.domain.comm, setup.case, prefix, setup.coefficient.size)
     setup.riesz_solvers.append(solver)
-    with timed("assembly"):
-        return make(setup.coefficient, mass, solver)
+    return solver
+
+
+def _contest(setup: Setup, start: flow.Contender) -> flow.Contest:
+    """What the data choose among: everything, or the weight of the case's kind alone."""
+    rng = _stream(setup.case, "choice")
+    if setup.case.regularisation[setup.name].kind != "auto":
+        fixed = start if start.regularisation.fixed else _contender(setup, "h1", "start_")
+        return flow.Contest(fixed, [start], rng)
+    smooth = [
+        _contender(setup, kind, "riesz_", share)
+        for kind, shares in fem.LENGTH_SHARES.items()
+        for share in shares
+    ]
+    edges = [_contender(setup, "edge_preserving", "riesz_", edge_share=e) for e in fem.EDGE_SHARES]
+    return flow.Contest(start, [start, *smooth, *edges], rng)
 
 
 def _builder(setup: Setup, regularisation: Any) -> flow.ModelBuilder:
     weight = setup.case.regularisation[setup.name].weight
-    given = None if weight == "discrepancy" else float(weight)
+    given = None if isinstance(weight, str) else float(weight)
     product = setup.case.flow.inner_product
     if product == "gauss_newton":
         return flow.GaussNewtonBuilder(regularisation, given, setup.target, setup.step.creeps)
-    plain = None if product == "prior" else _made(setup, fem.INNER_PRODUCTS[product], "metric_")
+    plain = None
+    if product != "prior":
+        length = fem.effective_length(
+            setup.domain.diagonal, setup.case.regularisation[setup.name].length_scale
+        )
+        with timed("assembly"):
+            plain = fem.INNER_PRODUCTS[product](setup.coefficient, length, _riesz_solver(setup, "metric_"))
     return flow.MetricBuilder(regularisation, plain, given)
 
 
@@ -289,40 +357,47 @@ def _opening(setup: Setup) -> list[str]:
     return lines
 
 
-def _summary(
-    setup: Setup, outcome: flow.Outcome, rows: list[output.Row], regularisation: Any
-) -> dict[str, Any]:
+def _summary(setup: Setup, outcome: flow.Outcome, final: Final, rows: list[output.Row]) -> dict[str, Any]:
     case, counts = setup.case, setup.forward.counts
-    chosen = case.regularisation[setup.name]
-    mass = fem.mass_coefficient(setup.domain.diagonal, chosen.length_scale)
-    summary = {
+    choice = final.choice
+    return {
         "name": case.name,
         "status": output.status(outcome.stop_reason, target_known=setup.target is not None),
         "stop_reason": outcome.stop_reason,
         **output.records_summary(rows),
         "misfit_target": setup.target,
-        "regularisation_kind": chosen.kind,
-        "length_scale": mass**-0.5,
-        "cross_validation": None,
-        "candidates": [],
-        "noise_level": None if setup.data.sigma is None else float(np.sqrt(np.mean(setup.data.sigma**2))),
-        "chi2": None if setup.data.sigma is None else 2.0 * rows[-1].record.misfit / len(setup.data.values),
+        "regularisation_kind": final.contender.kind,
+        "length_scale": final.contender.length,
+        "edge_share": final.contender.edge_share,
+        **output.choice_summary(choice),
+        **_noise(setup, choice, rows[-1].record.misfit),
         **asdict(counts),
         "linear_solves": counts.linear_solves,
         "riesz_solves": sum(solver.solves for solver in setup.riesz_solvers),
         "coefficient_dofs": setup.coefficient.size,
         "state_dofs": setup.forward.size,
         "seed": case.seed,
-    }  # fmt: skip
-    return summary
+    }
 
 
-def _write(setup: Setup, outcome: flow.Outcome, regularisation: Any, folder: Path) -> str | None:
-    """Fields and picture of the final coefficient; returns why there is no picture, if so."""
+def _noise(setup: Setup, choice: flow.Choice | None, misfit: float) -> dict[str, float | None]:
+    """The root mean square of the noise, as given or as the choice found it, and 2φ/n against it."""
+    sigma, factor = setup.data.sigma, 1.0
+    if sigma is None:
+        if choice is None:
+            return {"noise_level": None, "chi2": None}
+        sigma, factor = _assumed_sigma(setup.case, setup.data), choice.spread
+    level = factor * float(np.sqrt(np.mean(sigma**2)))
+    chi2 = 2.0 * misfit / len(sigma) / factor**2 if factor > 0 else None
+    return {"noise_level": level, "chi2": chi2}
+
+
+def _write(setup: Setup, outcome: flow.Outcome, final: Final, folder: Path) -> str | None:
+    """Fields and pictures of the final coefficient; returns why there is no picture, if so."""
     space, forward, m = setup.coefficient, setup.forward, outcome.coefficient
     residual = setup.energy.residual(m)
-    R, weight = regularisation.at(m), outcome.records[-1].weight or 0.0
-    gradient = R.riesz(setup.energy.derivative(residual)) + weight * (m - setup.reference)
+    weight = outcome.records[-1].weight or 0.0
+    gradient = final.R.riesz(setup.energy.derivative(residual)) + weight * (m - setup.reference)
     prefix, physical = fem.PHYSICAL[setup.unknown.role]
     function = space.function(m, setup.name)
     fields: dict[str, Any] = {
@@ -338,4 +413,6 @@ def _write(setup: Setup, outcome: flow.Outcome, regularisation: Any, folder: Pat
         fields |= {name: space.function(panels[name], name) for name in ("truth", "error")}
     finest = max(space.space, forward.space, key=lambda s: s.element.basix_element.degree)
     output.write_fields(folder / "fields.pvd", finest, fields)
+    if final.choice is not None and space.comm.rank == 0:
+        output.draw_choice(folder / "choice.png", final.choice)
     return output.draw_fields(folder / "coefficient.png", space.space, panels, setup.data.points)

@@ -1,4 +1,5 @@
-"""Where the figures in README and docs come from: `python -m benchmarks quickstart | jacobian | defaults`."""
+"""Where the figures in README and docs come from: `python -m benchmarks quickstart | jacobian | defaults |
+compare`."""
 
 import argparse
 import sys
@@ -19,7 +20,14 @@ def main() -> int:
     defaults.add_argument(
         "--out", type=Path, default=Path("results/benchmarks"), help="folder for the results"
     )
+    from benchmarks import compare
+
+    compare.add_arguments(
+        benchmarks.add_parser("compare", help="the program against other methods, ten cases")
+    )
     options = parser.parse_args()
+    if options.benchmark == "compare":
+        return compare.main(options)
     if options.benchmark == "jacobian":
         from benchmarks import jacobian
 

@@ -34,10 +34,10 @@ class Case(Section):
     """The coefficients to recover, by name; at present exactly one."""
     observations: Annotated[dict[Identifier, Observations], Field(min_length=1)]
     """The measurements, by name."""
-    regularisation: dict[str, Regularisation] = Field(default_factory=dict, validate_default=True)
-    """The regularisation of each unknown, by the unknown's name."""
     flow: Flow = Flow()
     """How the iteration goes and when it stops."""
+    regularisation: dict[str, Regularisation] = Field(default_factory=dict, validate_default=True)
+    """The regularisation of each unknown, by the unknown's name."""
     expansion: Expansion = Expansion()
     """When and how the network grows."""
 
@@ -46,8 +46,13 @@ class Case(Section):
     @field_validator("regularisation", mode="before")
     @classmethod
     def _covers_unknowns(cls, value: Any, info: ValidationInfo) -> Any:
-        unknowns = info.data.get("unknowns", {})
-        return {**{name: {} for name in unknowns}, **value} if isinstance(value, dict) else value
+        """Nothing said, R is chosen from the data, where the flow has the model that the choice needs."""
+        if not isinstance(value, dict):
+            return value
+        flow = info.data.get("flow", Flow())
+        usual = {} if flow.inner_product == "gauss_newton" else {"kind": "h1"}
+        given = {name: usual if part == {} else part for name, part in value.items()}
+        return {**{name: usual for name in info.data.get("unknowns", {})}, **given}
 
     @field_validator("regularisation")
     @classmethod
@@ -59,6 +64,10 @@ class Case(Section):
             if name not in unknowns:
                 expected = f"an unknown of this case: {', '.join(unknowns)}"
                 raise refuse(f"the name {name!r}", expected + nearest(name, unknowns), key=name)
+            product = info.data.get("flow", Flow()).inner_product
+            if value[name].weight == "cross_validation" and product != "gauss_newton":
+                found = f"cross_validation with inner_product {product}"
+                raise refuse(found, "inner_product gauss_newton, or another weight", key=name)
         return value
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -22,6 +22,9 @@ class PointObservations(Section):
     """Readings of the state at points."""
     file: DataFile
     """A CSV file with the columns x, y, z (as many as the mesh has), value and, if known, sigma."""
+    noise: Literal["unit", "relative"] = "unit"
+    """Without the column sigma: noise of one unknown size in all readings, or in proportion to each of
+    them."""
 
 
 Observations = PointObservations
@@ -29,14 +32,43 @@ Observations = PointObservations
 
 
 class Regularisation(Section):
-    """The inner product R of an unknown, and its weight."""
+    """The inner product R of an unknown, and its weight.
 
-    kind: Literal["h1", "edge_preserving"] = "h1"
-    """What smooth means."""
-    weight: Literal["discrepancy"] | Positive = "discrepancy"
-    """Found from the noise by the discrepancy principle, or a number that multiplies R."""
+    Nothing said, both are chosen from the data. A kind alone goes with the weight by discrepancy, a number or
+    discrepancy alone with h1.
+    """
+
+    kind: Literal["auto", "h1", "edge_preserving", "bilaplacian", "trilaplacian"]
+    """What smooth means; auto: whichever of the others, at several lengths, predicts left-out readings
+    best."""
+    weight: Literal["cross_validation", "discrepancy"] | Positive
+    """What predicts left-out readings best, what meets the noise level (the discrepancy principle), or a
+    number that multiplies R."""
     length_scale: LengthScale | None = None
-    """The length in R; without it twice the diagonal of the mesh's bounding box."""
+    """The length in R, in the mesh's unit; without it twice the diagonal of the mesh's bounding box, for
+    bilaplacian and trilaplacian a fifth of it."""
+    edge_share: Positive = 0.3
+    """Of edge_preserving: gradients above this share of their root mean square count as edges."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        chosen = value.get("weight", "cross_validation") == "cross_validation"
+        kind = value.get("kind", "auto" if chosen else "h1")
+        weight = value.get("weight", "cross_validation" if kind == "auto" else "discrepancy")
+        return {**value, "kind": kind, "weight": weight}
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.kind == "auto" and self.weight != "cross_validation":
+            raise refuse(f"auto with the weight {self.weight}", "the weight cross_validation", key="weight")
+        if self.kind == "auto" and self.length_scale is not None:
+            raise refuse("auto with a length_scale", "none: auto chooses it", key="length_scale")
+        if self.kind in ("bilaplacian", "trilaplacian") and self.length_scale == float("inf"):
+            raise refuse(f"{self.kind} with length inf", "a finite length", key="length_scale")
+        return self
 
 
 class Flow(Section):
@@ -55,8 +87,8 @@ class Flow(Section):
 class Expansion(Section):
     """How the network grows."""
 
-    strategy: Literal["gain", "none"] = "gain"
-    """The neurons that lower the model most, or no growth."""
+    strategy: Literal["gain", "random", "none"] = "gain"
+    """The neurons that lower the model most, any neurons (to compare with), or no growth."""
     capture: Annotated[float, Field(gt=0, le=1), NO_TRUTH_VALUE] = 0.8
     """Share of the model's ideal decrease below which the network grows."""
     missing: Annotated[float, Field(ge=0), NO_TRUTH_VALUE] = 0.01

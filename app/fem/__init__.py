@@ -6,18 +6,23 @@ import app.wheel  # noqa: F401
 from app.fem.equations import EQUATIONS, PHYSICAL, BoundaryCondition, Diffusion, Equation
 from app.fem.forward import Counts, ForwardModel
 from app.fem.inner_products import (
+    EDGE_SHARES,
     INNER_PRODUCTS,
+    LENGTH_SHARES,
     REGULARISATIONS,
+    EdgePreserving,
     GramMatrix,
-    mass_coefficient,
+    effective_length,
 )
 from app.fem.meshes import MESHES, MeshError, TaggedMesh
 from app.fem.observations import PointOutside, point_matrix
 from app.fem.spaces import CoefficientSpace, Field, RelativeError
 
 __all__ = [
+    "EDGE_SHARES",
     "EQUATIONS",
     "INNER_PRODUCTS",
+    "LENGTH_SHARES",
     "MESHES",
     "PHYSICAL",
     "REGULARISATIONS",
@@ -25,6 +30,7 @@ __all__ = [
     "CoefficientSpace",
     "Counts",
     "Diffusion",
+    "EdgePreserving",
     "Equation",
     "Field",
     "ForwardModel",
@@ -33,6 +39,6 @@ __all__ = [
     "PointOutside",
     "RelativeError",
     "TaggedMesh",
-    "mass_coefficient",
+    "effective_length",
     "point_matrix",
 ]

@@ -1,6 +1,9 @@
 """The map m ↦ Bu(m) with A(u, m) = 0, its tangent and its adjoint, on one factorisation per coefficient."""
 
-from dataclasses import dataclass, field
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,10 @@ from app.parallel.blocks import PETSc
 fem_petsc: Any = _fem_petsc  # its overloads by singledispatch are unknown to type checkers
 
 
+BLOCK = 256
+"""Right-hand sides that are solved at once."""
+
+
 @dataclass
 class Counts:
     """Work so far. A right-hand side is one vector solved with the state operator or its adjoint."""
@@ -29,8 +36,12 @@ class Counts:
     adjoint_rhs: int = 0
     incremental_rhs: int = 0
     block_rhs: int = 0
+    """Those solved several at once, tangent and adjoint alike."""
     factorisations: int = 0
-    block_seconds: float = field(default=0.0)
+    block_seconds: float = 0.0
+    """Time of the tangents and adjoints of blocks, on this rank."""
+    single_seconds: float = 0.0
+    """Time of those of single vectors."""
 
     @property
     def linear_solves(self) -> int:
@@ -123,22 +134,41 @@ class ForwardModel:
 
     def tangent(self, block: np.ndarray) -> np.ndarray:
         """J block = B ∂u/∂m block at the last solved m: one incremental right-hand side a column."""
-        self.counts.incremental_rhs += _columns(block)
+        with self._counted(block, "incremental_rhs"):
+            return np.hstack([self._tangent(part) for part in _parts(block)])
+
+    def adjoint(self, data: np.ndarray, *, incremental: bool = True) -> np.ndarray:
+        """Jᵀ data at the last solved m: one adjoint right-hand side a column."""
+        with self._counted(data, "incremental_rhs" if incremental else "adjoint_rhs"):
+            parts = [self._adjoint(part) for part in _parts(data)]
+            return parts[0] if len(parts) == 1 else np.asfortranarray(np.hstack(parts))
+
+    def _tangent(self, block: np.ndarray) -> np.ndarray:
         right = -multiply(self._by_m(), block)
         with timed("solve"):
             return self.observe(self._solve(right))
 
-    def adjoint(self, data: np.ndarray, *, incremental: bool = True) -> np.ndarray:
-        """Jᵀ data at the last solved m: one adjoint right-hand side a column."""
-        if incremental:
-            self.counts.incremental_rhs += _columns(data)
-        else:
-            self.counts.adjoint_rhs += _columns(data)
+    def _adjoint(self, data: np.ndarray) -> np.ndarray:
         first, last = self._observe.getOwnershipRange()
         right = multiply_transpose(self._observe, np.asfortranarray(data[first:last]))
         with timed("solve"):
             adjoint = self._solve(right)
         return -multiply_transpose(self._by_m(), adjoint)
+
+    @contextmanager
+    def _counted(self, block: np.ndarray, single: str) -> Iterator[None]:
+        """Count and time the right-hand sides of `block`: as a block if there are several."""
+        columns = 1 if block.ndim == 1 else block.shape[1]
+        kind = single if columns == 1 else "block_rhs"
+        setattr(self.counts, kind, getattr(self.counts, kind) + columns)
+        self._by_m()  # not a part of the solves
+        begun = time.perf_counter()
+        yield
+        spent = time.perf_counter() - begun
+        if columns == 1:
+            self.counts.single_seconds += spent
+        else:
+            self.counts.block_seconds += spent
 
     def _solve(self, right: np.ndarray) -> np.ndarray:
         """Solve with the state operator; homogeneous on the Dirichlet parts."""
@@ -204,5 +234,8 @@ def _with_fixed_quadrature(form: ufl.Form) -> ufl.Form:
     return ufl.Form(integrals)
 
 
-def _columns(block: np.ndarray) -> int:
-    return 1 if block.ndim == 1 else block.shape[1]
+def _parts(block: np.ndarray) -> list[np.ndarray]:
+    """The block in parts of at most BLOCK columns, so that the states of all of them need no room at once."""
+    if block.ndim == 1 or block.shape[1] <= BLOCK:
+        return [block]
+    return [block[:, first : first + BLOCK] for first in range(0, block.shape[1], BLOCK)]

@@ -10,13 +10,13 @@ from dolfinx.fem import petsc as fem_petsc
 from mpi4py import MPI
 
 from app.fem.spaces import CoefficientSpace
-from app.parallel import LinearSolver, multiply, timed
+from app.parallel import LinearSolver, multiply, symmetric_gram, timed
 
 EDGE_SHARE = 0.3
-"""β of the edge-preserving weight as a share of the root mean square of |∇m|."""
+"""β of the edge-preserving weight as a share of the root mean square of |∇m|, unless given."""
 
-INFINITE_LENGTH_MASS = 1e-6
-"""ℓ⁻² that stands in for `length_scale: inf`, so that R stays positive definite."""
+INFINITE_LENGTH = 1e3
+"""What stands in for `length_scale: inf`, so that R stays positive definite: a mass term of 1e-6."""
 
 
 class GramMatrix:
@@ -40,17 +40,21 @@ class GramMatrix:
         with timed("solve"):
             return self._solver.solve(block)
 
+    def square(self, block: np.ndarray) -> np.ndarray:
+        """blockᵀ K block."""
+        return symmetric_gram(self.comm, block, self.apply(block))
+
 
 class H1:
-    """R = ∫∇·∇ + ℓ⁻²∫··, the same at every coefficient. `mass` is ℓ⁻²."""
+    """R = ∫∇·∇ + ℓ⁻²∫·· with the length ℓ, the same at every coefficient."""
 
     fixed = True
+    share = 2.0
 
-    def __init__(self, space: CoefficientSpace, mass: float, solver: LinearSolver) -> None:
+    def __init__(self, space: CoefficientSpace, length: float, solver: LinearSolver) -> None:
         u, v = ufl.TrialFunction(space.space), ufl.TestFunction(space.space)
-        inverse_square = fem.Constant(
-            space.domain.mesh, mass
-        )  # not a number, or each length would be compiled
+        # Not a number, or each length would be compiled.
+        inverse_square = fem.Constant(space.domain.mesh, length**-2)
         form = ufl.inner(ufl.grad(u), ufl.grad(v)) * ufl.dx + inverse_square * u * v * ufl.dx
         self.solver = solver
         self._gram = GramMatrix(space.comm, _assemble(_compiled(form)), solver)
@@ -61,15 +65,23 @@ class H1:
 
 
 class EdgePreserving:
-    """Lagged R = ∫ρ∇·∇ + ℓ⁻²∫··, ρ = β/√(|∇m|² + β²), β = 0.3 rms|∇m|; ρ = 1 where m is constant.
+    """Lagged R = ∫ρ∇·∇ + ℓ⁻²∫··, ρ = β/√(|∇m|² + β²), β = edge_share · rms|∇m|; ρ = 1 where m is constant.
 
     Small gradients are smoothed and large ones kept, as in lagged-diffusivity total variation (Vogel and
     Oman 1996).
     """
 
     fixed = False
+    share = 2.0
 
-    def __init__(self, space: CoefficientSpace, mass: float, solver: LinearSolver) -> None:
+    def __init__(
+        self,
+        space: CoefficientSpace,
+        length: float,
+        solver: LinearSolver,
+        edge_share: float = EDGE_SHARE,
+    ) -> None:
+        self._edge_share = edge_share
         mesh = space.domain.mesh
         u, v = ufl.TrialFunction(space.space), ufl.TestFunction(space.space)
         self.solver = solver
@@ -77,7 +89,7 @@ class EdgePreserving:
         self._m = fem.Function(space.space)
         self._beta: Any = fem.Constant(mesh, 1.0)
         square = ufl.inner(ufl.grad(self._m), ufl.grad(self._m))
-        inverse_square = fem.Constant(mesh, mass)
+        inverse_square = fem.Constant(mesh, length**-2)
         rho = self._beta / ufl.sqrt(square + self._beta**2)
         form = rho * ufl.inner(ufl.grad(u), ufl.grad(v)) * ufl.dx + inverse_square * u * v * ufl.dx
         self._form = _compiled(form)
@@ -92,7 +104,7 @@ class EdgePreserving:
         # A constant m, whose gradient is rounding only, has no scale: a huge β makes ρ = 1, the plain H1.
         largest = self._space.comm.allreduce(np.abs(values).max(initial=0.0), op=MPI.MAX)
         constant = rms * self._space.domain.diagonal <= 1e-10 * largest
-        self._beta.value = 1e12 if constant else EDGE_SHARE * rms
+        self._beta.value = 1e12 if constant else self._edge_share * rms
         with timed("assembly"):
             if self._matrix is not None:
                 self._matrix.destroy()
@@ -100,21 +112,95 @@ class EdgePreserving:
         return GramMatrix(self._space.comm, self._matrix, self.solver)
 
 
-REGULARISATIONS: dict[str, Callable[[CoefficientSpace, float, LinearSolver], H1 | EdgePreserving]] = {
+class PowerGram:
+    """R = F (M⁻¹F)^(order − 1) as an inner product, never formed: F a GramMatrix, M diagonal (owned
+    entries)."""
+
+    def __init__(self, factor: GramMatrix, mass: np.ndarray, order: int) -> None:
+        self.comm = factor.comm
+        self._factor, self._mass, self._order = factor, mass, order
+
+    def apply(self, block: np.ndarray) -> np.ndarray:
+        """R @ block."""
+        for _ in range(self._order - 1):
+            block = self._scaled(self._factor.apply(block), 1.0 / self._mass)
+        return self._factor.apply(block)
+
+    def riesz(self, block: np.ndarray) -> np.ndarray:
+        """R⁻¹ @ block: `order` Riesz solves a column."""
+        for _ in range(self._order - 1):
+            block = self._scaled(self._factor.riesz(block), self._mass)
+        return self._factor.riesz(block)
+
+    def square(self, block: np.ndarray) -> np.ndarray:
+        """blockᵀ R block."""
+        return symmetric_gram(self.comm, block, self.apply(block))
+
+    def _scaled(self, block: np.ndarray, by: np.ndarray) -> np.ndarray:
+        return block * (by if block.ndim == 1 else by[:, None])
+
+
+class Bilaplacian:
+    """R = F M⁻¹ F with F = ℓ²A + M: A stiffness, M lumped mass, ℓ the length (Bui-Thanh et al. 2013).
+
+    The inverse is the covariance of a Matérn field of correlation length about ℓ: smooth below ℓ, free above.
+    """
+
+    fixed = True
+    share = 0.2
+    order = 2
+
+    def __init__(self, space: CoefficientSpace, length: float, solver: LinearSolver) -> None:
+        u, v = ufl.TrialFunction(space.space), ufl.TestFunction(space.space)
+        square: Any = fem.Constant(space.domain.mesh, length**2)
+        factor = _assemble(_compiled(square * ufl.inner(ufl.grad(u), ufl.grad(v)) * ufl.dx))
+        # Lumped by scaling the diagonal (Hinton, Rock and Zienkiewicz 1976): for linear elements the row
+        # sums, which for higher ones are not positive.
+        mass = _assemble(_compiled(u * v * ufl.dx))
+        lumped, ones = mass.getDiagonal(), mass.createVecRight()
+        ones.set(1.0)
+        lumped.scale((mass @ ones).sum() / lumped.sum())
+        factor.setDiagonal(factor.getDiagonal() + lumped)
+        self.solver = solver
+        self._gram = PowerGram(GramMatrix(space.comm, factor, solver), lumped.array.copy(), self.order)
+        for done in (mass, lumped, ones):
+            done.destroy()
+
+    def at(self, values: np.ndarray) -> PowerGram:
+        """R for an iteration that starts from these nodal values."""
+        return self._gram
+
+
+class Trilaplacian(Bilaplacian):
+    """R = F M⁻¹ F M⁻¹ F, as the bilaplacian: for coefficients that are smoother still."""
+
+    order = 3
+
+
+REGULARISATIONS: dict[str, type[H1] | type[EdgePreserving] | type[Bilaplacian]] = {
     "h1": H1,
     "edge_preserving": EdgePreserving,
+    "bilaplacian": Bilaplacian,
+    "trilaplacian": Trilaplacian,
 }
 
 
-def l2(space: CoefficientSpace, mass: float, solver: LinearSolver) -> GramMatrix:
+LENGTH_SHARES = {"bilaplacian": (0.03, 0.05, 0.1, 0.2, 0.4), "trilaplacian": (0.05, 0.1, 0.2, 0.4)}
+"""Lengths that a choice from the data considers, as shares of the domain's diagonal."""
+
+EDGE_SHARES = (0.1,)
+"""Edge shares that it considers."""
+
+
+def l2(space: CoefficientSpace, length: float, solver: LinearSolver) -> GramMatrix:
     """∫··, the mass matrix; ℓ plays no part."""
     u, v = ufl.TrialFunction(space.space), ufl.TestFunction(space.space)
     return GramMatrix(space.comm, _assemble(_compiled(u * v * ufl.dx)), solver)
 
 
-def h1(space: CoefficientSpace, mass: float, solver: LinearSolver) -> GramMatrix:
+def h1(space: CoefficientSpace, length: float, solver: LinearSolver) -> GramMatrix:
     """∫∇·∇ + ℓ⁻²∫··."""
-    return H1(space, mass, solver).at(np.empty(0))
+    return H1(space, length, solver).at(np.empty(0))
 
 
 INNER_PRODUCTS: dict[str, Callable[[CoefficientSpace, float, LinearSolver], GramMatrix]] = {
@@ -123,11 +209,11 @@ INNER_PRODUCTS: dict[str, Callable[[CoefficientSpace, float, LinearSolver], Gram
 }
 
 
-def mass_coefficient(diagonal: float, length_scale: float | None) -> float:
-    """ℓ⁻² of a length scale; by default ℓ is twice the diagonal of the domain's bounding box."""
+def effective_length(diagonal: float, length_scale: float | None, share: float = H1.share) -> float:
+    """The length ℓ of a regularisation: as given, or this share of the bounding box's diagonal."""
     if length_scale is None:
-        return (2 * diagonal) ** -2
-    return INFINITE_LENGTH_MASS if np.isinf(length_scale) else length_scale**-2
+        return share * diagonal
+    return INFINITE_LENGTH if np.isinf(length_scale) else length_scale
 
 
 def _compiled(form: ufl.Form) -> fem.Form:

@@ -1,25 +1,36 @@
 """The flow: Krylov model, flow matrix, retraction, expansion, outer loop; knows neither mesh nor PDE."""
 
 from app.flow.builders import GaussNewtonBuilder, MetricBuilder, ModelBuilder
+from app.flow.choice import Choice, Contender, Score
 from app.flow.expansion import STRATEGIES, GainExpansion
 from app.flow.loop import run_flow
+from app.flow.protocols import InnerProduct
 from app.flow.records import Outcome, Record, StopReason
+from app.flow.stages import Contest, run_two_stages
 from app.flow.steps import STEPS, GrowthRule, IdealStep, PlainStep, RetractedStep, Step
+from app.flow.stopping import AtTarget
 
 __all__ = [
     "STEPS",
     "STRATEGIES",
+    "AtTarget",
+    "Choice",
+    "Contender",
+    "Contest",
     "GainExpansion",
     "GaussNewtonBuilder",
     "GrowthRule",
     "IdealStep",
+    "InnerProduct",
     "MetricBuilder",
     "ModelBuilder",
     "Outcome",
     "PlainStep",
     "Record",
     "RetractedStep",
+    "Score",
     "Step",
     "StopReason",
     "run_flow",
+    "run_two_stages",
 ]

@@ -6,13 +6,21 @@ from typing import Protocol
 import numpy as np
 
 from app.flow.krylov import Point, build_basis, build_basis_by_discrepancy
-from app.flow.models import GaussNewtonModel, MetricModel, Model
+from app.flow.look import Look
+from app.flow.models import ExactModel, GaussNewtonModel, MetricModel, Model, exact_factors
 from app.flow.protocols import InnerProduct, LeastSquares, Regularisation
 from app.parallel import gram, timed
 
 AIM, CLOSE_AIM, CLOSE = 0.94, 0.85, 1.2
 """Shares of the target that the linearised misfit aims at: AIM, or CLOSE_AIM for a network whose misfit is
 within CLOSE targets, since a capture below 1 approaches the target from above."""
+
+STALE, STEEP = 0.3, 10.0
+"""A ratio of true to predicted decrease below STALE, or damping that had to rise by STEEP (and to that
+multiple of the weight), says that J is no longer true."""
+
+GOOD, LESSEN, SLIGHT = 0.7, 0.1, 0.1
+"""A ratio above GOOD lessens the damping by a factor, and below a SLIGHT share of the weight to none."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,10 @@ class ModelBuilder(Protocol):
 
 
 class GaussNewtonBuilder:
-    """The Krylov model, with the weight given or by discrepancy (`weight` None)."""
+    """The Krylov model, with the weight given or by discrepancy (`weight` None).
+
+    Without a target the weight by discrepancy aims at a quarter of the misfit, or what is within reach.
+    """
 
     def __init__(
         self,
@@ -41,8 +52,6 @@ class GaussNewtonBuilder:
         target: float | None,
         creeps: bool,
     ) -> None:
-        if weight is None and target is None:
-            raise ValueError("the weight by discrepancy needs the noise level")
         self._regularisation, self._given, self._target = regularisation, weight, target
         self._creeps = creeps
         self._upper = np.inf
@@ -56,7 +65,8 @@ class GaussNewtonBuilder:
                 basis = build_basis(energy, R, point, self._level(point), self._given)
             else:
                 level = self._level(point)
-                basis = build_basis_by_discrepancy(energy, R, point, level, self._upper)
+                known = self._target is not None
+                basis = build_basis_by_discrepancy(energy, R, point, level, self._upper, reachable=known)
                 # A level out of reach gives the least weight there is, which must not bind later ones.
                 if self._regularisation.fixed and basis.linear_misfit <= (1 + 1e-9) * level:
                     self._upper = basis.weight
@@ -106,3 +116,40 @@ class MetricBuilder:
         """A good ratio doubles the time step of the next iteration."""
         assert isinstance(model, MetricModel)
         self._time = 2.0 * model.time if ratio > 0.5 else model.time
+
+
+class ExactBuilder:
+    """K = wR + JᵀJ with the J of a look, for a chosen R and w; two right-hand sides an iteration.
+
+    Where true and predicted decrease disagree J is taken anew, along the directions of the data that matter.
+    """
+
+    def __init__(self, R: InnerProduct, weight: float, look: Look) -> None:
+        self._R, self._weight = R, weight
+        with timed("krylov"):
+            self._factors = exact_factors(R, weight, look.rows)
+        self._directions = look.directions @ self._factors.combinations
+        self._stale = False
+        self._damping = 0.0
+
+    def build(self, energy: LeastSquares, coefficient: np.ndarray, point: Point) -> Built:
+        """See ModelBuilder."""
+        R, weight = self._R, self._weight
+        with timed("krylov"):
+            if self._stale:
+                self._factors = exact_factors(R, weight, energy.adjoint(self._directions))
+                self._stale = False
+            derivative = point.derivative + weight * R.apply(point.departure)
+        return Built(ExactModel(R, weight, self._factors, derivative, self._damping), R)
+
+    def learn(self, ratio: float, model: Model) -> None:
+        """A good ratio lessens the damping; a poor one, or a steep rise of it, says that J is out of date."""
+        assert isinstance(model, ExactModel)
+        import os
+
+        if os.environ.get("DBG"):
+            print("   ratio", round(ratio, 3), "damping/w", model.damping / self._weight)
+        if ratio < STALE or model.damping >= STEEP * max(self._damping, self._weight):
+            self._stale = True
+        lessened = model.damping * (LESSEN if ratio > GOOD else 1.0)
+        self._damping = lessened if lessened >= SLIGHT * self._weight else 0.0

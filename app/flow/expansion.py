@@ -41,6 +41,8 @@ class Strategy(Protocol):
 class GainExpansion:
     """Greedy block gain over a multi-scale random pool."""
 
+    by_gain = True
+
     def __init__(self, rng: np.random.Generator, candidates: int, scales: tuple[float, float]) -> None:
         self._rng, self._count, self._scales = rng, candidates, scales
 
@@ -51,8 +53,14 @@ class GainExpansion:
         with timed("expansion"):
             pool = network.candidates(theta, self._count, self._scales, self._rng)
             s, H, norms = outside_tangent(G, pool.tangent, dual)
-            chosen, gains = greedy(s, H, norms, wanted, min(MOST, network.room))
+            chosen, gains = greedy(s, H, norms, wanted, min(MOST, network.room), by_gain=self.by_gain)
             return Growth(pool.incoming[chosen], gains)
+
+
+class RandomExpansion(GainExpansion):
+    """The same pool and schedule without the choice, to compare with: neurons join in the order drawn."""
+
+    by_gain = False
 
 
 def outside_tangent(
@@ -63,19 +71,18 @@ def outside_tangent(
     local = np.einsum("ij,ij->j", tangent, image)
     norms = np.empty_like(local)
     G.comm.Allreduce(local, norms)
-    inside = G.pseudo_solve(G.project(tangent))
+    inside = G.pseudo_solve(gram(G.comm, G.jacobian, image))
     tangent = tangent - G.jacobian @ inside
-    image -= G.image @ inside
-    H = gram(G.comm, tangent, image)
-    return gram(G.comm, tangent, dual), 0.5 * (H + H.T), norms
+    return gram(G.comm, tangent, dual), G.inner.square(tangent), norms
 
 
 def greedy(
-    s: np.ndarray, H: np.ndarray, norms: np.ndarray, wanted: float, limit: int
+    s: np.ndarray, H: np.ndarray, norms: np.ndarray, wanted: float, limit: int, *, by_gain: bool = True
 ) -> tuple[list[int], np.ndarray]:
     """Indices in order of choice and the gain of each, until `wanted` is reached.
 
-    Scores are rounded to six digits and the lowest index wins, so that all rank counts choose alike.
+    Scores are rounded to six digits and the lowest index wins, so that all rank counts choose alike. Not by
+    gain, the first one that is independent of the tangent space comes next.
     """
     s, H = s.copy(), H.copy()
     chosen: list[int] = []
@@ -86,7 +93,7 @@ def greedy(
         if not free.any():
             break
         scores = np.where(free, 0.5 * s**2 / np.where(free, np.diag(H), 1.0), 0.0)
-        best = int(np.argmax(_six_digits(scores)))
+        best = int(np.argmax(_six_digits(scores) if by_gain else free))
         if not scores[best] > 0:
             break
         chosen.append(best)
@@ -102,4 +109,4 @@ def _six_digits(scores: np.ndarray) -> np.ndarray:
     return np.round(scores * magnitude) / magnitude
 
 
-STRATEGIES = {"gain": GainExpansion}
+STRATEGIES = {"gain": GainExpansion, "random": RandomExpansion}

@@ -84,10 +84,18 @@ class ProjectedProblem:
         """½‖e + Yc‖² at a weight; it rises with w where m − m_ref lies in the basis."""
         return 0.5 * float(np.sum((self._residual + self._Y @ self.coefficients(weight)) ** 2))
 
+    @property
+    def least_misfit(self) -> float:
+        """½‖e + Yc‖² with next to no regularisation."""
+        return self.misfit(1e-9 * self._largest)
+
+    @property
+    def _largest(self) -> float:
+        return max(float(np.max(self.singular, initial=0.0)) ** 2, float(np.finfo(float).tiny))
+
     def weight_for(self, level: float, upper: float) -> tuple[float, bool]:
         """The weight, at most `upper`, whose misfit meets `level`, and whether some weight does."""
-        largest = max(np.max(self.singular, initial=0.0) ** 2, np.finfo(float).tiny)
-        low, high = 1e-9 * largest, min(upper, 1e9 * largest)
+        low, high = 1e-9 * self._largest, min(upper, 1e9 * self._largest)
         if self.misfit(low) > level:
             return min(low, high), False
         if self.misfit(high) <= level:
@@ -117,19 +125,31 @@ def build_basis(energy: LeastSquares, R: InnerProduct, point: Point, level: floa
 
 
 def build_basis_by_discrepancy(
-    energy: LeastSquares, R: InnerProduct, point: Point, level: float, upper: float
+    energy: LeastSquares,
+    R: InnerProduct,
+    point: Point,
+    level: float,
+    upper: float,
+    *,
+    reachable: bool = True,
 ) -> Basis:
     """Basis and weight together: the linearised misfit meets `level`, and the equations hold well enough.
 
     `upper` bounds the weight (the previous one, when R is fixed). The first vector is m − m_ref, so that the
-    penalty is exact within the basis, or R⁻¹Jᵀe while m is m_ref.
+    penalty is exact within the basis, or R⁻¹Jᵀe while m is m_ref. Where the level need not be `reachable`,
+    and a further vector brings little towards it, it becomes what the basis reaches and ENOUGH of the way
+    back.
     """
     growing = _Growing(energy, R, point)
     departed = growing.add(point.departure)
     if not departed:
         growing.add_gradient(growing.misfit_gradient)
+    least = point.misfit
     while True:
         problem = growing.problem()
+        before, least = least, problem.least_misfit
+        if not reachable and least > level and before - least < ENOUGH * (point.misfit - least):
+            level, reachable = least + ENOUGH * (point.misfit - least), True
         weight, met = problem.weight_for(level, upper)
         c = problem.coefficients(weight)
         gradient = growing.gradient(c, weight)

@@ -1,8 +1,7 @@
 """The outer loop: model, step, trial by the true energy, stopping."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 
@@ -10,16 +9,13 @@ from app.flow.builders import Built, ModelBuilder
 from app.flow.krylov import Point
 from app.flow.models import GaussNewtonModel, Model
 from app.flow.protocols import InnerProduct, LeastSquares, Observer
-from app.flow.records import Outcome, Record, StopReason
+from app.flow.records import Outcome, Record
 from app.flow.steps import Proposal, Step
+from app.flow.stopping import Stopping
 from app.parallel import SolveFailed, check_identical, gram
 
 ACCEPT = 1e-4
 """A trial is accepted if the energy falls by more than this share of the predicted decrease."""
-
-STALL_SHARE, STALL_ITERATIONS = 1e-3, 3
-"""The run has stalled when so many iterations running gained less than STALL_SHARE and did not grow."""
-
 
 CROWDED = 0.5
 """A capture below this at full width is told to the user."""
@@ -35,6 +31,8 @@ class Trial:
     energy: float
     misfit: float
     ratio: float
+    gain: float
+    """Share of the energy that it takes."""
 
 
 def run_flow(
@@ -43,35 +41,36 @@ def run_flow(
     reference: np.ndarray,
     builder: ModelBuilder,
     step: Step,
-    target: float | None,
-    max_iterations: int,
+    stopping: Stopping,
     observer: Observer,
     interrupted: Callable[[], bool] = lambda: False,
+    earlier: Sequence[Record] = (),
 ) -> Outcome:
     """Minimise the energy from the step's parameters; collective.
 
-    `residual` is e there, evaluated last, and `reference` m_ref. Stops by `discrepancy` when φ ≤ target (if
-    there is one), `stalled`, when no trial is accepted, after max_iterations, or when `interrupted`, asked
-    after each iteration, is true (alike on all ranks).
+    `residual` is e there, evaluated last, and `reference` m_ref. Stops when `stopping` says so, when no trial
+    is accepted, or when `interrupted`, asked after each iteration, is true (alike on all ranks). Goes on from
+    the `earlier` records, if any, which were told already.
     """
     coefficient = step.values()
     misfit = 0.5 * float(residual @ residual)
-    start = Record(0, coefficient, None, misfit, None, step.size, step.widths)
-    records = [start]
-    observer.iteration(start)
+    records = list(earlier)
+    if not records:
+        records.append(Record(0, coefficient, None, misfit, None, step.size, step.widths))
+        observer.iteration(records[0])
     crowded = False
-    reason: StopReason | None = _finished(records, target, max_iterations)
+    reason = stopping(records)
     while reason is None:
         try:
             point = Point(misfit, residual, energy.derivative(residual), coefficient - reference)
             built = builder.build(energy, coefficient, point)
-            trial, rejected, work = _iterate(energy, built, step, point, reference)
+            trial, rejected, work = _iterate(energy, built, step, point, reference, stopping.least_gain)
         except SolveFailed as failure:  # of an adjoint or a Riesz problem: nothing to retry
             observer.note(f"the iteration failed: {failure}")
             reason = "error"
             break
         if trial is None:
-            reason = "no_accepted_step"
+            reason = "minimum" if rejected == 0 else "no_accepted_step"
             record = _in_vain(records[-1], built, step, rejected, work)
             records.append(record)
             observer.iteration(record)
@@ -84,7 +83,7 @@ def run_flow(
         record = _record(len(records), built, trial, step, rejected, work)
         records.append(record)
         observer.iteration(record)
-        reason = _finished(records, target, max_iterations)
+        reason = stopping(records)
         if step.full and record.capture is not None and record.capture < CROWDED and not crowded:
             crowded = True
             observer.note(
@@ -93,19 +92,29 @@ def run_flow(
             )
         if interrupted():
             reason = reason or "interrupted"
-    return Outcome(reason, coefficient, step.theta, records)
+    return Outcome(reason, coefficient, step.theta, residual, records)
 
 
 def _iterate(
-    energy: LeastSquares, built: Built, step: Step, point: Point, reference: np.ndarray
+    energy: LeastSquares,
+    built: Built,
+    step: Step,
+    point: Point,
+    reference: np.ndarray,
+    least_gain: float,
 ) -> tuple[Trial | None, int, tuple[int, int]]:
-    """The accepted trial (None if patience ran out), rejected trials, inner steps and expansions."""
+    """The accepted trial, rejected trials, inner steps and expansions.
+
+    No trial if patience ran out, or, then with none rejected, if the first step promises too little.
+    """
     model = built.model
     before = point.misfit + _penalty(built.R, model.weight, point.departure)
     rejected = inner = grown = 0
     while True:
         proposal = step.propose(model, before)
         inner, grown = inner + proposal.inner_steps, grown + proposal.expansions
+        if rejected == 0 and not model.damped and proposal.predicted < least_gain * before:
+            return None, 0, (inner, grown)
         try:
             if not proposal.predicted > 0:
                 raise SolveFailed("the step goes nowhere")
@@ -116,7 +125,8 @@ def _iterate(
         except SolveFailed:
             ratio = -np.inf
         if np.isfinite(ratio) and ratio > ACCEPT:
-            return Trial(proposal, model, residual, after, misfit, ratio), rejected, (inner, grown)
+            gain = (before - after) / before
+            return Trial(proposal, model, residual, after, misfit, ratio, gain), rejected, (inner, grown)
         rejected += 1
         if rejected >= step.patience:
             return None, rejected, (inner, grown)
@@ -126,21 +136,6 @@ def _iterate(
 def _penalty(R: InnerProduct, weight: float, departure: np.ndarray) -> float:
     """½w‖m − m_ref‖²_R."""
     return 0.5 * weight * float(gram(R.comm, departure, R.apply(departure)))
-
-
-def _finished(records: list[Record], target: float | None, max_iterations: int) -> StopReason | None:
-    last = records[-1]
-    if target is not None and last.misfit <= target:
-        return "discrepancy"
-    recent = records[-STALL_ITERATIONS - 1 :]
-    if len(recent) > STALL_ITERATIONS and all(_slow(earlier, later) for earlier, later in pairwise(recent)):
-        return "stalled"
-    return "max_iterations" if last.iteration >= max_iterations else None
-
-
-def _slow(earlier: Record, later: Record) -> bool:
-    """Whether an iteration gained next to nothing though the network had nothing to grow for."""
-    return later.misfit > (1 - STALL_SHARE) * earlier.misfit and later.expansions == 0
 
 
 def _in_vain(last: Record, built: Built, step: Step, rejected: int, work: tuple[int, int]) -> Record:
@@ -157,6 +152,7 @@ def _in_vain(last: Record, built: Built, step: Step, rejected: int, work: tuple[
         trials=rejected,
         inner_iterations=work[0],
         expansions=work[1],
+        gain=None,
     )
 
 
@@ -183,4 +179,6 @@ def _record(
         trials=rejected,
         inner_iterations=work[0],
         expansions=work[1],
+        gain=trial.gain,
+        damped=model.damped,
     )

@@ -34,8 +34,8 @@ class Direction:
 class FlowMatrix:
     """G = DᵀKD for a Jacobian D (a block of P columns) and an inner product K.
 
-    KD is one product of K's sparse matrix with the dense D over all ranks, G one reduction; G is dense,
-    P × P and the same on every rank.
+    KD is one product of K's sparse matrix with the dense D over all ranks and not kept, G one reduction; G is
+    dense, P × P and the same on every rank.
     """
 
     def __init__(self, jacobian: np.ndarray, inner: InnerProduct) -> None:
@@ -43,9 +43,7 @@ class FlowMatrix:
         self.inner = inner
         self.comm = inner.comm
         with timed("flow_matrix"):
-            self.image = inner.apply(jacobian)
-            G = gram(self.comm, jacobian, self.image)
-        self._G = 0.5 * (G + G.T)
+            self._G = inner.square(jacobian)
 
     @property
     def size(self) -> int:
@@ -61,10 +59,6 @@ class FlowMatrix:
     def pull_back(self, dual: np.ndarray) -> np.ndarray:
         """Dᵀ dual: a derivative in function space to one in parameter space."""
         return gram(self.comm, self.jacobian, dual)
-
-    def project(self, block: np.ndarray) -> np.ndarray:
-        """DᵀK block."""
-        return gram(self.comm, self.image, block)
 
     def pseudo_solve(self, right: np.ndarray) -> np.ndarray:
         """G⁺ right."""

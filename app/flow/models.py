@@ -27,6 +27,10 @@ class Model(Protocol):
     def weight(self) -> float:
         """Weight of the regularisation at which trials are judged."""
 
+    @property
+    def damped(self) -> bool:
+        """Whether earlier rejections hold the step back."""
+
     def rejected(self) -> "Model":
         """The more cautious model after a rejected trial; costs no right-hand side."""
 
@@ -65,6 +69,11 @@ class LowRank:
         correction = np.linalg.solve(self._capacitance, self._signed(seen))
         return (plain - self._RinvC @ correction) / self._shift
 
+    def square(self, block: np.ndarray) -> np.ndarray:
+        """blockᵀ K block."""
+        seen = gram(self.comm, self._C, block)
+        return self._shift * self._R.square(block) + seen.T @ self._signed(seen)
+
     def _signed(self, seen: np.ndarray) -> np.ndarray:
         return seen * (self._signs if seen.ndim == 1 else self._signs[:, None])
 
@@ -87,6 +96,10 @@ class GaussNewtonModel:
     @property
     def weight(self) -> float:
         return self.basis.weight
+
+    @property
+    def damped(self) -> bool:
+        return self.damping > 0.0
 
     @cached_property
     def _factors(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
@@ -117,6 +130,55 @@ class GaussNewtonModel:
         return harder
 
 
+EXACT_CUT = 0.01
+"""Data directions in which J is weaker than this share of the weight are left out of the exact model."""
+
+
+@dataclass(frozen=True)
+class LowRankFactors:
+    """C with JᵀJ ≈ CCᵀ, R⁻¹C and CᵀR⁻¹C; C is the rows' block times the orthonormal `combinations`."""
+
+    C: np.ndarray
+    RinvC: np.ndarray
+    overlap: np.ndarray
+    combinations: np.ndarray
+
+
+def exact_factors(R: InnerProduct, weight: float, rows: np.ndarray) -> LowRankFactors:
+    """C of a block of rows Ĵᵀ, without the directions that R outweighs: no more columns than needed."""
+    inverse = R.riesz(rows)
+    values, vectors = np.linalg.eigh(gram(R.comm, rows, inverse))
+    kept = values > EXACT_CUT * weight
+    kept[-1] = True
+    C, RinvC = (np.asfortranarray(block @ vectors[:, kept]) for block in (rows, inverse))
+    return LowRankFactors(C, RinvC, np.diag(values[kept]), vectors[:, kept])
+
+
+@dataclass(frozen=True)
+class ExactModel:
+    """K = wR + JᵀJ + ηR with J known; a rejection makes η w, then tenfold each time."""
+
+    R: InnerProduct
+    weight: float
+    factors: LowRankFactors
+    derivative: np.ndarray
+    damping: float = 0.0
+
+    @cached_property
+    def inner(self) -> InnerProduct:
+        factors = self.factors
+        signs = np.ones(factors.C.shape[1])
+        shift = self.weight + self.damping
+        return LowRank(self.R, shift, factors.C, factors.RinvC, signs, factors.overlap)
+
+    @property
+    def damped(self) -> bool:
+        return self.damping > 0.0
+
+    def rejected(self) -> "ExactModel":
+        return replace(self, damping=max(10.0 * self.damping, self.weight))
+
+
 @dataclass(frozen=True)
 class Scaled:
     """K / t."""
@@ -134,6 +196,9 @@ class Scaled:
     def riesz(self, block: np.ndarray) -> np.ndarray:
         return self.plain.riesz(block) * self.time
 
+    def square(self, block: np.ndarray) -> np.ndarray:
+        return self.plain.square(block) / self.time
+
 
 @dataclass(frozen=True)
 class MetricModel:
@@ -147,6 +212,10 @@ class MetricModel:
     @cached_property
     def inner(self) -> InnerProduct:
         return Scaled(self.plain, self.time)
+
+    @property
+    def damped(self) -> bool:
+        return True
 
     def rejected(self) -> "MetricModel":
         return replace(self, time=0.5 * self.time)

@@ -4,12 +4,15 @@ Coefficients are arrays (owned,) and blocks (owned, columns), spread over the ra
 parameters are whole on every rank and the same everywhere.
 """
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from mpi4py import MPI
 
 from app.flow.records import Record
+
+if TYPE_CHECKING:
+    from app.flow.choice import Choice
 
 
 class InnerProduct(Protocol):
@@ -24,6 +27,9 @@ class InnerProduct(Protocol):
 
     def riesz(self, block: np.ndarray) -> np.ndarray:
         """K⁻¹ @ block."""
+
+    def square(self, block: np.ndarray) -> np.ndarray:
+        """blockᵀ K block, the same on all ranks."""
 
 
 class Regularisation(Protocol):
@@ -102,3 +108,6 @@ class Observer(Protocol):
 
     def note(self, message: str) -> None:
         """Something the user should read once."""
+
+    def chosen(self, choice: "Choice") -> None:
+        """After the data have chosen the regularisation."""

@@ -6,8 +6,16 @@ from typing import Literal
 import numpy as np
 
 StopReason = Literal[
-    "discrepancy", "minimum", "stalled", "no_accepted_step", "max_iterations", "interrupted", "error"
+    "discrepancy",
+    "minimum",
+    "stalled",
+    "no_accepted_step",
+    "max_iterations",
+    "interrupted",
+    "error",
+    "near",
 ]
+"""`near` ends the first of two stages and never a run."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,10 @@ class Record:
     """Levenberg–Marquardt steps of the iteration, rejected ones included."""
     expansions: int = 0
     """Times that the network grew in the iteration."""
+    gain: float | None = None
+    """Share of the energy that the iteration took off it, with the iteration's R and w."""
+    damped: bool = False
+    """Whether rejected trials held the step back."""
 
 
 @dataclass(frozen=True)
@@ -48,4 +60,6 @@ class Outcome:
     coefficient: np.ndarray
     parameters: np.ndarray
     """θ of a network, the same on all ranks; the owned nodal values of a nodal unknown."""
+    residual: np.ndarray
+    """e at the coefficient."""
     records: list[Record] = field(default_factory=list)

@@ -12,6 +12,9 @@ from app.parallel import gram, timed
 GAIN = 0.01
 """An inner step that gains less than this share of the decrease so far is the last."""
 
+FINE_GAIN = 1e-3
+"""The same where the model is exact."""
+
 MAX_STEPS = 20
 MAX_REJECTED = 12
 
@@ -41,8 +44,8 @@ def start_fit(network: Network, theta: np.ndarray, values: np.ndarray, model: Mo
     return Fit(network, theta, values, np.zeros_like(values), model.derivative, 0.0)
 
 
-def retract(fit: Fit, model: Model, G: FlowMatrix | None = None) -> Fit:
-    """Levenberg–Marquardt from a fit until a step gains less than GAIN of the decrease so far.
+def retract(fit: Fit, model: Model, G: FlowMatrix | None = None, gain: float = GAIN) -> Fit:
+    """Levenberg–Marquardt from a fit until a step gains less than `gain` of the decrease so far.
 
     D is new at each accepted step, of which there are at most MAX_STEPS; `G` is the flow matrix at the fit,
     if it is known already. A step solves (DᵀKD + μI) s = −Dᵀ(r + Kδ) by Cholesky; μ follows the ratio of true
@@ -71,7 +74,7 @@ def retract(fit: Fit, model: Model, G: FlowMatrix | None = None) -> Fit:
             share = max(share * max(1 / 3, 1 - (2 * ratio - 1) ** 3), 1e-14)
             G, gained = None, fit.q - trial.q
             fit = replace(trial, inner_steps=fit.inner_steps + rejected + 1, damping=share)
-            if gained < GAIN * -fit.q:
+            if gained < gain * -fit.q:
                 return fit
     return fit
 

@@ -9,8 +9,11 @@ from app.flow.expansion import Strategy
 from app.flow.matrix import Direction, FlowMatrix
 from app.flow.models import Model
 from app.flow.protocols import Network
-from app.flow.retraction import Fit, quadratic, retract, start_fit
+from app.flow.retraction import FINE_GAIN, GAIN, Fit, quadratic, retract, start_fit
 from app.parallel import gram, timed
+
+FINE_CAPTURE = 0.9
+"""Capture below which a network grows where the model is exact."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,9 @@ class Step(Protocol):
     def rejected(self, model: Model) -> Model:
         """The model to try next."""
 
+    def follow_closely(self) -> None:
+        """From now on the models are exact, and worth following further."""
+
 
 class IdealStep:
     """δ = −K⁻¹r of nodal values: no Jacobian, no inner steps."""
@@ -85,6 +91,9 @@ class IdealStep:
 
     def rejected(self, model: Model) -> Model:
         return model.rejected()
+
+    def follow_closely(self) -> None:
+        """See Step; the ideal step follows any model to its minimum."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +139,9 @@ class _NetworkStep:
         self.theta = proposal.theta
         self._rounds = 0
 
+    def follow_closely(self) -> None:
+        """See Step."""
+
     def _look(self, model: Model) -> tuple[FlowMatrix, Direction, float]:
         """Flow matrix and natural direction at θ, and the ideal decrease ½rᵀK⁻¹r."""
         with timed("jacobian"):
@@ -173,16 +185,23 @@ class RetractedStep(_NetworkStep):
     """θ minimises q(m(θ) − m_k), growing while too much of the ideal decrease is missing."""
 
     patience = 8
+    _gain = GAIN
+
+    def follow_closely(self) -> None:
+        """See Step."""
+        self._gain = FINE_GAIN
+        if self.growth is not None:
+            self.growth = replace(self.growth, capture=max(self.growth.capture, FINE_CAPTURE))
 
     def propose(self, model: Model, energy: float) -> Proposal:
         """See Step."""
         rounds = self._rounds
         G, direction, ideal = self._look(model)
-        fit = retract(start_fit(self.network, self.theta, self.values(), model), model, G)
+        fit = retract(start_fit(self.network, self.theta, self.values(), model), model, G, self._gain)
         del G  # as large as the Jacobian, twice
         while (grown := self._grow(None, fit, model, ideal, energy)) is not None:
             before = fit.q
-            fit = retract(grown, model)
+            fit = retract(grown, model, gain=self._gain)
             if self.growth is None or before - fit.q < self.growth.progress * (ideal + before):
                 break
         return Proposal(

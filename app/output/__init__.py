@@ -1,5 +1,6 @@
 """What a run leaves behind and says: history, console, fields, picture, summary."""
 
+from app.output.choice import choice_summary, draw_choice
 from app.output.console import Terminal, closing_lines
 from app.output.fields import write_fields
 from app.output.folder import FolderTaken, check, prepare
@@ -13,7 +14,9 @@ __all__ = [
     "Row",
     "Terminal",
     "check",
+    "choice_summary",
     "closing_lines",
+    "draw_choice",
     "draw_fields",
     "prepare",
     "records_summary",

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 OURS = (
-    "summary.json", "history.csv", "case.yaml", "coefficient.png", "fields.pvd", "fields*.pvtu",
+    "summary.json", "history.csv", "case.yaml", "coefficient.png", "choice.png", "fields.pvd", "fields*.pvtu",
     "fields_p*_*.vtu",
 )  # fmt: skip
 """What a run writes, and all that `--overwrite` removes."""

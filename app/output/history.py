@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from mpi4py import MPI
 
-from app.flow import Record
+from app.flow import Choice, Record
+from app.output.choice import choice_lines
 from app.parallel import on_root, seconds, timed
 
 COLUMNS = (
@@ -105,6 +106,11 @@ class History:
         """Show a message once."""
         if self._comm.rank == 0:
             self._listener.note(message)
+
+    def chosen(self, choice: Choice) -> None:
+        """Show what was considered and chosen."""
+        for line in choice_lines(choice):
+            self.note(line)
 
     def _begin(self) -> None:
         with self._path.open("w", newline="") as file:

@@ -4,7 +4,7 @@ import app.wheel  # noqa: F401
 
 # isort: split
 from app.parallel.agreement import FailedElsewhere, agreed, check_identical, on_root
-from app.parallel.blocks import dense_matrix, gram, multiply, multiply_transpose
+from app.parallel.blocks import dense_matrix, gram, multiply, multiply_transpose, symmetric_gram
 from app.parallel.interrupt import Interrupt
 from app.parallel.solver import LinearSolver, SolveFailed
 from app.parallel.timing import peak_memory_mb, seconds, started, timed
@@ -24,5 +24,6 @@ __all__ = [
     "peak_memory_mb",
     "seconds",
     "started",
+    "symmetric_gram",
     "timed",
 ]

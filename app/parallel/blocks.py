@@ -3,11 +3,14 @@
 A block has shape (owned rows, columns) and is column-major, so that PETSc wraps it without a copy.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from mpi4py import MPI
 from petsc4py import PETSc as _PETSc
+
+STRIPS = 4
 
 PETSc: Any = _PETSc  # its stubs take lists where its code takes arrays without a copy
 
@@ -18,6 +21,18 @@ def gram(comm: MPI.Comm, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     total = np.empty_like(local)
     comm.Allreduce(local, total)
     return total
+
+
+def symmetric_gram(comm: MPI.Comm, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """leftᵀ right of two blocks, known to be symmetric: five eighths of the products that `gram` makes."""
+    ends = np.linspace(0, left.shape[1], STRIPS + 1).astype(int)
+    local = np.zeros((left.shape[1], left.shape[1]))
+    for first, last in pairwise(ends):
+        local[first:last, :last] = left[:, first:last].T @ right[:, :last]
+    lower = np.tril(local)
+    total = np.empty_like(local)
+    comm.Allreduce(lower, total)
+    return total + np.tril(total, -1).T
 
 
 def dense_matrix(comm: MPI.Comm, block: np.ndarray) -> Any:

@@ -24,6 +24,12 @@ QUICKSTART, LSHAPE = ROOT / "cases" / "quickstart.yaml", ROOT / "cases" / "lshap
 COARSE = "mesh.cells=[12, 12]"
 """A mesh on which quickstart takes a second or two, the imports aside."""
 
+MIDDLING = "mesh.cells=[24, 24]"
+"""A mesh on which quickstart finds what it finds on its own, in half the time."""
+
+BY_DISCREPANCY = "regularisation.m.kind=h1"
+"""The regularisation without the choice from the data: H1, weight by discrepancy."""
+
 PATIENCE = 300
 """Seconds after which a run counts as hanging; the slowest takes about 40 on an idle machine."""
 
@@ -84,16 +90,23 @@ FULL = {
     "lshape on 1 rank": Job(LSHAPE),
     "lshape on 2 ranks": Job(LSHAPE, ranks=2),
     "nodal": Job(QUICKSTART, ("unknowns.m.representation.kind=nodal",)),
+    "quickstart by discrepancy": Job(QUICKSTART, (BY_DISCREPANCY,)),
+    "nodal by discrepancy": Job(QUICKSTART, ("unknowns.m.representation.kind=nodal", BY_DISCREPANCY)),
 }
-"""The shipped cases as they are, and the classical competitor."""
+"""Shipped cases as they are, the classical competitor, and both without the choice from the data."""
 
 SMALL = {
-    "coarse on 1 rank": Job(QUICKSTART, (COARSE,)),
-    "coarse on 3 ranks": Job(QUICKSTART, (COARSE,), ranks=3),
+    "middling on 1 rank": Job(QUICKSTART, (MIDDLING,)),
+    "middling on 3 ranks": Job(QUICKSTART, (MIDDLING,), ranks=3),
+    "coarse by discrepancy on 1 rank": Job(QUICKSTART, (COARSE, BY_DISCREPANCY)),
+    "coarse by discrepancy on 2 ranks": Job(QUICKSTART, (COARSE, BY_DISCREPANCY), ranks=2),
 }
 
 JOBS = FULL | SMALL
 """Jobs by a title: each is run once a session and looked at by many tests."""
+
+CHOOSING = [title for title, job in JOBS.items() if BY_DISCREPANCY not in job.overrides]
+"""Titles of those in which the data choose the regularisation."""
 
 
 def command(*words: object, ranks: int = 1) -> tuple[str, ...]:

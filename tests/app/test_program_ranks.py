@@ -13,9 +13,11 @@ Titled = Callable[[str], Run]
 PAIRS = [
     ("quickstart on 1 rank", "quickstart on 2 ranks"),
     ("lshape on 1 rank", "lshape on 2 ranks"),
-    ("coarse on 1 rank", "coarse on 3 ranks"),
+    ("middling on 1 rank", "middling on 3 ranks"),
+    ("coarse by discrepancy on 1 rank", "coarse by discrepancy on 2 ranks"),
 ]
 pairs = pytest.mark.parametrize(("one", "many"), PAIRS)
+choosing = pytest.mark.parametrize(("one", "many"), PAIRS[:3])
 
 EARLY = 1e-8
 """Relative difference of the first three iterations that is allowed."""
@@ -29,6 +31,20 @@ def test_early_history_is_the_same(titled: Titled, one: str, many: str) -> None:
         for column in left.keys() - {"seconds"}:
             where = f"iteration {left['iteration']:.0f}, {column}: {left[column]} and {right[column]}"
             assert same(left[column], right[column], EARLY), where
+
+
+@choosing
+def test_choice_is_the_same(titled: Titled, one: str, many: str) -> None:
+    """The same contenders in the same order, scores and weights to 1e-8, and the same one of them chosen."""
+    left, right = titled(one).summary, titled(many).summary
+    assert len(left["candidates"]) == len(right["candidates"]) > 1
+    for ours, theirs in zip(left["candidates"], right["candidates"], strict=True):
+        for key in ("kind", "judged_by", "chosen", "edge_share"):
+            assert ours[key] == theirs[key], key
+        for key in ("length_scale", "score", "weight"):
+            assert theirs[key] == pytest.approx(ours[key], rel=EARLY), key
+    assert right["noise_level"] == pytest.approx(left["noise_level"], rel=EARLY)
+    assert right["cross_validation"] == pytest.approx(left["cross_validation"], rel=EARLY)
 
 
 @pairs

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from program import FULL, JOBS, Run, run_program, same
+from program import CHOOSING, FULL, JOBS, Run, run_program, same
 
 from app.case import load_case
 
@@ -21,7 +21,8 @@ SUMMARY = {
     "relative_error", "alignment", "capture", "parameters", "widths", "outer_iterations", "inner_iterations",
     "expansions", "rejected_trials", "krylov_vectors", "state_solves", "linear_solves", "state_rhs",
     "adjoint_rhs", "incremental_rhs", "block_rhs", "block_seconds", "riesz_solves", "factorisations", "ranks",
-    "coefficient_dofs", "state_dofs", "wall_seconds", "seconds", "peak_memory_mb", "versions", "seed",
+    "coefficient_dofs", "state_dofs", "edge_share", "wall_seconds", "seconds", "peak_memory_mb", "versions",
+    "seed",
 }  # fmt: skip
 """Keys of summary.json that other programs may rely on."""
 
@@ -45,12 +46,38 @@ everywhere = pytest.mark.parametrize("title", JOBS)
 
 @everywhere
 def test_run_converges_and_says_nothing_on_stderr(titled: Titled, title: str) -> None:
-    """The shipped cases meet their targets: exit code 0, and standard error is for errors."""
+    """Exit code 0 at the minimum of what the data chose or, by discrepancy, at the target; standard error is
+    for errors."""
     run = titled(title)
     assert run.code == 0, run.err
     assert run.err == ""
-    assert (run.summary["status"], run.summary["stop_reason"]) == ("converged", "discrepancy")
-    assert run.summary["misfit"] <= run.summary["misfit_target"]
+    reason = "minimum" if title in CHOOSING else "discrepancy"
+    assert (run.summary["status"], run.summary["stop_reason"]) == ("converged", reason)
+    # 300 readings fluctuate by a twelfth, and a fit uses up some degrees of freedom.
+    most = 1.2 if title in CHOOSING else 1.0
+    assert run.summary["misfit"] <= most * run.summary["misfit_target"]
+
+
+@everywhere
+def test_choice_is_told_where_there_was_one(titled: Titled, title: str) -> None:
+    """Picture, candidates and lines; the summary's regularisation is the chosen candidate's. Elsewhere
+    nothing of it."""
+    run = titled(title)
+    summary, chose = run.summary, title in CHOOSING
+    assert (run.folder / "choice.png").exists() == chose
+    assert (" by leave-one-out" in run.out) == chose
+    assert (summary["cross_validation"] is not None) == chose
+    chosen = [each for each in summary["candidates"] if each["chosen"]]
+    assert len(chosen) == chose and len(summary["candidates"]) >= 5 * chose
+    for each in chosen:
+        assert each["kind"] == summary["regularisation_kind"]
+        assert each["score"] == summary["cross_validation"]
+        assert each["weight"] == pytest.approx(summary["regularisation_weight"])
+        assert (each["length_scale"], each["edge_share"]) == (summary["length_scale"], summary["edge_share"])
+    # Blocks of right-hand sides are those of looks at all readings: the case's number of them, or fewer.
+    assert (summary["block_rhs"] > 0) == chose
+    if chose:
+        assert summary["block_rhs"] >= 2 * summary["misfit_target"]
 
 
 @everywhere
@@ -109,7 +136,8 @@ def test_history_adds_up_to_the_summary(titled: Titled, title: str) -> None:
         "energy", "misfit", "regularisation", "relative_error", "alignment", "capture", "parameters",
         "state_solves", "linear_solves", "inner_iterations",
     ):  # fmt: skip
-        assert last[column] == pytest.approx(math.nan if summary[column] is None else summary[column]), column
+        told = math.nan if summary[column] is None else summary[column]
+        assert last[column] == pytest.approx(told, nan_ok=True), column
     assert last["weight"] == pytest.approx(summary["regularisation_weight"])
     assert last["width"] == sum(summary["widths"])
     assert sum(row["vectors"] for row in run.history) == summary["krylov_vectors"]
@@ -214,7 +242,7 @@ def test_memory_of_a_rank_is_below_the_bar(titled: Titled, title: str) -> None:
 
 def test_rerun_of_the_effective_case_gives_the_same_history(titled: Titled, tmp_path: Path) -> None:
     """case.yaml of the results is a case of its own, from its own folder, that says the same."""
-    first = titled("coarse on 1 rank")
+    first = titled("middling on 1 rank")
     effective = first.folder / "case.yaml"
     assert load_case(effective).name == "quickstart"
     again = run_program(effective, out=tmp_path / "again")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from program import COARSE, QUICKSTART, Job, Run, run_program
+from program import BY_DISCREPANCY, COARSE, MIDDLING, QUICKSTART, Job, Run, run_program
 
 RunOf = Callable[[Job], Run]
 
@@ -35,22 +35,49 @@ REACH_THE_TARGET = {
 @pytest.mark.parametrize("title", REACH_THE_TARGET)
 def test_variant_reaches_the_target(run_of: RunOf, title: str) -> None:
     """Each converges by discrepancy, to a coefficient that is nearer to the truth than m_ref by half."""
-    run = run_of(quickstart(*REACH_THE_TARGET[title]))
+    run = run_of(quickstart(BY_DISCREPANCY, *REACH_THE_TARGET[title]))
     assert (run.code, run.summary["stop_reason"]) == (0, "discrepancy"), run.err
     assert run.summary["relative_error"] < 0.5  # m_ref = 0 has 1
     assert run.summary["candidates"] == [] and run.summary["cross_validation"] is None
 
 
+REACH_THE_MINIMUM = {
+    "weight of an edge-preserving regularisation": ["kind=edge_preserving", "weight=cross_validation"],
+    "weight of a bilaplacian of a given length": [
+        "kind=bilaplacian", "weight=cross_validation", "length_scale=0.2",
+    ],
+}  # fmt: skip
+"""Of one kind only the weight is chosen."""
+
+
+@pytest.mark.parametrize("title", REACH_THE_MINIMUM)
+def test_weight_of_one_kind_is_chosen(run_of: RunOf, title: str) -> None:
+    """Each converges at its minimum, with one candidate, the kind asked for."""
+    asked = [f"regularisation.m.{each}" for each in REACH_THE_MINIMUM[title]]
+    run = run_of(quickstart(*asked))
+    assert (run.code, run.summary["stop_reason"]) == (0, "minimum"), run.err
+    (only,) = run.summary["candidates"]
+    assert only["chosen"] and f"kind={only['kind']}" in REACH_THE_MINIMUM[title]
+    assert run.summary["relative_error"] < 0.5  # m_ref = 0 has 1
+
+
+def test_an_explicit_metric_does_not_choose(run_of: RunOf) -> None:
+    """inner_product l2 alone: H1 and the target, with nothing chosen."""
+    run = run_of(quickstart("flow.inner_product=l2", "flow.max_iterations=2"))
+    assert (run.code, run.err) == (3, "")
+    assert run.summary["regularisation_kind"] == "h1" and run.summary["candidates"] == []
+
+
 def test_bounded_coefficient_stays_within_its_bounds(run_of: RunOf) -> None:
     """The logistic transform keeps m strictly between low and high at every node."""
-    m = run_of(quickstart(*REACH_THE_TARGET["bounded"])).field("m")
+    m = run_of(quickstart(BY_DISCREPANCY, *REACH_THE_TARGET["bounded"])).field("m")
     assert -1.5 < m.min() < 0 < m.max() < 1.6
 
 
 def test_edge_preserving_regularisation_is_another_one(run_of: RunOf, titled: Callable[[str], Run]) -> None:
     """The summary names it; it is H1 in the first iteration, where m is constant, and only there."""
-    edge = run_of(quickstart(*REACH_THE_TARGET["edge-preserving regularisation"]))
-    plain = titled("coarse on 1 rank")
+    edge = run_of(quickstart(BY_DISCREPANCY, *REACH_THE_TARGET["edge-preserving regularisation"]))
+    plain = titled("coarse by discrepancy on 1 rank")
     assert (edge.summary["regularisation_kind"], plain.summary["regularisation_kind"]) == (
         "edge_preserving",
         "h1",
@@ -83,7 +110,9 @@ def test_other_steps_lower_the_energy_until_stopped(run_of: RunOf, step: str, pr
 
 def test_network_that_may_not_grow_keeps_its_width(run_of: RunOf) -> None:
     """strategy none: the widths of the start are those of the end."""
-    run = run_of(quickstart("expansion.strategy=none", "unknowns.m.representation.hidden=[20]"))
+    run = run_of(
+        quickstart(BY_DISCREPANCY, "expansion.strategy=none", "unknowns.m.representation.hidden=[20]")
+    )
     assert {row["width"] for row in run.history} == {20}
     assert run.summary["expansions"] == 0
 
@@ -149,12 +178,36 @@ def test_unknown_noise_with_a_given_weight_runs_until_it_stalls(run_of: RunOf, u
     assert run.summary["relative_error"] < 0.5  # m_ref = 0 has 1
 
 
+def test_unknown_noise_is_found_by_the_choice(
+    run_of: RunOf, titled: Callable[[str], Run], unsure: Path
+) -> None:
+    """Without sigma the defaults converge, find the noise to 15 % (its 300 readings say it to 4 %, the mesh
+    adds to it) and the coefficient as well as with sigma, within a tenth of its norm."""
+    run = run_of(Job(QUICKSTART, (MIDDLING, f"observations.heads.file={unsure}")))
+    known = titled("middling on 1 rank").summary
+    assert run.code == 0, run.out + run.err
+    assert (run.summary["status"], run.summary["stop_reason"]) == ("converged", "minimum")
+    assert run.summary["misfit_target"] is None
+    assert run.summary["noise_level"] == pytest.approx(known["noise_level"], rel=0.15)
+    assert run.summary["chi2"] == pytest.approx(1.0, abs=0.3)
+    assert run.summary["relative_error"] < known["relative_error"] + 0.1
+    assert len(run.summary["candidates"]) == len(known["candidates"])
+
+
+def test_noise_may_be_relative(run_of: RunOf, unsure: Path) -> None:
+    """Noise in proportion to the reading is another assumption, which the choice takes as it comes."""
+    run = run_of(quickstart(f"observations.heads.file={unsure}", "observations.heads.noise=relative"))
+    assert run.code == 0, run.out + run.err
+    assert run.summary["status"] == "converged" and run.summary["noise_level"] > 0
+    assert run.summary["relative_error"] < 0.7  # m_ref = 0 has 1; the assumption is wrong here
+
+
 def test_unknown_noise_with_weight_by_discrepancy_is_bad_input(unsure: Path, tmp_path: Path) -> None:
     """The discrepancy principle needs the noise: exit code 2, naming the key."""
-    run = run_program(
-        QUICKSTART, "--set", COARSE, "--set", f"observations.heads.file={unsure}", out=tmp_path / "results"
-    )
+    settings = [COARSE, BY_DISCREPANCY, f"observations.heads.file={unsure}"]
+    words = [word for setting in settings for word in ("--set", setting)]
+    run = run_program(QUICKSTART, *words, out=tmp_path / "results")
     assert (run.code, run.out) == (2, "")
     assert len(run.err.splitlines()) == 1
-    assert "regularisation.m.weight" in run.err and "sigma" in run.err
+    assert "regularisation.m.weight" in run.err and "sigma" in run.err and "cross_validation" in run.err
     assert not run.folder.exists()

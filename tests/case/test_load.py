@@ -46,8 +46,9 @@ def test_defaults_fill_a_minimal_case(case_file: Path) -> None:
     assert case.equation.boundary["rim"].tags is None
     assert unknown.representation.kind == "network" and unknown.representation.hidden == (4,)
     assert unknown.representation.transform == IdentityTransform()
-    assert case.regularisation["m"].weight == "discrepancy"
-    assert case.regularisation["m"].length_scale is None
+    chosen = case.regularisation["m"]
+    assert (chosen.kind, chosen.weight, chosen.length_scale) == ("auto", "cross_validation", None)
+    assert case.observations["heads"].noise == "unit"
     assert (case.flow.discrepancy, case.flow.max_iterations) == (1.0, 60)
     assert case.resolve(case.observations["heads"].file).read_text().startswith("x,y,value")
 
@@ -55,7 +56,10 @@ def test_defaults_fill_a_minimal_case(case_file: Path) -> None:
 ROUND_TRIPS = [
     [],
     ["regularisation.m.length_scale=inf", "regularisation.m.weight=1e-3"],
-    ["regularisation.m.length_scale=.inf", "seed=7", "name=other-1.5"],
+    ["regularisation.m={kind: h1, length_scale: .inf}", "seed=7", "name=other-1.5"],
+    ["regularisation.m.kind=bilaplacian", "observations.heads.noise=relative"],
+    ["regularisation.m={kind: edge_preserving, weight: cross_validation, edge_share: 0.2}"],
+    ["flow.inner_product=l2"],
     ["unknowns.m.representation.kind=nodal", "unknowns.m.truth=null"],
     ["unknowns.m.representation.transform={kind: bounded, low: -1, high: 2}"],
     ["mesh={kind: file, file: data/heads.csv}", "equation.boundary.rim.on=[a, b]"],
@@ -119,9 +123,61 @@ def test_scientific_notation_is_a_number(case_file: Path, number: str) -> None:
 @pytest.mark.parametrize("text", ["inf", ".inf", "Infinity"])
 def test_only_the_length_scale_may_be_infinite(case_file: Path, text: str) -> None:
     """An infinite length stands for no mass term."""
-    case = load_case(case_file, [f"regularisation.m.length_scale={text}"])
+    case = load_case(case_file, ["regularisation.m.kind=h1", f"regularisation.m.length_scale={text}"])
     assert case.regularisation["m"].length_scale == math.inf
     assert "a finite number > 0" in problems(case_file, f"regularisation.m.weight={text}")[0]
+
+
+COMPLETED = {
+    "{}": ("auto", "cross_validation"),
+    "{weight: cross_validation}": ("auto", "cross_validation"),
+    "{kind: auto}": ("auto", "cross_validation"),
+    "{weight: discrepancy}": ("h1", "discrepancy"),
+    "{weight: 0.5}": ("h1", 0.5),
+    "{kind: h1}": ("h1", "discrepancy"),
+    "{kind: bilaplacian, length_scale: 0.1}": ("bilaplacian", "discrepancy"),
+    "{kind: edge_preserving, weight: cross_validation}": ("edge_preserving", "cross_validation"),
+}
+"""What a part of a regularisation means: its kind and its weight."""
+
+
+@pytest.mark.parametrize("given", COMPLETED)
+def test_half_a_regularisation_is_completed(case_file: Path, given: str) -> None:
+    """A kind alone goes with the weight by discrepancy, a number or discrepancy alone with h1."""
+    chosen = load_case(case_file, [f"regularisation.m={given}"]).regularisation["m"]
+    assert (chosen.kind, chosen.weight) == COMPLETED[given]
+
+
+@pytest.mark.parametrize("product", ["l2", "h1", "prior"])
+def test_an_explicit_metric_falls_back_to_h1_by_discrepancy(case_file: Path, product: str) -> None:
+    """Nothing said of R, a flow without the model that the choice needs does not choose; asked to, it
+    refuses."""
+    metric = f"flow.inner_product={product}"
+    for empty in ([], ["regularisation={}"], ["regularisation.m={}"]):
+        chosen = load_case(case_file, [metric, *empty]).regularisation["m"]
+        assert (chosen.kind, chosen.weight) == ("h1", "discrepancy")
+    for asked in ("kind=auto", "weight=cross_validation"):
+        (problem,) = problems(case_file, metric, f"regularisation.m.{asked}")
+        assert "regularisation.m" in problem
+        assert f"found cross_validation with inner_product {product}, expected" in problem
+
+
+REFUSED = {
+    "{kind: auto, weight: 0.5}": ("weight", "auto with the weight 0.5"),
+    "{kind: auto, weight: discrepancy}": ("weight", "auto with the weight discrepancy"),
+    "{kind: auto, length_scale: 0.1}": ("length_scale", "auto with a length_scale"),
+    "{length_scale: 0.1}": ("length_scale", "auto with a length_scale"),
+    "{kind: bilaplacian, length_scale: inf}": ("length_scale", "bilaplacian with length inf"),
+}
+"""Regularisations that contradict themselves: key at fault, found."""
+
+
+@pytest.mark.parametrize("given", REFUSED)
+def test_a_regularisation_that_contradicts_itself_is_refused(case_file: Path, given: str) -> None:
+    """One line that names the key and says both what was found and what is accepted."""
+    key, found = REFUSED[given]
+    (problem,) = problems(case_file, f"regularisation.m={given}")
+    assert f"regularisation.m.{key}: found {found}, expected " in problem
 
 
 OVERRIDES = {  # --set: key at fault, found, expected
@@ -174,6 +230,9 @@ OVERRIDES = {  # --set: key at fault, found, expected
     "regularisation.q={}": ("regularisation.q", "the name 'q'", "an unknown of this case: m"),
     "regularisation.m.weight=discrepency": ("regularisation.m.weight", "'d", "(did you mean 'disc"),
     "regularisation.m.weight=true": ("regularisation.m.weight", "true", "discrepancy or a finite"),
+    "regularisation.m.kind=bilaplace": ("regularisation.m.kind", "'bilaplace'", "'bilaplacian'"),
+    "regularisation.m.edge_share=0": ("regularisation.m.edge_share", "0", "a finite number > 0"),
+    "observations.heads.noise=half": ("observations.heads.noise", "'half'", "relative"),
     "regularisation.m.length_scale=.nan": ("regularisation.m.length_scale", "nan", "> 0 or inf"),
     "expansion.scales=[60, 1]": ("expansion.scales", "scales from 60.0", "the smaller first"),
     "expansion.capture=0": ("expansion.capture", "0", "a finite number > 0 and <= 1"),

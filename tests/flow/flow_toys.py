@@ -7,8 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 from mpi4py import MPI
 
+from app.flow.choice import Choice
 from app.flow.krylov import Point
 from app.flow.records import Record
+from app.parallel import symmetric_gram
 from app.unknowns import Identity, Network, Nodes
 
 
@@ -25,6 +27,9 @@ class Dense:
 
     def riesz(self, block: np.ndarray) -> np.ndarray:
         return np.linalg.solve(self.matrix, block)
+
+    def square(self, block: np.ndarray) -> np.ndarray:
+        return symmetric_gram(self.comm, block, self.apply(block))
 
 
 class FixedR:
@@ -132,12 +137,16 @@ class Silent:
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.notes: list[str] = []
+        self.choices: list[Choice] = []
 
     def iteration(self, record: Record) -> None:
         self.records.append(record)
 
     def note(self, message: str) -> None:
         self.notes.append(message)
+
+    def chosen(self, choice: Choice) -> None:
+        self.choices.append(choice)
 
 
 def spd(rng: np.random.Generator, size: int, condition: float = 30.0) -> np.ndarray:

@@ -285,3 +285,22 @@ def test_strategies_follow_their_random_stream(name: str) -> None:
         for _ in range(2)
     ]
     np.testing.assert_array_equal(choices[0].incoming, choices[1].incoming)
+
+
+@all_kinds
+def test_random_expansion_takes_neurons_in_the_order_drawn(kind: str) -> None:
+    """Not by gain the first candidates that are independent of the tangent space join, as many as bring the
+    gain that is wanted; the gain is that of the block all the same."""
+    scene = Scene(kind, at_rest=True)
+    K = scene.inner.matrix
+    s, H, norms = outside_tangent(scene.G, scene.pool.tangent, scene.dual)
+    everything = float(greedy(s, H, norms, np.inf, 60)[1].sum())
+    by_gain, _ = greedy(s, H, norms, 0.5 * everything, 60)
+    drawn, gains = greedy(s, H, norms, 0.5 * everything, 60, by_gain=False)
+    assert drawn == sorted(drawn) and len(by_gain) <= len(drawn)
+    assert gains.sum() >= 0.5 * everything
+    V, block = kept(scene.D, K), scene.pool.tangent[:, drawn]
+    both = np.hstack([V, block - V @ (V.T @ K @ block)])
+    norms_K = np.sqrt(np.einsum("ij,ij->j", both, K @ both))
+    more = decrease(both / norms_K, K, scene.dual) - decrease(V, K, scene.dual)
+    assert gains.sum() == pytest.approx(more, rel=1e-3)

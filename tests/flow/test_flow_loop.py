@@ -10,6 +10,7 @@ from flow_toys import FixedR, LaggedR, LinearNetwork, Silent, Toy, network_on_in
 from app.flow import (
     STEPS,
     STRATEGIES,
+    AtTarget,
     GaussNewtonBuilder,
     GrowthRule,
     IdealStep,
@@ -104,8 +105,7 @@ def run(
         problem.reference,
         build(problem, step.creeps),
         step,
-        aim,
-        max_iterations,
+        AtTarget(aim, max_iterations),
         observer,
         **options,
     )
@@ -241,7 +241,7 @@ def test_stalled_when_the_noise_is_unknown(make: Make, seed: int) -> None:
     builder = GaussNewtonBuilder(FixedR(problem.R), 0.3, None, step.creeps)
     observer = Silent()
     start = problem.energy.residual(step.values())
-    outcome = run_flow(problem.energy, start, problem.reference, builder, step, None, 200, observer)
+    outcome = run_flow(problem.energy, start, problem.reference, builder, step, AtTarget(None, 200), observer)
     assert outcome.stop_reason == "stalled"
     misfits = np.array([record.misfit for record in outcome.records])
     still = np.array([record.expansions == 0 for record in outcome.records[1:]])
@@ -293,7 +293,8 @@ def test_records_are_consistent(kind: str, weight: float | None, make: Make) -> 
     step, observer = make(problem), Silent()
     builder = GaussNewtonBuilder(regularisation, weight, problem.target, step.creeps)
     start = problem.energy.residual(step.values())
-    outcome = run_flow(problem.energy, start, problem.reference, builder, step, problem.target, 60, observer)
+    stopping = AtTarget(problem.target, 60)
+    outcome = run_flow(problem.energy, start, problem.reference, builder, step, stopping, observer)
     records = outcome.records
     assert outcome.stop_reason == "discrepancy"
     assert observer.records == records
@@ -371,11 +372,19 @@ def test_a_width_limit_that_binds_is_told_once() -> None:
     assert len(observer.notes) == 1 and "max_width" in observer.notes[0]
 
 
-def test_weight_by_discrepancy_needs_the_noise() -> None:
-    """Without a target no weight can be found: said at construction."""
-    problem = toy()
-    with pytest.raises(ValueError, match="noise"):
-        GaussNewtonBuilder(FixedR(problem.R), None, None, creeps=True)
+@pytest.mark.parametrize("make", [ideal, tanh_network("retracted")], ids=["ideal", "retracted"])
+@pytest.mark.parametrize("seed", range(3))
+def test_weight_by_discrepancy_goes_without_the_noise(make: Make, seed: int) -> None:
+    """Without a target each iteration aims at a quarter of its misfit, or at what is within reach: the
+    energy falls and the run ends in order."""
+    problem = toy(seed, sigma=0.1)
+    step, observer = make(problem), Silent()
+    builder = GaussNewtonBuilder(FixedR(problem.R), None, None, step.creeps)
+    start = problem.energy.residual(step.values())
+    stopping = AtTarget(None, 60)
+    outcome = run_flow(problem.energy, start, problem.reference, builder, step, stopping, observer)
+    assert outcome.stop_reason in ("stalled", "no_accepted_step")
+    assert outcome.records[-1].misfit < problem.target  # fits the noise too: nothing tells it not to
 
 
 def test_step_classes_are_those_of_the_dictionary() -> None:

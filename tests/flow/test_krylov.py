@@ -135,6 +135,25 @@ def test_a_level_out_of_reach_ends_with_the_krylov_space(departed: bool, rank: i
 
 
 @at_and_off_reference
+@pytest.mark.parametrize("rank", [3, 6, READINGS])
+def test_a_level_that_need_not_be_reached_is_raised_to_what_is(departed: bool, rank: int) -> None:
+    """`reachable=False`: a level that J meets is met as ever; one that it does not becomes one between the
+    least misfit of the space and φ, ENOUGH of the way back, and a positive weight meets it."""
+    energy, R, point = setting(3, departed, rank)
+    J, level = energy.jacobian(), reachable(energy, point)
+    met = build_basis_by_discrepancy(energy, R, point, level, np.inf, reachable=False)
+    assert met.linear_misfit <= level + ENOUGH * (point.misfit - level)
+    least = (level - 0.3 * point.misfit) / 0.7  # see `reachable`
+    basis = build_basis_by_discrepancy(energy, R, point, 0.5 * least, np.inf, reachable=False)
+    assert basis.size <= rank + departed
+    found = 0.5 * float(np.sum((point.residual + J @ basis.V @ basis.coefficients) ** 2))
+    assert basis.linear_misfit == pytest.approx(found, rel=1e-9)
+    if rank < READINGS:
+        assert least < basis.linear_misfit < point.misfit
+        assert basis.weight > 1e-6 * np.linalg.norm(basis.Y, 2) ** 2
+
+
+@at_and_off_reference
 def test_first_vector(departed: bool) -> None:
     """By discrepancy the basis starts from m − m_ref, or from R⁻¹Jᵀe at the reference; for a given w from
     R⁻¹r."""

@@ -132,6 +132,18 @@ def test_model_is_positive_definite(parts: Parts) -> None:
         assert np.linalg.eigvalsh(K - (1 - 1e-9) * basis.weight * R.matrix)[0] > -1e-12 * np.abs(K).max()
 
 
+@pytest.mark.parametrize("columns", [1, 2, 9, 30])
+def test_squares_of_models_are_gram_matrices(parts: Parts, columns: int) -> None:
+    """square(X) = XᵀKX, symmetric to the last bit, for as many columns as there are or few."""
+    _, R, basis = parts
+    block = np.asfortranarray(np.random.default_rng(columns).standard_normal((SIZE, columns)))
+    for model in (GaussNewtonModel(R, basis, np.zeros(SIZE)), MetricModel(R, np.zeros(SIZE), 0.0, 0.3)):
+        found = model.inner.square(block)
+        expected = block.T @ model.inner.apply(block)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+        np.testing.assert_array_equal(found, found.T)
+
+
 def test_schedule_of_rejections() -> None:
     """Each rejection multiplies λ by 8; from the second on V is damped too: η = w, then tenfold.
 

@@ -9,7 +9,10 @@ import pytest
 
 from app.output import FolderTaken, prepare
 
-OURS = ("summary.json", "history.csv", "case.yaml", "coefficient.png", "fields.pvd", "fields_p0_000000.vtu")
+OURS = (
+    "summary.json", "history.csv", "case.yaml", "coefficient.png", "choice.png", "fields.pvd",
+    "fields_p0_000000.vtu",
+)  # fmt: skip
 """Names that a run writes."""
 
 THEIRS = (

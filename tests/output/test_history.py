@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from choices import choice
 from mpi4py import MPI
 from rows import record, row
 
 from app.output import History, Row
+from app.output.choice import choice_lines
 from app.output.history import COLUMNS
 
 
@@ -111,6 +113,13 @@ def test_width_is_that_of_all_layers() -> None:
 def test_cells_are_the_columns() -> None:
     """A row has a cell for each column and no other, in their order."""
     assert tuple(row().cells()) == COLUMNS
+
+
+def test_choice_is_told_line_by_line(path: Path) -> None:
+    """The lines of a choice are notes, in their order, and no rows."""
+    ear, made = Ear(path), choice()
+    History(MPI.COMM_SELF, path, Counter, None, ear).chosen(made)
+    assert ear.notes == choice_lines(made) and ear.rows == []
 
 
 def test_notes_go_to_the_listener(path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from mpi4py import MPI
 from petsc4py import PETSc
 
-from app.parallel import dense_matrix, gram, multiply, multiply_transpose
+from app.parallel import dense_matrix, gram, multiply, multiply_transpose, symmetric_gram
 
 ROUNDING = 1e-13
 
@@ -57,6 +57,18 @@ def test_gram_is_the_product_over_all_rows(
     expected = gathered(comm, a).T @ gathered(comm, b)
     assert found.shape == expected.shape
     np.testing.assert_allclose(found, expected, rtol=0, atol=ROUNDING * (1 + np.abs(expected).max()))
+    assert len({value.tobytes() for value in comm.allgather(found)}) == 1
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3, 4, 7, 40])
+def test_symmetric_gram_is_the_gram_of_both_halves(comm: MPI.Comm, rows: int, columns: int) -> None:
+    """AᵀB where that is symmetric, for fewer columns than strips and for more; symmetric to the last bit and
+    the same bits on all ranks."""
+    a = random_block(comm, rows, columns)
+    b = np.asfortranarray(a * np.linspace(1.0, 2.0, rows)[:, None])
+    found, expected = symmetric_gram(comm, a, b), gram(comm, a, b)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=ROUNDING * (1 + np.abs(expected).max()))
+    np.testing.assert_array_equal(found, found.T)
     assert len({value.tobytes() for value in comm.allgather(found)}) == 1
 
 

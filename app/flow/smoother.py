@@ -1,0 +1,56 @@
+"""The linearised problem in the data's space: for one R, all weights at once."""
+
+import numpy as np
+from scipy import linalg
+
+WEIGHTS, RANGE = 51, (10.0, 1e-11)
+"""Weights considered, and their range relative to the largest eigenvalue of JR⁻¹Jᵀ."""
+
+
+class Smoother:
+    """The linearised problem for one R and every w, in the data's space.
+
+    `S` = ĴR⁻¹Ĵᵀ = UΛUᵀ; predictions are QSα with α = U(Λ + w)⁻¹UᵀQᵀy, and the solution is R⁻¹Ĵᵀα.
+    """
+
+    def __init__(self, S: np.ndarray, directions: np.ndarray, data: np.ndarray) -> None:
+        values, self.vectors = linalg.eigh(0.5 * (S + S.T))
+        self.values = np.maximum(values, 0.0)
+        self._P = directions @ self.vectors
+        self._seen = self._P.T @ data
+        self._data = data
+
+    @property
+    def weights(self) -> np.ndarray:
+        """The weights to consider, falling."""
+        largest = max(self.values[-1], np.finfo(float).tiny)
+        return np.geomspace(RANGE[0] * largest, RANGE[1] * largest, WEIGHTS)
+
+    def best_weight(self) -> float:
+        """The weight by leave-one-out."""
+        weights = self.weights
+        return float(weights[interior_minimum(np.mean(self.left_out(weights) ** 2, axis=0))])
+
+    def coefficients(self, weights: np.ndarray) -> np.ndarray:
+        """α, one column a weight."""
+        return self.vectors @ (self._seen[:, None] / (self.values[:, None] + weights))
+
+    def left_out(self, weights: np.ndarray) -> np.ndarray:
+        """Residual of each reading by the solution without it, one column a weight: r_i / (1 − H_ii)."""
+        residual, share = self._residual(weights)
+        return residual / np.maximum(1.0 - self._P**2 @ share, 1e-12)
+
+    def fit(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """½‖residual‖² and the degrees of freedom tr H, by weight."""
+        residual, share = self._residual(weights)
+        return 0.5 * np.sum(residual**2, axis=0), share.sum(axis=0)
+
+    def _residual(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """y − Hy with H = P diag(share) Pᵀ, and share = Λ/(Λ + w)."""
+        share = self.values[:, None] / (self.values[:, None] + weights)
+        return self._data[:, None] - self._P @ (share * self._seen[:, None]), share
+
+
+def interior_minimum(scores: np.ndarray) -> int:
+    """Index of the least score that is not at the edge of the range."""
+    return 1 + int(np.argmin(scores[1:-1]))

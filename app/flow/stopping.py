@@ -1,0 +1,101 @@
+"""When a flow has done its work."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
+
+from app.flow.records import Record, StopReason
+
+STALL_SHARE, STALL_ITERATIONS = 1e-3, 3
+"""The run has stalled when so many iterations running gained less than STALL_SHARE and did not grow."""
+
+
+NEAR = 2.0
+"""The misfit is near its target within this factor."""
+
+LITTLE = 1 / 3
+"""Where there is no target, an iteration that takes less than this share off the misfit has come near it."""
+
+NEGLIGIBLE = 0.01
+"""An energy that falls by less than this share is at its minimum."""
+
+
+class Stopping(Protocol):
+    """Is asked after each iteration, and of each step before its trial."""
+
+    @property
+    def least_gain(self) -> float:
+        """A step that promises less than this share of the energy is not worth a trial: the minimum is
+        reached."""
+
+    def __call__(self, records: Sequence[Record]) -> StopReason | None:
+        """Why the flow stops after these records, if it does."""
+
+
+@dataclass(frozen=True)
+class AtTarget:
+    """`discrepancy` when φ ≤ target (if there is one), else `stalled` or `max_iterations`."""
+
+    target: float | None
+    max_iterations: int
+    least_gain: float = 0.0
+
+    def __call__(self, records: Sequence[Record]) -> StopReason | None:
+        """See Stopping."""
+        if self.target is not None and records[-1].misfit <= self.target:
+            return "discrepancy"
+        return _stalled(records) or _exhausted(records, self.max_iterations)
+
+
+@dataclass(frozen=True)
+class NearTarget:
+    """`near` when φ is within NEAR of the target, or falls by less than LITTLE if there is none."""
+
+    target: float | None
+    max_iterations: int
+    least_gain: float = 0.0
+
+    def __call__(self, records: Sequence[Record]) -> StopReason | None:
+        """See Stopping."""
+        last = records[-1]
+        if self.target is not None:
+            near = last.misfit <= NEAR * self.target
+        else:
+            near = len(records) > 1 and last.misfit > (1 - LITTLE) * records[-2].misfit
+        return "near" if near else _stalled(records) or _exhausted(records, self.max_iterations)
+
+
+@dataclass(frozen=True)
+class AtMinimum:
+    """`minimum` when an iteration after the one numbered `start` lowers the energy by a negligible share.
+
+    Of iterations that earlier rejections hold back it takes two running.
+    """
+
+    start: int
+    max_iterations: int
+    least_gain: float = NEGLIGIBLE
+
+    def __call__(self, records: Sequence[Record]) -> StopReason | None:
+        """See Stopping."""
+        gains = [record.gain for record in records if record.iteration > self.start]
+        small = [gain is not None and gain < NEGLIGIBLE for gain in gains[-2:]]
+        if small and small[-1] and (small == [True, True] or not records[-1].damped):
+            return "minimum"
+        return _exhausted(records, self.max_iterations)
+
+
+def _exhausted(records: Sequence[Record], most: int) -> StopReason | None:
+    return "max_iterations" if records[-1].iteration >= most else None
+
+
+def _stalled(records: Sequence[Record]) -> StopReason | None:
+    recent = records[-STALL_ITERATIONS - 1 :]
+    slow = len(recent) > STALL_ITERATIONS and all(_slow(*pair) for pair in pairwise(recent))
+    return "stalled" if slow else None
+
+
+def _slow(earlier: Record, later: Record) -> bool:
+    """Whether an iteration gained next to nothing though the network had nothing to grow for."""
+    return later.misfit > (1 - STALL_SHARE) * earlier.misfit and later.expansions == 0

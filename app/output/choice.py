@@ -1,0 +1,75 @@
+"""How the regularisation was chosen: lines for the console, a part of the summary, a picture."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.flow import Choice
+
+
+def choice_lines(choice: Choice) -> list[str]:
+    """What was considered, each score, what was chosen and why."""
+    lines = ["regularisation from the data: mean square of what is predicted of readings left out"]
+    for score in choice.scores:
+        mark = "->" if score is choice.score else "  "
+        judge = "folds" if score.by_folds else "leave-one-out"
+        lines.append(
+            f"  {mark} {score.contender!s:<48} {score.score:10.5g} by {judge:<13} "
+            f"at weight {score.weight:.3g}"
+        )
+    lines.append(f"     {choice.reason}")
+    lines.append(
+        f"     {choice.freedom:.0f} degrees of freedom, noise {choice.spread:.3g} times what sigma says"
+    )
+    return lines
+
+
+def choice_summary(choice: Choice | None) -> dict[str, Any]:
+    """The choice's part of summary.json."""
+    if choice is None:
+        return {"cross_validation": None, "candidates": []}
+    return {
+        "cross_validation": choice.score.score,
+        "candidates": [
+            {
+                "kind": score.contender.kind,
+                "length_scale": score.contender.length,
+                "edge_share": score.contender.edge_share,
+                "weight": score.weight,
+                "score": score.score,
+                "judged_by": "folds" if score.by_folds else "leave_one_out",
+                "chosen": score is choice.score,
+            }
+            for score in choice.scores
+        ],
+    }
+
+
+def draw_choice(path: Path, choice: Choice) -> None:
+    """Score against weight, one line an R, the best of each and the chosen one marked; on one rank."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure: Any = Figure(figsize=(8.4, 5.2), dpi=130, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for score in choice.scores:
+        values = score.judged
+        shown = np.isfinite(values) & (values < 10 * choice.score.score)
+        chosen = score is choice.score
+        (line,) = axes.plot(
+            score.weights[shown] / score.weight,
+            values[shown],
+            "--" if score.by_folds else "-",
+            label=str(score.contender) + (" (folds)" if score.by_folds else ""),
+            linewidth=2.5 if chosen else 1.2,
+        )
+        axes.plot(1.0, score.score, "*" if chosen else "o", color=line.get_color(), ms=14 if chosen else 5)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("weight, relative to the best one of the same R")
+    axes.set_ylabel("mean square of what is predicted of readings left out")
+    axes.set_title(f"chosen: {choice.contender}, weight {choice.weight:.3g}")
+    axes.legend(fontsize=8)
+    figure.savefig(str(path))
