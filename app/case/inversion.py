@@ -15,6 +15,9 @@ LengthScale = Annotated[
 ]
 
 
+EDGE_SHARE = 0.3
+
+
 class PointObservations(Section):
     """Readings of the state at points."""
 
@@ -47,7 +50,7 @@ class Regularisation(Section):
     length_scale: LengthScale | None = None
     """The length in R, in the mesh's unit; without it twice the diagonal of the mesh's bounding box, for
     bilaplacian and trilaplacian a fifth of it."""
-    edge_share: Positive = 0.3
+    edge_share: Positive = EDGE_SHARE
     """Of edge_preserving: gradients above this share of their root mean square count as edges."""
 
     @model_validator(mode="before")
@@ -66,6 +69,8 @@ class Regularisation(Section):
             raise refuse(f"auto with the weight {self.weight}", "the weight cross_validation", key="weight")
         if self.kind == "auto" and self.length_scale is not None:
             raise refuse("auto with a length_scale", "none: auto chooses it", key="length_scale")
+        if self.kind == "auto" and "edge_share" in self.model_fields_set and self.edge_share != EDGE_SHARE:
+            raise refuse("auto with an edge_share", "none: auto chooses it", key="edge_share")
         if self.kind in ("bilaplacian", "trilaplacian") and self.length_scale == float("inf"):
             raise refuse(f"{self.kind} with length inf", "a finite length", key="length_scale")
         return self

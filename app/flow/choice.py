@@ -15,7 +15,9 @@ from app.flow.protocols import InnerProduct, Regularisation
 from app.flow.smoother import Smoother, interior_minimum
 from app.parallel import gram, timed
 
-FOLDS = 5
+FOLDS, FEWEST = 5, 2
+"""Folds, and the fewest readings in each; with fewer R that depend on m are not considered beside fixed
+ones."""
 
 LAGS = 4
 """Times that an R which depends on m is built from the solution with the one before."""
@@ -55,7 +57,7 @@ class Score:
     @property
     def by_folds(self) -> bool:
         """Whether `best` was judged by the folds."""
-        return not self.contender.regularisation.fixed
+        return self.folds is not None
 
     @property
     def weight(self) -> float:
@@ -69,7 +71,7 @@ class Score:
     @property
     def judged(self) -> np.ndarray:
         """The mean squares that count, by weight."""
-        return self.left_out if self.folds is None or not self.by_folds else self.folds
+        return self.left_out if self.folds is None else self.folds
 
 
 @dataclass(frozen=True)
@@ -109,8 +111,10 @@ def choose(
     """
     with timed("krylov"):
         order = rng.permutation(len(look.data))
-        study = _Study(look, start, reference, np.array_split(order, min(FOLDS, len(order))))
-        scores = [study.score(contender) for contender in contenders]
+        enough = len(order) >= FEWEST * FOLDS
+        study = _Study(look, start, reference, np.array_split(order, FOLDS) if enough else [])
+        fixed = [contender for contender in contenders if contender.regularisation.fixed]
+        scores = [study.score(contender) for contender in (contenders if enough or not fixed else fixed)]
         best, reason = _preferred(study, scores)
         R, smoother = study.whole(best.contender)
         misfit, freedom = smoother.fit(np.array([best.weight]))
@@ -126,10 +130,11 @@ def _preferred(study: "_Study", scores: Sequence[Score]) -> tuple[Score, str]:
         return min(scores, key=_by_score), "the least score"
     best, challenger = min(fixed, key=_by_score), min(lagged, key=_by_score)
     better, doubt = study.advantage(challenger, best)
-    gain = f"predicts left-out folds better by {better:.3g} ± {doubt:.2g} a reading than {best.contender}"
     if better > doubt:
-        return challenger, gain
-    return best, f"the least leave-one-out score; {challenger.contender} {gain}: not beyond doubt"
+        gain = f"{better:.3g} ± {doubt:.2g} a reading below those of {best.contender}"
+        return challenger, f"on folds its squares are {gain}"
+    verdict = f"on folds {challenger.contender} takes {better:.3g} ± {doubt:.2g} a reading off"
+    return best, f"the least leave-one-out score; {verdict}: not beyond doubt"
 
 
 def _by_score(score: Score) -> float:
@@ -157,7 +162,7 @@ class _Study:
         _, smoother = self.whole(contender)
         weights = smoother.weights
         left_out = np.mean(smoother.left_out(weights) ** 2, axis=0)
-        if contender.regularisation.fixed:
+        if contender.regularisation.fixed or not self._folds:
             return Score(contender, weights, left_out, None, interior_minimum(left_out))
         self._folded[id(contender)] = self.folded(contender, weights)
         folds = np.mean(self._folded[id(contender)] ** 2, axis=0)

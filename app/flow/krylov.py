@@ -155,6 +155,9 @@ def build_basis_by_discrepancy(
         gradient = growing.gradient(c, weight)
         held = met and growing.norm(gradient) < 0.5 * weight * growing.norm(growing.total(c))
         if held or growing.full or not growing.add_gradient(gradient):
+            if not met and not reachable:  # the whole space is seen
+                level, reachable = least + ENOUGH * (point.misfit - least), True
+                continue
             return growing.finish(weight, c, problem.misfit(weight), skip_first=departed)
 
 

@@ -71,7 +71,10 @@ def run_flow(
             break
         if trial is None:
             reason = "minimum" if rejected == 0 else "no_accepted_step"
-            record = _in_vain(records[-1], built, step, rejected, work)
+            if reason == "minimum":
+                step.declined()
+            penalty = _penalty(built.R, built.model.weight, point.departure)
+            record = _in_vain(records[-1], built, step, rejected, work, penalty)
             records.append(record)
             observer.iteration(record)
             break
@@ -138,11 +141,17 @@ def _penalty(R: InnerProduct, weight: float, departure: np.ndarray) -> float:
     return 0.5 * weight * float(gram(R.comm, departure, R.apply(departure)))
 
 
-def _in_vain(last: Record, built: Built, step: Step, rejected: int, work: tuple[int, int]) -> Record:
-    """The iteration in which every trial was rejected: its work, at the coefficient before it."""
+def _in_vain(
+    last: Record, built: Built, step: Step, rejected: int, work: tuple[int, int], penalty: float
+) -> Record:
+    """The iteration without an accepted trial: its work, its weight and penalty, at the coefficient before
+    it."""
     return replace(
         last,
         iteration=last.iteration + 1,
+        energy=last.misfit + penalty,
+        regularisation=penalty,
+        weight=built.model.weight,
         alignment=None,
         capture=None,
         complement=None,

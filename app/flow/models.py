@@ -72,7 +72,8 @@ class LowRank:
     def square(self, block: np.ndarray) -> np.ndarray:
         """blockᵀ K block."""
         seen = gram(self.comm, self._C, block)
-        return self._shift * self._R.square(block) + seen.T @ self._signed(seen)
+        added = seen.T @ self._signed(seen)
+        return self._shift * self._R.square(block) + 0.5 * (added + added.T)
 
     def _signed(self, seen: np.ndarray) -> np.ndarray:
         return seen * (self._signs if seen.ndim == 1 else self._signs[:, None])

@@ -2,7 +2,7 @@
 choose."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,6 +51,8 @@ def run_two_stages(
     )
     if first.stop_reason not in ("near", "stalled", "no_accepted_step"):
         return first, None
+    if interrupted():
+        return replace(first, stop_reason="interrupted"), None
     residual, records = first.residual, first.records
     try:
         if first.stop_reason == "no_accepted_step":  # the state is that of a rejected trial

@@ -61,6 +61,9 @@ class Step(Protocol):
     def rejected(self, model: Model) -> Model:
         """The model to try next."""
 
+    def declined(self) -> None:
+        """The proposal is not worth a trial: forget what grew for it."""
+
     def follow_closely(self) -> None:
         """From now on the models are exact, and worth following further."""
 
@@ -92,6 +95,9 @@ class IdealStep:
     def rejected(self, model: Model) -> Model:
         return model.rejected()
 
+    def declined(self) -> None:
+        """See Step; nothing grows."""
+
     def follow_closely(self) -> None:
         """See Step; the ideal step follows any model to its minimum."""
 
@@ -119,6 +125,7 @@ class _NetworkStep:
     def __init__(self, network: Network, theta: np.ndarray, growth: GrowthRule | None) -> None:
         self.network, self.theta, self.growth = network, theta, growth
         self._rounds = 0
+        self._before = network, theta
 
     @property
     def size(self) -> int:
@@ -139,11 +146,18 @@ class _NetworkStep:
         self.theta = proposal.theta
         self._rounds = 0
 
+    def declined(self) -> None:
+        """See Step."""
+        self.network, self.theta = self._before
+        self._rounds = 0
+
     def follow_closely(self) -> None:
         """See Step."""
 
     def _look(self, model: Model) -> tuple[FlowMatrix, Direction, float]:
         """Flow matrix and natural direction at θ, and the ideal decrease ½rᵀK⁻¹r."""
+        if not self._rounds:
+            self._before = self.network, self.theta
         with timed("jacobian"):
             D = self.network.jacobian(self.theta)
         G = FlowMatrix(D, model.inner)

@@ -80,7 +80,7 @@ class AtMinimum:
     def __call__(self, records: Sequence[Record]) -> StopReason | None:
         """See Stopping."""
         gains = [record.gain for record in records if record.iteration > self.start]
-        small = [gain is not None and gain < NEGLIGIBLE for gain in gains[-2:]]
+        small = [gain is not None and gain < self.least_gain for gain in gains[-2:]]
         if small and small[-1] and (small == [True, True] or not records[-1].damped):
             return "minimum"
         return _exhausted(records, self.max_iterations)

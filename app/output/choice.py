@@ -20,7 +20,7 @@ def choice_lines(choice: Choice) -> list[str]:
         )
     lines.append(f"     {choice.reason}")
     lines.append(
-        f"     {choice.freedom:.0f} degrees of freedom, noise {choice.spread:.3g} times what sigma says"
+        f"     {choice.freedom:.0f} degrees of freedom; deviation of the whitened noise {choice.spread:.3g}"
     )
     return lines
 

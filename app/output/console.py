@@ -89,7 +89,8 @@ def closing_lines(summary: dict[str, Any], folder: Path) -> list[str]:
         f"{summary['status']} ({summary['stop_reason']}) after {summary['outer_iterations']} iterations, "
         f"{summary['state_solves']} state solves, {summary['linear_solves']} right-hand sides, "
         f"{summary['wall_seconds']:.1f} s" + ("" if error is None else f"; relative error {error:.4f}"),
-        f"results in {folder}: summary.json, history.csv, fields.pvd, coefficient.png",
+        f"results in {folder}: summary.json, history.csv, fields.pvd, coefficient.png"
+        + (", choice.png" if summary["candidates"] else ""),
     ]
 
 

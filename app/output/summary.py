@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,8 @@ def records_summary(rows: Sequence[Row]) -> dict[str, Any]:
         "regularisation": last.regularisation,
         "regularisation_weight": last.weight,
         "relative_error": rows[-1].relative_error,
-        "alignment": last.alignment,
-        "capture": last.capture,
+        "alignment": _last_known(record.alignment for record in records),
+        "capture": _last_known(record.capture for record in records),
         "parameters": last.parameters,
         "widths": list(last.widths),
         "outer_iterations": last.iteration,
@@ -49,6 +49,11 @@ def records_summary(rows: Sequence[Row]) -> dict[str, Any]:
         "rejected_trials": sum(record.trials for record in records),
         "krylov_vectors": sum(record.vectors for record in records),
     }
+
+
+def _last_known(values: Iterable[float | None]) -> float | None:
+    """The last one that is known: an iteration without an accepted step has none."""
+    return next((value for value in reversed(list(values)) if value is not None), None)
 
 
 def resources(comm: MPI.Comm) -> dict[str, Any]:
