@@ -1,4 +1,4 @@
-"""What cases/quickstart.yaml is to reach, measured on the program as a user runs it."""
+"""What cases/quickstart.yaml is to reach with a given regularisation, as a user runs it."""
 
 import csv
 import json
@@ -23,6 +23,9 @@ PATIENCE = 3600
 
 GIVEN = ("regularisation.m.weight=1", f"regularisation.m.length_scale={10**0.5}")
 """R = ∫|∇m|² + 0.1∫m² with weight 1, smaller than the discrepancy principle would take."""
+
+DISCREPANCY = ("regularisation.m.kind=h1",)
+"""H¹ with the weight by discrepancy."""
 
 NODAL = ("unknowns.m.representation.kind=nodal",)
 RANKS = (1, 2, 3, 8)
@@ -95,29 +98,29 @@ def main(seeds: int, out: Path) -> int:
     """Run everything, print and write the table; 0 if every bar is met."""
     out.mkdir(parents=True, exist_ok=True)
     run(out / "warm-up", "mesh.cells=[8, 8]", "flow.max_iterations=1")  # compiles the forms
-    default = [run(out / f"default-seed-{seed}", f"seed={seed}") for seed in range(seeds)]
+    found = [run(out / f"discrepancy-seed-{seed}", f"seed={seed}", *DISCREPANCY) for seed in range(seeds)]
     given = [run(out / f"given-weight-seed-{seed}", f"seed={seed}", *GIVEN) for seed in range(seeds)]
-    nodal = run(out / "nodal", *NODAL)
+    nodal = run(out / "nodal", *NODAL, *DISCREPANCY)
     nodal_given = run(out / "nodal-given-weight", *NODAL, *GIVEN)
     spread = {
-        ranks: default[0] if ranks == USUAL_RANKS else run(out / f"ranks-{ranks}", ranks=ranks)
+        ranks: found[0] if ranks == USUAL_RANKS else run(out / f"ranks-{ranks}", *DISCREPANCY, ranks=ranks)
         for ranks in RANKS
     }
     bars = [
-        *default_bars(default, nodal),
+        *discrepancy_bars(found, nodal),
         *given_bars(given, nodal_given),
         *nodal_bars(nodal),
         *rank_bars(spread),
-        *cost_bars(default),
+        *cost_bars(found),
     ]
-    runs = [*default, *given, nodal, nodal_given, *(spread[ranks] for ranks in RANKS if ranks != USUAL_RANKS)]
+    runs = [*found, *given, nodal, nodal_given, *(spread[ranks] for ranks in RANKS if ranks != USUAL_RANKS)]
     _write(out, bars, runs)
     return 0 if all(bar.met for bar in bars) else 1
 
 
-def default_bars(runs: Sequence[Run], nodal: Run) -> list[Bar]:
-    """Default settings: H1, weight by discrepancy."""
-    what = f"default settings, {len(runs)} seeds"
+def discrepancy_bars(runs: Sequence[Run], nodal: Run) -> list[Bar]:
+    """H¹, weight by discrepancy."""
+    what = f"H¹, weight by discrepancy, {len(runs)} seeds"
     stops = {run.summary["stop_reason"] for run in runs}
     return [
         Bar(f"{what}: stop", "discrepancy", ", ".join(sorted(stops)), stops == {"discrepancy"}),
