@@ -1,7 +1,8 @@
 """The figures that settled the defaults: `python -m benchmarks defaults`.
 
 The quickstart with two truths (its smooth one and one with sharp edges), two draws of points and noise, two
-seeds, H¹ with the weight by discrepancy, each default changed alone. Every error is divided by that of the nodal unknown on the same data.
+seeds, H¹ with the weight by discrepancy, each default changed alone. Every error is divided by that of the
+nodal unknown on the same data.
 """
 
 import csv

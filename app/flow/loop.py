@@ -17,6 +17,9 @@ from app.parallel import SolveFailed, check_identical, gram
 ACCEPT = 1e-4
 """A trial is accepted if the energy falls by more than this share of the predicted decrease."""
 
+FLOOR_SHARE = 0.01
+"""At least this share of the energy counts as within reach."""
+
 CROWDED = 0.5
 """A capture below this at full width is told to the user."""
 
@@ -64,7 +67,7 @@ def run_flow(
         try:
             point = Point(misfit, residual, energy.derivative(residual), coefficient - reference)
             built = builder.build(energy, coefficient, point)
-            trial, rejected, work = _iterate(energy, built, step, point, reference, stopping.least_gain)
+            trial, rejected, work = _iterate(energy, built, step, point, reference, stopping)
         except SolveFailed as failure:  # of an adjoint or a Riesz problem: nothing to retry
             observer.note(f"the iteration failed: {failure}")
             reason = "error"
@@ -104,7 +107,7 @@ def _iterate(
     step: Step,
     point: Point,
     reference: np.ndarray,
-    least_gain: float,
+    stopping: Stopping,
 ) -> tuple[Trial | None, int, tuple[int, int]]:
     """The accepted trial, rejected trials, inner steps and expansions.
 
@@ -112,11 +115,12 @@ def _iterate(
     """
     model = built.model
     before = point.misfit + _penalty(built.R, model.weight, point.departure)
+    worth = max(before - stopping.floor, FLOOR_SHARE * before)
     rejected = inner = grown = 0
     while True:
-        proposal = step.propose(model, before)
+        proposal = step.propose(model, worth)
         inner, grown = inner + proposal.inner_steps, grown + proposal.expansions
-        if rejected == 0 and not model.damped and proposal.predicted < least_gain * before:
+        if rejected == 0 and not model.damped and proposal.predicted < stopping.least_gain * worth:
             return None, 0, (inner, grown)
         try:
             if not proposal.predicted > 0:
@@ -128,7 +132,7 @@ def _iterate(
         except SolveFailed:
             ratio = -np.inf
         if np.isfinite(ratio) and ratio > ACCEPT:
-            gain = (before - after) / before
+            gain = (before - after) / worth
             return Trial(proposal, model, residual, after, misfit, ratio, gain), rejected, (inner, grown)
         rejected += 1
         if rejected >= step.patience:

@@ -47,7 +47,7 @@ class Record:
     expansions: int = 0
     """Times that the network grew in the iteration."""
     gain: float | None = None
-    """Share of the energy that the iteration took off it, with the iteration's R and w."""
+    """Share of the energy within reach that the iteration took off it, with the iteration's R and w."""
     damped: bool = False
     """Whether rejected trials held the step back."""
 

@@ -71,7 +71,7 @@ def run_two_stages(
         reference,
         ExactBuilder(choice.R, choice.weight, look),
         step,
-        AtMinimum(records[-1].iteration, max_iterations),
+        AtMinimum(records[-1].iteration, max_iterations, look.floor),
         observer,
         interrupted,
         records,

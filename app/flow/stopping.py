@@ -29,6 +29,10 @@ class Stopping(Protocol):
         """A step that promises less than this share of the energy is not worth a trial: the minimum is
         reached."""
 
+    @property
+    def floor(self) -> float:
+        """What of the energy no step can take; shares of the energy are shares of the rest."""
+
     def __call__(self, records: Sequence[Record]) -> StopReason | None:
         """Why the flow stops after these records, if it does."""
 
@@ -40,6 +44,7 @@ class AtTarget:
     target: float | None
     max_iterations: int
     least_gain: float = 0.0
+    floor: float = 0.0
 
     def __call__(self, records: Sequence[Record]) -> StopReason | None:
         """See Stopping."""
@@ -55,6 +60,7 @@ class NearTarget:
     target: float | None
     max_iterations: int
     least_gain: float = 0.0
+    floor: float = 0.0
 
     def __call__(self, records: Sequence[Record]) -> StopReason | None:
         """See Stopping."""
@@ -75,6 +81,7 @@ class AtMinimum:
 
     start: int
     max_iterations: int
+    floor: float = 0.0
     least_gain: float = NEGLIGIBLE
 
     def __call__(self, records: Sequence[Record]) -> StopReason | None:
