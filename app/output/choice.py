@@ -1,11 +1,17 @@
 """How the regularisation was chosen: lines for the console, a part of the summary, a picture."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from app.flow import Choice
+
+SHOWN = 2.0
+"""Scores up to this multiple of the chosen one are drawn."""
+
+COLOURS = ("Greys", "Blues", "Greens", "Reds", "Purples")
 
 
 def choice_lines(choice: Choice) -> list[str]:
@@ -51,12 +57,13 @@ def draw_choice(path: Path, choice: Choice) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure: Any = Figure(figsize=(8.4, 5.2), dpi=130, layout="constrained")
+    figure: Any = Figure(figsize=(10.4, 5.2), dpi=130, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    for score in choice.scores:
+    shades = _shades([score.contender.kind for score in choice.scores])
+    for score, shade in zip(choice.scores, shades, strict=True):
         values = score.judged
-        shown = np.isfinite(values) & (values < 10 * choice.score.score)
+        shown = np.isfinite(values) & (values < SHOWN * choice.score.score)
         chosen = score is choice.score
         (line,) = axes.plot(
             score.weights[shown] / score.weight,
@@ -64,12 +71,24 @@ def draw_choice(path: Path, choice: Choice) -> None:
             "--" if score.by_folds else "-",
             label=str(score.contender) + (" (folds)" if score.by_folds else ""),
             linewidth=2.5 if chosen else 1.2,
+            color=shade,
         )
         axes.plot(1.0, score.score, "*" if chosen else "o", color=line.get_color(), ms=14 if chosen else 5)
     axes.set_xscale("log")
-    axes.set_yscale("log")
     axes.set_xlabel("weight, relative to the best one of the same R")
     axes.set_ylabel("mean square of what is predicted of readings left out")
     axes.set_title(f"chosen: {choice.contender}, weight {choice.weight:.3g}")
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.savefig(str(path))
+
+
+def _shades(kinds: list[str]) -> list[Any]:
+    """A colour for each of the kinds, shades of it where one comes more than once."""
+    import matplotlib
+
+    maps = dict(zip(dict.fromkeys(kinds), itertools.cycle(COLOURS)))
+    colours = []
+    for i, kind in enumerate(kinds):
+        rank = (kinds[:i].count(kind) + 1) / kinds.count(kind)
+        colours.append(matplotlib.colormaps[maps[kind]](0.35 + 0.5 * rank))
+    return colours
