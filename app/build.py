@@ -41,6 +41,8 @@ class Setup:
     coefficient: fem.CoefficientSpace
     forward: fem.ForwardModel
     data: PointData
+    sigma: np.ndarray
+    """Standard deviations of the readings, or what stands in for them until a factor is found."""
     energy: InverseProblem
     target: float | None
     """½τ²n, None while the noise is unknown."""
@@ -96,7 +98,7 @@ def prepare(comm: MPI.Comm, case: Case) -> Setup:
             forward.observe_with(fem.point_matrix(domain, forward.space, data.points))
         except fem.PointOutside as outside:
             raise DataError([_outside(case, domain.dimension, outside)]) from None
-    sigma = _assumed_sigma(case, data) if data.sigma is None else data.sigma
+    sigma = on_root(comm, lambda: _assumed_sigma(case, data)) if data.sigma is None else data.sigma
     energy = InverseProblem(forward, data.values, sigma)
     target = 0.5 * case.flow.discrepancy**2 * len(data.values) if known else None
     try:
@@ -110,7 +112,7 @@ def prepare(comm: MPI.Comm, case: Case) -> Setup:
         files = ", ".join(str(case.resolve(o.file)) for o in case.observations.values())
         raise DataError([f"{files}: found readings so large against their sigma that the misfit overflows"])
     return Setup(
-        case, name, domain, coefficient, forward, data, energy, target, reference, step, start, error
+        case, name, domain, coefficient, forward, data, sigma, energy, target, reference, step, start, error
     )
 
 
@@ -296,7 +298,7 @@ def _contender(
     length = fem.effective_length(setup.domain.diagonal, given, share or make.share)
     with timed("assembly"):
         if make is fem.EdgePreserving:
-            edges = edge_share or chosen.edge_share
+            edges = edge_share or chosen.edge_share or fem.EDGE_SHARE
             return flow.Contender(
                 kind, length, make(setup.coefficient, length, solver, edges), edge_share=edges
             )
@@ -386,7 +388,7 @@ def _noise(setup: Setup, choice: flow.Choice | None, misfit: float) -> dict[str,
     if sigma is None:
         if choice is None:
             return {"noise_level": None, "chi2": None}
-        sigma, factor = _assumed_sigma(setup.case, setup.data), choice.spread
+        sigma, factor = setup.sigma, choice.spread
     level = factor * float(np.sqrt(np.mean(sigma**2)))
     chi2 = 2.0 * misfit / len(sigma) / factor**2 if factor > 0 else None
     return {"noise_level": level, "chi2": chi2}
@@ -413,6 +415,7 @@ def _write(setup: Setup, outcome: flow.Outcome, final: Final, folder: Path) -> s
         fields |= {name: space.function(panels[name], name) for name in ("truth", "error")}
     finest = max(space.space, forward.space, key=lambda s: s.element.basix_element.degree)
     output.write_fields(folder / "fields.pvd", finest, fields)
-    if final.choice is not None and space.comm.rank == 0:
-        output.draw_choice(folder / "choice.png", final.choice)
-    return output.draw_fields(folder / "coefficient.png", space.space, panels, setup.data.points)
+    failure = None
+    if final.choice is not None:
+        failure = output.draw_choice(space.comm, folder / "choice.png", final.choice)
+    return output.draw_fields(folder / "coefficient.png", space.space, panels, setup.data.points) or failure

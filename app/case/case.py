@@ -50,7 +50,7 @@ class Case(Section):
         if not isinstance(value, dict):
             return value
         flow = info.data.get("flow", Flow())
-        usual = {} if flow.inner_product == "gauss_newton" else {"kind": "h1"}
+        usual = {} if _has_choice(flow) else {"kind": "h1"}
         given = {name: usual if part == {} else part for name, part in value.items()}
         return {**{name: usual for name in info.data.get("unknowns", {})}, **given}
 
@@ -64,10 +64,11 @@ class Case(Section):
             if name not in unknowns:
                 expected = f"an unknown of this case: {', '.join(unknowns)}"
                 raise refuse(f"the name {name!r}", expected + nearest(name, unknowns), key=name)
-            product = info.data.get("flow", Flow()).inner_product
-            if value[name].weight == "cross_validation" and product != "gauss_newton":
-                found = f"cross_validation with inner_product {product}"
-                raise refuse(found, "inner_product gauss_newton, or another weight", key=name)
+            flow = info.data.get("flow", Flow())
+            if value[name].weight == "cross_validation" and not _has_choice(flow):
+                found = f"cross_validation with inner_product {flow.inner_product} and step {flow.step}"
+                expected = "inner_product gauss_newton and step retracted, or another weight"
+                raise refuse(found, expected, key=name)
         return value
 
     @property
@@ -89,6 +90,11 @@ class Case(Section):
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Case) and self.effective() == other.effective()
+
+
+def _has_choice(flow: Flow) -> bool:
+    """Whether the flow can follow the model that a choice of the regularisation leads to."""
+    return flow.inner_product == "gauss_newton" and flow.step == "retracted"
 
 
 def check_dimension(case: Case, dimension: int) -> None:

@@ -15,9 +15,6 @@ LengthScale = Annotated[
 ]
 
 
-EDGE_SHARE = 0.3
-
-
 class PointObservations(Section):
     """Readings of the state at points."""
 
@@ -37,8 +34,8 @@ Observations = PointObservations
 class Regularisation(Section):
     """The inner product R of an unknown, and its weight.
 
-    Nothing said, both are chosen from the data. A kind alone goes with the weight by discrepancy, a number or
-    discrepancy alone with h1.
+    Nothing said, both are chosen from the data. A kind alone goes with the weight by discrepancy; a weight or
+    a length alone with h1.
     """
 
     kind: Literal["auto", "h1", "edge_preserving", "bilaplacian", "trilaplacian"]
@@ -50,8 +47,9 @@ class Regularisation(Section):
     length_scale: LengthScale | None = None
     """The length in R, in the mesh's unit; without it twice the diagonal of the mesh's bounding box, for
     bilaplacian and trilaplacian a fifth of it."""
-    edge_share: Positive = EDGE_SHARE
-    """Of edge_preserving: gradients above this share of their root mean square count as edges."""
+    edge_share: Positive | None = None
+    """Of edge_preserving: gradients above this share of their root mean square count as edges, 0.3 unless
+    given."""
 
     @model_validator(mode="before")
     @classmethod
@@ -59,7 +57,9 @@ class Regularisation(Section):
         if not isinstance(value, dict):
             return value
         chosen = value.get("weight", "cross_validation") == "cross_validation"
-        kind = value.get("kind", "auto" if chosen else "h1")
+        described = value.get("length_scale") is not None or value.get("edge_share") is not None
+        usual = "edge_preserving" if value.get("edge_share") is not None else "h1"
+        kind = value.get("kind", "auto" if chosen and not described else usual)
         weight = value.get("weight", "cross_validation" if kind == "auto" else "discrepancy")
         return {**value, "kind": kind, "weight": weight}
 
@@ -69,8 +69,8 @@ class Regularisation(Section):
             raise refuse(f"auto with the weight {self.weight}", "the weight cross_validation", key="weight")
         if self.kind == "auto" and self.length_scale is not None:
             raise refuse("auto with a length_scale", "none: auto chooses it", key="length_scale")
-        if self.kind == "auto" and "edge_share" in self.model_fields_set and self.edge_share != EDGE_SHARE:
-            raise refuse("auto with an edge_share", "none: auto chooses it", key="edge_share")
+        if self.kind != "edge_preserving" and self.edge_share is not None:
+            raise refuse(f"{self.kind} with an edge_share", "one with edge_preserving only", key="edge_share")
         if self.kind in ("bilaplacian", "trilaplacian") and self.length_scale == float("inf"):
             raise refuse(f"{self.kind} with length inf", "a finite length", key="length_scale")
         return self

@@ -6,6 +6,7 @@ import app.wheel  # noqa: F401
 from app.fem.equations import EQUATIONS, PHYSICAL, BoundaryCondition, Diffusion, Equation
 from app.fem.forward import Counts, ForwardModel
 from app.fem.inner_products import (
+    EDGE_SHARE,
     EDGE_SHARES,
     INNER_PRODUCTS,
     LENGTH_SHARES,
@@ -19,6 +20,7 @@ from app.fem.observations import PointOutside, point_matrix
 from app.fem.spaces import CoefficientSpace, Field, RelativeError
 
 __all__ = [
+    "EDGE_SHARE",
     "EDGE_SHARES",
     "EQUATIONS",
     "INNER_PRODUCTS",

@@ -145,10 +145,6 @@ class ExactBuilder:
     def learn(self, ratio: float, model: Model) -> None:
         """A good ratio lessens the damping; a poor one, or a steep rise of it, says that J is out of date."""
         assert isinstance(model, ExactModel)
-        import os
-
-        if os.environ.get("DBG"):
-            print("   ratio", round(ratio, 3), "damping/w", model.damping / self._weight)
         if ratio < STALE or model.damping >= STEEP * max(self._damping, self._weight):
             self._stale = True
         lessened = model.damping * (LESSEN if ratio > GOOD else 1.0)

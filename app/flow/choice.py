@@ -16,8 +16,7 @@ from app.flow.smoother import Smoother, interior_minimum
 from app.parallel import gram, timed
 
 FOLDS, FEWEST = 5, 2
-"""Folds, and the fewest readings in each; with fewer R that depend on m are not considered beside fixed
-ones."""
+"""Folds, and the fewest readings in each: with fewer no R that depends on m is considered."""
 
 LAGS = 4
 """Times that an R which depends on m is built from the solution with the one before."""
@@ -152,7 +151,9 @@ class _Study:
         inverse = R.riesz(look.rows)
         S = gram(R.comm, look.rows, inverse)
         smoother = Smoother(S, look.directions, look.data)
-        U = smoother.vectors[:, smoother.values > UNSEEN * smoother.best_weight()]
+        seen = smoother.values > UNSEEN * smoother.best_weight()
+        seen[-1] = True
+        U = smoother.vectors[:, seen]
         self._look, self._inverse, self._S = look.compressed(U), inverse @ U, U.T @ S @ U
         self._readings = np.arange(len(look.data))
         self._folded: dict[int, np.ndarray] = {}

@@ -76,6 +76,7 @@ def run_flow(
             reason = "minimum" if rejected == 0 else "no_accepted_step"
             if reason == "minimum":
                 step.declined()
+                work = (work[0], 0)
             penalty = _penalty(built.R, built.model.weight, point.departure)
             record = _in_vain(records[-1], built, step, rejected, work, penalty)
             records.append(record)

@@ -1,5 +1,4 @@
-"""Two stages: near the target with the first regularisation, then to the minimum with the one the data
-choose."""
+"""Two stages: near the target with one regularisation, to the minimum with the one that the data choose."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -60,20 +59,13 @@ def run_two_stages(
         R = contest.start.regularisation.at(reference)
         look = take_look(energy, R, residual, first.coefficient - reference, contest.rng)
         choice = choose(look, contest.start, contest.contenders, reference, contest.rng)
+        exact = ExactBuilder(choice.R, choice.weight, look)
     except SolveFailed as failure:
         observer.note(f"the look at all readings failed: {failure}")
-        return Outcome("error", first.coefficient, first.parameters, residual, records), None
+        return replace(first, stop_reason="error", residual=residual), None
+    stopping = AtMinimum(records[-1].iteration, max_iterations, floor=look.floor)
+    del look  # as large as all readings times the mesh
     observer.chosen(choice)
     step.follow_closely()
-    second = run_flow(
-        energy,
-        residual,
-        reference,
-        ExactBuilder(choice.R, choice.weight, look),
-        step,
-        AtMinimum(records[-1].iteration, max_iterations, look.floor),
-        observer,
-        interrupted,
-        records,
-    )
+    second = run_flow(energy, residual, reference, exact, step, stopping, observer, interrupted, records)
     return second, choice

@@ -55,7 +55,7 @@ class Step(Protocol):
 
     def values(self) -> np.ndarray: ...
     def propose(self, model: Model, energy: float) -> Proposal:
-        """A trial from θ for a model; `energy` is the energy at θ."""
+        """A trial from θ for a model; `energy` is what of the energy at θ is within reach."""
 
     def accepted(self, proposal: Proposal) -> None: ...
     def rejected(self, model: Model) -> Model:
@@ -203,7 +203,7 @@ class RetractedStep(_NetworkStep):
 
     def follow_closely(self) -> None:
         """See Step."""
-        self._gain = FINE_GAIN
+        self._gain, self._rounds = FINE_GAIN, 0
         if self.growth is not None:
             self.growth = replace(self.growth, capture=max(self.growth.capture, FINE_CAPTURE))
 
@@ -212,7 +212,7 @@ class RetractedStep(_NetworkStep):
         rounds = self._rounds
         G, direction, ideal = self._look(model)
         fit = retract(start_fit(self.network, self.theta, self.values(), model), model, G, self._gain)
-        del G  # as large as the Jacobian, twice
+        del G  # as large as the Jacobian
         while (grown := self._grow(None, fit, model, ideal, energy)) is not None:
             before = fit.q
             fit = retract(grown, model, gain=self._gain)

@@ -26,8 +26,7 @@ class Stopping(Protocol):
 
     @property
     def least_gain(self) -> float:
-        """A step that promises less than this share of the energy is not worth a trial: the minimum is
-        reached."""
+        """A step that promises less than this share of the energy is not worth a trial."""
 
     @property
     def floor(self) -> float:
@@ -69,7 +68,8 @@ class NearTarget:
             near = last.misfit <= NEAR * self.target
         else:
             near = len(records) > 1 and last.misfit > (1 - LITTLE) * records[-2].misfit
-        return "near" if near else _stalled(records) or _exhausted(records, self.max_iterations)
+        exhausted = _exhausted(records, self.max_iterations)
+        return exhausted or ("near" if near else _stalled(records))
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ class AtMinimum:
 
     start: int
     max_iterations: int
-    floor: float = 0.0
     least_gain: float = NEGLIGIBLE
+    floor: float = 0.0
 
     def __call__(self, records: Sequence[Record]) -> StopReason | None:
         """See Stopping."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mpi4py import MPI
 
 from app.flow import Choice
 
@@ -52,8 +53,21 @@ def choice_summary(choice: Choice | None) -> dict[str, Any]:
     }
 
 
-def draw_choice(path: Path, choice: Choice) -> None:
-    """Score against weight, one line an R, the best of each and the chosen one marked; on one rank."""
+def draw_choice(comm: MPI.Comm, path: Path, choice: Choice) -> str | None:
+    """Score against weight, one line an R, the best weights marked; collective, rank 0 draws.
+
+    Returns, on all ranks, why there is no picture, None if there is one.
+    """
+    failure = None
+    if comm.rank == 0:
+        try:
+            _draw(path, choice)
+        except Exception as error:
+            failure = f"no picture of the choice was drawn: {error}"
+    return comm.bcast(failure, root=0)
+
+
+def _draw(path: Path, choice: Choice) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

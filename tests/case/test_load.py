@@ -159,14 +159,30 @@ def test_an_explicit_metric_falls_back_to_h1_by_discrepancy(case_file: Path, pro
     for asked in ("kind=auto", "weight=cross_validation"):
         (problem,) = problems(case_file, metric, f"regularisation.m.{asked}")
         assert "regularisation.m" in problem
-        assert f"found cross_validation with inner_product {product}, expected" in problem
+        assert f"found cross_validation with inner_product {product} and step retracted, expected" in problem
+
+
+def test_a_length_alone_goes_with_h1_and_an_edge_share_with_edges(case_file: Path) -> None:
+    """What describes an R is no wish to have one chosen."""
+    for key, kind in (("length_scale", "h1"), ("edge_share", "edge_preserving")):
+        given = load_case(case_file, [f"regularisation.m.{key}=0.2"]).regularisation["m"]
+        assert (given.kind, given.weight) == (kind, "discrepancy")
+
+
+def test_the_plain_step_falls_back_to_h1_by_discrepancy(case_file: Path) -> None:
+    """It cannot follow the exact model of a choice."""
+    given = load_case(case_file, ["flow.step=plain"]).regularisation["m"]
+    assert (given.kind, given.weight) == ("h1", "discrepancy")
+    (problem,) = problems(case_file, "flow.step=plain", "regularisation.m.kind=auto")
+    assert "and step plain, expected" in problem
 
 
 REFUSED = {
     "{kind: auto, weight: 0.5}": ("weight", "auto with the weight 0.5"),
     "{kind: auto, weight: discrepancy}": ("weight", "auto with the weight discrepancy"),
     "{kind: auto, length_scale: 0.1}": ("length_scale", "auto with a length_scale"),
-    "{length_scale: 0.1}": ("length_scale", "auto with a length_scale"),
+    "{kind: auto, edge_share: 0.1}": ("edge_share", "auto with an edge_share"),
+    "{kind: h1, edge_share: 0.1}": ("edge_share", "h1 with an edge_share"),
     "{kind: bilaplacian, length_scale: inf}": ("length_scale", "bilaplacian with length inf"),
 }
 """Regularisations that contradict themselves: key at fault, found."""

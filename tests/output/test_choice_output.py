@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from choices import WEIGHTS, choice
+from mpi4py import MPI
 
 from app.output import choice_summary, draw_choice
 from app.output.choice import choice_lines
@@ -69,7 +70,7 @@ def test_picture_shows_something(tmp_path: Path, chosen: int) -> None:
     from matplotlib.image import imread
 
     path = tmp_path / "choice.png"
-    draw_choice(path, choice(chosen))
+    draw_choice(MPI.COMM_SELF, path, choice(chosen))
     assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     pixels = imread(path)[..., :3]
     assert pixels.shape[0] >= 300 and pixels.shape[1] >= 600
@@ -82,5 +83,5 @@ def test_picture_survives_scores_that_are_not_finite(tmp_path: Path) -> None:
     """What cannot be drawn is left out."""
     made = choice()
     made.scores[0].left_out[:2] = np.nan, np.inf
-    draw_choice(tmp_path / "choice.png", made)
+    draw_choice(MPI.COMM_SELF, tmp_path / "choice.png", made)
     assert (tmp_path / "choice.png").stat().st_size > 1000
