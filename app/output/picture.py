@@ -16,6 +16,9 @@ from mpi4py import MPI
 PANEL = 4.2
 """Side of a panel in inches."""
 
+MOST_POINTS = 1000
+"""More measurement points than this would hide the field and are not drawn."""
+
 
 @dataclass(frozen=True)
 class Drawing:
@@ -88,7 +91,8 @@ def _draw_plane(path: Path, drawing: Drawing, points: np.ndarray) -> None:
         axes.set_title(name)
         axes.set_aspect("equal")
         axes.set_axis_off()
-    panels[0].scatter(points[:, 0], points[:, 1], s=3, c="white", alpha=0.7, linewidths=0)
+    if len(points) <= MOST_POINTS:
+        panels[0].scatter(points[:, 0], points[:, 1], s=3, c="white", alpha=0.7, linewidths=0)
     figure.savefig(str(path), bbox_inches="tight", pad_inches=0.05)
 
 
