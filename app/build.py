@@ -273,7 +273,9 @@ def _step(case: Case, space: fem.CoefficientSpace, name: str, reference: np.ndar
             nodes = unknowns.Nodes.of(space.coordinates, box, reference, transform)
         except ValueError as error:
             raise CaseError([f"{case.where('unknowns', name, 'reference')}: {error}"]) from None
-    network = unknowns.Network(chosen.hidden, nodes, chosen.activation, transform, chosen.max_width)
+    network = unknowns.Network(
+        chosen.hidden, nodes, chosen.activation, transform, chosen.max_width, chosen.features
+    )
     growth = None
     rule = case.expansion
     if rule.strategy != "none":

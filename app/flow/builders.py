@@ -1,6 +1,6 @@
 """Which quadratic model an iteration uses: the Gauss–Newton model of the energy, or an explicit metric."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -121,7 +121,8 @@ class MetricBuilder:
 class ExactBuilder:
     """K = wR + JᵀJ with the J of a look, for a chosen R and w; two right-hand sides an iteration.
 
-    Where true and predicted decrease disagree J is taken anew, along the directions of the data that matter.
+    Where true and predicted decrease disagree, or the model promises more than all of the energy, J is taken
+    anew, along the directions of the data that matter.
     """
 
     def __init__(self, R: InnerProduct, weight: float, look: Look) -> None:
@@ -129,18 +130,24 @@ class ExactBuilder:
         with timed("krylov"):
             self._factors = exact_factors(R, weight, look.rows)
         self._directions = look.directions @ self._factors.combinations
-        self._stale = False
+        self._old = self._stale = False
         self._damping = 0.0
 
     def build(self, energy: LeastSquares, coefficient: np.ndarray, point: Point) -> Built:
         """See ModelBuilder."""
         R, weight = self._R, self._weight
         with timed("krylov"):
+            pull = weight * R.apply(point.departure)
+            derivative = point.derivative + pull
+            model = ExactModel(R, weight, self._factors, derivative, self._damping)
+            if self._old and not self._stale:
+                promised = 0.5 * float(gram(R.comm, derivative, model.inner.riesz(derivative)))
+                self._stale = promised > point.misfit + 0.5 * float(gram(R.comm, point.departure, pull))
             if self._stale:
                 self._factors = exact_factors(R, weight, energy.adjoint(self._directions))
-                self._stale = False
-            derivative = point.derivative + weight * R.apply(point.departure)
-        return Built(ExactModel(R, weight, self._factors, derivative, self._damping), R)
+                model = replace(model, factors=self._factors)
+            self._old, self._stale = True, False
+        return Built(model, R)
 
     def learn(self, ratio: float, model: Model) -> None:
         """A good ratio lessens the damping; a poor one, or a steep rise of it, says that J is out of date."""

@@ -17,9 +17,6 @@ from app.parallel import SolveFailed, check_identical, gram
 ACCEPT = 1e-4
 """A trial is accepted if the energy falls by more than this share of the predicted decrease."""
 
-FLOOR_SHARE = 0.01
-"""At least this share of the energy counts as within reach."""
-
 CROWDED = 0.5
 """A capture below this at full width is told to the user."""
 
@@ -35,7 +32,7 @@ class Trial:
     misfit: float
     ratio: float
     gain: float
-    """Share of the energy that it takes."""
+    """Decrease of the energy as a share of the stopping rule's scale."""
 
 
 def run_flow(
@@ -116,12 +113,12 @@ def _iterate(
     """
     model = built.model
     before = point.misfit + _penalty(built.R, model.weight, point.departure)
-    worth = max(before - stopping.floor, FLOOR_SHARE * before)
+    scale = stopping.scale(before)
     rejected = inner = grown = 0
     while True:
-        proposal = step.propose(model, worth)
+        proposal = step.propose(model, scale)
         inner, grown = inner + proposal.inner_steps, grown + proposal.expansions
-        if rejected == 0 and not model.damped and proposal.predicted < stopping.least_gain * worth:
+        if rejected == 0 and not model.damped and proposal.predicted < stopping.least_gain * scale:
             return None, 0, (inner, grown)
         try:
             if not proposal.predicted > 0:
@@ -133,7 +130,7 @@ def _iterate(
         except SolveFailed:
             ratio = -np.inf
         if np.isfinite(ratio) and ratio > ACCEPT:
-            gain = (before - after) / worth
+            gain = (before - after) / scale
             return Trial(proposal, model, residual, after, misfit, ratio, gain), rejected, (inner, grown)
         rejected += 1
         if rejected >= step.patience:

@@ -1,5 +1,6 @@
 """The flow matrix G = DᵀKD: function-space gradients to parameter updates."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -65,10 +66,15 @@ class FlowMatrix:
         values, vectors = self._kept
         return vectors @ ((vectors.T @ right).T / values).T
 
-    def damped_solve(self, right: np.ndarray, damping: float) -> np.ndarray:
-        """(G + damping I)⁻¹ right by Cholesky; raises numpy.linalg.LinAlgError if that fails."""
+    def damped(self, damping: float) -> Callable[[np.ndarray], np.ndarray]:
+        """right ↦ (G + damping I)⁻¹ right by Cholesky; raises numpy.linalg.LinAlgError if that fails."""
         shifted = self._G + damping * np.eye(self.size)
-        return linalg.cho_solve(linalg.cho_factor(shifted, overwrite_a=True), right)
+        factor = linalg.cho_factor(shifted, overwrite_a=True)
+        return lambda right: linalg.cho_solve(factor, right)
+
+    def damped_solve(self, right: np.ndarray, damping: float) -> np.ndarray:
+        """(G + damping I)⁻¹ right; raises numpy.linalg.LinAlgError as `damped` does."""
+        return self.damped(damping)(right)
 
     def solve(self, derivative: np.ndarray, gradient: np.ndarray) -> Direction:
         """The natural direction for a derivative r whose gradient K⁻¹r is known (for the alignment)."""

@@ -47,7 +47,7 @@ class Record:
     expansions: int = 0
     """Times that the network grew in the iteration."""
     gain: float | None = None
-    """Share of the energy within reach that the iteration took off it, with the iteration's R and w."""
+    """Decrease of the energy, with the iteration's R and w, as a share of the stopping rule's scale."""
     damped: bool = False
     """Whether rejected trials held the step back."""
 

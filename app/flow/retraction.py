@@ -1,5 +1,6 @@
 """Retraction: the parameters whose coefficient follows the model's step, without any PDE solve."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,14 +10,30 @@ from app.flow.models import Model
 from app.flow.protocols import Network
 from app.parallel import gram, timed
 
-GAIN = 0.01
-"""An inner step that gains less than this share of the decrease so far is the last."""
-
-FINE_GAIN = 1e-3
-"""The same where the model is exact."""
-
-MAX_STEPS = 20
 MAX_REJECTED = 12
+
+PROBE, LARGEST_BEND = 0.1, 0.75
+"""Length along a step at which the path's curvature is probed, and the largest ratio of twice the correction
+to the step, in parameters, that is believed (Transtrum and Sethna 2012)."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far a model is followed."""
+
+    gain: float
+    """An inner step that gains less than this share of the decrease so far is the last."""
+    steps: int
+    """Inner steps that are accepted at most."""
+    least: float = 0.0
+    """A step that gains less than this is the last, too."""
+
+
+COARSE = Limits(0.01, 20)
+"""For a model that holds near m_k only."""
+
+FINE = Limits(1e-3, 100)
+"""For an exact one."""
 
 
 @dataclass(frozen=True)
@@ -44,17 +61,17 @@ def start_fit(network: Network, theta: np.ndarray, values: np.ndarray, model: Mo
     return Fit(network, theta, values, np.zeros_like(values), model.derivative, 0.0)
 
 
-def retract(fit: Fit, model: Model, G: FlowMatrix | None = None, gain: float = GAIN) -> Fit:
-    """Levenberg–Marquardt from a fit until a step gains less than `gain` of the decrease so far.
+def retract(fit: Fit, model: Model, G: FlowMatrix | None = None, limits: Limits = COARSE) -> Fit:
+    """Levenberg–Marquardt with geodesic acceleration from a fit, within limits.
 
-    D is new at each accepted step, of which there are at most MAX_STEPS; `G` is the flow matrix at the fit,
-    if it is known already. A step solves (DᵀKD + μI) s = −Dᵀ(r + Kδ) by Cholesky; μ follows the ratio of true
-    to predicted decrease of q (Nielsen 1999).
+    D is new at each accepted step; `G` is the flow matrix at the fit, if it is known already. A step solves
+    (DᵀKD + μI) s = −Dᵀ(r + Kδ) by Cholesky and is bent by its correction of second order; μ follows the
+    ratio of true to predicted decrease of q (Nielsen 1999).
     """
     start = fit.values - fit.delta
     share, growth = (1e-3 if fit.damping is None else fit.damping), 2.0
     D = None
-    for _ in range(MAX_STEPS):
+    for _ in range(limits.steps):
         if G is None:
             with timed("jacobian"):
                 D = fit.network.jacobian(fit.theta, D)
@@ -71,10 +88,10 @@ def retract(fit: Fit, model: Model, G: FlowMatrix | None = None, gain: float = G
             if trial is None:
                 return replace(fit, inner_steps=fit.inner_steps + rejected, damping=None)
             growth = 2.0
-            share = max(share * max(1 / 3, 1 - (2 * ratio - 1) ** 3), 1e-14)
+            share = max(share * max(1 / 3, 1 - (2 * min(ratio, 1.0) - 1) ** 3), 1e-14)
             G, gained = None, fit.q - trial.q
             fit = replace(trial, inner_steps=fit.inner_steps + rejected + 1, damping=share)
-            if gained < gain * -fit.q:
+            if gained < max(limits.gain * -fit.q, limits.least):
                 return fit
     return fit
 
@@ -83,11 +100,12 @@ def _attempt(
     fit: Fit, model: Model, G: FlowMatrix, slope: np.ndarray, mu: float, start: np.ndarray
 ) -> tuple[Fit | None, float]:
     try:
-        step = -G.damped_solve(slope, mu)
+        solve = G.damped(mu)
     except np.linalg.LinAlgError:
         return None, 0.0
+    step = -solve(slope)
     predicted = -float(slope @ step + 0.5 * step @ (G @ step))
-    theta = fit.theta + step
+    theta = fit.theta + step + _bend(fit, model, G, solve, step)
     values = fit.network.values(theta)
     delta = values - start
     q, dual = quadratic(model, delta)
@@ -95,6 +113,21 @@ def _attempt(
     if not (np.isfinite(q) and ratio > 1e-4):
         return None, 0.0
     return Fit(fit.network, theta, values, delta, dual, q), ratio
+
+
+def _bend(
+    fit: Fit, model: Model, G: FlowMatrix, solve: Callable[[np.ndarray], np.ndarray], step: np.ndarray
+) -> np.ndarray:
+    """Second-order correction of a step: −½ (G + μI)⁻¹ DᵀK m″ with m″ the second derivative of m along it.
+
+    Levenberg–Marquardt follows a straight line in parameters, this one the geodesic of the same start
+    (Transtrum and Sethna 2012); zero where the correction is too large to be believed.
+    """
+    probed = fit.network.values(fit.theta + PROBE * step) - fit.values
+    second = (2.0 / PROBE) * (probed / PROBE - G.jacobian @ step)
+    bend = -0.5 * solve(G.pull_back(model.inner.apply(second)))
+    believed = np.isfinite(bend).all() and 2.0 * np.linalg.norm(bend) <= LARGEST_BEND * np.linalg.norm(step)
+    return bend if believed else np.zeros_like(step)
 
 
 def quadratic(model: Model, delta: np.ndarray) -> tuple[float, np.ndarray]:

@@ -63,7 +63,8 @@ def run_two_stages(
     except SolveFailed as failure:
         observer.note(f"the look at all readings failed: {failure}")
         return replace(first, stop_reason="error", residual=residual), None
-    stopping = AtMinimum(records[-1].iteration, max_iterations, floor=look.floor)
+    noise = 0.5 * choice.freedom * choice.spread**2
+    stopping = AtMinimum(records[-1].iteration, max_iterations, noise)
     del look  # as large as all readings times the mesh
     observer.chosen(choice)
     step.follow_closely()

@@ -17,8 +17,11 @@ NEAR = 2.0
 LITTLE = 1 / 3
 """Where there is no target, an iteration that takes less than this share off the misfit has come near it."""
 
-NEGLIGIBLE = 0.01
-"""An energy that falls by less than this share is at its minimum."""
+NEGLIGIBLE = 0.1
+"""An energy that falls by less than this share of what noise accounts for is at its minimum."""
+
+FLOOR_SHARE = 1e-3
+"""At least this share of the energy counts as what noise accounts for."""
 
 
 class Stopping(Protocol):
@@ -26,11 +29,10 @@ class Stopping(Protocol):
 
     @property
     def least_gain(self) -> float:
-        """A step that promises less than this share of the energy is not worth a trial."""
+        """A step that promises less than this share of the scale is not worth a trial."""
 
-    @property
-    def floor(self) -> float:
-        """What of the energy no step can take; shares of the energy are shares of the rest."""
+    def scale(self, energy: float) -> float:
+        """What decreases of this energy are measured by."""
 
     def __call__(self, records: Sequence[Record]) -> StopReason | None:
         """Why the flow stops after these records, if it does."""
@@ -43,7 +45,10 @@ class AtTarget:
     target: float | None
     max_iterations: int
     least_gain: float = 0.0
-    floor: float = 0.0
+
+    def scale(self, energy: float) -> float:
+        """See Stopping."""
+        return energy
 
     def __call__(self, records: Sequence[Record]) -> StopReason | None:
         """See Stopping."""
@@ -59,7 +64,10 @@ class NearTarget:
     target: float | None
     max_iterations: int
     least_gain: float = 0.0
-    floor: float = 0.0
+
+    def scale(self, energy: float) -> float:
+        """See Stopping."""
+        return energy
 
     def __call__(self, records: Sequence[Record]) -> StopReason | None:
         """See Stopping."""
@@ -74,15 +82,23 @@ class NearTarget:
 
 @dataclass(frozen=True)
 class AtMinimum:
-    """`minimum` when an iteration after the one numbered `start` lowers the energy by a negligible share.
+    """`minimum` when an iteration after the one numbered `start` lowers the energy by a negligible amount.
 
-    Of iterations that earlier rejections hold back it takes two running.
+    The scale is ½·(degrees of freedom) in units of the noise's variance: as much of the energy, in
+    expectation, is due to noise in those directions of the coefficient that the data determine, and moves
+    that change the energy by a small part of it are far within what the noise leaves open. Of iterations
+    that earlier rejections hold back it takes two running.
     """
 
     start: int
     max_iterations: int
+    noise: float
+    """½·(degrees of freedom)·(variance of the whitened noise)."""
     least_gain: float = NEGLIGIBLE
-    floor: float = 0.0
+
+    def scale(self, energy: float) -> float:
+        """See Stopping; data without noise leave a share of the energy."""
+        return max(self.noise, FLOOR_SHARE * energy)
 
     def __call__(self, records: Sequence[Record]) -> StopReason | None:
         """See Stopping."""

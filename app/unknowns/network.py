@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from app.unknowns.activations import ACTIVATIONS, Identity, Transform
+from app.unknowns.features import FEATURES
 
 CHUNK = 4096
 """Nodes per sweep: activations, deltas and a strip of the Jacobian stay in the cache."""
@@ -67,17 +68,18 @@ class Network:
         activation: str = "tanh",
         transform: Transform | None = None,
         max_width: int = 256,
+        features: str = "linear",
     ) -> None:
         self.widths = tuple(hidden)
         self.max_width = max_width
         self._nodes = nodes
-        self._activation = activation
-        self._function = ACTIVATIONS[activation]
+        self._names = activation, features
+        self._function, self._features = ACTIVATIONS[activation], FEATURES[features]
         self._transform = transform or Identity()
         self._plain = isinstance(self._transform, Identity)  # spares a forward sweep and a product
         self._dimension = nodes.scaled.shape[1]
-        self._inputs = torch.from_numpy(np.ascontiguousarray(nodes.scaled.T))
-        shapes = list(zip(self.widths, (self._dimension, *self.widths[:-1]), strict=True))
+        self._inputs = self._features.lift(torch.from_numpy(np.ascontiguousarray(nodes.scaled.T)))
+        shapes = list(zip(self.widths, (len(self._inputs), *self.widths[:-1]), strict=True))
         ends = np.cumsum([out * (inner + 1) for out, inner in shapes]).tolist()
         self._layers = [
             (slice(end - out * (inner + 1), end - out), slice(end - out, end), (out, inner))
@@ -137,12 +139,14 @@ class Network:
     def grown(self, theta: np.ndarray, incoming: np.ndarray) -> tuple["Network", np.ndarray]:
         """The network and θ with neurons of these incoming rows added; m is unchanged."""
         added = len(incoming)
+        activation, features = self._names
         larger = Network(
             (*self.widths[:-1], self.widths[-1] + added),
             self._nodes,
-            self._activation,
+            activation,
             self._transform,
             self.max_width,
+            features,
         )
         weights, biases, _ = self._layers[-1]
         parts = [
@@ -169,11 +173,13 @@ class Network:
         Direction of a uniform, |a| log-uniform within `scales`, and the ridge a·h + b = 0 passes the image
         of a point drawn uniformly from [−1, 1]^dimension.
         """
+        if depth == 0:
+            return self._features.neurons(self._dimension, count, scales, rng)
         _, _, (_, inner) = self._layers[depth]
         direction = rng.standard_normal((count, inner))
         direction /= np.linalg.norm(direction, axis=1, keepdims=True)
         scale = np.exp(rng.uniform(np.log(scales[0]), np.log(scales[1]), (count, 1)))
-        points = torch.from_numpy(rng.uniform(-1.0, 1.0, (self._dimension, count)))
+        points = self._features.lift(torch.from_numpy(rng.uniform(-1.0, 1.0, (self._dimension, count))))
         image = self._forward(torch.from_numpy(theta), points, depth).numpy().T
         a = direction * scale
         return np.hstack([a, -np.sum(a * image, axis=1, keepdims=True)])

@@ -210,9 +210,10 @@ def network_of(problem: Problem, hidden: Sequence[int]) -> unknowns.Network:
     options = {"kind": "identity"} if chosen.kind == "nodal" else dict(chosen.transform)
     transform = unknowns.TRANSFORMS[options.pop("kind")](**options)
     activation = "tanh" if chosen.kind == "nodal" else chosen.activation
+    features = "quadratic" if chosen.kind == "nodal" else chosen.features
     space = setup.coefficient
     nodes = unknowns.Nodes.of(space.coordinates, space.domain.bounding_box(), setup.reference, transform)
-    return unknowns.Network(tuple(hidden), nodes, activation, transform, max(hidden))
+    return unknowns.Network(tuple(hidden), nodes, activation, transform, max(hidden), features)
 
 
 def starting(problem: Problem, network: unknowns.Network, start: Start) -> np.ndarray:

@@ -1,0 +1,261 @@
+"""Steps of a network: it follows a model with the parameters it has, and grows while that is not enough."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from app.flow.expansion import Strategy
+from app.flow.matrix import Direction, FlowMatrix
+from app.flow.models import Model
+from app.flow.protocols import Network
+from app.flow.retraction import COARSE, FINE, Fit, Limits, quadratic, retract, start_fit
+from app.flow.steps import Proposal
+from app.flow.stopping import NEGLIGIBLE
+from app.parallel import gram, timed
+
+FINE_CAPTURE = 0.9
+"""Capture below which a network grows where the model is exact."""
+
+SLIGHT = 0.02 * NEGLIGIBLE
+"""Share of the scale that an inner step has to gain there: fewer would not add up to what counts."""
+
+ANEW_CAPTURE, ANEW_PROGRESS = 0.5, 0.1
+"""A network that begins anew is taken from this capture on; it grows while a round gains this share of what
+is missing."""
+
+
+@dataclass(frozen=True)
+class GrowthRule:
+    """While capture is below `capture` and more than the share `missing` of the scale is missing, grow.
+
+    At most `rounds` times an iteration; a round that gains less than the share `progress` of the missing
+    decrease is the iteration's last, since what these candidates cannot bring further ones will not either.
+    """
+
+    strategy: Strategy
+    capture: float = 0.8
+    missing: float = 0.01
+    rounds: int = 8
+    progress: float = 0.3
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a proposal has to follow."""
+
+    model: Model
+    ideal: float
+    """½rᵀK⁻¹r, the model's ideal decrease."""
+    scale: float
+    """What decreases are measured by."""
+
+    def missing(self, fit: Fit) -> float:
+        """The decrease that a fit leaves."""
+        return self.ideal + fit.q
+
+
+class _NetworkStep:
+    """A network and its parameters, and how often it has grown in this iteration."""
+
+    creeps = True
+
+    def __init__(self, network: Network, theta: np.ndarray, growth: GrowthRule | None) -> None:
+        self.network, self.theta, self.growth = network, theta, growth
+        self._rounds = 0
+        self._before = network, theta
+
+    @property
+    def size(self) -> int:
+        return self.network.size
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        return self.network.widths
+
+    @property
+    def full(self) -> bool:
+        return self.growth is not None and self.network.room == 0
+
+    def values(self) -> np.ndarray:
+        return self.network.values(self.theta)
+
+    def accepted(self, proposal: Proposal) -> None:
+        assert proposal.network is not None
+        self.network, self.theta = proposal.network, proposal.theta
+        self._rounds = 0
+
+    def declined(self) -> None:
+        """See Step."""
+        self.network, self.theta = self._before
+        self._rounds = 0
+
+    def follow_closely(self) -> None:
+        """See Step."""
+
+    def _look(self, model: Model, scale: float) -> tuple[FlowMatrix, Direction, Task]:
+        """Flow matrix and natural direction at θ, and what there is to follow."""
+        if not self._rounds:
+            self._before = self.network, self.theta
+        with timed("jacobian"):
+            D = self.network.jacobian(self.theta)
+        G = FlowMatrix(D, model.inner)
+        with timed("flow_matrix"):
+            gradient = model.inner.riesz(model.derivative)
+            direction = G.solve(model.derivative, gradient)
+        ideal = 0.5 * float(gram(model.inner.comm, model.derivative, gradient))
+        return G, direction, Task(model, ideal, scale)
+
+    def _neurons(self, G: FlowMatrix | None, fit: Fit, task: Task, rounds: int) -> np.ndarray | None:
+        """Incoming rows of neurons that help a fit after so many rounds of growth; None if none are wanted.
+
+        `G` is the flow matrix at the fit, made here if it is not known.
+        """
+        rule = self.growth
+        if (
+            rule is None
+            or rounds >= rule.rounds
+            or fit.network.room == 0
+            or -fit.q >= rule.capture * task.ideal
+            or task.missing(fit) <= rule.missing * task.scale
+        ):
+            return None
+        if G is None:
+            with timed("jacobian"):
+                D = fit.network.jacobian(fit.theta)
+            G = FlowMatrix(D, task.model.inner)
+        wanted = rule.capture * task.ideal + fit.q
+        chosen = rule.strategy.choose(fit.network, fit.theta, G, fit.dual, wanted).incoming
+        return chosen if len(chosen) else None
+
+    def _grow(self, fit: Fit, incoming: np.ndarray) -> Fit:
+        """The fit with new neurons, which join the step's own network too."""
+        larger, theta = fit.network.grown(fit.theta, incoming)
+        self.network, self.theta = self.network.grown(self.theta, incoming)
+        self._rounds += 1
+        return replace(fit, network=larger, theta=theta)
+
+
+class RetractedStep(_NetworkStep):
+    """θ minimises q(m(θ) − m_k), growing while too much of the ideal decrease is missing."""
+
+    patience = 8
+    _limits, _slight = COARSE, 0.0
+
+    def __init__(self, network: Network, theta: np.ndarray, growth: GrowthRule | None) -> None:
+        super().__init__(network, theta, growth)
+        self._start = network, theta
+        self._begins_anew = False
+
+    def follow_closely(self) -> None:
+        """See Step; a network that has used up half of its room begins anew: an exact model holds far from
+        m_k too, and what an earlier model made the network grow for, it need not keep."""
+        self._limits, self._slight, self._rounds = FINE, SLIGHT, 0
+        self._begins_anew = self.growth is not None and self.network.room < self.network.widths[-1]
+        if self.growth is not None:
+            capture, missing = max(self.growth.capture, FINE_CAPTURE), max(self.growth.missing, NEGLIGIBLE)
+            self.growth = replace(self.growth, capture=capture, missing=missing)
+
+    def propose(self, model: Model, scale: float) -> Proposal:
+        """See Step."""
+        rounds = self._rounds
+        G, direction, task = self._look(model, scale)
+        limits = replace(self._limits, least=self._slight * scale)
+        fit, grown = None, 0
+        if self._begins_anew:
+            self._begins_anew = False
+            fit, grown = self._anew(task, limits)
+        if fit is None or -fit.q < ANEW_CAPTURE * task.ideal:
+            onward = self._onward(G, task, limits)
+            if fit is None or onward.q <= fit.q:
+                fit, grown = onward, self._rounds - rounds
+        capture = -fit.q / task.ideal if task.ideal > 0 else 1.0
+        return Proposal(
+            fit.theta, fit.values, -fit.q, direction.alignment, capture, fit.inner_steps, grown, fit.network
+        )
+
+    def rejected(self, model: Model) -> Model:
+        return model.rejected()
+
+    def _onward(self, G: FlowMatrix, task: Task, limits: Limits) -> Fit:
+        """From θ on, with growth."""
+        model, rule = task.model, self.growth
+        fit = retract(start_fit(self.network, self.theta, self.values(), model), model, G, limits)
+        while (incoming := self._neurons(None, fit, task, self._rounds)) is not None:
+            missing = task.missing(fit)
+            fit = retract(self._grow(fit, incoming), model, None, limits)
+            if rule is None or missing - task.missing(fit) < rule.progress * missing:
+                break
+        return fit
+
+    def _anew(self, task: Task, limits: Limits) -> tuple[Fit, int]:
+        """From the run's first parameters, and how often the network grew."""
+        network, theta = self._start
+        values = network.values(theta)
+        delta = values - self.values()
+        q, dual = quadratic(task.model, delta)
+        fit = retract(Fit(network, theta, values, delta, dual, q), task.model, None, limits)
+        rounds = 0
+        while (incoming := self._neurons(None, fit, task, rounds)) is not None:
+            missing = task.missing(fit)
+            larger, theta = fit.network.grown(fit.theta, incoming)
+            fit = retract(replace(fit, network=larger, theta=theta), task.model, None, limits)
+            rounds += 1
+            if missing - task.missing(fit) < ANEW_PROGRESS * missing:
+                break
+        return fit, rounds
+
+
+class PlainStep(_NetworkStep):
+    """θ + t·v with v = −(G + εI)⁻¹Dᵀr, the explicit Euler step; a rejection halves t."""
+
+    patience = 40
+
+    def __init__(self, network: Network, theta: np.ndarray, growth: GrowthRule | None) -> None:
+        super().__init__(network, theta, growth)
+        self._time = 1.0
+        self._known: tuple[Direction, float, float, float] | None = None
+
+    def propose(self, model: Model, scale: float) -> Proposal:
+        """See Step; the network grows before the step, by the alignment in place of the capture."""
+        start, rounds = self.values(), self._rounds
+        if self._known is None:
+            self._known = self._direction(model, scale)
+        direction, curvature, alignment, ideal = self._known
+        t = self._time
+        theta = self.theta + t * direction.step
+        values = self.network.values(theta)
+        q, _ = quadratic(model, values - start)
+        predicted = -(t * direction.slope + 0.5 * t**2 * curvature)
+        capture = -q / ideal if ideal > 0 else 1.0
+        grown = self._rounds - rounds
+        return Proposal(theta, values, predicted, alignment, capture, 0, grown, self.network)
+
+    def accepted(self, proposal: Proposal) -> None:
+        super().accepted(proposal)
+        self._time = min(1.0, 2.0 * self._time)
+        self._known = None
+
+    def rejected(self, model: Model) -> Model:
+        self._time *= 0.5
+        return model
+
+    def _direction(self, model: Model, scale: float) -> tuple[Direction, float, float, float]:
+        """The direction v after growth, vᵀGv, the alignment before growth, and the ideal decrease."""
+        start = self.values()
+        G, direction, task = self._look(model, scale)
+        alignment = direction.alignment
+        while True:
+            fit = start_fit(self.network, self.theta, start, model)
+            reached = replace(fit, q=-direction.alignment * task.ideal)
+            incoming = self._neurons(G, reached, task, self._rounds)
+            if incoming is None:
+                step = direction.step
+                return direction, float(step @ (G @ step)), alignment, task.ideal
+            self._grow(reached, incoming)
+            G, direction, _ = self._look(model, scale)
+
+
+STEPS: dict[str, type[RetractedStep] | type[PlainStep]] = {
+    "retracted": RetractedStep,
+    "plain": PlainStep,
+}
