@@ -19,6 +19,9 @@ STALE, STEEP = 0.3, 10.0
 """A ratio of true to predicted decrease below STALE, or damping that had to rise by STEEP (and to that
 multiple of the weight), says that J is no longer true."""
 
+EXCESS = 1.5
+"""So does a promise of more than this multiple of all of the energy."""
+
 GOOD, LESSEN, SLIGHT = 0.7, 0.1, 0.1
 """A ratio above GOOD lessens the damping by a factor, and below a SLIGHT share of the weight to none."""
 
@@ -121,7 +124,7 @@ class MetricBuilder:
 class ExactBuilder:
     """K = wR + JᵀJ with the J of a look, for a chosen R and w; two right-hand sides an iteration.
 
-    Where true and predicted decrease disagree, or the model promises more than all of the energy, J is taken
+    Where true and predicted decrease disagree, or the model promises more than there is, J is taken
     anew, along the directions of the data that matter.
     """
 
@@ -142,7 +145,9 @@ class ExactBuilder:
             model = ExactModel(R, weight, self._factors, derivative, self._damping)
             if self._old and not self._stale:
                 promised = 0.5 * float(gram(R.comm, derivative, model.inner.riesz(derivative)))
-                self._stale = promised > point.misfit + 0.5 * float(gram(R.comm, point.departure, pull))
+                self._stale = promised > EXCESS * (
+                    point.misfit + 0.5 * float(gram(R.comm, point.departure, pull))
+                )
             if self._stale:
                 self._factors = exact_factors(R, weight, energy.adjoint(self._directions))
                 model = replace(model, factors=self._factors)

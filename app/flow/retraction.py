@@ -125,8 +125,10 @@ def _bend(
     """
     probed = fit.network.values(fit.theta + PROBE * step) - fit.values
     second = (2.0 / PROBE) * (probed / PROBE - G.jacobian @ step)
+    if not np.isfinite(gram(G.comm, second, second)):
+        return np.zeros_like(step)
     bend = -0.5 * solve(G.pull_back(model.inner.apply(second)))
-    believed = np.isfinite(bend).all() and 2.0 * np.linalg.norm(bend) <= LARGEST_BEND * np.linalg.norm(step)
+    believed = 2.0 * np.linalg.norm(bend) <= LARGEST_BEND * np.linalg.norm(step)
     return bend if believed else np.zeros_like(step)
 
 

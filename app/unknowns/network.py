@@ -79,7 +79,7 @@ class Network:
         self._plain = isinstance(self._transform, Identity)  # spares a forward sweep and a product
         self._dimension = nodes.scaled.shape[1]
         self._inputs = self._features.lift(torch.from_numpy(np.ascontiguousarray(nodes.scaled.T)))
-        shapes = list(zip(self.widths, (len(self._inputs), *self.widths[:-1]), strict=True))
+        shapes = list(zip(self.widths, (self.inputs, *self.widths[:-1]), strict=True))
         ends = np.cumsum([out * (inner + 1) for out, inner in shapes]).tolist()
         self._layers = [
             (slice(end - out * (inner + 1), end - out), slice(end - out, end), (out, inner))
@@ -87,6 +87,11 @@ class Network:
         ]
         self._outgoing = slice(ends[-1], ends[-1] + self.widths[-1])
         self.size: int = ends[-1] + self.widths[-1] + 1
+
+    @property
+    def inputs(self) -> int:
+        """What the first hidden layer sees of a point."""
+        return len(self._inputs)
 
     @property
     def room(self) -> int:

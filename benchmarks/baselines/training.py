@@ -221,7 +221,7 @@ def starting(problem: Problem, network: unknowns.Network, start: Start) -> np.nd
     rng = np.random.default_rng([problem.case.seed, STREAM])
     if start == "ridges":
         return network.start(rng)
-    return glorot(problem.setup.domain.dimension, network.widths, rng)
+    return glorot(network.inputs, network.widths, rng)
 
 
 def glorot(inputs: int, widths: Sequence[int], rng: np.random.Generator) -> np.ndarray:

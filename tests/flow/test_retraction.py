@@ -9,7 +9,7 @@ from flow_toys import Dense, LinearNetwork, network_on_interval, spd
 
 from app.flow.models import MetricModel, Model
 from app.flow.protocols import Network
-from app.flow.retraction import GAIN, MAX_STEPS, Fit, quadratic, retract, start_fit
+from app.flow.retraction import COARSE, Fit, quadratic, retract, start_fit
 
 NODES = 40
 
@@ -111,7 +111,7 @@ def test_fit_is_consistent(hidden: tuple[int, ...], seed: int) -> None:
     q, dual = quadratic(model, fit.delta)
     assert fit.q == pytest.approx(q, rel=1e-12)
     np.testing.assert_allclose(fit.dual, dual, atol=1e-12 * np.abs(dual).max())
-    assert len(watched.visited) <= MAX_STEPS
+    assert len(watched.visited) <= COARSE.steps
     assert fit.inner_steps >= len(watched.visited)
 
 
@@ -142,7 +142,7 @@ def test_a_retraction_goes_on_from_an_earlier_one(seed: int) -> None:
 @SEEDS
 def test_linear_network_reaches_the_exact_minimiser(seed: int) -> None:
     """For m = Aθ the minimum of q over θ is a linear system; repeated retraction finds it to 1e-8 and one
-    retraction, which stops at GAIN of its decrease, to twice that share."""
+    retraction, which stops at 1 % of its decrease, to twice that share."""
     rng = np.random.default_rng(seed)
     A, model = rng.standard_normal((NODES, 7)), metric_model(seed)
     network = LinearNetwork(A, A[:, :0], rng.standard_normal(NODES))
@@ -152,7 +152,7 @@ def test_linear_network_reaches_the_exact_minimiser(seed: int) -> None:
     least = quadratic(model, A @ step)[0]
     once = retract(started(network, theta, model), model)
     assert least <= once.q * (1 + 1e-12)
-    assert once.q <= (1 - 2 * GAIN) * least
+    assert once.q <= (1 - 2 * COARSE.gain) * least
     fit = once
     for _ in range(6):
         fit = retract(fit, model)
@@ -161,7 +161,7 @@ def test_linear_network_reaches_the_exact_minimiser(seed: int) -> None:
 
 
 def test_orthonormal_linear_network_needs_two_steps() -> None:
-    """With AᵀKA = I the first step misses by the damping 1e-3 only and the second gains less than GAIN."""
+    """With AᵀKA = I the first step misses by the damping 1e-3 only and the second gains less than 1 %."""
     model = metric_model(1)
     K = model.inner.apply(np.eye(NODES))
     A = np.linalg.solve(np.linalg.cholesky(K).T, np.eye(NODES)[:, :5])

@@ -7,9 +7,18 @@ import numpy as np
 import pytest
 
 from app.flow import AtTarget, Record
-from app.flow.stopping import LITTLE, NEAR, NEGLIGIBLE, STALL_ITERATIONS, STALL_SHARE, AtMinimum, NearTarget
+from app.flow.stopping import (
+    FLOOR_SHARE,
+    LITTLE,
+    NEAR,
+    NEGLIGIBLE,
+    STALL_ITERATIONS,
+    STALL_SHARE,
+    AtMinimum,
+    NearTarget,
+)
 
-TARGET = 10.0
+TARGET, NOISE = 10.0, 3.0
 
 
 def records(misfits: Sequence[float], **changes: Sequence[Any]) -> list[Record]:
@@ -68,7 +77,7 @@ def test_stalled(stopping: AtTarget | NearTarget) -> None:
     assert stopping(records([200.0, *STALLED], expansions=[0, 1] + [0] * STALL_ITERATIONS)) == "stalled"
 
 
-@pytest.mark.parametrize("stopping", [AtTarget(TARGET, 2), NearTarget(TARGET, 2), AtMinimum(0, 2)])
+@pytest.mark.parametrize("stopping", [AtTarget(TARGET, 2), NearTarget(TARGET, 2), AtMinimum(0, 2, NOISE)])
 def test_max_iterations(stopping: AtTarget | NearTarget | AtMinimum) -> None:
     """By the number of the last iteration, and after any better reason than being near the target."""
     misfits, gains = [500.0, 400.0, 300.0, 200.0], [None, 0.2, 0.2, 0.2]
@@ -98,28 +107,36 @@ AT_MINIMUM = {
 
 @pytest.mark.parametrize("title", AT_MINIMUM)
 def test_at_minimum(title: str) -> None:
-    """`minimum` when the energy falls by a negligible share, two times running where the step was held
-    back."""
+    """`minimum` when the energy falls by a negligible share of the scale, two times running where the step
+    was held back."""
     gains, damped, reason = AT_MINIMUM[title]
     made = records([100.0] * len(gains), gain=gains, damped=damped)
-    assert AtMinimum(0, 50)(made) == reason
+    assert AtMinimum(0, 50, NOISE)(made) == reason
     earlier = records([500.0, 400.0])
     later = [*earlier[:-1]]
     for i, record in enumerate(made):
         later.append(record.__class__(**{**record.__dict__, "iteration": i + 1}))
-    assert AtMinimum(1, 50)(later) == reason
+    assert AtMinimum(1, 50, NOISE)(later) == reason
 
 
 def test_gains_of_the_first_stage_do_not_count() -> None:
     """Only iterations after `start` are looked at: their energy is another one."""
     made = records([100.0] * 4, gain=[None, SMALL, SMALL, SMALL], damped=[False] * 4)
-    assert AtMinimum(3, 50)(made) is None
-    assert AtMinimum(2, 50)(made) == "minimum"
+    assert AtMinimum(3, 50, NOISE)(made) is None
+    assert AtMinimum(2, 50, NOISE)(made) == "minimum"
     held = records([100.0] * 4, gain=[None, SMALL, SMALL, SMALL], damped=[True] * 4)
-    assert AtMinimum(2, 50)(held) is None
+    assert AtMinimum(2, 50, NOISE)(held) is None
 
 
 def test_only_the_search_for_a_minimum_looks_at_promises() -> None:
     """A step that promises little is worth its trial on the way to a target."""
     assert AtTarget(TARGET, 9).least_gain == NearTarget(TARGET, 9).least_gain == 0.0
-    assert AtMinimum(0, 9).least_gain == NEGLIGIBLE > 0
+    assert AtMinimum(0, 9, NOISE).least_gain == NEGLIGIBLE > 0
+
+
+def test_decreases_are_measured_by_the_noise_near_the_minimum() -> None:
+    """By the energy on the way to a target; then by the noise in the fitted directions, whatever the energy,
+    and by a share of that only where the data have next to no noise."""
+    assert AtTarget(TARGET, 9).scale(70.0) == NearTarget(TARGET, 9).scale(70.0) == 70.0
+    assert AtMinimum(0, 9, NOISE).scale(70.0) == AtMinimum(0, 9, NOISE).scale(7.0) == NOISE
+    assert AtMinimum(0, 9, 0.0).scale(70.0) == FLOOR_SHARE * 70.0
