@@ -68,12 +68,13 @@ def test_given_weight_stays_within_its_bars(run_of: Callable[[Job], Run]) -> Non
 
 
 def test_network_grows_from_four_neurons(titled: Titled) -> None:
-    """The start has 4 neurons, and a layer of n of them on the plane 4n + 1 parameters."""
+    """The start has 4 neurons, and a layer of n of them on the plane 7n + 1 parameters: five inputs, a bias and
+    an outgoing weight each."""
     run = titled("quickstart on 1 rank")
     assert run.history[0]["width"] == 4
     assert run.summary["expansions"] > 0 and run.history[-1]["width"] > 4
     for row in run.history:
-        assert row["parameters"] == 4 * row["width"] + 1
+        assert row["parameters"] == 7 * row["width"] + 1
 
 
 def test_another_seed_gives_other_neurons(titled: Titled, run_of: Callable[[Job], Run]) -> None:
