@@ -3,6 +3,7 @@
 import app.wheel  # noqa: F401
 
 # isort: split
+from app.fem.electrical import BlindReading, ElectricalModel
 from app.fem.equations import EQUATIONS, PHYSICAL, BoundaryCondition, Diffusion, Equation
 from app.fem.forward import Counts, ForwardModel
 from app.fem.inner_products import (
@@ -17,7 +18,9 @@ from app.fem.inner_products import (
 )
 from app.fem.meshes import MESHES, MeshError, TaggedMesh
 from app.fem.observations import PointOutside, point_matrix
+from app.fem.outline import centroid, closed_outline, enclosed_area
 from app.fem.spaces import CoefficientSpace, Field, RelativeError
+from app.fem.wave_numbers import IN_THE_MESH, WaveNumbers, across_the_section
 
 __all__ = [
     "EDGE_SHARE",
@@ -28,11 +31,14 @@ __all__ = [
     "MESHES",
     "PHYSICAL",
     "REGULARISATIONS",
+    "IN_THE_MESH",
+    "BlindReading",
     "BoundaryCondition",
     "CoefficientSpace",
     "Counts",
     "Diffusion",
     "EdgePreserving",
+    "ElectricalModel",
     "Equation",
     "Field",
     "ForwardModel",
@@ -41,6 +47,11 @@ __all__ = [
     "PointOutside",
     "RelativeError",
     "TaggedMesh",
+    "WaveNumbers",
+    "across_the_section",
+    "centroid",
+    "closed_outline",
     "effective_length",
+    "enclosed_area",
     "point_matrix",
 ]
