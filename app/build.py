@@ -76,6 +76,7 @@ def prepare(comm: MPI.Comm, case: Case) -> Setup:
     on_root(comm, lambda: check_dimension(case, domain.dimension))
     name, unknown = next(iter(case.unknowns.items()))
     coefficient = fem.CoefficientSpace(domain, unknown.degree)
+    forward: fem.ForwardModel | fem.ElectricalModel
     if electrodes is not None:
         forward, data, sigma = _electrical(case, coefficient, electrodes)
     else:
@@ -421,15 +422,17 @@ def _summary(setup: Setup, outcome: flow.Outcome, final: Final, rows: list[outpu
 
 
 def _noise(setup: Setup, choice: flow.Choice | None, misfit: float) -> dict[str, float | None]:
-    """The root mean square of the noise, as given or as the choice found it, and 2φ/n against it."""
+    """The root mean square of the noise, as given or as the choice found it, as the choice found it whatever
+    was given, and 2φ/n against the first."""
     sigma, factor = setup.data.sigma, 1.0
     if sigma is None:
         if choice is None:
-            return {"noise_level": None, "chi2": None}
+            return {"noise_level": None, "noise_level_found": None, "chi2": None}
         sigma, factor = setup.sigma, choice.spread
     level = factor * float(np.sqrt(np.mean(sigma**2)))
     chi2 = 2.0 * misfit / len(sigma) / factor**2 if factor > 0 else None
-    return {"noise_level": level, "chi2": chi2}
+    found = None if choice is None else choice.spread * float(np.sqrt(np.mean(setup.sigma**2)))
+    return {"noise_level": level, "noise_level_found": found, "chi2": chi2}
 
 
 def _write(setup: Setup, outcome: flow.Outcome, final: Final, folder: Path) -> str | None:
@@ -456,4 +459,14 @@ def _write(setup: Setup, outcome: flow.Outcome, final: Final, folder: Path) -> s
     failure = None
     if final.choice is not None:
         failure = output.draw_choice(space.comm, folder / "choice.png", final.choice)
-    return output.draw_fields(folder / "coefficient.png", space.space, panels, setup.data.points) or failure
+    picture, points = folder / "coefficient.png", setup.data.points
+    if not isinstance(forward, fem.ElectricalModel):
+        return output.draw_fields(picture, space.space, panels, points) or failure
+    data, sigma, abmn = setup.data.values, setup.sigma, forward.abmn
+    on_root(
+        space.comm,
+        lambda: output.write_fit(folder / "fit.csv", abmn, forward.geometric_factors, data, sigma, residual),
+    )
+    physical_panels = tomography.panels(setup.name, panels)
+    drawn = output.draw_fields(picture, space.space, physical_panels, points, logarithmic=True, numbered=True)
+    return drawn or failure

@@ -1,5 +1,6 @@
 """From an electrical case to its forward model and data: what lies between the case's words and the mesh."""
 
+from collections.abc import Mapping
 from typing import cast
 
 import numpy as np
@@ -45,7 +46,9 @@ def positions(case: Case, readings: ElectrodeReadings, dimension: int) -> np.nda
         return readings.electrodes[:, :2]
     if columns != dimension:
         path = case.resolve(_observation(case)[1].file)
-        raise DataError([f"{path}: found electrodes with {columns} coordinates, expected {dimension} (the mesh's)"])
+        raise DataError(
+            [f"{path}: found electrodes with {columns} coordinates, expected {dimension} (the mesh's)"]
+        )
     return readings.electrodes
 
 
@@ -84,8 +87,8 @@ def data(case: Case, model: fem.ElectricalModel, readings: ElectrodeReadings) ->
     if len(negative):
         raise DataError([
             f"{path}:{readings.lines[i]}: found an apparent resistivity of {apparent[i]:.4g} ohm m "
-            f"(geometric factor {model.geometric_factors[i]:.4g} m), expected one > 0: swap two electrodes or "
-            "leave the reading out"
+            f"(geometric factor {model.geometric_factors[i]:.4g} m), expected one > 0: swap two "
+            "electrodes or leave the reading out"
             for i in negative
         ])  # fmt: skip
     if observation.relative_error is None and readings.errors is not None:
@@ -97,7 +100,9 @@ def data(case: Case, model: fem.ElectricalModel, readings: ElectrodeReadings) ->
     if readings.voltages is not None:
         sigma += observation.absolute_error / np.abs(readings.voltages)
     electrodes = readings.electrodes[:, : model.coefficient.domain.dimension]
-    return PointData(points=electrodes.copy(), values=np.log(apparent), sigma=sigma, lines=readings.lines.copy())
+    return PointData(
+        points=electrodes.copy(), values=np.log(apparent), sigma=sigma, lines=readings.lines.copy()
+    )
 
 
 def mesh(comm: MPI.Comm, case: Case, readings: ElectrodeReadings) -> fem.TaggedMesh:
@@ -109,6 +114,16 @@ def mesh(comm: MPI.Comm, case: Case, readings: ElectrodeReadings) -> fem.TaggedM
         return fem.MESHES["electrodes"](comm, positions=where, size=case.mesh.size)
     except fem.MeshError as error:
         raise DataError([f"{case.resolve(_observation(case)[1].file)}: {error}"]) from None
+
+
+def panels(name: str, logarithms: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What the picture shows: resistivities in Ωm of the unknown and the truth, the error as it is."""
+    titles = {
+        name: "resistivity in Ωm",
+        "truth": "true resistivity in Ωm",
+        "error": "error of log(resistivity)",
+    }
+    return {titles[key]: values if key == "error" else np.exp(values) for key, values in logarithms.items()}
 
 
 def _observation(case: Case) -> tuple[str, ReadingObservations]:

@@ -5,7 +5,7 @@ file), with elements one degree higher than the inversion's, so that no inversio
 made its data. Two cases differ: `cube` is made on 37³ cells, whose nodes are not those of its own 24³, by
 conjugate gradients with multigrid to a relative residual of 1e-12, a factorisation being too large (14 s and
 1.3 GB in all); `hippylib_poisson` on its own mesh and elements, as its authors define it. The data of
-`peer64` are given.
+`peer64` are given. Those of `trunk` are four-electrode readings from a mesh with cells half as large.
 
 Serial; the points and the noise come from fixed seeds, so that the files are the same each time. Where they
 have twelve digits, the last is the solver's rounding and may differ from machine to machine.
@@ -96,6 +96,7 @@ CASES = {
     "hippylib_poisson": Readings(on_grid(129), 0.05, 9, discretisation=Discretisation((64, 64), higher=0)),
 }
 
+
 @dataclasses.dataclass(frozen=True)
 class Survey:
     """Electrodes around a body, and the noise of the readings as a share of each."""
@@ -111,7 +112,9 @@ def around_a_trunk(count: int) -> Callable[[np.random.Generator], np.ndarray]:
 
     def draw(rng: np.random.Generator) -> np.ndarray:
         angle = 2 * np.pi * (np.arange(count) + rng.uniform(-0.1, 0.1, count)) / count
-        radius = 0.176 + 0.012 * np.cos(2 * angle + 0.6) + 0.008 * np.sin(3 * angle) + 0.005 * np.cos(5 * angle)
+        radius = (
+            0.176 + 0.012 * np.cos(2 * angle + 0.6) + 0.008 * np.sin(3 * angle) + 0.005 * np.cos(5 * angle)
+        )
         return np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
 
     return draw
@@ -125,7 +128,7 @@ GIVEN = ("peer64",)
 
 
 def main(names: list[str]) -> None:
-    """Write data/NAME.csv (or .ohm) for each case, or for all that can be made; what cannot is refused first."""
+    """Write data/NAME.csv (or .ohm) for each case, or for all that can be made; what cannot is refused."""
     for name in names:
         if name in GIVEN:
             raise SystemExit(f"{name}: its data are given and part of the problem; they cannot be made here")
@@ -184,7 +187,7 @@ def write_survey(name: str, folder: Path) -> str:
     rng = np.random.default_rng(survey.seed)
     electrodes = np.round(survey.electrodes(rng), 4)
     abmn = neighbours(len(electrodes))
-    resistances = measure_finely(electrodes, abmn, next(iter(case.unknowns.values())).truth, FINER)
+    resistances = measure_finely(electrodes, abmn, next(iter(case.unknowns.values())).truth)
     resistances *= 1.0 + survey.noise * rng.standard_normal(len(abmn))
     path = folder / f"{name}.ohm"
     write_readings(path, electrodes, abmn, resistances)
@@ -192,8 +195,8 @@ def write_survey(name: str, folder: Path) -> str:
 
 
 def neighbours(count: int) -> np.ndarray:
-    """Dipoles of neighbouring electrodes in a ring, each pair of dipoles without a common electrode once; shape
-    (readings, 4), counted from 0."""
+    """Dipoles of neighbouring electrodes in a ring, each pair of dipoles without a common electrode once;
+    shape (readings, 4), counted from 0."""
     return np.array([
         (i, (i + 1) % count, j, (j + 1) % count)
         for i in range(count)
@@ -202,12 +205,12 @@ def neighbours(count: int) -> np.ndarray:
     ])  # fmt: skip
 
 
-def measure_finely(electrodes: np.ndarray, abmn: np.ndarray, truth: Any, finer: float) -> np.ndarray:
-    """Resistances in Ω for a log-resistivity in 2.5 dimensions, on a mesh whose cells away from the electrodes are
-    as many times finer than the usual, with elements one degree higher."""
+def measure_finely(electrodes: np.ndarray, abmn: np.ndarray, truth: Any) -> np.ndarray:
+    """Resistances in Ω for a log-resistivity in 2.5 dimensions; cells away from the electrodes half as large
+    as usual, elements one degree higher."""
     comm = MPI.COMM_SELF
     usual = fem.closed_outline(electrodes).sizes.largest
-    domain = fem.MESHES["electrodes"](comm, positions=electrodes, size=usual / finer)
+    domain = fem.MESHES["electrodes"](comm, positions=electrodes, size=usual / 2)
     space = fem.CoefficientSpace(domain, 2)
     apart = [np.linalg.norm(p - q) for i, p in enumerate(electrodes) for q in electrodes[:i]]
     waves = fem.across_the_section(min(apart), max(apart))

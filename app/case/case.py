@@ -18,7 +18,6 @@ from app.case.problems import CaseError, nearest
 from app.case.section import NO_TRUTH_VALUE, Identifier, Section, refuse
 from app.case.unknowns import Unknown
 
-
 ROLES = {"diffusion": "log_diffusivity", "electrical_tomography": "log_resistivity"}
 KINDS = {"diffusion": "points", "electrical_tomography": "readings"}
 """What an equation's unknown is, and how its state is observed."""
@@ -60,7 +59,9 @@ class Case(Section):
 
     @field_validator("observations")
     @classmethod
-    def _observations_fit(cls, value: dict[str, Observations], info: ValidationInfo) -> dict[str, Observations]:
+    def _observations_fit(
+        cls, value: dict[str, Observations], info: ValidationInfo
+    ) -> dict[str, Observations]:
         """Four-electrode readings go with electrical tomography, and a mesh through electrodes with them."""
         equation, mesh = info.data.get("equation"), info.data.get("mesh")
         for name, observation in value.items():

@@ -33,8 +33,8 @@ class ReadingObservations(Section):
     kind: Literal["readings"]
     """Four-electrode readings, compared as logarithms of apparent resistivities."""
     file: DataFile
-    """A file in the unified data format (.ohm, .dat, .shm): positions in m; a, b, m, n with u in V and i in A,
-    r in ohm or rhoa in ohm m (with k in m)."""
+    """A file in the unified data format (.ohm, .dat, .shm): positions in m; a, b, m, n with u in V and i in
+    A, r in ohm, or rhoa in ohm m (with k in m)."""
     relative_error: Positive | None = None
     """Standard deviation as a share of a reading; without it the file's column err, or 0.03."""
     absolute_error: Annotated[float, Field(ge=0), NO_TRUTH_VALUE] = 0.0

@@ -18,8 +18,8 @@ TOKENS = (*POLES, "i", "u", "r", "rhoa", "k", "err", "valid")
 """Columns that are read, in lower case; others are passed over."""
 
 UNITS = {
-    "i": {"a": 1.0, "ma": 1e-3}, "u": {"v": 1.0, "mv": 1e-3}, "r": {"ohm": 1.0}, "rhoa": {"ohmm": 1.0, "ohm*m": 1.0},
-    "k": {"m": 1.0}, "err": {"%": 0.01},
+    "i": {"a": 1.0, "ma": 1e-3}, "u": {"v": 1.0, "mv": 1e-3}, "r": {"ohm": 1.0},
+    "rhoa": {"ohmm": 1.0, "ohm*m": 1.0}, "k": {"m": 1.0}, "err": {"%": 0.01},
 }  # fmt: skip
 """Units that may follow a column's name after a stroke; without one they are A, V, Ω, Ωm, m, and 1."""
 
@@ -65,7 +65,9 @@ def read_readings(path: Path) -> ElectrodeReadings:
     numbers, kept = [], []
     for line, cells in rows:
         if len(cells) != len(names):
-            problems.append(f"{path}:{line}: found {len(cells)} cells, expected {len(names)} ({' '.join(names)})")
+            problems.append(
+                f"{path}:{line}: found {len(cells)} cells, expected {len(names)} ({' '.join(names)})"
+            )
             continue
         found = {
             name: unit * _number(f"{path}:{line}: {name}", cells[j], problems, name in POLES)
@@ -92,7 +94,8 @@ def _readings(
     def require(name: str, sound: np.ndarray, expected: str) -> None:
         values = columns[name]
         problems.extend(
-            f"{path}:{lines[j]}: {name}: found {values[j]:g}, expected {expected}" for j in np.flatnonzero(~sound)
+            f"{path}:{lines[j]}: {name}: found {values[j]:g}, expected {expected}"
+            for j in np.flatnonzero(~sound)
         )
 
     resistances = apparent = None
@@ -149,7 +152,9 @@ class _Lines:
             number, line = self.next(expected)
         text = line.split("#")[0].strip()
         if not text.isdigit() or int(text) == 0:
-            raise DataError([f"{self.path}:{number}: found {shown(text)}, expected {expected}, an integer > 0"])
+            raise DataError(
+                [f"{self.path}:{number}: found {shown(text)}, expected {expected}, an integer > 0"]
+            )
         return int(text)
 
     def names(self, example: str) -> tuple[int, list[str]]:
@@ -180,7 +185,9 @@ def _positions(lines: _Lines) -> np.ndarray:
     positions = []
     for line, cells in lines.rows(count, "positions"):
         if len(cells) != len(axes):
-            problems.append(f"{path}:{line}: found {len(cells)} cells, expected {len(axes)} ({' '.join(axes)})")
+            problems.append(
+                f"{path}:{line}: found {len(cells)} cells, expected {len(axes)} ({' '.join(axes)})"
+            )
             continue
         positions.append([
             _number(f"{path}:{line}: {axis}", cell, problems) for axis, cell in zip(axes, cells, strict=True)
@@ -209,12 +216,16 @@ def _units(place: str, names: Sequence[str]) -> dict[str, tuple[int, float]]:
             problems.append(f"{place}: found two columns {name!r}, expected one")
         known = UNITS.get(name, {})
         if unit and unit not in known:
-            problems.append(f"{place}: found {text!r}, expected {name} in one of {', '.join(known) or 'no unit'}")
+            problems.append(
+                f"{place}: found {text!r}, expected {name} in one of {', '.join(known) or 'no unit'}"
+            )
         found[name] = (j, known.get(unit, 1.0))
     missing = [pole for pole in POLES if pole not in found]
     if missing:
         near = nearest(missing[0], [name for name in names if name not in TOKENS])
-        problems.append(f"{place}: found the columns {' '.join(names)}, expected also {', '.join(missing)}{near}")
+        problems.append(
+            f"{place}: found the columns {' '.join(names)}, expected also {', '.join(missing)}{near}"
+        )
     if not ({"u", "i"} <= found.keys() or "r" in found or "rhoa" in found):
         problems.append(f"{place}: found the columns {' '.join(names)}, expected also u and i, r, or rhoa")
     if problems:
@@ -236,7 +247,9 @@ def _check_poles(place: str, poles: Sequence[float], electrodes: int, problems: 
         problems.append(f"{place}: found the electrodes {found}, expected a and b apart, and m and n")
     elif {*poles[:2]} & {*poles[2:]}:
         found = " ".join(f"{pole:g}" for pole in poles)
-        problems.append(f"{place}: found the electrodes {found}, expected no voltage at an electrode of the current")
+        problems.append(
+            f"{place}: found the electrodes {found}, expected no voltage at an electrode of the current"
+        )
 
 
 def _number(place: str, cell: str, problems: list[str], whole: bool = False) -> float:

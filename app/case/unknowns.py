@@ -79,12 +79,12 @@ class Unknown(Section):
     """A coefficient to be recovered."""
 
     role: Literal["log_diffusivity", "log_resistivity"]
-    """What the coefficient m is in the equation: the diffusivity is exp(m), or the resistivity in ohm m is."""
+    """What the coefficient m is in the equation: exp(m) is the diffusivity, or the resistivity in ohm m."""
     degree: Annotated[int, Field(ge=1, le=2), NO_TRUTH_VALUE] = 1
     """Lagrange degree of the coefficient."""
     reference: Expression | None = None
-    """m_ref, the start of the recovery and the centre of the regularisation; without it 0, for log_resistivity
-    the median of log(apparent resistivity)."""
+    """m_ref, the start of the recovery and the centre of the regularisation; without it 0, for
+    log_resistivity the median of log(apparent resistivity)."""
     representation: Representation = NetworkRepresentation()
     """How the coefficient is represented."""
     truth: Expression | None = None
@@ -94,7 +94,11 @@ class Unknown(Section):
     @classmethod
     def _starts_at_zero(cls, value: Any) -> Any:
         """Unless the data tell where to start."""
-        if isinstance(value, dict) and value.get("role") != "log_resistivity" and value.get("reference") is None:
+        if (
+            isinstance(value, dict)
+            and value.get("role") != "log_resistivity"
+            and value.get("reference") is None
+        ):
             return {**value, "reference": "0"}
         return value
 

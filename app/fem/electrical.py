@@ -18,8 +18,8 @@ from app.parallel.blocks import PETSc
 
 fem_petsc: Any = _fem_petsc  # its overloads by singledispatch are unknown to type checkers
 
-BLIND = 1e-9
-"""A reading below this share of the largest that its electrodes could give has no geometric factor."""
+BLIND = 1e-6
+"""A reading below this share of the largest, at uniform resistivity, has no geometric factor."""
 
 
 class BlindReading(ValueError):
@@ -30,21 +30,23 @@ class BlindReading(ValueError):
         self.index = index
 
     def __str__(self) -> str:
-        return "found a reading that is zero at uniform resistivity, expected electrodes with a geometric factor"
+        return (
+            "found a reading that is zero at uniform resistivity, expected electrodes with a geometric factor"
+        )
 
 
 class ElectricalModel:
     """m ↦ log ρₐ of each reading, for the resistivity ρ = exp(m) in Ωm, with its tangent and its adjoint.
 
     −∇·(e⁻ᵐ∇u) = I(δₐ − δ_b), no current through the boundary, point electrodes; in 2.5 dimensions
-    −∇·(e⁻ᵐ∇û) + k²e⁻ᵐû for each of several wave numbers k (app.fem.wave_numbers). A reading is R = (u_m − u_n)/I in Ω
-    (two dimensions: Ω times the metre of thickness), the apparent resistivity ρₐ = KR with the geometric factor
-    K = 1/R at ρ = 1 Ωm on the same mesh.
+    −∇·(e⁻ᵐ∇û) + k²e⁻ᵐû for each of several wave numbers k (app.fem.wave_numbers). A reading is
+    R = (u_m − u_n)/I in Ω (two dimensions: of a body one metre thick), the apparent resistivity ρₐ = KR with
+    the geometric factor K = 1/R at ρ = 1 Ωm on the same mesh.
 
     An evaluation takes one factorisation a wave number and one right-hand side an electrode and wave number
-    (`state_rhs`). The potentials of all electrodes give every row of J by element products, the operator
-    being symmetric: tangents and adjoints need no right-hand side and count none. J is formed when it is first
-    asked for at a coefficient, whole: (owned dofs, readings) on each rank.
+    (`state_rhs`, though they are solved as a block). The potentials of all electrodes give every row of J by
+    element products, the operator being symmetric: tangents and adjoints need no right-hand side and count
+    none. J is formed when it is first asked for at a coefficient, whole: (owned dofs, readings) on each rank.
 
     Blocks of coefficients have the rank's owned rows; data are whole on every rank. The constant that pure
     Neumann conditions leave open is fixed without effect on the readings, which are differences.
@@ -93,14 +95,17 @@ class ElectricalModel:
         self._potentials: list[np.ndarray] = []
         self._readings = np.zeros(len(abmn))
         self._rows: np.ndarray | None = None
-        poles = self._green(np.zeros(coefficient.owned))
-        uniform = self._poles.of(poles)
-        reach = np.abs(poles - np.diag(poles)[:, None]).max()
-        blind = np.flatnonzero(~(np.abs(uniform) > BLIND * reach))
+        uniform = self._poles.of(self._green(np.zeros(coefficient.owned)))
+        blind = np.flatnonzero(~(np.abs(uniform) > BLIND * np.abs(uniform).max()))
         if len(blind):
             raise BlindReading(int(blind[0]))
         self.geometric_factors = 1.0 / uniform
         """K of each reading, in m (two dimensions: 1)."""
+
+    @property
+    def abmn(self) -> np.ndarray:
+        """Electrodes of each reading, counted from 0, shape (readings, 4)."""
+        return self._poles.abmn
 
     @property
     def size(self) -> int:
@@ -118,7 +123,9 @@ class ElectricalModel:
         if not (np.isfinite(apparent) & (apparent > 0)).all():
             raise SolveFailed("an apparent resistivity is not positive at this coefficient")
         a, b = self._poles.abmn[0, :2]
-        inside = sum(w * (u[:, a] - u[:, b]) for w, u in zip(self._waves.weights, self._potentials, strict=True))
+        inside = sum(
+            w * (u[:, a] - u[:, b]) for w, u in zip(self._waves.weights, self._potentials, strict=True)
+        )
         self.state.x.array[: self._owned] = inside
         self.state.x.scatter_forward()
         return np.log(apparent)
@@ -164,28 +171,30 @@ class ElectricalModel:
     def _wave(self, k: float) -> np.ndarray:
         """û of a unit current at each electrode, shape (owned dofs, electrodes)."""
         with timed("assembly"):
-            right = self._sources.block.copy(order="F")
             if k > 0:
                 self._stiffness.copy(self._operator, PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
                 self._operator.axpy(k * k, self._mass, PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
-                # The current returns through the whole body. As A(e⁻ᵐ) 1 = k² M 1, that shifts û by a constant,
-                # which grows as k⁻² and would drown the rest.
-                returned = multiply(self._mass, np.ones(self._owned))
-                right -= (returned / self.comm.allreduce(float(returned.sum())))[:, None]
             else:
                 self._operator.zeroEntries()
                 fem_petsc.assemble_matrix(self._operator, self._stiffness_form, bcs=[self._ground])
                 self._operator.assemble()
-                right[self._ground_dofs] = 0.0
         with timed("solve"):
             self.counts.factorisations += 1
             self._solver.set_matrix(self._operator)
+            right = self._sources.block.copy(order="F")
+            if k > 0:
+                # The current returns through the whole body. As A(e⁻ᵐ) 1 = k² M 1, that takes a constant
+                # from û, which grows as k⁻² and would drown the rest.
+                returned = multiply(self._mass, np.ones(self._owned))
+                right -= (returned / self.comm.allreduce(float(returned.sum())))[:, None]
+            else:
+                right[self._ground_dofs] = 0.0
             self.counts.state_rhs += right.shape[1]
             return self._solver.solve(right)
 
     def _grounded(self) -> tuple[Any, np.ndarray]:
-        """The condition u = 0 at the dof nearest to the first electrode, which makes u unique at k = 0, and that
-        dof's index on the rank that owns it."""
+        """The condition u = 0 at the dof nearest to the first electrode, which makes u unique at k = 0, and
+        that dof's index on the rank that owns it."""
         dof = np.array([self._sources.first_dof])
         local = self.space.dofmap.index_map.global_to_local(dof)
         dofs = local[local >= 0].astype(np.int32)

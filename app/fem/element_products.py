@@ -44,14 +44,17 @@ class ElementProducts:
     def __init__(self, coefficient: CoefficientSpace, m: fem.Function, state: Any, degree: int) -> None:
         mesh = coefficient.domain.mesh
         cell = getattr(CellType, mesh.topology.cell_name())
-        points, weights = make_quadrature(cell, degree)
+        rule: tuple[Any, Any] = make_quadrature(cell, degree)
+        points, weights = rule
+        tabulated: Any = state.element.basix_element.tabulate(0, points)
+        hats: Any = coefficient.space.element.basix_element.tabulate(0, points)
         self._mesh, self._m, self._coefficient, self._state = mesh, m, coefficient, state
-        self._shapes = state.element.basix_element.tabulate(0, points)[0, :, :, 0]
-        self._hats = coefficient.space.element.basix_element.tabulate(0, points)[0, :, :, 0]
-        self._weights = weights
-        volume = abs(ufl.JacobianDeterminant(mesh))
+        self._shapes: np.ndarray = tabulated[0, :, :, 0]
+        self._hats: np.ndarray = hats[0, :, :, 0]
+        self._weights: np.ndarray = weights
+        determinant: Any = ufl.JacobianDeterminant(mesh)
         with timed("compile"):
-            self._density = fem.Expression(ufl.exp(-m) * volume, points)
+            self._density = fem.Expression(ufl.exp(-m) * abs(determinant), points)
             self._gradients = fem.Expression(ufl.grad(ufl.TrialFunction(state)), points)
 
     def rows(self, potentials: Sequence[np.ndarray], waves: WaveNumbers, poles: FourPoles) -> np.ndarray:
@@ -71,7 +74,9 @@ class ElementProducts:
             pairs = self._pairs(part, whole, waves)
             each = poles.of(pairs).reshape(-1, readings)
             dofs = self._coefficient.space.dofmap.list[part].ravel()
-            onto = scipy.sparse.csr_matrix((np.ones(len(dofs)), (dofs, np.arange(len(dofs)))), (len(local), len(dofs)))
+            onto = scipy.sparse.csr_matrix(
+                (np.ones(len(dofs)), (dofs, np.arange(len(dofs)))), (len(local), len(dofs))
+            )
             local += onto @ each
         total = la.vector(index_map, bs=readings)
         total.array[:] = local.ravel()
@@ -97,7 +102,9 @@ class ElementProducts:
         density = self._density.eval(self._mesh, cells).reshape(len(cells), points) * self._weights
         electrodes = products.shape[-1]
         hats = self._hats.T[None] * density[:, None, :]
-        return (hats @ products.reshape(len(cells), points, -1)).reshape(len(cells), -1, electrodes, electrodes)
+        return (hats @ products.reshape(len(cells), points, -1)).reshape(
+            len(cells), -1, electrodes, electrodes
+        )
 
 
 def _with_ghosts(index_map: Any, block: np.ndarray) -> np.ndarray:

@@ -51,9 +51,9 @@ class Outline:
 def closed_outline(electrodes: np.ndarray, largest: float | None = None) -> Outline:
     """The periodic cubic spline by chord length through the electrodes in their order, as a polygon.
 
-    `electrodes` has shape (n, 2), in metres, and goes around the section in either sense; `largest` is the size
-    of cells far from them (default: a share of the section's radius). Serial. Raises OutlineError with fewer
-    than four electrodes, two at one place, or an outline that crosses itself.
+    `electrodes` has shape (n, 2), in metres, and goes around the section in either sense; `largest` is the
+    size of cells far from them (default: a share of the section's radius). Serial. Raises OutlineError with
+    fewer than four electrodes, two at one place, or an outline that crosses itself.
     """
     count = len(electrodes)
     if count < 4:
@@ -80,7 +80,9 @@ def closed_outline(electrodes: np.ndarray, largest: float | None = None) -> Outl
         corners.append(_graded(curve, knots[i], knots[i + 1], sizes))
     points = np.vstack(corners)
     points[places] = electrodes  # the spline meets them up to rounding only
-    _refuse_crossing(np.vstack([points, points[:1]]), "the smooth curve through them: segments {}-{} and {}-{}")
+    _refuse_crossing(
+        np.vstack([points, points[:1]]), "the smooth curve through them: segments {}-{} and {}-{}"
+    )
     return Outline(points, places, sizes)
 
 
@@ -115,7 +117,10 @@ def _refuse_crossing(closed: np.ndarray, words: str) -> None:
 
     def side(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
         """Sign of the turn a → b → c."""
-        return np.sign((b[..., 0] - a[..., 0]) * (c[..., 1] - a[..., 1]) - (b[..., 1] - a[..., 1]) * (c[..., 0] - a[..., 0]))
+        return np.sign(
+            (b[..., 0] - a[..., 0]) * (c[..., 1] - a[..., 1])
+            - (b[..., 1] - a[..., 1]) * (c[..., 0] - a[..., 0])
+        )
 
     a, b, c, d = begin[:, None], end[:, None], begin[None], end[None]
     crossed = (side(a, b, c) * side(a, b, d) < 0) & (side(c, d, a) * side(c, d, b) < 0)
@@ -123,4 +128,6 @@ def _refuse_crossing(closed: np.ndarray, words: str) -> None:
         n = len(begin)
         i, j = (int(k) for k in np.argwhere(crossed)[0])
         found = words.format(i + 1, (i + 1) % n + 1, j + 1, (j + 1) % n + 1)
-        raise OutlineError(f"found an outline that crosses itself ({found}), expected electrodes in their order around it")
+        raise OutlineError(
+            f"found an outline that crosses itself ({found}), expected electrodes in their order around it"
+        )
