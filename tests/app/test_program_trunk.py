@@ -116,7 +116,7 @@ BAD = {
         (), ("\n1 2 3 4 ", "\n1 2 4 3 "), "found an apparent resistivity of -",
     ),
     "electrodes that cross": ((), None, "crosses itself"),
-    "readings cut off": ((), ("252# Number", "253# Number"), "found the end of the file, expected 253 readings"),
+    "readings cut off": ((), ("252# Number", "253# Number"), "found the end of the file, expected 253"),
 }  # fmt: skip
 
 
