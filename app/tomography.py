@@ -63,10 +63,16 @@ def forward_model(
     waves = fem.IN_THE_MESH
     if equation.dimension == 2.5:
         waves = fem.across_the_section(*_distances(where, readings.abmn))
+    given = equation.contacts
+    contacts = None if given is None else fem.Contacts(given.width, given.impedance)
     try:
-        return fem.ElectricalModel(coefficient, where, readings.abmn, waves, equation.degree, solver)
+        return fem.ElectricalModel(
+            coefficient, where, readings.abmn, waves, equation.degree, solver, contacts
+        )
     except fem.PointOutside as outside:
         raise DataError([f"{path}: electrode {str(outside).removeprefix('point ')}"]) from None
+    except fem.NoContact as lonely:
+        raise CaseError([f"{case.where('equation', 'contacts', 'width')}: {lonely}"]) from None
     except fem.BlindReading as blind:
         raise DataError([f"{path}:{readings.lines[blind.index]}: {blind}"]) from None
 
@@ -111,7 +117,9 @@ def mesh(comm: MPI.Comm, case: Case, readings: ElectrodeReadings) -> fem.TaggedM
     with agreed(comm):
         where = positions(case, readings, 2)
     try:
-        return fem.MESHES["electrodes"](comm, positions=where, size=case.mesh.size)
+        contacts = cast(ElectricalTomography, case.equation).contacts
+        width = None if contacts is None else contacts.width
+        return fem.MESHES["electrodes"](comm, positions=where, size=case.mesh.size, width=width)
     except fem.MeshError as error:
         raise DataError([f"{case.resolve(_observation(case)[1].file)}: {error}"]) from None
 

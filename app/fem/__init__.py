@@ -3,6 +3,7 @@
 import app.wheel  # noqa: F401
 
 # isort: split
+from app.fem.contacts import Contacts, NoContact
 from app.fem.electrical import BlindReading, ElectricalModel
 from app.fem.equations import EQUATIONS, PHYSICAL, BoundaryCondition, Diffusion, Equation
 from app.fem.forward import Counts, ForwardModel
@@ -35,6 +36,7 @@ __all__ = [
     "BlindReading",
     "BoundaryCondition",
     "CoefficientSpace",
+    "Contacts",
     "Counts",
     "Diffusion",
     "EdgePreserving",
@@ -44,6 +46,7 @@ __all__ = [
     "ForwardModel",
     "GramMatrix",
     "MeshError",
+    "NoContact",
     "PointOutside",
     "RelativeError",
     "TaggedMesh",

@@ -8,6 +8,7 @@ from dolfinx import fem
 from dolfinx.fem import petsc as _fem_petsc
 from mpi4py import MPI
 
+from app.fem.contacts import Contacts
 from app.fem.element_products import ElementProducts, FourPoles
 from app.fem.forward import Counts
 from app.fem.observations import point_matrix
@@ -41,7 +42,7 @@ class ElectricalModel:
     −∇·(e⁻ᵐ∇u) = I(δₐ − δ_b), no current through the boundary, point electrodes; in 2.5 dimensions
     −∇·(e⁻ᵐ∇û) + k²e⁻ᵐû for each of several wave numbers k (app.fem.wave_numbers). A reading is
     R = (u_m − u_n)/I in Ω (two dimensions: of a body one metre thick), the apparent resistivity ρₐ = KR with
-    the geometric factor K = 1/R at ρ = 1 Ωm on the same mesh.
+    the geometric factor K = 1/R at ρ = 1 Ωm on the same mesh, without what electrodes carry along themselves.
 
     An evaluation takes one factorisation a wave number and one right-hand side an electrode and wave number
     (`state_rhs`, though they are solved as a block). The potentials of all electrodes give every row of J by
@@ -60,11 +61,14 @@ class ElectricalModel:
         waves: WaveNumbers,
         degree: int,
         solver: LinearSolver,
+        contacts: Contacts | None = None,
     ) -> None:
-        """`electrodes` (n, dimension) in metres, `abmn` (readings, 4) counted from 0, the same on all ranks.
+        """`electrodes` (n, dimension) in metres, `abmn` (readings, 4) counted from 0, the same on all ranks;
+        with `contacts`, which k = 0 needs, no longer points.
 
-        Raises PointOutside for an electrode off the mesh and BlindReading, on all ranks.
+        Raises PointOutside for an electrode off the mesh, NoContact and BlindReading, on all ranks.
         """
+        assert contacts is None or not waves.k.any()
         domain = coefficient.domain
         self.comm = domain.comm
         self.coefficient = coefficient
@@ -76,8 +80,13 @@ class ElectricalModel:
         self._waves, self._solver = waves, solver
         self._m = fem.Function(coefficient.space, name="m")
         self._owned: int = self.space.dofmap.index_map.size_local
+        self._shunt: Any = None
         with timed("assembly"):
-            self._sources = _Sources(point_matrix(domain, self.space, electrodes))
+            if contacts is None:
+                evaluation = point_matrix(domain, self.space, electrodes)
+            else:
+                evaluation, shunt = contacts.assemble(domain, self.space, electrodes)
+            self._sources = _Sources(evaluation)
 
         u, v = ufl.TrialFunction(self.space), ufl.TestFunction(self.space)
         exactness = 2 * degree + coefficient.space.element.basix_element.degree
@@ -90,7 +99,11 @@ class ElectricalModel:
         self._stiffness: Any = fem_petsc.create_matrix(self._stiffness_form)
         self._mass: Any = fem_petsc.create_matrix(self._mass_form)
         self._operator: Any = None
-        self._ground, self._ground_dofs = self._grounded()
+        # Zero potential in the dof that weighs most at the first electrode makes u unique at k = 0.
+        first = self.space.dofmap.index_map.local_range[0]
+        ground = np.array([self._sources.first_dof]) - first
+        self._ground_dofs = ground[(ground >= 0) & (ground < self._owned)]
+        self._ground_global = (self._ground_dofs + first).astype(PETSc.IntType)
 
         self._potentials: list[np.ndarray] = []
         self._readings = np.zeros(len(abmn))
@@ -99,6 +112,8 @@ class ElectricalModel:
         blind = np.flatnonzero(~(np.abs(uniform) > BLIND * np.abs(uniform).max()))
         if len(blind):
             raise BlindReading(int(blind[0]))
+        if contacts is not None:
+            self._shunt, self._operator = shunt, None
         self.geometric_factors = 1.0 / uniform
         """K of each reading, in m (two dimensions: 1)."""
 
@@ -159,6 +174,9 @@ class ElectricalModel:
                 matrix.assemble()
             if self._operator is None:
                 self._operator = self._stiffness.duplicate(copy=True)
+                if self._shunt is not None:  # makes room
+                    self._operator.axpy(1.0, self._shunt, PETSc.Mat.Structure.DIFFERENT_NONZERO_PATTERN)
+                self._operator.setOption(PETSc.Mat.Option.KEEP_NONZERO_PATTERN, True)
         poles = np.zeros((self._poles.electrodes, self._poles.electrodes))
         for k, weight in zip(self._waves.k, self._waves.weights, strict=True):
             potential = self._wave(k)
@@ -176,8 +194,10 @@ class ElectricalModel:
                 self._operator.axpy(k * k, self._mass, PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
             else:
                 self._operator.zeroEntries()
-                fem_petsc.assemble_matrix(self._operator, self._stiffness_form, bcs=[self._ground])
-                self._operator.assemble()
+                self._operator.axpy(1.0, self._stiffness, PETSc.Mat.Structure.SUBSET_NONZERO_PATTERN)
+                if self._shunt is not None:
+                    self._operator.axpy(1.0, self._shunt, PETSc.Mat.Structure.SUBSET_NONZERO_PATTERN)
+                self._operator.zeroRowsColumns(self._ground_global)
         with timed("solve"):
             self.counts.factorisations += 1
             self._solver.set_matrix(self._operator)
@@ -191,14 +211,6 @@ class ElectricalModel:
                 right[self._ground_dofs] = 0.0
             self.counts.state_rhs += right.shape[1]
             return self._solver.solve(right)
-
-    def _grounded(self) -> tuple[Any, np.ndarray]:
-        """The condition u = 0 at the dof nearest to the first electrode, which makes u unique at k = 0, and
-        that dof's index on the rank that owns it."""
-        dof = np.array([self._sources.first_dof])
-        local = self.space.dofmap.index_map.global_to_local(dof)
-        dofs = local[local >= 0].astype(np.int32)
-        return fem.dirichletbc(PETSc.ScalarType(0.0), dofs, self.space), dofs[dofs < self._owned]
 
 
 class _Sources:

@@ -1,6 +1,7 @@
 """A smooth closed outline through electrodes, cut into segments that are short at the electrodes."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.interpolate import CubicSpline
@@ -10,6 +11,9 @@ AT_ELECTRODES = 12
 
 ACROSS = 18
 """Cells across the radius of the circle with the section's area, away from the electrodes."""
+
+ACROSS_ELECTRODE = 6
+"""Segments across an electrode that has a width."""
 
 GROWTH = 0.3
 """What the size of a cell gains per distance from the nearest electrode."""
@@ -48,12 +52,15 @@ class Outline:
     sizes: Sizes
 
 
-def closed_outline(electrodes: np.ndarray, largest: float | None = None) -> Outline:
+def closed_outline(
+    electrodes: np.ndarray, largest: float | None = None, width: float | None = None
+) -> Outline:
     """The periodic cubic spline by chord length through the electrodes in their order, as a polygon.
 
     `electrodes` has shape (n, 2), in metres, and goes around the section in either sense; `largest` is the
-    size of cells far from them (default: a share of the section's radius). Serial. Raises OutlineError with
-    fewer than four electrodes, two at one place, or an outline that crosses itself.
+    size of cells far from them (default: a share of the section's radius), and the polygon has corners where
+    electrodes of a `width` end. Serial. Raises OutlineError with fewer than four electrodes, two at one place
+    or wider than apart, or an outline that crosses itself.
     """
     count = len(electrodes)
     if count < 4:
@@ -72,12 +79,18 @@ def closed_outline(electrodes: np.ndarray, largest: float | None = None) -> Outl
 
     radius = np.sqrt(abs(enclosed_area(electrodes)) / np.pi)
     largest = radius / ACROSS if largest is None else largest
-    sizes = Sizes(electrodes, min(nearest / AT_ELECTRODES, largest), largest)
+    if width is not None and not width < 0.9 * nearest:
+        raise OutlineError(
+            f"found electrodes {nearest:g} m apart, expected more than their width of {width:g} m"
+        )
+    smallest = min(nearest / AT_ELECTRODES, largest, np.inf if width is None else width / ACROSS_ELECTRODE)
+    sizes = Sizes(electrodes, smallest, largest)
     corners: list[np.ndarray] = []
     places = np.zeros(count, dtype=int)
     for i in range(count):
         places[i] = sum(map(len, corners))
-        corners.append(_graded(curve, knots[i], knots[i + 1], sizes))
+        cuts = [knots[i], *_ends(curve, knots[i], knots[i + 1], width), knots[i + 1]]
+        corners.extend(_graded(curve, begin, end, sizes) for begin, end in pairwise(cuts))
     points = np.vstack(corners)
     points[places] = electrodes  # the spline meets them up to rounding only
     _refuse_crossing(
@@ -97,6 +110,16 @@ def centroid(polygon: np.ndarray) -> np.ndarray:
     x, y = polygon.T
     cross = x * np.roll(y, -1) - np.roll(x, -1) * y
     return ((polygon + np.roll(polygon, -1, axis=0)) * cross[:, None]).sum(axis=0) / (3.0 * cross.sum())
+
+
+def _ends(curve: CubicSpline, begin: float, end: float, width: float | None) -> list[float]:
+    """Where on a piece of the curve between two electrodes these end, by the length of the curve."""
+    if width is None:
+        return []
+    parameter = np.linspace(begin, end, SAMPLES)
+    passed = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(curve(parameter), axis=0), axis=1))])
+    wanted = [0.5 * width, passed[-1] - 0.5 * width]
+    return [float(cut) for cut in np.interp(wanted, passed, parameter)]
 
 
 def _graded(curve: CubicSpline, begin: float, end: float, sizes: Sizes) -> np.ndarray:

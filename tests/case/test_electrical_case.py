@@ -49,6 +49,9 @@ def test_a_diffusivity_still_starts_at_zero(case_file: Path) -> None:
 OVERRIDES = {
     "equation.dimension=4": ("equation.dimension", "found 4, expected one of 2, 2.5, 3"),
     "equation.dimension=true": ("equation.dimension", "found true, expected one of 2, 2.5, 3"),
+    "equation.contacts={width: .02, impedance: .01}": (
+        "equation.contacts", "found electrodes with a width in 2.5 dimensions, expected points",
+    ),
     "mesh.size=0": ("mesh.size", "found 0, expected a finite number > 0"),
     "unknowns.m.role=log_diffusivity": (
         "unknowns.m", "found the role log_diffusivity in the equation electrical_tomography, expected the",
