@@ -62,7 +62,12 @@ def forward_model(
     path = case.resolve(_observation(case)[1].file)
     waves = fem.IN_THE_MESH
     if equation.dimension == 2.5:
-        waves = fem.across_the_section(*_distances(where, readings.abmn))
+        shortest, longest = _distances(where, readings.abmn)
+        if not shortest > 0:
+            raise DataError(
+                [f"{path}: found electrodes of current and voltage at one place, expected all apart"]
+            )
+        waves = fem.across_the_section(shortest, longest)
     given = equation.contacts
     contacts = None if given is None else fem.Contacts(given.width, given.impedance)
     try:

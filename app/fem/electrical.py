@@ -98,6 +98,9 @@ class ElectricalModel:
         self._products = ElementProducts(coefficient, self._m, self.space, exactness)
         self._stiffness: Any = fem_petsc.create_matrix(self._stiffness_form)
         self._mass: Any = fem_petsc.create_matrix(self._mass_form)
+        self._assembled = [(self._stiffness, self._stiffness_form)]
+        if waves.k.any():
+            self._assembled.append((self._mass, self._mass_form))
         self._operator: Any = None
         # Zero potential in the dof that weighs most at the first electrode makes u unique at k = 0.
         first = self.space.dofmap.index_map.local_range[0]
@@ -168,7 +171,7 @@ class ElectricalModel:
         self.coefficient.assign(self._m, values)
         self._rows, self._potentials = None, []
         with timed("assembly"):
-            for matrix, form in ((self._stiffness, self._stiffness_form), (self._mass, self._mass_form)):
+            for matrix, form in self._assembled:
                 matrix.zeroEntries()
                 fem_petsc.assemble_matrix(matrix, form)
                 matrix.assemble()

@@ -32,18 +32,22 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ranks", [1, 3])
-def test_the_trunk_converges_with_default_settings(ranks: int, run_of: Callable[[Job], Run]) -> None:
-    """Exit code 0, χ² near one, the error below that of the start; alike on three ranks."""
-    run = run_of(Job(TRUNK, ranks=ranks))
+def test_the_trunk_converges_with_default_settings(run_of: Callable[[Job], Run]) -> None:
+    """Exit code 0, χ² near one, the error well below that of the start."""
+    run = run_of(Job(TRUNK))
     assert run.code == 0, run.err
     assert run.summary["status"] == "converged"
     assert 0.5 < run.summary["chi2"] < 1.2
     errors = [row["relative_error"] for row in run.history]
     assert errors[-1] < 0.7 * errors[0]
-    alone = run_of(Job(TRUNK))
-    for row, other in zip(run.history[:4], alone.history[:4], strict=True):
-        assert row["misfit"] == pytest.approx(other["misfit"], rel=1e-6)
+
+
+def test_three_ranks_find_the_same(quick: Run, run_of: Callable[[Job], Run]) -> None:
+    """The first iterations agree to 1e-8, the mesh being generated on one rank and then spread."""
+    run = run_of(Job(TRUNK, (*QUICK, "flow.max_iterations=3"), ranks=3))
+    assert run.code == 3, run.err
+    for row, other in zip(run.history[:4], quick.history[:4], strict=True):
+        assert row["misfit"] == pytest.approx(other["misfit"], rel=1e-8)
 
 
 def test_the_case_says_nothing_of_how_it_is_solved() -> None:
