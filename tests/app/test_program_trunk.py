@@ -146,6 +146,28 @@ def test_bad_input_is_told_in_one_line(what: str, tmp_path: Path) -> None:
     assert not run.folder.exists()
 
 
+BOX = """\
+mesh: {kind: box, upper: [1, 1, 0.5], cells: [8, 8, 4]}
+equation: {kind: electrical_tomography, dimension: 3, degree: 1}
+unknowns:
+  m: {role: log_resistivity, truth: log(50)}
+observations:
+  readings: {kind: readings, file: box.ohm, relative_error: 0.05}
+"""
+"""A tank with electrodes in a row on its top."""
+
+
+def test_a_tank_in_three_dimensions(tmp_path: Path) -> None:
+    """Apparent resistivities that are all alike are those of the uniform tank, which the run starts from."""
+    (tmp_path / "box.yaml").write_text(BOX)
+    lines = ["7# sensors", "# x y z", *(f"{i / 8} 0.5 0.5" for i in range(1, 8)), "4# data", "# a b m n rhoa"]
+    lines += [f"{i} {i + 1} {i + 2} {i + 3} 50" for i in range(1, 5)]
+    (tmp_path / "box.ohm").write_text("\n".join(lines))
+    run = run_program(tmp_path / "box.yaml", *_set(BY_DISCREPANCY), out=tmp_path / "results")
+    assert run.code == 0, run.err
+    assert run.summary["misfit"] < 1e-12 and run.summary["relative_error"] < 1e-6
+
+
 @pytest.mark.slow
 @pytest.mark.skipif("HOLLOW_LIMETREE" not in os.environ, reason="HOLLOW_LIMETREE names no field data")
 def test_a_measured_hollow_trunk(tmp_path: Path) -> None:
