@@ -14,7 +14,7 @@ TESTS = Path(__file__).parent
 
 RANKS = 3
 
-TIMEOUT = 300
+TIMEOUT = 600
 """Seconds for all; on two cores, which three ranks share, it takes a minute once forms are compiled."""
 
 PATIENCE = 90
