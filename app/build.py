@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
-from app import fem, flow, output, unknowns
+from app import fem, flow, output, tomography, unknowns
 from app.case import (
     Case,
     CaseError,
     DataError,
+    Diffusion,
+    ElectricalTomography,
+    ElectrodeReadings,
     ExpressionError,
     PointData,
+    PointObservations,
     Unknown,
     check_dimension,
     effective_yaml,
@@ -39,7 +43,7 @@ class Setup:
     """Name of the unknown."""
     domain: fem.TaggedMesh
     coefficient: fem.CoefficientSpace
-    forward: fem.ForwardModel
+    forward: fem.ForwardModel | fem.ElectricalModel
     data: PointData
     sigma: np.ndarray
     """Standard deviations of the readings, or what stands in for them until a factor is found."""
@@ -66,18 +70,27 @@ def prepare(comm: MPI.Comm, case: Case) -> Setup:
 
     Raises InputError on all ranks alike.
     """
-    domain = _mesh(comm, case)
+    electrical = isinstance(case.equation, ElectricalTomography)
+    electrodes = on_root(comm, lambda: tomography.read(case)) if electrical else None
+    domain = _mesh(comm, case, electrodes)
     on_root(comm, lambda: check_dimension(case, domain.dimension))
-    data = on_root(comm, lambda: _readings(case, domain.dimension))
     name, unknown = next(iter(case.unknowns.items()))
+    coefficient = fem.CoefficientSpace(domain, unknown.degree)
+    forward: fem.ForwardModel | fem.ElectricalModel
+    if electrodes is not None:
+        forward, data, sigma = _electrical(case, coefficient, electrodes)
+    else:
+        forward, data, sigma = _at_points(case, coefficient)
     known = data.sigma is not None
     if not known and case.regularisation[name].weight == "discrepancy":
         raise CaseError([
             f"{case.where('regularisation', name, 'weight')}: found discrepancy with data that have "
             "no column sigma, expected cross_validation, a number or data with sigma"
         ])  # fmt: skip
-    coefficient = fem.CoefficientSpace(domain, unknown.degree)
-    reference = _values(case, coefficient, name, "reference")
+    if unknown.reference is None:
+        reference = np.full(coefficient.owned, np.median(data.values))
+    else:
+        reference = _values(case, coefficient, name, "reference")
     error = None
     if unknown.truth is not None:
         _values(case, coefficient, name, "truth")
@@ -89,16 +102,6 @@ def prepare(comm: MPI.Comm, case: Case) -> Setup:
             where = case.where("unknowns", name, "truth")
             raise CaseError([f"{where}: found a truth of norm {error.norm:g}, expected a finite one above 0"])
     step = _step(case, coefficient, name, reference)
-    try:
-        forward = _forward(case, domain, coefficient)
-    except ExpressionError as refused:
-        raise CaseError([f"{case.where('equation')}: {refused}"]) from None
-    with timed("assembly"):
-        try:
-            forward.observe_with(fem.point_matrix(domain, forward.space, data.points))
-        except fem.PointOutside as outside:
-            raise DataError([_outside(case, domain.dimension, outside)]) from None
-    sigma = on_root(comm, lambda: _assumed_sigma(case, data)) if data.sigma is None else data.sigma
     energy = InverseProblem(forward, data.values, sigma)
     target = 0.5 * case.flow.discrepancy**2 * len(data.values) if known else None
     try:
@@ -171,7 +174,41 @@ def _flow(
     return outcome, Final(start, start.regularisation.at(outcome.coefficient), None)
 
 
-def _mesh(comm: MPI.Comm, case: Case) -> fem.TaggedMesh:
+def _electrical(
+    case: Case, coefficient: fem.CoefficientSpace, electrodes: ElectrodeReadings
+) -> tuple[fem.ElectricalModel, PointData, np.ndarray]:
+    """Forward model, data and standard deviations of four-electrode readings."""
+    nodes = coefficient.domain.mesh.topology.index_map(0).size_global
+    size = nodes * case.equation.degree**coefficient.domain.dimension
+    solver = _solver(coefficient.comm, case, "state_", size)
+    forward = tomography.forward_model(case, coefficient, electrodes, solver)
+    data = on_root(coefficient.comm, lambda: tomography.data(case, forward, electrodes))
+    assert data.sigma is not None
+    return forward, data, data.sigma
+
+
+def _at_points(
+    case: Case, coefficient: fem.CoefficientSpace
+) -> tuple[fem.ForwardModel, PointData, np.ndarray]:
+    """Forward model, data and standard deviations (or what stands in for them) of readings at points."""
+    comm, domain = coefficient.comm, coefficient.domain
+    data = on_root(comm, lambda: _readings(case, domain.dimension))
+    try:
+        forward = _forward(case, domain, coefficient)
+    except ExpressionError as refused:
+        raise CaseError([f"{case.where('equation')}: {refused}"]) from None
+    with timed("assembly"):
+        try:
+            forward.observe_with(fem.point_matrix(domain, forward.space, data.points))
+        except fem.PointOutside as outside:
+            raise DataError([_outside(case, domain.dimension, outside)]) from None
+    sigma = on_root(comm, lambda: _assumed_sigma(case, data)) if data.sigma is None else data.sigma
+    return forward, data, sigma
+
+
+def _mesh(comm: MPI.Comm, case: Case, electrodes: ElectrodeReadings | None) -> fem.TaggedMesh:
+    if electrodes is not None and case.mesh.kind == "electrodes":
+        return tomography.mesh(comm, case, electrodes)
     options = dict(case.mesh)
     kind = options.pop("kind")
     if kind == "file":
@@ -209,6 +246,7 @@ def _assumed_sigma(case: Case, data: PointData) -> np.ndarray:
         count = len(read_points(case.resolve(observation.file), data.points.shape[1]).values)
         size = np.abs(data.values[begun : begun + count])
         begun += count
+        assert isinstance(observation, PointObservations)
         relative = observation.noise == "relative" and size.max() > 0
         parts.append(np.maximum(size, LEAST * size.max()) if relative else np.ones(count))
     return np.concatenate(parts)
@@ -236,6 +274,7 @@ def _solver(comm: MPI.Comm, case: Case, prefix: str, size: int) -> LinearSolver:
 
 def _forward(case: Case, domain: fem.TaggedMesh, coefficient: fem.CoefficientSpace) -> fem.ForwardModel:
     equation = case.equation
+    assert isinstance(equation, Diffusion)
     conditions = {}
     for name, given in equation.boundary.items():
         on = ("all",) if given.tags is None else given.tags
@@ -385,15 +424,17 @@ def _summary(setup: Setup, outcome: flow.Outcome, final: Final, rows: list[outpu
 
 
 def _noise(setup: Setup, choice: flow.Choice | None, misfit: float) -> dict[str, float | None]:
-    """The root mean square of the noise, as given or as the choice found it, and 2φ/n against it."""
+    """The root mean square of the noise, as given or as the choice found it, as the choice found it whatever
+    was given, and 2φ/n against the first."""
     sigma, factor = setup.data.sigma, 1.0
     if sigma is None:
         if choice is None:
-            return {"noise_level": None, "chi2": None}
+            return {"noise_level": None, "noise_level_found": None, "chi2": None}
         sigma, factor = setup.sigma, choice.spread
     level = factor * float(np.sqrt(np.mean(sigma**2)))
     chi2 = 2.0 * misfit / len(sigma) / factor**2 if factor > 0 else None
-    return {"noise_level": level, "chi2": chi2}
+    found = None if choice is None else choice.spread * float(np.sqrt(np.mean(setup.sigma**2)))
+    return {"noise_level": level, "noise_level_found": found, "chi2": chi2}
 
 
 def _write(setup: Setup, outcome: flow.Outcome, final: Final, folder: Path) -> str | None:
@@ -420,4 +461,14 @@ def _write(setup: Setup, outcome: flow.Outcome, final: Final, folder: Path) -> s
     failure = None
     if final.choice is not None:
         failure = output.draw_choice(space.comm, folder / "choice.png", final.choice)
-    return output.draw_fields(folder / "coefficient.png", space.space, panels, setup.data.points) or failure
+    picture, points = folder / "coefficient.png", setup.data.points
+    if not isinstance(forward, fem.ElectricalModel):
+        return output.draw_fields(picture, space.space, panels, points) or failure
+    data, sigma, abmn = setup.data.values, setup.sigma, forward.abmn
+    on_root(
+        space.comm,
+        lambda: output.write_fit(folder / "fit.csv", abmn, forward.geometric_factors, data, sigma, residual),
+    )
+    physical_panels = tomography.panels(setup.name, panels)
+    drawn = output.draw_fields(picture, space.space, physical_panels, points, logarithmic=True, numbered=True)
+    return drawn or failure

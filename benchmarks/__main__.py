@@ -1,5 +1,5 @@
 """Where the figures in README and docs come from: `python -m benchmarks quickstart | jacobian | defaults |
-compare`."""
+compare | trunk`."""
 
 import argparse
 import sys
@@ -25,7 +25,14 @@ def main() -> int:
     compare.add_arguments(
         benchmarks.add_parser("compare", help="the program against other methods, ten cases")
     )
+    trunk = benchmarks.add_parser("trunk", help="electrical tomography of a trunk, measured and made up")
+    trunk.add_argument("file", type=Path, metavar="FILE.ohm", help="measured readings")
+    trunk.add_argument("--out", type=Path, default=Path("results/trunk"), help="folder for the results")
     options = parser.parse_args()
+    if options.benchmark == "trunk":
+        from benchmarks import trunk as tomography
+
+        return tomography.main(options.file, options.out)
     if options.benchmark == "compare":
         return compare.main(options)
     if options.benchmark == "jacobian":

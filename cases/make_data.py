@@ -5,7 +5,7 @@ file), with elements one degree higher than the inversion's, so that no inversio
 made its data. Two cases differ: `cube` is made on 37³ cells, whose nodes are not those of its own 24³, by
 conjugate gradients with multigrid to a relative residual of 1e-12, a factorisation being too large (14 s and
 1.3 GB in all); `hippylib_poisson` on its own mesh and elements, as its authors define it. The data of
-`peer64` are given.
+`peer64` are given. Those of `trunk` are four-electrode readings from a mesh with cells half as large.
 
 Serial; the points and the noise come from fixed seeds, so that the files are the same each time. Where they
 have twelve digits, the last is the solver's rounding and may differ from machine to machine.
@@ -96,25 +96,54 @@ CASES = {
     "hippylib_poisson": Readings(on_grid(129), 0.05, 9, discretisation=Discretisation((64, 64), higher=0)),
 }
 
+
+@dataclasses.dataclass(frozen=True)
+class Survey:
+    """Electrodes around a body, and the noise of the readings as a share of each."""
+
+    electrodes: Callable[[np.random.Generator], np.ndarray]
+    noise: float
+    seed: int
+
+
+def around_a_trunk(count: int) -> Callable[[np.random.Generator], np.ndarray]:
+    """Electrodes on an irregular outline 15 to 20 cm from its middle, in m, counter-clockwise, no two at the
+    same distance from each other."""
+
+    def draw(rng: np.random.Generator) -> np.ndarray:
+        angle = 2 * np.pi * (np.arange(count) + rng.uniform(-0.1, 0.1, count)) / count
+        radius = (
+            0.176 + 0.012 * np.cos(2 * angle + 0.6) + 0.008 * np.sin(3 * angle) + 0.005 * np.cos(5 * angle)
+        )
+        return np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
+
+    return draw
+
+
+SURVEYS = {"trunk": Survey(around_a_trunk(24), noise=0.03, seed=10)}
+"""Cases of electrical tomography, read by every pair of neighbouring electrodes against every other pair."""
+
 GIVEN = ("peer64",)
 """Cases whose data were made elsewhere and are the same for every program that runs them."""
 
 
 def main(names: list[str]) -> None:
-    """Write data/NAME.csv for each case, or for all that can be made; what cannot is refused first."""
+    """Write data/NAME.csv (or .ohm) for each case, or for all that can be made; what cannot is refused."""
     for name in names:
         if name in GIVEN:
             raise SystemExit(f"{name}: its data are given and part of the problem; they cannot be made here")
-        if name not in CASES:
-            raise SystemExit(f"{name}: found no such case, expected one of {', '.join(CASES)}")
-    for name in names or CASES:
+        if name not in CASES | SURVEYS:
+            raise SystemExit(f"{name}: found no such case, expected one of {', '.join(CASES | SURVEYS)}")
+    for name in names or CASES | SURVEYS:
         print(write(name, FOLDER / "data"), flush=True)
     if not names:
         print(f"left alone, as given: {', '.join(GIVEN)}")
 
 
 def write(name: str, folder: Path) -> str:
-    """Make a case's data, write them into the folder as NAME.csv and say what they are."""
+    """Make a case's data, write them into the folder as NAME.csv or NAME.ohm and say what they are."""
+    if name in SURVEYS:
+        return write_survey(name, folder)
     readings = CASES[name]
     case = _load(name)
     rng = np.random.default_rng(readings.seed)
@@ -152,9 +181,55 @@ def solve_finely(
     return values, float(np.abs(forward.state.x.array).max())
 
 
+def write_survey(name: str, folder: Path) -> str:
+    """Make the readings of an electrical case and write them in the unified data format."""
+    survey, case = SURVEYS[name], _load(name)
+    rng = np.random.default_rng(survey.seed)
+    electrodes = np.round(survey.electrodes(rng), 4)
+    abmn = neighbours(len(electrodes))
+    resistances = measure_finely(electrodes, abmn, next(iter(case.unknowns.values())).truth)
+    resistances *= 1.0 + survey.noise * rng.standard_normal(len(abmn))
+    path = folder / f"{name}.ohm"
+    write_readings(path, electrodes, abmn, resistances)
+    return f"{path.name}: {len(abmn)} readings, sigma {100 * survey.noise:g} %"
+
+
+def neighbours(count: int) -> np.ndarray:
+    """Dipoles of neighbouring electrodes in a ring, each pair of dipoles without a common electrode once;
+    shape (readings, 4), counted from 0."""
+    return np.array([
+        (i, (i + 1) % count, j, (j + 1) % count)
+        for i in range(count)
+        for j in range(i + 2, count)
+        if (j + 1) % count != i
+    ])  # fmt: skip
+
+
+def measure_finely(electrodes: np.ndarray, abmn: np.ndarray, truth: Any) -> np.ndarray:
+    """Resistances in Ω for a log-resistivity in 2.5 dimensions; cells away from the electrodes half as large
+    as usual, elements one degree higher."""
+    comm = MPI.COMM_SELF
+    usual = fem.closed_outline(electrodes).sizes.largest
+    domain = fem.MESHES["electrodes"](comm, positions=electrodes, size=usual / 2)
+    space = fem.CoefficientSpace(domain, 2)
+    apart = [np.linalg.norm(p - q) for i, p in enumerate(electrodes) for q in electrodes[:i]]
+    waves = fem.across_the_section(min(apart), max(apart))
+    model = fem.ElectricalModel(space, electrodes, abmn, waves, 3, LinearSolver(comm, "direct", "data_"))
+    return np.exp(model.solve(space.interpolate(truth))) / model.geometric_factors
+
+
+def write_readings(path: Path, electrodes: np.ndarray, abmn: np.ndarray, resistances: np.ndarray) -> None:
+    """Write positions and resistances in the unified data format."""
+    lines = [f"{len(electrodes)}# Number of sensors", "#x y"]
+    lines += [f"{x:.6g} {y:.6g}" for x, y in electrodes]
+    lines += [f"{len(abmn)}# Number of data", "#a b m n r/Ohm"]
+    lines += [" ".join(map(str, four + 1)) + f" {r:.8g}" for four, r in zip(abmn, resistances, strict=True)]
+    path.write_text("\n".join(lines) + "\n")
+
+
 def _load(name: str) -> Case:
     """The case; its data file need not exist yet."""
-    data = FOLDER / "data" / f"{name}.csv"
+    data = FOLDER / "data" / f"{name}.{'ohm' if name in SURVEYS else 'csv'}"
     if not data.exists():
         data.parent.mkdir(exist_ok=True)
         data.touch()

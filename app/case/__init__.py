@@ -1,14 +1,21 @@
 """The case room turns a YAML file into a validated `Case` and reads the data files it names."""
 
 from app.case.case import Case, check_dimension, schema
-from app.case.equation import BoundaryCondition, Diffusion, LinearSolver
+from app.case.equation import BoundaryCondition, Diffusion, ElectricalTomography, LinearSolver
 from app.case.expression import Expression
 from app.case.grammar import ExpressionError
-from app.case.inversion import Expansion, Flow, PointObservations, Regularisation
+from app.case.inversion import (
+    Expansion,
+    Flow,
+    PointObservations,
+    ReadingObservations,
+    Regularisation,
+)
 from app.case.load import effective_yaml, load_case
-from app.case.mesh import BoxMesh, FileMesh, IntervalMesh, RectangleMesh
+from app.case.mesh import BoxMesh, ElectrodeMesh, FileMesh, IntervalMesh, RectangleMesh
 from app.case.points import PointData, read_points
 from app.case.problems import CaseError, DataError, InputError
+from app.case.readings import ElectrodeReadings, read_readings
 from app.case.unknowns import (
     BoundedTransform,
     IdentityTransform,
@@ -25,6 +32,9 @@ __all__ = [
     "CaseError",
     "DataError",
     "Diffusion",
+    "ElectricalTomography",
+    "ElectrodeMesh",
+    "ElectrodeReadings",
     "Expansion",
     "Expression",
     "ExpressionError",
@@ -38,6 +48,7 @@ __all__ = [
     "NodalRepresentation",
     "PointData",
     "PointObservations",
+    "ReadingObservations",
     "RectangleMesh",
     "Regularisation",
     "Unknown",
@@ -45,5 +56,6 @@ __all__ = [
     "effective_yaml",
     "load_case",
     "read_points",
+    "read_readings",
     "schema",
 ]

@@ -18,6 +18,10 @@ from app.case.problems import CaseError, nearest
 from app.case.section import NO_TRUTH_VALUE, Identifier, Section, refuse
 from app.case.unknowns import Unknown
 
+ROLES = {"diffusion": "log_diffusivity", "electrical_tomography": "log_resistivity"}
+KINDS = {"diffusion": "points", "electrical_tomography": "readings"}
+"""What an equation's unknown is, and how its state is observed."""
+
 
 class Case(Section):
     """A recovery problem. Frozen and picklable; equal to another when both say the same."""
@@ -42,6 +46,34 @@ class Case(Section):
     """When and how the network grows."""
 
     _origin: Origin = PrivateAttr(default=Origin())
+
+    @field_validator("unknowns")
+    @classmethod
+    def _unknowns_fit(cls, value: dict[str, Unknown], info: ValidationInfo) -> dict[str, Unknown]:
+        equation = info.data.get("equation")
+        for name, unknown in value.items():
+            if equation is not None and unknown.role != ROLES[equation.kind]:
+                found = f"the role {unknown.role} in the equation {equation.kind}"
+                raise refuse(found, f"the role {ROLES[equation.kind]}", key=name)
+        return value
+
+    @field_validator("observations")
+    @classmethod
+    def _observations_fit(
+        cls, value: dict[str, Observations], info: ValidationInfo
+    ) -> dict[str, Observations]:
+        """Four-electrode readings go with electrical tomography, and a mesh through electrodes with them."""
+        equation, mesh = info.data.get("equation"), info.data.get("mesh")
+        for name, observation in value.items():
+            if equation is not None and observation.kind != KINDS[equation.kind]:
+                found = f"the kind {observation.kind} with the equation {equation.kind}"
+                raise refuse(found, f"the kind {KINDS[equation.kind]}", key=name)
+            if mesh is not None and mesh.kind == "electrodes" and observation.kind != "readings":
+                found = f"the kind {observation.kind} with a mesh through electrodes"
+                raise refuse(found, "the kind readings, or another mesh", key=name)
+            if observation.kind == "readings" and len(value) > 1:
+                raise refuse(f"{len(value)} observations", "one of the kind readings", key=name)
+        return value
 
     @field_validator("regularisation", mode="before")
     @classmethod

@@ -27,8 +27,22 @@ class PointObservations(Section):
     them."""
 
 
-Observations = PointObservations
-"""Further observations join here as a union discriminated by `kind`."""
+class ReadingObservations(Section):
+    """Four-electrode readings, compared as logarithms of apparent resistivities."""
+
+    kind: Literal["readings"]
+    """Four-electrode readings, compared as logarithms of apparent resistivities."""
+    file: DataFile
+    """A file in the unified data format (.ohm, .dat, .shm): positions in m; a, b, m, n with u in V and i in
+    A, r in ohm, or rhoa in ohm m (with k in m)."""
+    relative_error: Positive | None = None
+    """Standard deviation as a share of a reading; without it the file's column err, or 0.03."""
+    absolute_error: Annotated[float, Field(ge=0), NO_TRUTH_VALUE] = 0.0
+    """Standard deviation of the voltage in V, which is added as a share of the reading's voltage."""
+
+
+Observations = Annotated[PointObservations | ReadingObservations, Field(discriminator="kind")]
+"""Further observations join here."""
 
 
 class Regularisation(Section):

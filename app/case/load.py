@@ -15,7 +15,7 @@ from app.case.case import Case, schema
 from app.case.origin import read_case_file
 from app.case.problems import CaseError
 
-DIMENSIONS = {"interval": 1, "rectangle": 2, "box": 3}
+DIMENSIONS = {"interval": 1, "rectangle": 2, "box": 3, "electrodes": 2}
 
 
 def load_case(path: Path, overrides: Sequence[str] = ()) -> Case:

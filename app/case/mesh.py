@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from app.case.problems import shown
-from app.case.section import Count, DataFile, Number, Section, refuse
+from app.case.section import Count, DataFile, Number, Positive, Section, refuse
 
 
 class IntervalMesh(Section):
@@ -90,7 +90,22 @@ class FileMesh(Section):
         return None
 
 
-Mesh = Annotated[IntervalMesh | RectangleMesh | BoxMesh | FileMesh, Field(discriminator="kind")]
+class ElectrodeMesh(Section):
+    """The section of a body within a smooth outline through its electrodes."""
+
+    kind: Literal["electrodes"]
+    """Triangles within a smooth closed outline through the electrodes of the readings, small at them."""
+    size: Positive | None = None
+    """Size of the cells far from the electrodes, in m; without it an eighteenth of the section's radius."""
+
+    @property
+    def dimension(self) -> int:
+        return 2
+
+
+Mesh = Annotated[
+    IntervalMesh | RectangleMesh | BoxMesh | FileMesh | ElectrodeMesh, Field(discriminator="kind")
+]
 
 
 def _require_order(lower: tuple[float, ...], upper: tuple[float, ...]) -> None:

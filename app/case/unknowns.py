@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -81,22 +81,35 @@ Representation = Annotated[
 class Unknown(Section):
     """A coefficient to be recovered."""
 
-    role: Literal["log_diffusivity"]
-    """What the coefficient m is in the equation: the diffusivity is exp(m)."""
+    role: Literal["log_diffusivity", "log_resistivity"]
+    """What the coefficient m is in the equation: exp(m) is the diffusivity, or the resistivity in ohm m."""
     degree: Annotated[int, Field(ge=1, le=2), NO_TRUTH_VALUE] = 1
     """Lagrange degree of the coefficient."""
-    reference: Expression = Expression("0")
-    """m_ref, the start of the recovery and the centre of the regularisation."""
+    reference: Expression | None = None
+    """m_ref, the start of the recovery and the centre of the regularisation; without it 0, for
+    log_resistivity the median of log(apparent resistivity)."""
     representation: Representation = NetworkRepresentation()
     """How the coefficient is represented."""
     truth: Expression | None = None
     """The true coefficient where it is known, used only to report the error."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _starts_at_zero(cls, value: Any) -> Any:
+        """Unless the data tell where to start."""
+        if (
+            isinstance(value, dict)
+            and value.get("role") != "log_resistivity"
+            and value.get("reference") is None
+        ):
+            return {**value, "reference": "0"}
+        return value
+
     @model_validator(mode="after")
     def _starts_within_bounds(self) -> Self:
         """The start needs the transform's inverse of the reference."""
         transform = getattr(self.representation, "transform", None)
-        start = self.reference.constant
+        start = None if self.reference is None else self.reference.constant
         if not isinstance(transform, BoundedTransform) or start is None:
             return self
         if not transform.low < start < transform.high:

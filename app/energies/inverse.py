@@ -1,8 +1,21 @@
 """The misfit of an inverse problem, ½‖e‖² with the whitened residual e = Γ^(−½)(Bu(m) − d)."""
 
+from typing import Protocol
+
 import numpy as np
 
-from app.fem import ForwardModel
+
+class Forward(Protocol):
+    """A map from coefficients to predicted readings, with its derivative at the last solved coefficient."""
+
+    def solve(self, values: np.ndarray) -> np.ndarray:
+        """Readings, whole on every rank; raises SolveFailed on all ranks."""
+
+    def tangent(self, block: np.ndarray) -> np.ndarray:
+        """J block."""
+
+    def adjoint(self, data: np.ndarray, *, incremental: bool = True) -> np.ndarray:
+        """Jᵀ data."""
 
 
 class InverseProblem:
@@ -11,7 +24,7 @@ class InverseProblem:
     `sigma` holds the standard deviation of each reading's noise, Γ = diag(sigma²).
     """
 
-    def __init__(self, forward: ForwardModel, data: np.ndarray, sigma: np.ndarray) -> None:
+    def __init__(self, forward: Forward, data: np.ndarray, sigma: np.ndarray) -> None:
         self.forward = forward
         self._data = data
         self._sigma = sigma

@@ -3,6 +3,8 @@
 import app.wheel  # noqa: F401
 
 # isort: split
+from app.fem.contacts import Contacts, NoContact
+from app.fem.electrical import BlindReading, ElectricalModel
 from app.fem.equations import EQUATIONS, PHYSICAL, BoundaryCondition, Diffusion, Equation
 from app.fem.forward import Counts, ForwardModel
 from app.fem.inner_products import (
@@ -17,30 +19,42 @@ from app.fem.inner_products import (
 )
 from app.fem.meshes import MESHES, MeshError, TaggedMesh
 from app.fem.observations import PointOutside, point_matrix
+from app.fem.outline import centroid, closed_outline, enclosed_area
 from app.fem.spaces import CoefficientSpace, Field, RelativeError
+from app.fem.wave_numbers import IN_THE_MESH, WaveNumbers, across_the_section
 
 __all__ = [
     "EDGE_SHARE",
     "EDGE_SHARES",
     "EQUATIONS",
     "INNER_PRODUCTS",
+    "IN_THE_MESH",
     "LENGTH_SHARES",
     "MESHES",
     "PHYSICAL",
     "REGULARISATIONS",
+    "BlindReading",
     "BoundaryCondition",
     "CoefficientSpace",
+    "Contacts",
     "Counts",
     "Diffusion",
     "EdgePreserving",
+    "ElectricalModel",
     "Equation",
     "Field",
     "ForwardModel",
     "GramMatrix",
     "MeshError",
+    "NoContact",
     "PointOutside",
     "RelativeError",
     "TaggedMesh",
+    "WaveNumbers",
+    "across_the_section",
+    "centroid",
+    "closed_outline",
     "effective_length",
+    "enclosed_area",
     "point_matrix",
 ]

@@ -48,5 +48,8 @@ class Diffusion:
 
 EQUATIONS: dict[str, Callable[..., Equation]] = {"diffusion": Diffusion}
 
-PHYSICAL: dict[str, tuple[str, Callable[[Any], Any]]] = {"log_diffusivity": ("exp", ufl.exp)}
+PHYSICAL: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "log_diffusivity": ("exp", ufl.exp),
+    "log_resistivity": ("exp", ufl.exp),
+}
 """What the equation makes of a coefficient, by its role, for the output: a prefix and a function of UFL."""

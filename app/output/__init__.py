@@ -3,6 +3,7 @@
 from app.output.choice import choice_summary, draw_choice
 from app.output.console import Terminal, closing_lines
 from app.output.fields import write_fields
+from app.output.fit import write_fit
 from app.output.folder import FolderTaken, check, prepare
 from app.output.history import History, Row
 from app.output.picture import draw_fields
@@ -23,5 +24,6 @@ __all__ = [
     "resources",
     "status",
     "write_fields",
+    "write_fit",
     "write_json",
 ]

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +34,28 @@ class Drawing:
     fields: dict[str, np.ndarray]
 
 
-def draw_fields(path: Path, space: Any, fields: Mapping[str, np.ndarray], points: np.ndarray) -> str | None:
+def draw_fields(
+    path: Path,
+    space: Any,
+    fields: Mapping[str, np.ndarray],
+    points: np.ndarray,
+    *,
+    logarithmic: bool = False,
+    numbered: bool = False,
+) -> str | None:
     """Draw owned drawing values of a Lagrange space side by side; collective, rank 0 draws.
 
     Fields whose name starts with `error` have colours of their own, the others share one scale. `points`,
-    shape (readings, dimension), are the measurement points. Returns, on all ranks, why there is no picture,
+    shape (readings, dimension), are the measurement points, `numbered` from 1 if they are electrodes; in the
+    plane the shared scale may be `logarithmic` (fields > 0). Returns, on all ranks, why there is no picture,
     None if there is one: a machine without graphics loses a picture in space, not the run.
     """
     comm: MPI.Comm = space.mesh.comm
     drawing = _gather(space, fields)
     failure = None
     if drawing is not None:
-        draw = {1: _draw_line, 2: _draw_plane, 3: _draw_space}[space.mesh.geometry.dim]
+        plane = partial(_draw_plane, logarithmic=logarithmic, numbered=numbered)
+        draw: Any = {1: _draw_line, 2: plane, 3: _draw_space}[space.mesh.geometry.dim]
         try:
             draw(path, drawing, points)
         except Exception as error:
@@ -80,18 +91,32 @@ def _draw_line(path: Path, drawing: Drawing, points: np.ndarray) -> None:
     figure.savefig(str(path), bbox_inches="tight", pad_inches=0.05)
 
 
-def _draw_plane(path: Path, drawing: Drawing, points: np.ndarray) -> None:
+def _draw_plane(
+    path: Path, drawing: Drawing, points: np.ndarray, *, logarithmic: bool, numbered: bool
+) -> None:
+    from matplotlib.colors import LogNorm, Normalize
+
     figure, panels = _figure(len(drawing.fields))
     corners = drawing.cells[:, :3]  # of a triangle of any degree the corners come first
     x, y = drawing.nodes[:, 0], drawing.nodes[:, 1]
     for axes, (name, values) in zip(panels, drawing.fields.items(), strict=True):
         low, high, colours = _scale(drawing.fields, name)
-        image = axes.tripcolor(x, y, corners, values, shading="gouraud", cmap=colours, vmin=low, vmax=high)
+        ratio = logarithmic and not name.startswith("error")
+        norm = LogNorm(low, high) if ratio and high > low > 0 else Normalize(low, high)
+        image = axes.tripcolor(x, y, corners, values, shading="gouraud", cmap=colours, norm=norm)
         figure.colorbar(image, ax=axes, location="bottom", shrink=0.85, pad=0.03)
         axes.set_title(name)
         axes.set_aspect("equal")
         axes.set_axis_off()
-    if len(points) <= MOST_POINTS:
+        if numbered:
+            axes.scatter(points[:, 0], points[:, 1], s=14, c="black", linewidths=0, zorder=3, clip_on=False)
+    if numbered:
+        middle = points.mean(axis=0)
+        for number, point in enumerate(points, 1):
+            panels[0].annotate(
+                str(number), middle + 1.08 * (point - middle), ha="center", va="center", fontsize=7
+            )
+    elif len(points) <= MOST_POINTS:
         panels[0].scatter(points[:, 0], points[:, 1], s=3, c="white", alpha=0.7, linewidths=0)
     figure.savefig(str(path), bbox_inches="tight", pad_inches=0.05)
 

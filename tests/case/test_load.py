@@ -200,9 +200,9 @@ OVERRIDES = {  # --set: key at fault, found, expected
     "mesh.kind=rectangel": (
         "mesh.kind",
         "'rectangel'",
-        "one of box, file, interval, rectangle (did",
+        "one of box, electrodes, file, interval, rectangle (did",
     ),
-    "mesh={cells: [1, 2]}": ("mesh: mesh.kind", "nothing", "one of box, file"),
+    "mesh={cells: [1, 2]}": ("mesh: mesh.kind", "nothing", "one of box, electrodes, file"),
     "mesh=3": ("mesh", "3", "a mapping whose kind is one of box"),
     "mesh.celss=[2, 2]": ("mesh.celss", "unknown key", "upper, cells (did you mean 'cells'?)"),
     "mesh.cells=[64, 0]": ("mesh.cells: mesh.cells[1]", "0", "an integer >= 1"),
@@ -277,7 +277,7 @@ def test_a_bad_override_is_told_by_its_key(case_file: Path, override: str) -> No
 
 REWRITES = [  # text of the case, its replacement, line and key at fault, fragment
     ("role: log_diffusivity", "rol: log_diffusivity", "9: unknowns.m.rol", "did you mean 'role'"),
-    ("    role: log_diffusivity\n", "", "8: unknowns.m.role", "found nothing, expected log_diff"),
+    ("    role: log_diffusivity\n", "", "8: unknowns.m.role", "found nothing, expected one of log_diff"),
     ("  kind: diffusion", "  kind: difusion", "3: equation.kind", "did you mean 'diffusion'"),
     ("source: 10", "source: 10 + q", "4: equation.source", "unknown name 'q' at column 6"),
     ("kind: dirichlet", "kind: neumann", "5: equation.boundary", "found only neumann"),

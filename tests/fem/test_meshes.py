@@ -19,7 +19,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "box": {"lower": [0.0, 0.0, -1.0], "upper": [1.0, 2.0, 2.0], "cells": [2, 3, 3]},
     "file": {"file": LSHAPE},
 }
-"""Arguments of each kind."""
+"""Arguments of each kind with parts of its own; the one through electrodes has test_electrode_meshes.py."""
 
 PARTS = {
     "interval": {"left": 1.0, "right": 1.0},
@@ -41,7 +41,7 @@ CORNERS = {
 ROUNDING = 1e-12
 
 
-@pytest.fixture(scope="module", params=MESHES)
+@pytest.fixture(scope="module", params=EXAMPLES)
 def kind(request: pytest.FixtureRequest) -> str:
     if request.param == "file":
         request.getfixturevalue("gmsh")

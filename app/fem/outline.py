@@ -1,0 +1,156 @@
+"""A smooth closed outline through electrodes, cut into segments that are short at the electrodes."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from scipy.interpolate import CubicSpline
+
+AT_ELECTRODES = 12
+"""Segments that would fit between the nearest two electrodes, if all were as short as at an electrode."""
+
+ACROSS = 18
+"""Cells across the radius of the circle with the section's area, away from the electrodes."""
+
+ACROSS_ELECTRODE = 6
+"""Segments across an electrode that has a width."""
+
+GROWTH = 0.3
+"""What the size of a cell gains per distance from the nearest electrode."""
+
+SAMPLES = 200
+"""Points of the curve between two electrodes, to measure its length by."""
+
+
+class OutlineError(ValueError):
+    """Electrodes through which no closed outline goes."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Size of cells: `smallest` at an electrode, growing away from it, `largest` at most."""
+
+    electrodes: np.ndarray
+    """Shape (electrodes, 2)."""
+    smallest: float
+    largest: float
+
+    def at(self, points: np.ndarray) -> np.ndarray:
+        """Size at points, shape (n, 2)."""
+        distance = np.linalg.norm(points[:, None, :] - self.electrodes[None, :, :], axis=2).min(axis=1)
+        return np.minimum(self.smallest + GROWTH * distance, self.largest)
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A closed polygon, counter-clockwise or clockwise as the electrodes are."""
+
+    points: np.ndarray
+    """Corners, shape (n, 2), the first not repeated at the end."""
+    electrodes: np.ndarray
+    """Which corner each electrode is, shape (electrodes,)."""
+    sizes: Sizes
+
+
+def closed_outline(
+    electrodes: np.ndarray, largest: float | None = None, width: float | None = None
+) -> Outline:
+    """The periodic cubic spline by chord length through the electrodes in their order, as a polygon.
+
+    `electrodes` has shape (n, 2), in metres, and goes around the section in either sense; `largest` is the
+    size of cells far from them (default: a share of the section's radius), and the polygon has corners where
+    electrodes of a `width` end. Serial. Raises OutlineError with fewer than four electrodes, two at one place
+    or wider than apart, or an outline that crosses itself.
+    """
+    count = len(electrodes)
+    if count < 4:
+        raise OutlineError(f"found {count} electrodes, expected at least 4")
+    closed = np.vstack([electrodes, electrodes[:1]])
+    chords = np.linalg.norm(np.diff(closed, axis=0), axis=1)
+    apart = np.linalg.norm(electrodes[:, None, :] - electrodes[None, :, :], axis=2)
+    apart[np.diag_indices(count)] = np.inf
+    nearest = float(apart.min())
+    if not nearest > 1e-9 * chords.sum():
+        one, other = sorted(int(i) + 1 for i in np.unravel_index(np.argmin(apart), apart.shape))
+        raise OutlineError(f"found electrodes {one} and {other} at one place, expected all apart")
+    _refuse_crossing(closed, "electrodes {} to {} and {} to {}")
+    knots = np.concatenate([[0.0], np.cumsum(chords)])
+    curve = CubicSpline(knots, closed, bc_type="periodic")
+
+    radius = np.sqrt(abs(enclosed_area(electrodes)) / np.pi)
+    largest = radius / ACROSS if largest is None else largest
+    if width is not None and not width < 0.9 * nearest:
+        raise OutlineError(
+            f"found electrodes {nearest:g} m apart, expected more than their width of {width:g} m"
+        )
+    smallest = min(nearest / AT_ELECTRODES, largest, np.inf if width is None else width / ACROSS_ELECTRODE)
+    sizes = Sizes(electrodes, smallest, largest)
+    corners: list[np.ndarray] = []
+    places = np.zeros(count, dtype=int)
+    for i in range(count):
+        places[i] = sum(map(len, corners))
+        cuts = [knots[i], *_ends(curve, knots[i], knots[i + 1], width), knots[i + 1]]
+        corners.extend(_graded(curve, begin, end, sizes) for begin, end in pairwise(cuts))
+    points = np.vstack(corners)
+    points[places] = electrodes  # the spline meets them up to rounding only
+    _refuse_crossing(
+        np.vstack([points, points[:1]]), "the smooth curve through them: segments {}-{} and {}-{}"
+    )
+    return Outline(points, places, sizes)
+
+
+def enclosed_area(polygon: np.ndarray) -> float:
+    """Area within a closed polygon, shape (n, 2); negative where it runs clockwise."""
+    x, y = polygon.T
+    return 0.5 * float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y))
+
+
+def centroid(polygon: np.ndarray) -> np.ndarray:
+    """Centroid of the area within a closed polygon, shape (2,)."""
+    x, y = polygon.T
+    cross = x * np.roll(y, -1) - np.roll(x, -1) * y
+    return ((polygon + np.roll(polygon, -1, axis=0)) * cross[:, None]).sum(axis=0) / (3.0 * cross.sum())
+
+
+def _ends(curve: CubicSpline, begin: float, end: float, width: float | None) -> list[float]:
+    """Where on a piece of the curve between two electrodes these end, by the length of the curve."""
+    if width is None:
+        return []
+    parameter = np.linspace(begin, end, SAMPLES)
+    passed = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(curve(parameter), axis=0), axis=1))])
+    wanted = [0.5 * width, passed[-1] - 0.5 * width]
+    return [float(cut) for cut in np.interp(wanted, passed, parameter)]
+
+
+def _graded(curve: CubicSpline, begin: float, end: float, sizes: Sizes) -> np.ndarray:
+    """Points on a piece of the curve, its end left out, as far apart as the sizes say."""
+    parameter = np.linspace(begin, end, SAMPLES)
+    points = curve(parameter)
+    lengths = np.linalg.norm(np.diff(points, axis=0), axis=1)
+    middle = 0.5 * (points[1:] + points[:-1])
+    passed = np.concatenate([[0.0], np.cumsum(lengths / sizes.at(middle))])
+    segments = max(2, round(float(passed[-1])))
+    wanted = np.linspace(0.0, passed[-1], segments + 1)[:-1]
+    return curve(np.interp(wanted, passed, parameter))
+
+
+def _refuse_crossing(closed: np.ndarray, words: str) -> None:
+    """Raise where two sides of a closed polygon (first point repeated) cross."""
+    begin, end = closed[:-1], closed[1:]
+
+    def side(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+        """Sign of the turn a → b → c."""
+        return np.sign(
+            (b[..., 0] - a[..., 0]) * (c[..., 1] - a[..., 1])
+            - (b[..., 1] - a[..., 1]) * (c[..., 0] - a[..., 0])
+        )
+
+    a, b, c, d = begin[:, None], end[:, None], begin[None], end[None]
+    crossed = (side(a, b, c) * side(a, b, d) < 0) & (side(c, d, a) * side(c, d, b) < 0)
+    if crossed.any():
+        n = len(begin)
+        i, j = (int(k) for k in np.argwhere(crossed)[0])
+        found = words.format(i + 1, (i + 1) % n + 1, j + 1, (j + 1) % n + 1)
+        raise OutlineError(
+            f"found an outline that crosses itself ({found}), expected electrodes in their order around it"
+        )
