@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
-from app import fem, flow, output, unknowns
+from app import fem, flow, output, physics, unknowns
 from app.case import (
     Case,
     CaseError,
@@ -226,28 +226,20 @@ def _outside(case: Case, dimension: int, error: fem.PointOutside) -> str:
     return str(error)
 
 
-def _solver(comm: MPI.Comm, case: Case, prefix: str, size: int) -> LinearSolver:
+def _solver(comm: MPI.Comm, case: Case, prefix: str, size: int, *, symmetric: bool = True) -> LinearSolver:
     options = case.equation.solver
     kind = options.kind
     if kind == "auto":
         kind = "direct" if size < options.direct_below else "iterative"
-    return LinearSolver(comm, kind, prefix, options.tolerance)
+    return LinearSolver(comm, kind, prefix, options.tolerance, symmetric=symmetric)
 
 
 def _forward(case: Case, domain: fem.TaggedMesh, coefficient: fem.CoefficientSpace) -> fem.ForwardModel:
-    equation = case.equation
-    conditions = {}
-    for name, given in equation.boundary.items():
-        on = ("all",) if given.tags is None else given.tags
-        conditions[name] = fem.BoundaryCondition(on, given.kind, given.value)
-        try:
-            domain.boundary(on)
-        except fem.MeshError as error:
-            raise CaseError([f"{case.where('equation', 'boundary', name, 'on')}: {error}"]) from None
-    physics = fem.EQUATIONS[equation.kind](source=equation.source, boundary=conditions)
-    nodes = domain.mesh.topology.index_map(0).size_global * equation.degree**domain.dimension
-    solver = _solver(domain.comm, case, "state_", nodes)
-    return fem.ForwardModel(physics, coefficient, equation.degree, solver)
+    equation = physics.equation(case, domain)
+    degree = case.equation.degree
+    nodes = domain.mesh.topology.index_map(0).size_global * degree**domain.dimension
+    solver = _solver(domain.comm, case, "state_", nodes, symmetric=equation.symmetric)
+    return fem.ForwardModel(equation, coefficient, degree, solver)
 
 
 def _values(case: Case, space: fem.CoefficientSpace, name: str, key: str) -> np.ndarray:
@@ -404,10 +396,11 @@ def _write(setup: Setup, outcome: flow.Outcome, final: Final, folder: Path) -> s
     function = space.function(m, setup.name)
     fields: dict[str, Any] = {
         setup.name: function,
-        f"{prefix}_{setup.name}": physical(function),
         "state": forward.state,
         "gradient": space.function(gradient, "gradient"),
     }
+    if prefix:
+        fields[f"{prefix}_{setup.name}"] = physical(function)
     panels = {setup.name: m}
     if setup.unknown.truth is not None:
         truth = _values(setup.case, space, setup.name, "truth")

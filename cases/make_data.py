@@ -26,7 +26,7 @@ import app  # noqa: E402, F401, I001
 import numpy as np  # noqa: E402
 from mpi4py import MPI  # noqa: E402
 
-from app import fem  # noqa: E402
+from app import fem, physics  # noqa: E402
 from app.case import Case, load_case  # noqa: E402
 from app.parallel import LinearSolver  # noqa: E402
 
@@ -140,12 +140,8 @@ def solve_finely(
     domain = _fine_mesh(comm, case, on.cells)
     unknown = next(iter(case.unknowns.values()))
     space = fem.CoefficientSpace(domain, unknown.degree + on.higher)
-    conditions = {
-        name: fem.BoundaryCondition(given.tags or ("all",), given.kind, given.value)
-        for name, given in case.equation.boundary.items()
-    }
-    equation = fem.EQUATIONS[case.equation.kind](source=case.equation.source, boundary=conditions)
-    solver = LinearSolver(comm, on.solver, "data_")
+    equation = physics.equation(case, domain)
+    solver = LinearSolver(comm, on.solver, "data_", symmetric=equation.symmetric)
     forward = fem.ForwardModel(equation, space, case.equation.degree + on.higher, solver)
     forward.observe_with(fem.point_matrix(domain, forward.space, points))
     values = forward.solve(space.interpolate(unknown.truth))

@@ -1,7 +1,8 @@
 """The case room turns a YAML file into a validated `Case` and reads the data files it names."""
 
+from app.case.boundary import BoundaryCondition, tag_names
 from app.case.case import Case, check_dimension, schema
-from app.case.equation import BoundaryCondition, Diffusion, LinearSolver
+from app.case.equation import Diffusion, LinearSolver
 from app.case.expression import Expression
 from app.case.grammar import ExpressionError
 from app.case.inversion import Expansion, Flow, PointObservations, Regularisation
@@ -46,4 +47,5 @@ __all__ = [
     "load_case",
     "read_points",
     "schema",
+    "tag_names",
 ]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from app.case.boundary import Parts
 from app.case.expression import Expression
 from app.case.section import NO_TRUTH_VALUE, Count, Number, Section, default_kind, refuse
 
@@ -78,16 +79,39 @@ Representation = Annotated[
 class Unknown(Section):
     """A coefficient to be recovered."""
 
-    role: Literal["log_diffusivity"]
-    """What the coefficient m is in the equation: the diffusivity is exp(m)."""
+    role: Literal[
+        "log_diffusivity", "diffusivity", "log_reaction", "reaction", "source", "boundary_flux", "coefficient"
+    ]
+    """What the coefficient m is in the equation: the natural logarithm of a term, which is then exp(m), the
+    term itself, the flux into the domain through the parts `on`, or what a custom equation makes of it."""
+    on: Parts | None = None
+    """Of the role boundary_flux: a tag name of the mesh, a list of them, or all; only the values of m there
+    count."""
     degree: Annotated[int, Field(ge=1, le=2), NO_TRUTH_VALUE] = 1
     """Lagrange degree of the coefficient."""
     reference: Expression = Expression("0")
-    """m_ref, the start of the recovery and the centre of the regularisation."""
+    """m_ref, the start of the recovery and the centre of the regularisation, in the unit of m; 1 for a
+    diffusivity, else 0 unless given."""
     representation: Representation = NetworkRepresentation()
     """How the coefficient is represented."""
     truth: Expression | None = None
     """The true coefficient where it is known, used only to report the error."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _starts_where_there_is_a_state(cls, value: Any) -> Any:
+        """No state has a diffusivity of zero."""
+        if isinstance(value, dict) and value.get("role") == "diffusivity":
+            return {"reference": Expression("1"), **value}
+        return value
+
+    @model_validator(mode="after")
+    def _has_a_place(self) -> Self:
+        if self.role == "boundary_flux" and self.on is None:
+            raise refuse("nothing", "the parts of the boundary with the unknown flux", key="on")
+        if self.role != "boundary_flux" and self.on is not None:
+            raise refuse(f"parts of the boundary for the role {self.role}", "none", key="on")
+        return self
 
     @model_validator(mode="after")
     def _starts_within_bounds(self) -> Self:

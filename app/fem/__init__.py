@@ -3,7 +3,7 @@
 import app.wheel  # noqa: F401
 
 # isort: split
-from app.fem.equations import EQUATIONS, PHYSICAL, BoundaryCondition, Diffusion, Equation
+from app.fem.equations import EQUATIONS, PHYSICAL, BoundaryCondition, Diffusion, Equation, stands_for
 from app.fem.forward import Counts, ForwardModel
 from app.fem.inner_products import (
     EDGE_SHARE,
@@ -43,4 +43,5 @@ __all__ = [
     "TaggedMesh",
     "effective_length",
     "point_matrix",
+    "stands_for",
 ]

@@ -277,7 +277,7 @@ def test_a_bad_override_is_told_by_its_key(case_file: Path, override: str) -> No
 
 REWRITES = [  # text of the case, its replacement, line and key at fault, fragment
     ("role: log_diffusivity", "rol: log_diffusivity", "9: unknowns.m.rol", "did you mean 'role'"),
-    ("    role: log_diffusivity\n", "", "8: unknowns.m.role", "found nothing, expected log_diff"),
+    ("    role: log_diffusivity\n", "", "8: unknowns.m.role", "found nothing, expected one of log_diff"),
     ("  kind: diffusion", "  kind: difusion", "3: equation.kind", "did you mean 'diffusion'"),
     ("source: 10", "source: 10 + q", "4: equation.source", "unknown name 'q' at column 6"),
     ("kind: dirichlet", "kind: neumann", "5: equation.boundary", "found only neumann"),
