@@ -18,6 +18,7 @@ from elliptic import (
     make_problem,
     raised_on_all_ranks,
     random_rows,
+    variants,
 )
 from equation_table import LINEAR, NONLINEAR, ROLES, make_equation
 
@@ -34,14 +35,22 @@ DIFFERENCES = 1e-7
 """Relative accuracy that central differences with STEP have for fields of size one."""
 
 
-@pytest.fixture(params=[kind for kind, role in ROLES if role == "log_diffusivity"])
+LOGARITHMIC = [kind for kind, role in ROLES if role == "log_diffusivity"]
+"""Equations with an unknown log-diffusivity."""
+
+
+@pytest.fixture(
+    params=variants(LOGARITHMIC, in_parallel=["diffusion", "advection_diffusion", "nonlinear_diffusion"])
+)
 def equation(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-TRIED = [("diffusion", None, element) for element in ELEMENTS] + [
-    (kind, role, (2, 2, 1)) for kind, role in ROLES if (kind, role) != ("diffusion", "log_diffusivity")
-]
+OTHERS = [(kind, role, (2, 2, 1)) for kind, role in ROLES if (kind, role) != ("diffusion", "log_diffusivity")]
+
+TRIED = [("diffusion", None, element) for element in ELEMENTS] + variants(
+    OTHERS, in_parallel=[other for other in OTHERS if other[1] == "log_diffusivity"]
+)
 """Diffusion with all elements, everything else with one."""
 
 
