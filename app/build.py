@@ -82,7 +82,7 @@ def prepare(comm: MPI.Comm, case: Case) -> Setup:
     if unknown.truth is not None:
         _values(case, coefficient, name, "truth")
         try:
-            error = fem.RelativeError(coefficient, unknown.truth)
+            error = fem.RelativeError(coefficient, unknown.truth, physics.place(case, domain, name))
         except ExpressionError as refused:
             raise CaseError([f"{case.where('unknowns', name, 'truth')}: {refused}"]) from None
         if not 0 < error.norm < np.inf:
@@ -402,7 +402,7 @@ def _write(setup: Setup, outcome: flow.Outcome, final: Final, folder: Path) -> s
     if prefix:
         fields[f"{prefix}_{setup.name}"] = physical(function)
     panels = {setup.name: m}
-    if setup.unknown.truth is not None:
+    if setup.unknown.truth is not None and setup.unknown.on is None:  # a trace has no truth inside
         truth = _values(setup.case, space, setup.name, "truth")
         panels |= {"truth": truth, "error": m - truth}
         fields |= {name: space.function(panels[name], name) for name in ("truth", "error")}

@@ -33,6 +33,19 @@ def equation(case: Case, domain: fem.TaggedMesh) -> fem.Equation:
     return physics(**given, boundary=boundary, role=unknown.role)
 
 
+def place(case: Case, domain: fem.TaggedMesh, name: str) -> tuple[str, ...] | None:
+    """The parts of the boundary where an unknown counts, None for all of the domain; collective.
+
+    Raises CaseError on all ranks alike for parts that the mesh lacks.
+    """
+    on = case.unknowns[name].on
+    if on is None:
+        return None
+    parts = tag_names(on) or ("all",)
+    _facets(case, domain, ("unknowns", name, "on"), parts)
+    return parts
+
+
 def _problem(case: Case, path: Sequence[str], found: str, expected: str) -> CaseError:
     return CaseError([f"{case.where(*path)}: found {found}, expected {expected}"])
 
@@ -84,17 +97,15 @@ def _boundary(
         on = ("all",) if given.tags is None else given.tags
         conditions[key] = fem.BoundaryCondition(on, given.kind, given.value, given.transfer)
         _facets(case, domain, ("equation", "boundary", key, "on"), on)
-    if unknown.on is None:
+    parts = place(case, domain, name)
+    if parts is None:
         return conditions
-    path = ("unknowns", name, "on")
-    flux = fem.BoundaryCondition(tag_names(unknown.on) or ("all",), "unknown")
-    unknown_facets = _facets(case, domain, path, flux.on)
     for key, condition in conditions.items():
-        shared = np.intersect1d(unknown_facets, domain.boundary(condition.on))
+        shared = np.intersect1d(domain.boundary(parts), domain.boundary(condition.on))
         if condition.kind == "dirichlet" and domain.comm.allreduce(len(shared)):
             found = f"an unknown flux where the dirichlet condition {key} holds"
-            raise _problem(case, path, found, "parts where the state is not given")
-    return {**conditions, f"unknown {name}": flux}
+            raise _problem(case, ("unknowns", name, "on"), found, "parts where the state is not given")
+    return {**conditions, f"unknown {name}": fem.BoundaryCondition(parts, "unknown")}
 
 
 def _facets(case: Case, domain: fem.TaggedMesh, path: Sequence[str], on: tuple[str, ...]) -> np.ndarray:

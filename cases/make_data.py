@@ -92,6 +92,13 @@ CASES = {
     "precise": Readings(in_square(1000), 0.001, seed=6),
     "channels": Readings(in_square(400), 0.01, seed=7),
     "cube": Readings(in_cube(500), 0.01, 8, discretisation=Discretisation((37, 37, 37), 1, "iterative")),
+    "anisotropic": Readings(in_square(300), 0.01, seed=10),
+    "reaction": Readings(in_square(300), 0.01, seed=11),
+    "advection": Readings(in_square(300), 0.01, seed=12),
+    "nonlinear": Readings(in_square(300), 0.01, seed=13),
+    "power_law": Readings(in_square(300), 0.01, seed=14),
+    "sources": Readings(in_square(300), 0.01, seed=17),
+    "boundary_flux": Readings(in_square(200), 0.01, seed=16),
     # Every node of quadratic elements on 64 × 64 cells.
     "hippylib_poisson": Readings(on_grid(129), 0.05, 9, discretisation=Discretisation((64, 64), higher=0)),
 }
