@@ -61,11 +61,13 @@ class Setup:
         return self.case.unknowns[self.name]
 
 
-def prepare(comm: MPI.Comm, case: Case) -> Setup:
+def prepare(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> Setup:
     """Read mesh and data, compile, locate and solve for the first time, before anything is written.
 
-    Raises InputError on all ranks alike.
+    A case with code of its own is refused unless that is allowed. Raises InputError on all ranks alike.
     """
+    if not allow_code:
+        physics.refuse_code(case)
     domain = _mesh(comm, case)
     on_root(comm, lambda: check_dimension(case, domain.dimension))
     data = on_root(comm, lambda: _readings(case, domain.dimension))
@@ -93,6 +95,8 @@ def prepare(comm: MPI.Comm, case: Case) -> Setup:
         forward = _forward(case, domain, coefficient)
     except ExpressionError as refused:
         raise CaseError([f"{case.where('equation')}: {refused}"]) from None
+    except fem.CustomError as refused:
+        raise CaseError([f"{case.where('equation', 'file')}: {refused}"]) from None
     with timed("assembly"):
         try:
             forward.observe_with(fem.point_matrix(domain, forward.space, data.points))

@@ -22,15 +22,24 @@ def equation(case: Case, domain: fem.TaggedMesh) -> fem.Equation:
     """
     section = case.equation
     name, unknown = next(iter(case.unknowns.items()))
-    physics: Any = fem.EQUATIONS[section.kind]
+    physics: Any = fem.Custom if section.kind == "custom" else fem.EQUATIONS[section.kind]
     if unknown.role not in physics.roles:
         accepted = f"one of {', '.join(physics.roles)} with the equation {section.kind}"
         raise _problem(case, ("unknowns", name, "role"), unknown.role, accepted)
+    if section.kind == "custom":
+        return _custom(case, domain, name, unknown)
     given = {key: getattr(section, key) for key in type(section).model_fields if key not in SOLUTION}
     _check_terms(case, name, unknown, given)
     _check_shapes(case, domain, given)
     boundary = _boundary(case, domain, name, unknown)
     return physics(**given, boundary=boundary, role=unknown.role)
+
+
+def refuse_code(case: Case) -> None:
+    """Raise CaseError for a case that brings code of its own."""
+    if case.equation.kind == "custom":
+        file = case.resolve(case.equation.file)
+        raise _problem(case, ("equation", "kind"), f"custom, which runs {file}", "--allow-code as well")
 
 
 def place(case: Case, domain: fem.TaggedMesh, name: str) -> tuple[str, ...] | None:
@@ -48,6 +57,17 @@ def place(case: Case, domain: fem.TaggedMesh, name: str) -> tuple[str, ...] | No
 
 def _problem(case: Case, path: Sequence[str], found: str, expected: str) -> CaseError:
     return CaseError([f"{case.where(*path)}: found {found}, expected {expected}"])
+
+
+def _custom(case: Case, domain: fem.TaggedMesh, name: str, unknown: Unknown) -> fem.Custom:
+    section: Any = case.equation
+    try:
+        functions = fem.load_functions(domain.comm, case.resolve(section.file))
+        boundary, x = _boundary(case, domain, name, unknown), domain.coordinates
+        flags = {"linear": section.linear, "symmetric": section.symmetric}
+        return fem.Custom(functions, name, boundary, section.data, x, **flags)
+    except fem.CustomError as refused:
+        raise CaseError([f"{case.where('equation', 'file')}: {refused}"]) from None
 
 
 def _check_terms(case: Case, name: str, unknown: Unknown, given: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from app.case.boundary import BoundaryCondition
 from app.case.expression import Expression
-from app.case.section import NO_TRUTH_VALUE, Natural, Positive, Section, refuse
+from app.case.section import NO_TRUTH_VALUE, DataFile, Identifier, Natural, Positive, Section, refuse
 
 
 class LinearSolver(Section):
@@ -23,14 +23,12 @@ class LinearSolver(Section):
     """Number of unknowns below which auto is direct."""
 
 
-class ScalarEquation(Section):
+class Stationary(Section):
     """What every stationary equation of one scalar state u is given.
 
     Units are yours, as long as they agree: that of the source is that of the flux over a length.
     """
 
-    source: Expression | None = None
-    """The right-hand side, what is supplied to a unit of volume; left out only where it is the unknown."""
     degree: Annotated[int, Field(ge=1, le=4), NO_TRUTH_VALUE] = 2
     """Lagrange degree of the state."""
     boundary: dict[str, BoundaryCondition]
@@ -51,6 +49,13 @@ class ScalarEquation(Section):
     def pinned_by_boundary(self) -> bool:
         """Whether nothing but the boundary tells the state from the state plus a constant."""
         return True
+
+
+class ScalarEquation(Stationary):
+    """One with a source."""
+
+    source: Expression | None = None
+    """The right-hand side, what is supplied to a unit of volume; left out only where it is the unknown."""
 
 
 class Diffusion(ScalarEquation):
@@ -115,7 +120,27 @@ class PLaplacian(ScalarEquation):
     p - 1."""
 
 
+class Custom(Stationary):
+    """An equation of your own, in a Python file; needs --allow-code."""
+
+    kind: Literal["custom"]
+    """An equation of your own; its file runs as you, so the command line must say --allow-code."""
+    file: DataFile
+    """A Python file that defines residual(u, v, coefficients, data) in UFL and perhaps dirichlet(x, data),
+    the values of dirichlet conditions by their names."""
+    linear: bool = False
+    """Whether the residual is linear in u (up to a constant); Newton's method otherwise."""
+    symmetric: bool = False
+    """Whether its derivative by u is symmetric and positive definite."""
+    data: dict[Identifier, Expression] = Field(default_factory=dict)
+    """Expressions for the residual by a name of your choice, in units of yours."""
+
+    @property
+    def pinned_by_boundary(self) -> bool:
+        return False
+
+
 Equation = Annotated[
-    Diffusion | ReactionDiffusion | AdvectionDiffusion | NonlinearDiffusion | PLaplacian,
+    Diffusion | ReactionDiffusion | AdvectionDiffusion | NonlinearDiffusion | PLaplacian | Custom,
     Field(discriminator="kind"),
 ]

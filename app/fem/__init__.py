@@ -3,6 +3,7 @@
 import app.wheel  # noqa: F401
 
 # isort: split
+from app.fem.custom import Custom, CustomError, load_functions
 from app.fem.equations import EQUATIONS, PHYSICAL, BoundaryCondition, Diffusion, Equation, stands_for
 from app.fem.forward import Counts, ForwardModel
 from app.fem.inner_products import (
@@ -31,6 +32,8 @@ __all__ = [
     "BoundaryCondition",
     "CoefficientSpace",
     "Counts",
+    "Custom",
+    "CustomError",
     "Diffusion",
     "EdgePreserving",
     "Equation",
@@ -42,6 +45,7 @@ __all__ = [
     "RelativeError",
     "TaggedMesh",
     "effective_length",
+    "load_functions",
     "point_matrix",
     "stands_for",
 ]

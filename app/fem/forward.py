@@ -268,11 +268,19 @@ class ForwardModel:
             facets = domain.boundary(condition.on)
             dofs = fem.locate_dofs_topological(self.space, domain.dimension - 1, facets)
             value = fem.Function(self.space)
-            value.interpolate(lambda x, field=condition.value: field.numpy(x[: domain.dimension].T))
+            value.interpolate(self._boundary_value(condition.value))
             bcs.append(fem.dirichletbc(value, dofs))
             lifted.x.array[dofs] = value.x.array[dofs]
         lifted.x.scatter_forward()
         return bcs, lifted
+
+    def _boundary_value(self, field: Any) -> Any:
+        """What DOLFINx interpolates: a function of points, or an expression for a field that is UFL only."""
+        domain = self.coefficient.domain
+        if hasattr(field, "numpy"):
+            return lambda x: field.numpy(x[: domain.dimension].T)
+        expression = field.ufl(ufl.SpatialCoordinate(domain.mesh))
+        return fem.Expression(expression, self.space.element.interpolation_points)
 
     def _require_finite(self, array: np.ndarray) -> None:
         if not self.comm.allreduce(bool(np.isfinite(array).all()), op=MPI.LAND):

@@ -31,6 +31,7 @@ NOISE = {
     "power_law": (300, 0.01),
     "sources": (300, 0.01),
     "boundary_flux": (200, 0.01),
+    "cubic": (300, 0.01),
     "hippylib_poisson": (129 * 129, 0.05),  # the nodes of quadratic elements
     "peer64": (65 * 65, 0.01),  # the nodes of linear elements
 }
