@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import ufl
-from elliptic import COMM, TEN, WAVES, box_space, constant, forward_model, inner_points, random_rows
+from elliptic import COMM, TEN, WAVES, box_space, constant, forward_model, inner_points, random_rows, variants
 
 from app.fem import BoundaryCondition, Custom, CustomError, ForwardModel, load_functions, point_matrix
 from app.parallel import LinearSolver
@@ -45,7 +45,10 @@ def custom(path: Path, text: str, **flags: bool) -> ForwardModel:
     return model
 
 
-@pytest.mark.parametrize("flags", [{}, {"linear": True}, {"linear": True, "symmetric": True}], ids=str)
+FLAGS: list[dict[str, bool]] = [{}, {"linear": True}, {"linear": True, "symmetric": True}]
+
+
+@pytest.mark.parametrize("flags", variants(FLAGS, in_parallel=FLAGS[:1]), ids=str)
 def test_diffusion_from_a_file_is_diffusion(shared_tmp_path: Path, flags: dict[str, bool]) -> None:
     """Bu, J and Jᵀ are those of the built-in equation, however much the case says of it; boundary values in
     UFL stand in for the case's, fluxes are the case's."""

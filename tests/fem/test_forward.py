@@ -39,9 +39,7 @@ LOGARITHMIC = [kind for kind, role in ROLES if role == "log_diffusivity"]
 """Equations with an unknown log-diffusivity."""
 
 
-@pytest.fixture(
-    params=variants(LOGARITHMIC, in_parallel=["diffusion", "advection_diffusion", "nonlinear_diffusion"])
-)
+@pytest.fixture(params=variants(LOGARITHMIC, in_parallel=["diffusion", "nonlinear_diffusion"]))
 def equation(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -49,9 +47,9 @@ def equation(request: pytest.FixtureRequest) -> str:
 OTHERS = [(kind, role, (2, 2, 1)) for kind, role in ROLES if (kind, role) != ("diffusion", "log_diffusivity")]
 
 TRIED = [("diffusion", None, element) for element in ELEMENTS] + variants(
-    OTHERS, in_parallel=[other for other in OTHERS if other[1] == "log_diffusivity"]
+    OTHERS, in_parallel=[("nonlinear_diffusion", "log_diffusivity", (2, 2, 1))]
 )
-"""Diffusion with all elements, everything else with one."""
+"""Diffusion with all elements, everything else with one; tests/energies has all of them on several ranks."""
 
 
 @pytest.fixture(params=TRIED, ids=lambda t: f"{t[0]}-{t[1]}-{t[2][0]}D-P{t[2][1]}-P{t[2][2]}")
@@ -121,7 +119,7 @@ def test_direct_and_iterative_solvers_agree(equation: str) -> None:
         np.testing.assert_allclose(iterative, direct, rtol=0, atol=ROUNDING * np.abs(direct).max())
 
 
-@pytest.mark.parametrize("equation", LINEAR, indirect=True)
+@pytest.mark.parametrize("equation", variants(LINEAR, in_parallel=["diffusion"]), indirect=True)
 def test_counts_are_of_right_hand_sides(fresh: Problem) -> None:
     """A solve of a linear state is one state right-hand side and one set-up; tangent and adjoint count their
     columns, several at once apart and with their own clock; one column is no block."""
@@ -199,7 +197,7 @@ def test_a_coefficient_without_state_fails_on_all_ranks_and_breaks_nothing(
     fresh.model.tangent(random_rows(fresh.space))
 
 
-@pytest.mark.parametrize("equation", NONLINEAR, indirect=True)
+@pytest.mark.parametrize("equation", variants(NONLINEAR, in_parallel=NONLINEAR[:1]), indirect=True)
 def test_newton_steps_are_counted(fresh: Problem) -> None:
     """A solve is one state solve, a right-hand side and a set-up for each of Newton's steps, and the set-up
     of the operator at the state; a solve at the same coefficient again takes a step or two."""
@@ -213,7 +211,7 @@ def test_newton_steps_are_counted(fresh: Problem) -> None:
     assert counts.factorisations == counts.state_rhs + 2
 
 
-@pytest.mark.parametrize("equation", NONLINEAR, indirect=True)
+@pytest.mark.parametrize("equation", variants(NONLINEAR, in_parallel=NONLINEAR[:1]), indirect=True)
 def test_the_state_does_not_depend_on_where_newton_starts(fresh: Problem) -> None:
     """From zero, from a near state and from a far one the same Bu is found, to rounding."""
     first = fresh.model.solve(fresh.m)
