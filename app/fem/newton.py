@@ -8,8 +8,8 @@ from app.parallel import SolveFailed
 
 MOST_STEPS = 50
 
-HALVINGS = 20
-"""Of a step that does not lower the residual."""
+HALVINGS = 40
+"""Of a step that does not lower the residual; the first from zero may be too long by any power of ten."""
 
 DECREASE = 1e-4
 """A step of length t has to lower the residual's norm by this share of t at least (Armijo)."""
