@@ -45,6 +45,9 @@ def parser() -> argparse.ArgumentParser:
         dest="overrides",
         help="override a dotted key of the case, e.g. regularisation.m.weight=1",
     )
+    commands.add_argument(
+        "--allow-code", action="store_true", help="run the Python file that a custom equation names"
+    )
     commands.add_argument("--quiet", action="store_true", help="print errors only")
     commands.add_argument("--debug", action="store_true", help="show tracebacks")
     return commands
@@ -120,13 +123,13 @@ def _run(comm: Any, options: argparse.Namespace) -> int:
     started()
     folder = options.out or Path("results") / case.name
     if options.check:
-        build.prepare(comm, case)
+        build.prepare(comm, case, allow_code=options.allow_code)
         if comm.rank == 0 and not options.quiet:
             print(f"{options.case}: the case, its mesh and its data are in order")
         return CONVERGED
     path = Path(options.case)
     on_root(comm, lambda: output.check(folder, path, overwrite=options.overwrite))
-    setup = build.prepare(comm, case)
+    setup = build.prepare(comm, case, allow_code=options.allow_code)
     on_root(comm, lambda: output.prepare(folder, path, overwrite=options.overwrite))
     summary = build.run(setup, folder, quiet=options.quiet)
     return EXIT_CODES[summary["status"]]

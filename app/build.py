@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
-from app import fem, flow, output, tomography, unknowns
+from app import fem, flow, output, physics, tomography, unknowns
 from app.case import (
     Case,
     CaseError,
     DataError,
-    Diffusion,
     ElectricalTomography,
     ElectrodeReadings,
     ExpressionError,
@@ -65,11 +64,13 @@ class Setup:
         return self.case.unknowns[self.name]
 
 
-def prepare(comm: MPI.Comm, case: Case) -> Setup:
+def prepare(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> Setup:
     """Read mesh and data, compile, locate and solve for the first time, before anything is written.
 
-    Raises InputError on all ranks alike.
+    A case with code of its own is refused unless that is allowed. Raises InputError on all ranks alike.
     """
+    if not allow_code:
+        physics.refuse_code(case)
     electrical = isinstance(case.equation, ElectricalTomography)
     electrodes = on_root(comm, lambda: tomography.read(case)) if electrical else None
     domain = _mesh(comm, case, electrodes)
@@ -95,7 +96,7 @@ def prepare(comm: MPI.Comm, case: Case) -> Setup:
     if unknown.truth is not None:
         _values(case, coefficient, name, "truth")
         try:
-            error = fem.RelativeError(coefficient, unknown.truth)
+            error = fem.RelativeError(coefficient, unknown.truth, physics.place(case, domain, name))
         except ExpressionError as refused:
             raise CaseError([f"{case.where('unknowns', name, 'truth')}: {refused}"]) from None
         if not 0 < error.norm < np.inf:
@@ -197,6 +198,8 @@ def _at_points(
         forward = _forward(case, domain, coefficient)
     except ExpressionError as refused:
         raise CaseError([f"{case.where('equation')}: {refused}"]) from None
+    except fem.CustomError as refused:
+        raise CaseError([f"{case.where('equation', 'file')}: {refused}"]) from None
     with timed("assembly"):
         try:
             forward.observe_with(fem.point_matrix(domain, forward.space, data.points))
@@ -264,29 +267,20 @@ def _outside(case: Case, dimension: int, error: fem.PointOutside) -> str:
     return str(error)
 
 
-def _solver(comm: MPI.Comm, case: Case, prefix: str, size: int) -> LinearSolver:
+def _solver(comm: MPI.Comm, case: Case, prefix: str, size: int, *, symmetric: bool = True) -> LinearSolver:
     options = case.equation.solver
     kind = options.kind
     if kind == "auto":
         kind = "direct" if size < options.direct_below else "iterative"
-    return LinearSolver(comm, kind, prefix, options.tolerance)
+    return LinearSolver(comm, kind, prefix, options.tolerance, symmetric=symmetric)
 
 
 def _forward(case: Case, domain: fem.TaggedMesh, coefficient: fem.CoefficientSpace) -> fem.ForwardModel:
-    equation = case.equation
-    assert isinstance(equation, Diffusion)
-    conditions = {}
-    for name, given in equation.boundary.items():
-        on = ("all",) if given.tags is None else given.tags
-        conditions[name] = fem.BoundaryCondition(on, given.kind, given.value)
-        try:
-            domain.boundary(on)
-        except fem.MeshError as error:
-            raise CaseError([f"{case.where('equation', 'boundary', name, 'on')}: {error}"]) from None
-    physics = fem.EQUATIONS[equation.kind](source=equation.source, boundary=conditions)
-    nodes = domain.mesh.topology.index_map(0).size_global * equation.degree**domain.dimension
-    solver = _solver(domain.comm, case, "state_", nodes)
-    return fem.ForwardModel(physics, coefficient, equation.degree, solver)
+    equation = physics.equation(case, domain)
+    degree = case.equation.degree
+    nodes = domain.mesh.topology.index_map(0).size_global * degree**domain.dimension
+    solver = _solver(domain.comm, case, "state_", nodes, symmetric=equation.symmetric)
+    return fem.ForwardModel(equation, coefficient, degree, solver)
 
 
 def _values(case: Case, space: fem.CoefficientSpace, name: str, key: str) -> np.ndarray:
@@ -447,12 +441,13 @@ def _write(setup: Setup, outcome: flow.Outcome, final: Final, folder: Path) -> s
     function = space.function(m, setup.name)
     fields: dict[str, Any] = {
         setup.name: function,
-        f"{prefix}_{setup.name}": physical(function),
         "state": forward.state,
         "gradient": space.function(gradient, "gradient"),
     }
+    if prefix:
+        fields[f"{prefix}_{setup.name}"] = physical(function)
     panels = {setup.name: m}
-    if setup.unknown.truth is not None:
+    if setup.unknown.truth is not None and setup.unknown.on is None:  # a trace has no truth inside
         truth = _values(setup.case, space, setup.name, "truth")
         panels |= {"truth": truth, "error": m - truth}
         fields |= {name: space.function(panels[name], name) for name in ("truth", "error")}

@@ -26,7 +26,7 @@ import app  # noqa: E402, F401, I001
 import numpy as np  # noqa: E402
 from mpi4py import MPI  # noqa: E402
 
-from app import fem  # noqa: E402
+from app import fem, physics  # noqa: E402
 from app.case import Case, load_case  # noqa: E402
 from app.parallel import LinearSolver  # noqa: E402
 
@@ -92,6 +92,14 @@ CASES = {
     "precise": Readings(in_square(1000), 0.001, seed=6),
     "channels": Readings(in_square(400), 0.01, seed=7),
     "cube": Readings(in_cube(500), 0.01, 8, discretisation=Discretisation((37, 37, 37), 1, "iterative")),
+    "anisotropic": Readings(in_square(300), 0.01, seed=10),
+    "reaction": Readings(in_square(300), 0.01, seed=11),
+    "advection": Readings(in_square(300), 0.01, seed=12),
+    "nonlinear": Readings(in_square(300), 0.01, seed=13),
+    "power_law": Readings(in_square(300), 0.01, seed=14),
+    "sources": Readings(in_square(300), 0.01, seed=17),
+    "boundary_flux": Readings(in_square(200), 0.01, seed=16),
+    "cubic": Readings(in_square(300), 0.01, seed=18),
     # Every node of quadratic elements on 64 × 64 cells.
     "hippylib_poisson": Readings(on_grid(129), 0.05, 9, discretisation=Discretisation((64, 64), higher=0)),
 }
@@ -169,12 +177,8 @@ def solve_finely(
     domain = _fine_mesh(comm, case, on.cells)
     unknown = next(iter(case.unknowns.values()))
     space = fem.CoefficientSpace(domain, unknown.degree + on.higher)
-    conditions = {
-        name: fem.BoundaryCondition(given.tags or ("all",), given.kind, given.value)
-        for name, given in case.equation.boundary.items()
-    }
-    equation = fem.EQUATIONS[case.equation.kind](source=case.equation.source, boundary=conditions)
-    solver = LinearSolver(comm, on.solver, "data_")
+    equation = physics.equation(case, domain)
+    solver = LinearSolver(comm, on.solver, "data_", symmetric=equation.symmetric)
     forward = fem.ForwardModel(equation, space, case.equation.degree + on.higher, solver)
     forward.observe_with(fem.point_matrix(domain, forward.space, points))
     values = forward.solve(space.interpolate(unknown.truth))

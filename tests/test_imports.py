@@ -10,7 +10,8 @@ APP = Path(__file__).parents[1] / "app"
 
 ARROWS = {
     "__main__": {"build"},
-    "build": {"case", "output", "energies", "unknowns", "tomography"},
+    "build": {"case", "physics", "tomography", "output", "energies", "unknowns"},
+    "physics": {"case", "fem"},
     "tomography": {"case", "fem"},
     "output": {"flow"},
     "energies": {"fem"},

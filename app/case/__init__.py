@@ -1,7 +1,8 @@
 """The case room turns a YAML file into a validated `Case` and reads the data files it names."""
 
+from app.case.boundary import BoundaryCondition, tag_names
 from app.case.case import Case, check_dimension, schema
-from app.case.equation import BoundaryCondition, Diffusion, ElectricalTomography, LinearSolver
+from app.case.equation import Diffusion, ElectricalTomography, LinearSolver
 from app.case.expression import Expression
 from app.case.grammar import ExpressionError
 from app.case.inversion import (
@@ -58,4 +59,5 @@ __all__ = [
     "read_points",
     "read_readings",
     "schema",
+    "tag_names",
 ]

@@ -18,10 +18,6 @@ from app.case.problems import CaseError, nearest
 from app.case.section import NO_TRUTH_VALUE, Identifier, Section, refuse
 from app.case.unknowns import Unknown
 
-ROLES = {"diffusion": "log_diffusivity", "electrical_tomography": "log_resistivity"}
-KINDS = {"diffusion": "points", "electrical_tomography": "readings"}
-"""What an equation's unknown is, and how its state is observed."""
-
 
 class Case(Section):
     """A recovery problem. Frozen and picklable; equal to another when both say the same."""
@@ -50,11 +46,14 @@ class Case(Section):
     @field_validator("unknowns")
     @classmethod
     def _unknowns_fit(cls, value: dict[str, Unknown], info: ValidationInfo) -> dict[str, Unknown]:
+        """Log-resistivity goes with electrical tomography alone; of other roles the equation knows more."""
         equation = info.data.get("equation")
         for name, unknown in value.items():
-            if equation is not None and unknown.role != ROLES[equation.kind]:
+            electrical = equation is not None and equation.kind == "electrical_tomography"
+            if equation is not None and electrical != (unknown.role == "log_resistivity"):
                 found = f"the role {unknown.role} in the equation {equation.kind}"
-                raise refuse(found, f"the role {ROLES[equation.kind]}", key=name)
+                expected = "the role log_resistivity" if electrical else "another role"
+                raise refuse(found, expected, key=name)
         return value
 
     @field_validator("observations")
@@ -65,9 +64,10 @@ class Case(Section):
         """Four-electrode readings go with electrical tomography, and a mesh through electrodes with them."""
         equation, mesh = info.data.get("equation"), info.data.get("mesh")
         for name, observation in value.items():
-            if equation is not None and observation.kind != KINDS[equation.kind]:
+            electrical = equation is not None and equation.kind == "electrical_tomography"
+            if equation is not None and electrical != (observation.kind == "readings"):
                 found = f"the kind {observation.kind} with the equation {equation.kind}"
-                raise refuse(found, f"the kind {KINDS[equation.kind]}", key=name)
+                raise refuse(found, f"the kind {'readings' if electrical else 'points'}", key=name)
             if mesh is not None and mesh.kind == "electrodes" and observation.kind != "readings":
                 found = f"the kind {observation.kind} with a mesh through electrodes"
                 raise refuse(found, "the kind readings, or another mesh", key=name)

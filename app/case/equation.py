@@ -1,65 +1,152 @@
-"""The equation of a case: the physics, its boundary conditions, and how it is solved."""
+"""The equation of a case: the physics and how it is solved."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
+from app.case.boundary import BoundaryCondition
 from app.case.expression import Expression
-from app.case.section import NO_TRUTH_VALUE, Natural, Number, Positive, Section, refuse
-
-
-class BoundaryCondition(Section):
-    """A condition on a part of the boundary."""
-
-    on: str | Annotated[tuple[str, ...], Field(min_length=1)] = "all"
-    """A tag name of the mesh, a list of them, or all for the whole boundary."""
-    kind: Literal["dirichlet", "neumann"]
-    """Whether `value` is that of the state (dirichlet) or of the flux exp(m) du/dn (neumann)."""
-    value: Expression = Expression("0")
-    """The value on that part of the boundary."""
-
-    @property
-    def tags(self) -> tuple[str, ...] | None:
-        """The tag names, None for the whole boundary."""
-        if self.on == "all":
-            return None
-        return (self.on,) if isinstance(self.on, str) else self.on
+from app.case.section import (
+    NO_TRUTH_VALUE,
+    DataFile,
+    Identifier,
+    Natural,
+    Number,
+    Positive,
+    Section,
+    refuse,
+)
 
 
 class LinearSolver(Section):
     """How the linear systems of the state operator are solved."""
 
     kind: Literal["auto", "direct", "iterative"] = "auto"
-    """A factorisation, CG with a multigrid preconditioner, or auto for a choice by size."""
+    """A factorisation, CG (GMRES if unsymmetric) with a multigrid preconditioner, or auto for a choice by
+    size."""
     tolerance: Annotated[float, Field(gt=0, lt=1), NO_TRUTH_VALUE] = 1e-12
     """Relative residual at which the iterative solver stops."""
     direct_below: Natural = 300_000
     """Number of unknowns below which auto is direct."""
 
 
-class Diffusion(Section):
-    """The stationary diffusion equation, -div(exp(m) grad u) = source."""
+class Stationary(Section):
+    """What every stationary equation of one scalar state u is given.
 
-    kind: Literal["diffusion"]
-    """Stationary diffusion, -div(exp(m) grad u) = source."""
-    source: Expression
-    """The right-hand side."""
+    Units are yours, as long as they agree: that of the source is that of the flux over a length.
+    """
+
     degree: Annotated[int, Field(ge=1, le=4), NO_TRUTH_VALUE] = 2
     """Lagrange degree of the state."""
     boundary: dict[str, BoundaryCondition]
-    """Boundary conditions by a name of your choice; at least one is of kind dirichlet."""
+    """Boundary conditions by a name of your choice; at least one is of kind dirichlet or robin."""
     solver: LinearSolver = LinearSolver()
     """How the linear systems are solved."""
 
-    @field_validator("boundary")
-    @classmethod
-    def _determines_the_state(cls, boundary: dict[str, BoundaryCondition]) -> dict[str, BoundaryCondition]:
-        if not any(condition.kind == "dirichlet" for condition in boundary.values()):
-            kinds = "only neumann conditions" if boundary else "no condition"
-            raise refuse(kinds, "at least one of kind dirichlet (u is not unique without)")
-        return boundary
+    @model_validator(mode="after")
+    def _determines_the_state(self) -> Self:
+        kinds = {condition.kind for condition in self.boundary.values()}
+        if self.pinned_by_boundary and not kinds & {"dirichlet", "robin"}:
+            found = "only neumann conditions" if kinds else "no condition"
+            expected = "at least one of kind dirichlet or robin (u is not unique without)"
+            raise refuse(found, expected, key="boundary")
+        return self
+
+    @property
+    def pinned_by_boundary(self) -> bool:
+        """Whether nothing but the boundary tells the state from the state plus a constant."""
+        return True
+
+
+class ScalarEquation(Stationary):
+    """One with a source."""
+
+    source: Expression | None = None
+    """The right-hand side, what is supplied to a unit of volume; left out only where it is the unknown."""
+
+
+class Diffusion(ScalarEquation):
+    """Stationary diffusion, -div(k T grad u) = source."""
+
+    kind: Literal["diffusion"]
+    """Stationary diffusion, -div(k T grad u) = source."""
+    diffusivity: Expression | None = None
+    """k where it is not the unknown, 1 unless given, in the unit of the flux over that of grad u."""
+    anisotropy: tuple[tuple[Expression, ...], ...] | None = None
+    """T, a symmetric positive definite matrix of numbers by which the diffusivity depends on the direction;
+    the identity unless given."""
+
+
+class ReactionDiffusion(ScalarEquation):
+    """Stationary diffusion with a reaction, -div(k grad u) + r u = source."""
+
+    kind: Literal["reaction_diffusion"]
+    """Stationary diffusion with a reaction, -div(k grad u) + r u = source."""
+    diffusivity: Expression | None = None
+    """k where it is not the unknown, 1 unless given, in the unit of the flux over that of grad u."""
+    reaction: Expression | None = None
+    """r where it is not the unknown, 0 unless given, in the unit of the source over that of u."""
+
+    @property
+    def pinned_by_boundary(self) -> bool:
+        return False
+
+
+class AdvectionDiffusion(ScalarEquation):
+    """Stationary advection and diffusion, -div(k grad u) + velocity . grad u = source, by SUPG."""
+
+    kind: Literal["advection_diffusion"]
+    """Stationary advection and diffusion, -div(k grad u) + velocity . grad u = source, by SUPG."""
+    velocity: tuple[Expression, ...]
+    """One expression a coordinate, in a length over the unit of time that k has too."""
+    diffusivity: Expression | None = None
+    """k where it is not the unknown, 1 unless given, in a length squared over the unit of time."""
+
+
+class NonlinearDiffusion(ScalarEquation):
+    """Diffusion that grows with the state, -div(k (1 + u^2) grad u) = source."""
+
+    kind: Literal["nonlinear_diffusion"]
+    """Diffusion that grows with the state, -div(k (1 + u^2) grad u) = source; u has no unit."""
+    diffusivity: Expression | None = None
+    """k where it is not the unknown, 1 unless given, in the unit of the flux over that of grad u."""
+
+
+class PLaplacian(ScalarEquation):
+    """Diffusion that depends on the gradient, -div(k (eps^2 + |grad u|^2)^(p/2 - 1) grad u) = source."""
+
+    kind: Literal["p_laplacian"]
+    """Diffusion that depends on the gradient, -div(k (eps^2 + |grad u|^2)^(p/2 - 1) grad u) = source."""
+    exponent: Annotated[float, Field(gt=1), NO_TRUTH_VALUE] = 3.0
+    """p: above 2 diffusion grows with the gradient, below it shrinks."""
+    epsilon: Positive = 0.01
+    """eps, in the unit of grad u: gradients below it count as it, so that diffusion neither vanishes nor
+    explodes."""
+    diffusivity: Expression | None = None
+    """k where it is not the unknown, 1 unless given, in the unit of the flux over that of grad u to the power
+    p - 1."""
+
+
+class Custom(Stationary):
+    """An equation of your own, in a Python file; needs --allow-code."""
+
+    kind: Literal["custom"]
+    """An equation of your own; its file runs as you, so the command line must say --allow-code."""
+    file: DataFile
+    """A Python file that defines residual(u, v, coefficients, data) in UFL and perhaps dirichlet(x, data),
+    the values of dirichlet conditions by their names."""
+    linear: bool = False
+    """Whether the residual is linear in u (up to a constant); Newton's method otherwise."""
+    symmetric: bool = False
+    """Whether its derivative by u is symmetric and positive definite."""
+    data: dict[Identifier, Expression] = Field(default_factory=dict)
+    """Expressions for the residual by a name of your choice, in units of yours."""
+
+    @property
+    def pinned_by_boundary(self) -> bool:
+        return False
 
 
 DIMENSIONS = (2, 2.5, 3)
@@ -106,5 +193,13 @@ class ElectricalTomography(Section):
         return contacts
 
 
-Equation = Annotated[Diffusion | ElectricalTomography, Field(discriminator="kind")]
-"""Further equations join here."""
+Equation = Annotated[
+    Diffusion
+    | ReactionDiffusion
+    | AdvectionDiffusion
+    | NonlinearDiffusion
+    | PLaplacian
+    | ElectricalTomography
+    | Custom,
+    Field(discriminator="kind"),
+]

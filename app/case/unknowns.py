@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from app.case.boundary import Parts
 from app.case.expression import Expression
 from app.case.section import NO_TRUTH_VALUE, Count, Number, Section, default_kind, refuse
 
@@ -81,13 +82,21 @@ Representation = Annotated[
 class Unknown(Section):
     """A coefficient to be recovered."""
 
-    role: Literal["log_diffusivity", "log_resistivity"]
-    """What the coefficient m is in the equation: exp(m) is the diffusivity, or the resistivity in ohm m."""
+    role: Literal[
+        "log_diffusivity", "diffusivity", "log_reaction", "reaction", "source", "boundary_flux",
+        "log_resistivity", "coefficient",
+    ]  # fmt: skip
+    """What the coefficient m is in the equation: the natural logarithm of a term, which is then exp(m), the
+    term itself, the flux into the domain through the parts `on`, or what a custom equation makes of it; a
+    resistivity is in ohm m."""
+    on: Parts | None = None
+    """Of the role boundary_flux: a tag name of the mesh, a list of them, or all; only the values of m there
+    count."""
     degree: Annotated[int, Field(ge=1, le=2), NO_TRUTH_VALUE] = 1
     """Lagrange degree of the coefficient."""
     reference: Expression | None = None
-    """m_ref, the start of the recovery and the centre of the regularisation; without it 0, for
-    log_resistivity the median of log(apparent resistivity)."""
+    """m_ref, the start of the recovery and the centre of the regularisation, in the unit of m; unless given 1
+    for a diffusivity, the median of log(apparent resistivity) for log_resistivity, else 0."""
     representation: Representation = NetworkRepresentation()
     """How the coefficient is represented."""
     truth: Expression | None = None
@@ -95,15 +104,21 @@ class Unknown(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _starts_at_zero(cls, value: Any) -> Any:
-        """Unless the data tell where to start."""
-        if (
-            isinstance(value, dict)
-            and value.get("role") != "log_resistivity"
-            and value.get("reference") is None
-        ):
-            return {**value, "reference": "0"}
+    def _starts_where_there_is_a_state(cls, value: Any) -> Any:
+        """Where the data do not tell; no state has a diffusivity of zero."""
+        if not isinstance(value, dict) or value.get("role") == "log_resistivity":
+            return value
+        if value.get("reference") is None:
+            return {**value, "reference": "1" if value.get("role") == "diffusivity" else "0"}
         return value
+
+    @model_validator(mode="after")
+    def _has_a_place(self) -> Self:
+        if self.role == "boundary_flux" and self.on is None:
+            raise refuse("nothing", "the parts of the boundary with the unknown flux", key="on")
+        if self.role != "boundary_flux" and self.on is not None:
+            raise refuse(f"parts of the boundary for the role {self.role}", "none", key="on")
+        return self
 
     @model_validator(mode="after")
     def _starts_within_bounds(self) -> Self:

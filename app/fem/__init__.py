@@ -4,8 +4,9 @@ import app.wheel  # noqa: F401
 
 # isort: split
 from app.fem.contacts import Contacts, NoContact
+from app.fem.custom import Custom, CustomError, load_functions
 from app.fem.electrical import BlindReading, ElectricalModel
-from app.fem.equations import EQUATIONS, PHYSICAL, BoundaryCondition, Diffusion, Equation
+from app.fem.equations import EQUATIONS, PHYSICAL, BoundaryCondition, Diffusion, Equation, stands_for
 from app.fem.forward import Counts, ForwardModel
 from app.fem.inner_products import (
     EDGE_SHARE,
@@ -38,6 +39,8 @@ __all__ = [
     "CoefficientSpace",
     "Contacts",
     "Counts",
+    "Custom",
+    "CustomError",
     "Diffusion",
     "EdgePreserving",
     "ElectricalModel",
@@ -56,5 +59,7 @@ __all__ = [
     "closed_outline",
     "effective_length",
     "enclosed_area",
+    "load_functions",
     "point_matrix",
+    "stands_for",
 ]

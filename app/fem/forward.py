@@ -10,13 +10,12 @@ import numpy as np
 import ufl
 from dolfinx import fem
 from dolfinx.fem import petsc as _fem_petsc
-from dolfinx.mesh import meshtags
 from mpi4py import MPI
-from ufl.algorithms import estimate_total_polynomial_degree
-from ufl.algorithms.apply_algebra_lowering import apply_algebra_lowering
 
-from app.fem.equations import BoundaryCondition, Equation
+from app.fem.forms import boundary_measure, with_fixed_quadrature
+from app.fem.newton import newton
 from app.fem.spaces import CoefficientSpace
+from app.fem.terms import BoundaryCondition, Equation
 from app.parallel import LinearSolver, SolveFailed, multiply, multiply_transpose, timed
 from app.parallel.blocks import PETSc
 
@@ -50,7 +49,11 @@ class Counts:
 
 
 class ForwardModel:
-    """State, tangent and adjoint of one equation that is linear and symmetric in the state.
+    """State, tangent and adjoint of one scalar stationary equation.
+
+    A state that is not linear is found by Newton's method, from the last one that was found or, where that
+    fails, from zero; the solution counts as one state solve, each of its steps as a right-hand side and a
+    factorisation, and the operator at the state as a factorisation more.
 
     Blocks of coefficients have the rank's owned rows (app.parallel.blocks); data are whole on every
     rank, shape (readings,) or (readings, columns). State and coefficient live in separate space objects
@@ -62,21 +65,24 @@ class ForwardModel:
         self, equation: Equation, coefficient: CoefficientSpace, degree: int, solver: LinearSolver
     ) -> None:
         domain = coefficient.domain
+        if solver.symmetric and not equation.symmetric:
+            raise ValueError("found a solver for symmetric operators with an equation that has none")
         self.comm = domain.comm
         self.coefficient = coefficient
         self.counts = Counts()
         self.space = fem.functionspace(domain.mesh, ("Lagrange", degree))
         self.state = fem.Function(self.space, name="u")
         self._solver = solver
+        self._linear = equation.linear
         self._m = fem.Function(coefficient.space, name="m")
         self._observe: Any = None
         self._owned: int = self.space.dofmap.index_map.size_local
 
         conditions = list(equation.boundary.values())
-        ds = _measure(coefficient, conditions)
+        ds = boundary_measure(domain, conditions)
         x = ufl.SpatialCoordinate(domain.mesh)
         v = ufl.TestFunction(self.space)
-        residual = _with_fixed_quadrature(equation.residual(self.state, self._m, v, x, ds))
+        residual = with_fixed_quadrature(equation.residual(self.state, self._m, v, x, ds))
         with timed("compile"):
             self._residual = fem.form(residual)
             self._by_state = fem.form(ufl.derivative(residual, self.state))
@@ -88,6 +94,8 @@ class ForwardModel:
         self._operator: Any = fem_petsc.create_matrix(self._by_state)
         self._sensitivity: Any = fem_petsc.create_matrix(self._by_coefficient)
         self._sensitivity_current = False
+        self._found: tuple[np.ndarray, np.ndarray] | None = None
+        self._operator_current = False
 
     @property
     def size(self) -> int:
@@ -106,25 +114,86 @@ class ForwardModel:
         """
         self.counts.state_solves += 1
         self.coefficient.assign(self._m, values)
-        self._sensitivity_current = False
-        self.state.x.array[:] = self._lifted.x.array
+        try:
+            state = self._linear_state() if self._linear else self._nonlinear_state()
+            self._require_finite(state)
+        except SolveFailed:
+            self._restore()
+            raise
+        self._assign(state)
+        self._found = np.array(values, dtype=float), state
+        self._operator_current, self._sensitivity_current = True, False
+        return self.observe(state)
+
+    def _linear_state(self) -> np.ndarray:
+        """Owned dofs of the state: one factorisation, one right-hand side."""
+        start = self._lifted.x.array[: self._owned]
+        self._assemble_operator(start)
+        residual = self._assemble_residual(start)
+        self._factorise()
+        return start - self._newton_step(residual)
+
+    def _nonlinear_state(self) -> np.ndarray:
+        """Owned dofs of the state, by Newton's method; the factorisation is that at the state."""
+        zero = self._lifted.x.array[: self._owned].copy()
+        if self._found is not None:
+            try:
+                return self._newton(self._found[1])
+            except SolveFailed:
+                pass  # the coefficient may have moved far
+        return self._newton(zero)
+
+    def _newton(self, start: np.ndarray) -> np.ndarray:
+        return newton(start, self._assemble_residual, self._linearise, self._newton_step, self._norm)
+
+    def _linearise(self, state: np.ndarray) -> None:
+        self._assemble_operator(state)
+        self._factorise()
+
+    def _newton_step(self, residual: np.ndarray) -> np.ndarray:
+        self.counts.state_rhs += 1
+        with timed("solve"):
+            return self._solve(residual)
+
+    def _assemble_operator(self, state: np.ndarray) -> None:
+        """∂A/∂u at a state, the identity on the Dirichlet parts."""
+        self._assign(state)
         with timed("assembly"):
             self._operator.zeroEntries()
             fem_petsc.assemble_matrix(self._operator, self._by_state, bcs=self._bcs)
             self._operator.assemble()
-            right: Any = fem_petsc.assemble_vector(self._residual)
-            right.ghostUpdate(addv=PETSc.InsertMode.ADD, mode=PETSc.ScatterMode.REVERSE)
-            negative = -right.array
-            right.destroy()
+
+    def _assemble_residual(self, state: np.ndarray) -> np.ndarray:
+        """A at a state that meets the Dirichlet conditions, owned dofs, zero on the Dirichlet parts."""
+        self._assign(state)
+        with timed("assembly"):
+            vector: Any = fem_petsc.assemble_vector(self._residual)
+            vector.ghostUpdate(addv=PETSc.InsertMode.ADD, mode=PETSc.ScatterMode.REVERSE)
+            residual = vector.array.copy()
+            vector.destroy()
+        residual[self._fixed] = 0.0
+        return residual
+
+    def _factorise(self) -> None:
         with timed("solve"):
             self.counts.factorisations += 1
             self._solver.set_matrix(self._operator)
-            self.counts.state_rhs += 1
-            increment = self._solve(negative)
-        self._require_finite(increment)
-        self.state.x.array[: self._owned] += increment
+
+    def _norm(self, vector: np.ndarray) -> float:
+        """Of owned dofs, the same on all ranks; nan or inf where an entry is."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(np.sqrt(self.comm.allreduce(float(vector @ vector))))
+
+    def _assign(self, state: np.ndarray) -> None:
+        self.state.x.array[: self._owned] = state
         self.state.x.scatter_forward()
-        return self.observe(self.state.x.array[: self._owned].copy())
+
+    def _restore(self) -> None:
+        """The last coefficient with a state, and that state; their operator when it is next asked for."""
+        self._operator_current = self._sensitivity_current = False
+        if self._found is not None:
+            self.coefficient.assign(self._m, self._found[0])
+            self._assign(self._found[1])
 
     def observe(self, states: np.ndarray) -> np.ndarray:
         """B times a vector or block of owned state dofs, gathered on every rank."""
@@ -152,7 +221,7 @@ class ForwardModel:
         first, last = self._observe.getOwnershipRange()
         right = multiply_transpose(self._observe, np.asfortranarray(data[first:last]))
         with timed("solve"):
-            adjoint = self._solve(right)
+            adjoint = self._solve(right, transpose=True)
         return -multiply_transpose(self._by_m(), adjoint)
 
     @contextmanager
@@ -161,6 +230,9 @@ class ForwardModel:
         columns = 1 if block.ndim == 1 else block.shape[1]
         kind = single if columns == 1 else "block_rhs"
         setattr(self.counts, kind, getattr(self.counts, kind) + columns)
+        if not self._operator_current and self._found is not None:  # a later solve has failed
+            self._linearise(self._found[1])
+            self._operator_current = True
         self._by_m()  # not a part of the solves
         begun = time.perf_counter()
         yield
@@ -170,10 +242,10 @@ class ForwardModel:
         else:
             self.counts.block_seconds += spent
 
-    def _solve(self, right: np.ndarray) -> np.ndarray:
-        """Solve with the state operator; homogeneous on the Dirichlet parts."""
+    def _solve(self, right: np.ndarray, *, transpose: bool = False) -> np.ndarray:
+        """Solve with the state operator or its transpose; homogeneous on the Dirichlet parts."""
         right[self._fixed] = 0.0
-        return self._solver.solve(right)
+        return self._solver.solve(right, transpose=transpose)
 
     def _by_m(self) -> Any:
         """∂A/∂m at the last state, shape (state dofs, coefficient dofs); assembled when first asked for."""
@@ -191,47 +263,28 @@ class ForwardModel:
         bcs = []
         domain = self.coefficient.domain
         for condition in conditions:
-            if condition.kind != "dirichlet":
+            if condition.kind != "dirichlet" or condition.value is None:
                 continue
             facets = domain.boundary(condition.on)
             dofs = fem.locate_dofs_topological(self.space, domain.dimension - 1, facets)
             value = fem.Function(self.space)
-            value.interpolate(lambda x, c=condition: c.value.numpy(x[: domain.dimension].T))
+            value.interpolate(self._boundary_value(condition.value))
             bcs.append(fem.dirichletbc(value, dofs))
             lifted.x.array[dofs] = value.x.array[dofs]
         lifted.x.scatter_forward()
         return bcs, lifted
 
+    def _boundary_value(self, field: Any) -> Any:
+        """What DOLFINx interpolates: a function of points, or an expression for a field that is UFL only."""
+        domain = self.coefficient.domain
+        if hasattr(field, "numpy"):
+            return lambda x: field.numpy(x[: domain.dimension].T)
+        expression = field.ufl(ufl.SpatialCoordinate(domain.mesh))
+        return fem.Expression(expression, self.space.element.interpolation_points)
+
     def _require_finite(self, array: np.ndarray) -> None:
         if not self.comm.allreduce(bool(np.isfinite(array).all()), op=MPI.LAND):
             raise SolveFailed("the state equation has no finite solution at this coefficient")
-
-
-def _measure(coefficient: CoefficientSpace, conditions: list[BoundaryCondition]) -> Any:
-    """ds(i) over the facets of the i-th condition."""
-    domain = coefficient.domain
-    mesh = domain.mesh
-    facets = [domain.boundary(condition.on) for condition in conditions]
-    natural = [i for i, c in enumerate(conditions) if c.kind == "neumann"]
-    indices = np.concatenate([facets[i] for i in natural] or [np.empty(0, dtype=np.int32)])
-    marks = np.concatenate(
-        [np.full(len(facets[i]), i, dtype=np.int32) for i in natural] or [np.empty(0, np.int32)]
-    )
-    order = np.argsort(indices, kind="stable")
-    tags = meshtags(mesh, mesh.topology.dim - 1, indices[order].astype(np.int32), marks[order])
-    return ufl.Measure("ds", domain=mesh, subdomain_data=tags)
-
-
-def _with_fixed_quadrature(form: ufl.Form) -> ufl.Form:
-    """The form with the quadrature degree UFL estimates for it written down, so that derivatives inherit it.
-
-    UFL would estimate anew for each derivative, and J would not be the derivative of the discrete solution.
-    """
-    integrals = []
-    for integral in apply_algebra_lowering(form).integrals():
-        degree = estimate_total_polynomial_degree(integral.integrand())
-        integrals.append(integral.reconstruct(metadata={**integral.metadata(), "quadrature_degree": degree}))
-    return ufl.Form(integrals)
 
 
 def _parts(block: np.ndarray) -> list[np.ndarray]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import ufl
 from dolfinx import mesh as dmesh
 from mpi4py import MPI
 
@@ -34,6 +35,11 @@ class TaggedMesh:
     def dimension(self) -> int:
         """Dimension of the space and of the cells."""
         return self.mesh.geometry.dim
+
+    @property
+    def coordinates(self) -> Any:
+        """ufl.SpatialCoordinate."""
+        return ufl.SpatialCoordinate(self.mesh)
 
     @property
     def diagonal(self) -> float:

@@ -1,10 +1,12 @@
 """The finite-element space of a coefficient, seen as arrays of owned nodal values."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import ufl
 from dolfinx import fem
+from dolfinx.mesh import meshtags
 
 from app.fem.meshes import TaggedMesh
 from app.parallel import timed
@@ -52,17 +54,26 @@ class CoefficientSpace:
 
 
 class RelativeError:
-    """‖m − truth‖ / ‖truth‖ in L2 of the finite-element m and the exact truth, by quadrature of degree 10."""
+    """‖m − truth‖ / ‖truth‖ in L2 of the finite-element m and the exact truth, by quadrature of degree 10.
 
-    def __init__(self, space: CoefficientSpace, truth: Field) -> None:
-        x = ufl.SpatialCoordinate(space.domain.mesh)
-        dx = ufl.dx(metadata={"quadrature_degree": 10})
+    Over the domain, or over named parts of its boundary.
+    """
+
+    def __init__(self, space: CoefficientSpace, truth: Field, on: Sequence[str] | None = None) -> None:
+        mesh = space.domain.mesh
+        x = ufl.SpatialCoordinate(mesh)
+        degree = {"quadrature_degree": 10}
+        dx = ufl.dx(mesh, metadata=degree)  # a truth that is constant knows no mesh
+        if on is not None:
+            facets = space.domain.boundary(on)
+            tags = meshtags(mesh, mesh.topology.dim - 1, facets, np.ones(len(facets), dtype=np.int32))
+            dx = ufl.Measure("ds", domain=mesh, subdomain_data=tags, metadata=degree)(1)
         self._space = space
         self._m = fem.Function(space.space)
         exact = truth.ufl(x)
         with timed("compile"):
             self._error = fem.form((self._m - exact) ** 2 * dx)
-        norm = self._integral(fem.form(exact**2 * ufl.dx(space.domain.mesh, metadata=dx.metadata())))
+        norm = self._integral(fem.form(exact**2 * dx))
         self.norm = float(np.sqrt(norm))
         """‖truth‖."""
 

@@ -15,16 +15,20 @@ class SolveFailed(ArithmeticError):
 
 
 class LinearSolver:
-    """Solve A x = b for a symmetric positive definite A, again and again, with one set-up a matrix.
+    """Solve A x = b, and Aᵀ x = b, again and again, with one set-up a matrix.
 
-    `direct` is a MUMPS Cholesky factorisation, `iterative` conjugate gradients with GAMG. PETSc options under
-    `prefix` override both. Owns the KSP; `destroy()` releases it.
+    For a `symmetric` A, which is to be positive definite, `direct` is a MUMPS Cholesky factorisation and
+    `iterative` conjugate gradients with GAMG; for any other A they are a MUMPS LU factorisation and GMRES
+    with GAMG. PETSc options under `prefix` override them. Owns the KSP; `destroy()` releases it.
     """
 
-    def __init__(self, comm: Any, kind: Kind, prefix: str, tolerance: float = 1e-12) -> None:
+    def __init__(
+        self, comm: Any, kind: Kind, prefix: str, tolerance: float = 1e-12, *, symmetric: bool = True
+    ) -> None:
         self.setups = 0
         self.solves = 0
         self.kind = kind
+        self.symmetric = symmetric
         self._comm, self._prefix, self._tolerance = comm, prefix, tolerance
         self._ksp = self._new()
         self._failed = False
@@ -35,32 +39,37 @@ class LinearSolver:
             self._ksp.destroy()
             self._ksp = self._new()
             self._failed = False
-        matrix.setOption(PETSc.Mat.Option.SPD, True)
+        if self.symmetric:
+            matrix.setOption(PETSc.Mat.Option.SPD, True)
         self._ksp.setOperators(matrix)
         self.setups += 1
         # Multigrid does not notice rows of zeros and may hang on them.
         vector = matrix.getDiagonal()
         diagonal = vector.array.copy()
         vector.destroy()
-        sound = bool((np.isfinite(diagonal) & (diagonal >= np.finfo(float).tiny)).all())
+        size = diagonal if self.symmetric else np.abs(diagonal)
+        sound = bool((np.isfinite(diagonal) & (size >= np.finfo(float).tiny)).all())
         if self._comm.allreduce(sound, op=MPI.LAND):
             self._ksp.setUp()
             sound = not self._ksp.getPC().getFailedReason()
         if not self._comm.allreduce(sound, op=MPI.LAND):
-            self._fail("the operator is not finite and positive definite")
+            sought = "finite and positive definite" if self.symmetric else "finite and regular"
+            self._fail(f"the operator is not {sought}")
 
-    def solve(self, right: np.ndarray) -> np.ndarray:
-        """A⁻¹ right for a vector or a block; of a factorisation, all columns at once by KSPMatSolve."""
+    def solve(self, right: np.ndarray, *, transpose: bool = False) -> np.ndarray:
+        """A⁻¹ right, or A⁻ᵀ right, for a vector or a block; of a factorisation, all columns at once by
+        KSPMatSolve."""
+        transpose = transpose and not self.symmetric
         if right.ndim == 1:
             self.solves += 1
-            return self._solve_vector(np.ascontiguousarray(right))
+            return self._solve_vector(np.ascontiguousarray(right), transpose)
         self.solves += right.shape[1]
         if self.kind == "direct" and right.shape[1] > 1:
-            return self._solve_block(np.asfortranarray(right))
+            return self._solve_block(np.asfortranarray(right), transpose)
         # KSPMatSolve would do the same, and tell of the last column only whether it converged.
         solution = np.empty_like(right, order="F")
         for j, column in enumerate(right.T):
-            solution[:, j] = self._solve_vector(np.ascontiguousarray(column))
+            solution[:, j] = self._solve_vector(np.ascontiguousarray(column), transpose)
         return solution
 
     def destroy(self) -> None:
@@ -73,10 +82,10 @@ class LinearSolver:
         pc = ksp.getPC()
         if self.kind == "direct":
             ksp.setType("preonly")
-            pc.setType("cholesky")
+            pc.setType("cholesky" if self.symmetric else "lu")
             pc.setFactorSolverType("mumps")
         else:
-            ksp.setType("cg")
+            ksp.setType("cg" if self.symmetric else "gmres")
             ksp.setTolerances(rtol=self._tolerance, atol=0.0, max_it=1000)
             pc.setType("gamg")
         # PETSc is not to raise: once KSPSolve has, it lets later solves pass that do not converge.
@@ -93,20 +102,20 @@ class LinearSolver:
         self._failed = True
         raise SolveFailed(message)
 
-    def _solve_vector(self, right: np.ndarray) -> np.ndarray:
+    def _solve_vector(self, right: np.ndarray, transpose: bool) -> np.ndarray:
         solution = np.zeros_like(right)
         b = PETSc.Vec().createWithArray(right, comm=self._ksp.comm)
         x = PETSc.Vec().createWithArray(solution, comm=self._ksp.comm)
-        self._ksp.solve(b, x)
+        (self._ksp.solveTranspose if transpose else self._ksp.solve)(b, x)
         b.destroy(), x.destroy()
         self._check()
         return solution
 
-    def _solve_block(self, right: np.ndarray) -> np.ndarray:
+    def _solve_block(self, right: np.ndarray, transpose: bool) -> np.ndarray:
         solution = np.zeros_like(right, order="F")
         comm = self._ksp.comm.tompi4py()
         b, x = dense_matrix(comm, right), dense_matrix(comm, solution)
-        self._ksp.matSolve(b, x)
+        (self._ksp.matSolveTranspose if transpose else self._ksp.matSolve)(b, x)
         b.destroy(), x.destroy()
         self._check()
         return solution

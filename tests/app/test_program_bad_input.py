@@ -43,6 +43,9 @@ BENT = msh([(0, 0, 0), (1, 0, 0), (1, 1, 1), (0, 1, 0)], SQUARE, 2)
 STRING = msh([(0, 0, 0), (1, 0, 0), (2, 0, 0)], [LINE.format("1 2"), LINE.format("2 3")], 1)
 
 
+ROLE_OF_CUSTOM = ("log_diffusivity", "coefficient")
+
+
 @dataclass(frozen=True)
 class Bad:
     """How a good case goes bad: text replaced in it, files rewritten (None: removed), --set."""
@@ -57,6 +60,8 @@ class Bad:
     late: bool = False
     """Seen by the first solve only, when the folder has been made."""
     gmsh: bool = False
+    words: tuple[str, ...] = ()
+    """Further words of the command line."""
 
     def write(self, folder: Path) -> list[str]:
         """Write the case into the folder and return the command line's words."""
@@ -67,7 +72,8 @@ class Bad:
         for name, content in {"case.yaml": text, "heads.csv": READINGS, **dict(self.files)}.items():
             if content is not None:
                 (folder / name).write_text(content)
-        return [str(folder / "case.yaml"), *(w for o in self.overrides for w in ("--set", o))]
+        settings = [w for o in self.overrides for w in ("--set", o)]
+        return [str(folder / "case.yaml"), *settings, *self.words]
 
 
 def readings(text: str, *says: str, lines: int = 1) -> Bad:
@@ -85,9 +91,7 @@ TABLE = {
     "no case file": Bad(("{}/case.yaml", "no such file"), files=(("case.yaml", None),)),
     "not YAML": Bad(("{}/case.yaml:", "not YAML"), (("[6, 6]}", "[6, 6"),)),
     "unknown key": Bad(("{}/case.yaml:8", "unknowns.m", "thruth", "'truth'"), (("truth:", "thruth:"),)),
-    "unknown key for a needed one": Bad(
-        ("{}/case.yaml:4", "sorce", "'source'"), (("source:", "sorce:"),), lines=2
-    ),
+    "unknown key for a needed one": Bad(("{}/case.yaml:4", "sorce", "'source'"), (("source:", "sorce:"),)),
     "wrong type": Bad(("{}/case.yaml:1", "mesh.cells", "many"), (("cells: [6, 6]", "cells: [6, many]"),)),
     "unknown name in an expression": Bad(("{}/case.yaml:4", "equation.source", "w"), (("10", "1 + w"),)),
     "attribute in an expression": Bad(("{}/case.yaml:4", "equation.source"), (("10", "x.__class__"),)),
@@ -125,6 +129,68 @@ TABLE = {
     "truth of zero": Bad(("{}/case.yaml:8", "unknowns.m.truth"), (("x*y", "0*x"),)),
     "source that is not finite": Bad(("{}/case.yaml:",), (("10", "log(x - 2)"),), late=True),
     "reference without a state": Bad(("{}/case.yaml:",), (("truth", "reference: -2000, truth"),), late=True),
+    "no source": Bad(("{}/case.yaml:2: equation.source: found nothing",), (("  source: 10\n", ""),)),
+    "source both given and unknown": Bad(
+        ("{}/case.yaml:4: equation.source: found a source beside", "none: it is the unknown"),
+        (("log_diffusivity", "source"),),
+    ),
+    "role that the equation does not know": Bad(
+        (
+            "{}/case.yaml:8: unknowns.m.role: found log_reaction, expected one of",
+            "with the equation diffusion",
+        ),
+        (("log_diffusivity", "log_reaction"),),
+    ),
+    "unknown flux without a place": Bad(
+        ("{}/case.yaml:8: unknowns.m.on", "the parts of the boundary with the unknown flux"),
+        (("log_diffusivity", "boundary_flux"),),
+    ),
+    "place of what is everywhere": Bad(
+        ("{}/case.yaml:8: unknowns.m.on", "for the role log_diffusivity, expected none"),
+        (("log_diffusivity", "log_diffusivity, on: top"),),
+    ),
+    "unknown flux where the state is given": Bad(
+        ("{}/case.yaml:8: unknowns.m.on", "the dirichlet condition rim holds"),
+        (("log_diffusivity", "boundary_flux, on: top"),),
+    ),
+    "unknown flux on a missing part": Bad(
+        ("{}/case.yaml:8: unknowns.m.on", "'lid'", "bottom, left, right, top"),
+        (("log_diffusivity", "boundary_flux, on: lid"),),
+    ),
+    "velocity of another dimension": Bad(
+        ("{}/case.yaml:4: equation.velocity: found 1 expression, expected 2",),
+        (("source: 10", "velocity: [1]\n  source: 10"), ("kind: diffusion", "kind: advection_diffusion")),
+    ),
+    "tensor of another dimension": Bad(
+        ("{}/case.yaml:4: equation.anisotropy: found rows of 1, expected 2 rows of 2",),
+        (("source: 10", "anisotropy: [[1]]\n  source: 10"),),
+    ),
+    "tensor that is not symmetric": Bad(
+        ("{}/case.yaml:4: equation.anisotropy: found a matrix that is not symmetric",),
+        (("source: 10", "anisotropy: [[1, x], [0, 1]]\n  source: 10"),),
+    ),
+    "tensor that is not positive": Bad(
+        ("{}/case.yaml:4: equation.anisotropy: found the eigenvalue -1",),
+        (("source: 10", "anisotropy: [[1, 2], [2, 1]]\n  source: 10"),),
+    ),
+    "robin without a transfer": Bad(
+        ("{}/case.yaml:6: equation.boundary.rim.transfer: found robin without",), (("dirichlet", "robin"),)
+    ),
+    "exponent of no p-Laplacian": Bad(
+        ("{}/case.yaml:4: equation.exponent: found 1, expected a finite number > 1",),
+        (("source: 10", "exponent: 1\n  source: 10"), ("kind: diffusion", "kind: p_laplacian")),
+    ),
+    "code that is not allowed": Bad(
+        ("{}/case.yaml:3: equation.kind: found custom, which runs {}/mine.py, expected --allow-code",),
+        (("source: 10", "file: mine.py"), ("kind: diffusion", "kind: custom"), ROLE_OF_CUSTOM),
+        files=(("mine.py", "1 / 0"),),
+    ),
+    "code that fails": Bad(
+        ("{}/case.yaml:4: equation.file: {}/mine.py:1: ZeroDivisionError: division by zero",),
+        (("source: 10", "file: mine.py"), ("kind: diffusion", "kind: custom"), ROLE_OF_CUSTOM),
+        files=(("mine.py", "1 / 0"),),
+        words=("--allow-code",),
+    ),
     "no mesh file": Bad(
         ("{}/case.yaml:1", "mesh.file", "mesh.msh"),
         (("{kind: rectangle, cells: [6, 6]}", "{kind: file, file: mesh.msh}"),),
@@ -161,7 +227,15 @@ def test_bad_input_is_one_message(tmp_path: Path, request: pytest.FixtureRequest
 
 @pytest.mark.parametrize(
     "title",
-    ["unknown key", "point outside the mesh", "unknown tag", "surface in space"],
+    [
+        "unknown key",
+        "point outside the mesh",
+        "unknown tag",
+        "surface in space",
+        "tensor that is not positive",
+        "unknown flux where the state is given",
+        "code that fails",
+    ],
 )
 def test_bad_input_is_said_once_on_two_ranks(
     tmp_path: Path, request: pytest.FixtureRequest, title: str

@@ -68,8 +68,8 @@ def test_given_weight_stays_within_its_bars(run_of: Callable[[Job], Run]) -> Non
 
 
 def test_network_grows_from_four_neurons(titled: Titled) -> None:
-    """The start has 4 neurons, and a layer of n of them on the plane 7n + 1 parameters: five inputs, a bias and
-    an outgoing weight each."""
+    """The start has 4 neurons, and a layer of n of them on the plane 7n + 1 parameters: five inputs, a bias
+    and an outgoing weight each."""
     run = titled("quickstart on 1 rank")
     assert run.history[0]["width"] == 4
     assert run.summary["expansions"] > 0 and run.history[-1]["width"] > 4

@@ -25,14 +25,35 @@ NOISE = {
     "precise": (1000, 0.001),
     "channels": (400, 0.01),
     "cube": (500, 0.01),
+    "anisotropic": (300, 0.01),
+    "reaction": (300, 0.01),
+    "advection": (300, 0.01),
+    "nonlinear": (300, 0.01),
+    "power_law": (300, 0.01),
+    "sources": (300, 0.01),
+    "boundary_flux": (200, 0.01),
+    "cubic": (300, 0.01),
     "hippylib_poisson": (129 * 129, 0.05),  # the nodes of quadratic elements
     "peer64": (65 * 65, 0.01),  # the nodes of linear elements
 }
 """Readings of a case, and their noise as a share of the largest state, as its file's head states them."""
 
+TERMS = {
+    "diffusivity",
+    "anisotropy",
+    "reaction",
+    "velocity",
+    "exponent",
+    "file",
+    "linear",
+    "symmetric",
+    "data",
+}
+"""Keys of an equation that say what is in it."""
+
 PROBLEM = {
-    "equation": {"kind", "source", "degree", "boundary"},
-    "m": {"role", "reference", "truth"},
+    "equation": {"kind", "source", "degree", "boundary"} | TERMS,
+    "m": {"role", "on", "reference", "truth"},
     "heads": {"kind", "file"},
 }
 """Keys that describe a problem; all others say how it is solved."""

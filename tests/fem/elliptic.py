@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import ufl
+from equation_table import coefficient_for, make_equation
 from mpi4py import MPI
 
 from app.fem import (
-    EQUATIONS,
     MESHES,
     BoundaryCondition,
     CoefficientSpace,
@@ -135,19 +135,28 @@ def forward_model(
     *,
     source: Any = TEN,
     equation: str = "diffusion",
+    role: str | None = None,
     kind: str = "direct",
     points: np.ndarray | None = None,
+    plain: bool = True,
 ) -> ForwardModel:
     """A model that is observed at the points (default: twelve inside)."""
-    physics = EQUATIONS[equation](source=source, boundary=boundary)
-    model = ForwardModel(physics, space, degree, LinearSolver(COMM, kind, f"test_{kind}_"))
-    points = inner_points(space.domain.dimension, 12) if points is None else points
+    dimension = space.domain.dimension
+    physics = make_equation(equation, boundary, dimension, role=role, plain=plain, source=source)
+    solver = LinearSolver(COMM, kind, f"test_{kind}_", symmetric=physics.symmetric)
+    model = ForwardModel(physics, space, degree, solver)
+    points = inner_points(dimension, 12) if points is None else points
     model.observe_with(point_matrix(space.domain, model.space, points))
     return model
 
 
 def make_problem(
-    equation: str, dimension: int, state: int, coefficient: int, kind: str = "direct"
+    equation: str,
+    dimension: int,
+    state: int,
+    coefficient: int,
+    kind: str = "direct",
+    role: str | None = None,
 ) -> Problem:
     """Non-zero values and fluxes on opposite sides, no flux on the others."""
     boundary = {
@@ -155,8 +164,8 @@ def make_problem(
         "outflow": BoundaryCondition(("right",), "neumann", constant(-0.7)),
     }
     space = box_space(dimension, {1: 12, 2: 6, 3: 3}[dimension], coefficient)
-    model = forward_model(space, state, boundary, equation=equation, kind=kind)
-    return Problem(space, model, space.interpolate(WAVES), readings=12)
+    model = forward_model(space, state, boundary, equation=equation, role=role, kind=kind)
+    return Problem(space, model, coefficient_for(role, space.interpolate(WAVES)), readings=12)
 
 
 cached_problem = cache(make_problem)

@@ -36,6 +36,23 @@ def dense(size: int, shift: float = 0.3) -> np.ndarray:
     return (2 + shift) * np.eye(size) - np.eye(size, k=1) - np.eye(size, k=-1)
 
 
+def drift(comm: MPI.Comm) -> Any:
+    """`laplacian` with a first difference: not symmetric, and its transpose another matrix."""
+    matrix = laplacian(comm)
+    size = matrix.getSize()[0]
+    for row in range(*matrix.getOwnershipRange()):
+        for column, value in ((row - 1, -1.6), (row + 1, -0.4)):
+            if 0 <= column < size:
+                matrix.setValue(row, column, value)
+    matrix.assemble()
+    return matrix
+
+
+def dense_drift(size: int) -> np.ndarray:
+    """`drift` in NumPy."""
+    return 2.3 * np.eye(size) - 0.4 * np.eye(size, k=1) - 1.6 * np.eye(size, k=-1)
+
+
 def random_rows(comm: MPI.Comm, *columns: int) -> np.ndarray:
     return np.random.default_rng(comm.rank).standard_normal((ROWS, *columns))
 
@@ -62,6 +79,23 @@ def test_solutions_are_those_of_dense_algebra(
     assert found.shape == right.shape
     expected = np.linalg.solve(dense(ROWS * comm.size), gathered(comm, right))
     np.testing.assert_allclose(gathered(comm, found), expected, rtol=0, atol=SOLVED)
+
+
+@pytest.mark.parametrize("columns", [(), (1,), (5,)], ids=["vector", "one column", "block"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_solutions_of_an_unsymmetric_matrix_and_of_its_transpose(
+    comm: MPI.Comm, kind: Any, columns: tuple[int, ...]
+) -> None:
+    """A⁻¹b and A⁻ᵀb on one set-up."""
+    solver = LinearSolver(comm, kind, "test_drift_", symmetric=False)
+    solver.set_matrix(drift(comm))
+    right = random_rows(comm, *columns)
+    a = dense_drift(ROWS * comm.size)
+    for transpose, matrix in ((False, a), (True, a.T)):
+        found = solver.solve(right, transpose=transpose)
+        expected = np.linalg.solve(matrix, gathered(comm, right))
+        np.testing.assert_allclose(gathered(comm, found), expected, rtol=0, atol=SOLVED)
+    assert solver.setups == 1
 
 
 def test_blocks_are_their_columns(comm: MPI.Comm, solver: LinearSolver) -> None:

@@ -1,0 +1,47 @@
+"""Conditions on the boundary of a case."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from app.case.expression import Expression
+from app.case.section import Section, refuse
+
+Parts = str | Annotated[tuple[str, ...], Field(min_length=1)]
+"""A part of the boundary: a tag name of the mesh, a list of them, or all."""
+
+
+def tag_names(on: Parts) -> tuple[str, ...] | None:
+    """The tag names of a part, None for the whole boundary."""
+    if on == "all":
+        return None
+    return (on,) if isinstance(on, str) else on
+
+
+class BoundaryCondition(Section):
+    """A condition on a part of the boundary; where none is said, nothing flows through it."""
+
+    on: Parts = "all"
+    """A tag name of the mesh, a list of them, or all for the whole boundary."""
+    kind: Literal["dirichlet", "neumann", "robin"]
+    """Whether `value` is that of the state (dirichlet), of the flux into the domain (neumann), for diffusion
+    the diffusivity times du/dn, or of flux + transfer * u (robin)."""
+    value: Expression = Expression("0")
+    """The value on that part of the boundary, in the unit of the state (dirichlet) or of the flux."""
+    transfer: Expression | None = None
+    """Of robin, and at least 0: the flux out of the domain for one unit of the state."""
+
+    @property
+    def tags(self) -> tuple[str, ...] | None:
+        """The tag names, None for the whole boundary."""
+        return tag_names(self.on)
+
+    @model_validator(mode="after")
+    def _has_a_transfer(self) -> Self:
+        if self.kind == "robin" and self.transfer is None:
+            raise refuse("robin without a transfer", "one: flux + transfer * u = value", key="transfer")
+        if self.kind != "robin" and self.transfer is not None:
+            raise refuse(f"{self.kind} with a transfer", "one with robin only", key="transfer")
+        return self

@@ -1,0 +1,136 @@
+"""From the equation of a case to that of the finite elements, and what of it does not fit together."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from app import fem
+from app.case import Case, CaseError, Unknown, tag_names
+from app.parallel import agreed
+
+SOLUTION = {"kind", "degree", "boundary", "solver"}
+"""Keys of an equation that its residual does not know by their names; all others are its coefficients."""
+
+
+def equation(case: Case, domain: fem.TaggedMesh) -> fem.Equation:
+    """The equation with the case's unknown in its place; collective.
+
+    Raises CaseError on all ranks alike: for a role that the equation does not know, a term that is both given
+    and unknown or neither, parts that the mesh lacks or that contradict one another, and vectors and matrices
+    of another dimension than the mesh.
+    """
+    section = case.equation
+    name, unknown = next(iter(case.unknowns.items()))
+    physics: Any = fem.Custom if section.kind == "custom" else fem.EQUATIONS[section.kind]
+    if unknown.role not in physics.roles:
+        accepted = f"one of {', '.join(physics.roles)} with the equation {section.kind}"
+        raise _problem(case, ("unknowns", name, "role"), unknown.role, accepted)
+    if section.kind == "custom":
+        return _custom(case, domain, name, unknown)
+    given = {key: getattr(section, key) for key in type(section).model_fields if key not in SOLUTION}
+    _check_terms(case, name, unknown, given)
+    _check_shapes(case, domain, given)
+    boundary = _boundary(case, domain, name, unknown)
+    return physics(**given, boundary=boundary, role=unknown.role)
+
+
+def refuse_code(case: Case) -> None:
+    """Raise CaseError for a case that brings code of its own."""
+    if case.equation.kind == "custom":
+        file = case.resolve(case.equation.file)
+        raise _problem(case, ("equation", "kind"), f"custom, which runs {file}", "--allow-code as well")
+
+
+def place(case: Case, domain: fem.TaggedMesh, name: str) -> tuple[str, ...] | None:
+    """The parts of the boundary where an unknown counts, None for all of the domain; collective.
+
+    Raises CaseError on all ranks alike for parts that the mesh lacks.
+    """
+    on = case.unknowns[name].on
+    if on is None:
+        return None
+    parts = tag_names(on) or ("all",)
+    _facets(case, domain, ("unknowns", name, "on"), parts)
+    return parts
+
+
+def _problem(case: Case, path: Sequence[str], found: str, expected: str) -> CaseError:
+    return CaseError([f"{case.where(*path)}: found {found}, expected {expected}"])
+
+
+def _custom(case: Case, domain: fem.TaggedMesh, name: str, unknown: Unknown) -> fem.Custom:
+    section: Any = case.equation
+    try:
+        functions = fem.load_functions(domain.comm, case.resolve(section.file))
+        boundary, x = _boundary(case, domain, name, unknown), domain.coordinates
+        flags = {"linear": section.linear, "symmetric": section.symmetric}
+        return fem.Custom(functions, name, boundary, section.data, x, **flags)
+    except fem.CustomError as refused:
+        raise CaseError([f"{case.where('equation', 'file')}: {refused}"]) from None
+
+
+def _check_terms(case: Case, name: str, unknown: Unknown, given: dict[str, Any]) -> None:
+    """A term is given or unknown, not both; a source is one of them."""
+    sought = fem.stands_for(unknown.role)
+    if given.get(sought) is not None:
+        found = f"a {sought} beside the unknown {name} of the role {unknown.role}"
+        raise _problem(case, ("equation", sought), found, "none: it is the unknown")
+    if sought != "source" and "source" in given and given["source"] is None:
+        raise _problem(case, ("equation", "source"), "nothing", "a number or an expression")
+
+
+def _check_shapes(case: Case, domain: fem.TaggedMesh, given: dict[str, Any]) -> None:
+    dimension = domain.dimension
+    velocity, tensor = given.get("velocity"), given.get("anisotropy")
+    if velocity is not None and len(velocity) != dimension:
+        found, expected = _count(velocity, "expression"), f"{dimension}, one a coordinate of the mesh"
+        raise _problem(case, ("equation", "velocity"), found, expected)
+    if tensor is None:
+        return
+    path = ("equation", "anisotropy")
+    if {len(tensor), *map(len, tensor)} != {dimension}:
+        found = f"rows of {', '.join(str(len(row)) for row in tensor)}"
+        raise _problem(case, path, found, f"{dimension} rows of {dimension}, the mesh's dimension")
+    points = domain.mesh.geometry.x[:, :dimension]
+    values = np.array([[entry.numpy(points) for entry in row] for row in tensor]).transpose(2, 0, 1)
+    with agreed(domain.comm):
+        if not np.isfinite(values).all():
+            raise _problem(case, path, "values that are not finite on the mesh", "finite ones")
+        if not np.allclose(values, values.transpose(0, 2, 1), rtol=1e-12, atol=0):
+            raise _problem(case, path, "a matrix that is not symmetric", "a symmetric one")
+        least = np.linalg.eigvalsh(values).min(initial=np.inf)
+        if least <= 0:
+            raise _problem(case, path, f"the eigenvalue {least:.3g}", "a positive definite matrix")
+
+
+def _count(items: Sequence[Any], noun: str) -> str:
+    return f"{len(items)} {noun}{'s' if len(items) != 1 else ''}"
+
+
+def _boundary(
+    case: Case, domain: fem.TaggedMesh, name: str, unknown: Unknown
+) -> dict[str, fem.BoundaryCondition]:
+    """Conditions by name, that of an unknown flux by the unknown's name."""
+    section: Any = case.equation
+    conditions = {}
+    for key, given in section.boundary.items():
+        on = ("all",) if given.tags is None else given.tags
+        conditions[key] = fem.BoundaryCondition(on, given.kind, given.value, given.transfer)
+        _facets(case, domain, ("equation", "boundary", key, "on"), on)
+    parts = place(case, domain, name)
+    if parts is None:
+        return conditions
+    for key, condition in conditions.items():
+        shared = np.intersect1d(domain.boundary(parts), domain.boundary(condition.on))
+        if condition.kind == "dirichlet" and domain.comm.allreduce(len(shared)):
+            found = f"an unknown flux where the dirichlet condition {key} holds"
+            raise _problem(case, ("unknowns", name, "on"), found, "parts where the state is not given")
+    return {**conditions, f"unknown {name}": fem.BoundaryCondition(parts, "unknown")}
+
+
+def _facets(case: Case, domain: fem.TaggedMesh, path: Sequence[str], on: tuple[str, ...]) -> np.ndarray:
+    try:
+        return domain.boundary(on)
+    except fem.MeshError as error:
+        raise CaseError([f"{case.where(*path)}: {error}"]) from None

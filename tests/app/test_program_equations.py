@@ -1,0 +1,38 @@
+"""Equations and roles beside log-diffusivity, from the command to the fields: what only a whole run shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from program import ROOT, run_program
+
+COARSE = ("--set", "mesh.cells=[12, 12]")
+"""A mesh on which these cases take a few seconds and still converge."""
+
+FIELDS = {
+    "reaction": {"m", "exp_m", "state", "gradient", "truth", "error"},
+    "boundary_flux": {"m", "state", "gradient"},  # the truth of a trace is none inside
+    "cubic": {"m", "state", "gradient", "truth", "error"},
+}
+"""Fields of a case's results: eᵐ only where the equation takes it so."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_case_converges_and_writes_what_its_role_has(tmp_path: Path, name: str) -> None:
+    """Exit code 0; the error is well below that of the reference, which is 1; the state meets its conditions,
+    and Newton's steps are counted."""
+    run = run_program(
+        ROOT / "cases" / f"{name}.yaml", "--allow-code", "--quiet", *COARSE, out=tmp_path / "results"
+    )
+    assert (run.code, run.err) == (0, "")
+    assert run.summary["relative_error"] < 0.8
+    assert {field for field in run.grid.point_data if not field.startswith("vtk")} == FIELDS[name]
+    assert (run.folder / "coefficient.png").exists()
+    if name == "cubic":  # its file says u = x/2 on the rim
+        x, u = run.grid.points, run.field("state")
+        rim = np.isclose(x[:, 1], 0)
+        np.testing.assert_allclose(u[rim], 0.5 * x[rim, 0], atol=1e-12)
+        assert run.summary["factorisations"] > run.summary["state_rhs"] > run.summary["state_solves"]

@@ -1,0 +1,60 @@
+"""Every equation with every role of its coefficient, and arguments that any of them can be given."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from app.case import Expression
+from app.fem import EQUATIONS, BoundaryCondition, Equation, stands_for
+
+ROLES = [(kind, role) for kind, physics in EQUATIONS.items() for role in physics.roles]
+"""All pairs; a new equation is among them."""
+
+LINEAR = [kind for kind, physics in EQUATIONS.items() if physics.linear]
+NONLINEAR = [kind for kind in EQUATIONS if kind not in LINEAR]
+
+GIVEN = {
+    "source": lambda dimension: Expression("10"),
+    "diffusivity": lambda dimension: Expression("1 + 0.5*sin(2*x)"),
+    "reaction": lambda dimension: Expression("2 + cos(3*x)"),
+    "velocity": lambda dimension: tuple(map(Expression, ("4 - x", "2*x", "1")[:dimension])),
+    "anisotropy": lambda dimension: tuple(
+        tuple(Expression("2 + x" if i == j else "0.5") for j in range(dimension)) for i in range(dimension)
+    ),
+}
+"""What an equation is given by the names of its fields; those of other names keep their defaults."""
+
+
+def make_equation(
+    kind: str,
+    boundary: Mapping[str, BoundaryCondition],
+    dimension: int,
+    *,
+    role: str | None = None,
+    plain: bool = True,
+    **given: Any,
+) -> Equation:
+    """The equation with all that its role leaves known; `plain` leaves out what has a default.
+
+    An unknown flux enters through the top, in one dimension the right end.
+    """
+    physics = EQUATIONS[kind]
+    role = role or physics.roles[0]
+    sought = stands_for(role)
+    arguments = {}
+    for field in fields(physics):
+        optional = plain and field.name not in ("source", "velocity")
+        if field.name in GIVEN and not optional:
+            arguments[field.name] = given.get(field.name, GIVEN[field.name](dimension))
+    arguments = {name: None if name == sought else value for name, value in arguments.items()}
+    if sought == "boundary_flux":
+        part = "right" if dimension == 1 else "top"
+        boundary = {**boundary, "unknown": BoundaryCondition((part,), "unknown")}
+    return physics(boundary=boundary, role=role, **arguments)
+
+
+def coefficient_for(role: str | None, values: np.ndarray) -> np.ndarray:
+    """Values of size one as a coefficient of this role: those that are diffusivities are positive."""
+    return 2.0 + values if role == "diffusivity" else values
