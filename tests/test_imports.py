@@ -29,9 +29,9 @@ and `wheel`."""
 LIBRARIES = {
     "torch": ("unknowns/",),
     "ufl": (
-        "fem/", "energies/", "case/expression.py", "case/grammar.py", "output/fields.py", "build.py",
+        "fem/", "energies/", "case/expression.py", "case/grammar.py", "output/fields.py", "build/",
     ),
-    "dolfinx": ("fem/", "energies/", "output/", "build.py"),
+    "dolfinx": ("fem/", "energies/", "output/", "build/"),
     "pydantic": ("case/",),
     "ruamel": ("case/",),
 }  # fmt: skip

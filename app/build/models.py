@@ -1,0 +1,74 @@
+"""Regularisations, what the data choose among, and the model of an iteration."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from app import fem, flow
+from app.build.pieces import solver_of, stream
+from app.build.setup import Setup
+from app.parallel import LinearSolver, timed
+
+
+@dataclass(frozen=True)
+class Final:
+    """The regularisation with which the run ended."""
+
+    contender: flow.Contender
+    R: flow.InnerProduct
+    choice: flow.Choice | None
+    """Set where the data chose."""
+
+
+def contender_of(
+    setup: Setup, kind: str, prefix: str, share: float | None = None, edge_share: float | None = None
+) -> flow.Contender:
+    """A regularisation with a solver of its own; without shares with the case's length and edges."""
+    chosen = setup.case.regularisation[setup.name]
+    make, solver = fem.REGULARISATIONS[kind], _riesz_solver(setup, prefix)
+    given = chosen.length_scale if share is None else None
+    length = fem.effective_length(setup.domain.diagonal, given, share or make.share)
+    with timed("assembly"):
+        if make is fem.EdgePreserving:
+            edges = edge_share or chosen.edge_share or fem.EDGE_SHARE
+            return flow.Contender(
+                kind, length, make(setup.coefficient, length, solver, edges), edge_share=edges
+            )
+        return flow.Contender(kind, length, make(setup.coefficient, length, solver))
+
+
+def _riesz_solver(setup: Setup, prefix: str) -> LinearSolver:
+    solver = solver_of(setup.domain.comm, setup.case, prefix, setup.coefficient.size)
+    setup.riesz_solvers.append(solver)
+    return solver
+
+
+def contest_of(setup: Setup, start: flow.Contender) -> flow.Contest:
+    """What the data choose among: everything, or the weight of the case's kind alone."""
+    rng = stream(setup.case, "choice")
+    if setup.case.regularisation[setup.name].kind != "auto":
+        fixed = start if start.regularisation.fixed else contender_of(setup, "h1", "start_")
+        return flow.Contest(fixed, [start], rng)
+    smooth = [
+        contender_of(setup, kind, "riesz_", share)
+        for kind, shares in fem.LENGTH_SHARES.items()
+        for share in shares
+    ]
+    edges = [contender_of(setup, "edge_preserving", "riesz_", edge_share=e) for e in fem.EDGE_SHARES]
+    return flow.Contest(start, [start, *smooth, *edges], rng)
+
+
+def builder_of(setup: Setup, regularisation: Any) -> flow.ModelBuilder:
+    """What builds the models of a given regularisation, by the case\'s inner product and weight."""
+    weight = setup.case.regularisation[setup.name].weight
+    given = None if isinstance(weight, str) else float(weight)
+    product = setup.case.flow.inner_product
+    if product == "gauss_newton":
+        return flow.GaussNewtonBuilder(regularisation, given, setup.target, setup.step.creeps)
+    plain = None
+    if product != "prior":
+        length = fem.effective_length(
+            setup.domain.diagonal, setup.case.regularisation[setup.name].length_scale
+        )
+        with timed("assembly"):
+            plain = fem.INNER_PRODUCTS[product](setup.coefficient, length, _riesz_solver(setup, "metric_"))
+    return flow.MetricBuilder(regularisation, plain, given)
