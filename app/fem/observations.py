@@ -39,9 +39,10 @@ def point_matrix(domain: TaggedMesh, space: Any, points: np.ndarray) -> Any:
     ownership = determine_point_ownership(domain.mesh, mine, tolerance)
     owner = comm.bcast(np.asarray(ownership.src_owner) if comm.rank == 0 else None, root=0)
     rows = np.flatnonzero(owner == comm.rank)
-    cells = np.asarray(ownership.dest_cells, dtype=np.int32)
+    cells = np.array(ownership.dest_cells, dtype=np.int32)
 
     reference, distance = _locate(domain, points[rows], cells)
+    _prefer_neighbours(domain, points[rows], cells, reference, distance, tolerance)
     worst = np.zeros(len(points))
     worst[rows] = distance
     total = np.empty_like(worst)
@@ -80,6 +81,30 @@ def _locate(domain: TaggedMesh, points: np.ndarray, cells: np.ndarray) -> tuple[
         reference[i] = inside
         distance[i] = np.linalg.norm(cmap.push_forward(inside[None, :], nodes)[0] - point)
     return reference, distance
+
+
+def _prefer_neighbours(
+    domain: TaggedMesh,
+    points: np.ndarray,
+    cells: np.ndarray,
+    reference: np.ndarray,
+    distance: np.ndarray,
+    tolerance: float,
+) -> None:
+    """Move points that lie outside their cells to a neighbouring cell that is nearer, in place; collective.
+
+    DOLFINx finds the cell by a distance that is good to about 1e-8, and near a facet may take the one beyond.
+    """
+    topology = domain.mesh.topology
+    topology.create_connectivity(topology.dim, 0)
+    topology.create_connectivity(0, topology.dim)
+    vertices, around = topology.connectivity(topology.dim, 0), topology.connectivity(0, topology.dim)
+    for i in np.flatnonzero(distance > tolerance):
+        near = np.unique(np.concatenate([around.links(v) for v in vertices.links(cells[i])]))
+        inside, far = _locate(domain, np.tile(points[i], (len(near), 1)), near)
+        best = int(np.argmin(far))
+        if far[best] < distance[i]:
+            cells[i], reference[i], distance[i] = near[best], inside[best], far[best]
 
 
 def _moved_into_simplex(X: np.ndarray) -> np.ndarray:

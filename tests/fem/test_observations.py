@@ -172,3 +172,17 @@ def test_a_notch_is_outside(x: float) -> None:
     with raised_on_all_ranks(PointOutside) as caught:
         point_matrix(domain, space.space, np.vstack([edge, [x, 0.75]]))
     assert caught.value.index == len(edge)
+
+
+def test_points_beside_facets_are_inside() -> None:
+    """Points within 1e-9.5 to 1e-7 of a diagonal facet, on either side of it, belong to a cell, and a linear
+    state is read there to rounding; DOLFINx alone takes the cell beyond for some of them."""
+    cells, count, rng = 48, 600, np.random.default_rng(0)
+    domain = MESHES["rectangle"](COMM, lower=[0, 0], upper=[1, 1], cells=[cells, cells])
+    corner, along = rng.integers(0, cells, (2, count)), rng.uniform(0.1, 0.9, count)
+    beside = rng.choice([-1, 1], count) * 10 ** rng.uniform(-9.5, -7, count)
+    points = np.stack([(corner[0] + along) / cells + beside, (corner[1] + along) / cells - beside], axis=1)
+    space = CoefficientSpace(domain, 1)
+    plane = space.interpolate(Formula(lambda x, library: 1 + 2 * x[0] - 3 * x[1]))
+    expected = 1 + 2 * points[:, 0] - 3 * points[:, 1]
+    np.testing.assert_allclose(observed(domain, space.space, points, plane), expected, atol=ROUNDING)
