@@ -1,5 +1,5 @@
 """Where the figures in README and docs come from: `python -m benchmarks quickstart | jacobian | defaults |
-compare | trunk`."""
+compare | trunk | gallery`."""
 
 import argparse
 import sys
@@ -28,7 +28,12 @@ def main() -> int:
     trunk = benchmarks.add_parser("trunk", help="electrical tomography of a trunk, measured and made up")
     trunk.add_argument("file", type=Path, metavar="FILE.ohm", help="measured readings")
     trunk.add_argument("--out", type=Path, default=Path("results/trunk"), help="folder for the results")
+    from benchmarks import gallery
+
+    gallery.add_arguments(benchmarks.add_parser("gallery", help="every case; writes cases/README.md"))
     options = parser.parse_args()
+    if options.benchmark == "gallery":
+        return gallery.main(options)
     if options.benchmark == "trunk":
         from benchmarks import trunk as tomography
 

@@ -46,14 +46,13 @@ class Case(Section):
     @field_validator("unknowns")
     @classmethod
     def _unknowns_fit(cls, value: dict[str, Unknown], info: ValidationInfo) -> dict[str, Unknown]:
-        """Log-resistivity goes with electrical tomography alone; of other roles the equation knows more."""
+        """Electrical tomography recovers log-resistivity; other equations tell their roles themselves."""
         equation = info.data.get("equation")
         for name, unknown in value.items():
             electrical = equation is not None and equation.kind == "electrical_tomography"
-            if equation is not None and electrical != (unknown.role == "log_resistivity"):
-                found = f"the role {unknown.role} in the equation {equation.kind}"
-                expected = "the role log_resistivity" if electrical else "another role"
-                raise refuse(found, expected, key=name)
+            if electrical and unknown.role != "log_resistivity":
+                found = f"the role {unknown.role} in the equation electrical_tomography"
+                raise refuse(found, "the role log_resistivity", key=name)
         return value
 
     @field_validator("observations")
