@@ -32,13 +32,6 @@ class Look:
     data: np.ndarray
     """y, shape (readings,)."""
 
-    @property
-    def floor(self) -> float:
-        """½‖y − QQᵀy‖²: what of the misfit no coefficient can change; 0 where all readings were looked at."""
-        if self.directions.shape[0] == self.directions.shape[1]:
-            return 0.0
-        return 0.5 * float(np.sum((self.data - self.directions @ (self.directions.T @ self.data)) ** 2))
-
     def compressed(self, combinations: np.ndarray) -> "Look":
         """The look along orthonormal combinations of its directions, shape (k, fewer)."""
         return Look(np.asfortranarray(self.rows @ combinations), self.directions @ combinations, self.data)

@@ -199,3 +199,47 @@ def test_creeping_and_patience() -> None:
     assert not IdealStep(theta, 3).creeps
     assert all(step(network, theta, None).creeps for step in STEPS.values())
     assert IdealStep.patience == RetractedStep.patience == 8 < PlainStep.patience
+
+
+def crowded(seed: int) -> RetractedStep:
+    """A step whose network has used up more than half of its room for models that are over."""
+    network, theta = real(seed, max_width=20)
+    step = RetractedStep(network, theta, rule(capture=1.0, missing=0.0, progress=0.0))
+    for earlier in range(20, 30):
+        if step.network.room < step.network.widths[-1]:
+            return step
+        step.accepted(step.propose(smooth_model(earlier), 1.0))
+    raise AssertionError("the toy network does not grow")
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_crowded_network_begins_anew_for_an_exact_model(seed: int) -> None:
+    """Beginning anew is tried once; its proposal is consistent (m(θ), q, capture), measured from the same m_k,
+    and taken where it captures half."""
+    step, model = crowded(seed), smooth_model(seed)
+    start, before = step.values(), step.network
+    step.follow_closely()
+    proposal = step.propose(model, ideal(model))
+    assert proposal.network is not None
+    np.testing.assert_array_equal(proposal.values, proposal.network.values(proposal.theta))
+    q, _ = quadratic(model, proposal.values - start)
+    assert proposal.predicted == pytest.approx(-q, rel=1e-9)
+    assert proposal.capture == pytest.approx(-q / ideal(model), rel=1e-9)
+    assert proposal.capture > 0.5
+    assert proposal.network.widths[-1] < before.widths[-1], "what it grew for is not kept"
+    # A rejected trial leaves the coefficient as it was, and the next one goes on from there.
+    np.testing.assert_array_equal(step.values(), start)
+    again = step.propose(step.rejected(model), ideal(model))
+    assert again.network is not None and again.network.widths[-1] >= before.widths[-1]
+    step.accepted(proposal)
+    assert step.widths == proposal.network.widths
+    np.testing.assert_array_equal(step.values(), proposal.values)
+
+
+def test_a_network_with_room_goes_on_for_an_exact_model() -> None:
+    """The start's network is not crowded: the proposal grows from θ."""
+    network, theta = real(0)
+    step = RetractedStep(network, theta, rule(rounds=0))
+    step.follow_closely()
+    proposal = step.propose(smooth_model(0), 1.0)
+    assert proposal.network is network and proposal.expansions == 0
