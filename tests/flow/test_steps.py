@@ -214,7 +214,7 @@ def crowded(seed: int) -> RetractedStep:
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_crowded_network_begins_anew_for_an_exact_model(seed: int) -> None:
-    """Beginning anew is tried once; its proposal is consistent (m(θ), q, capture), measured from the same m_k,
+    """Beginning anew is tried once; its proposal is consistent (m(θ), q, capture), measured from m_k,
     and taken where it captures half."""
     step, model = crowded(seed), smooth_model(seed)
     start, before = step.values(), step.network
