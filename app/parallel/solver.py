@@ -9,6 +9,10 @@ from app.parallel.blocks import PETSc, dense_matrix
 
 Kind = Literal["direct", "iterative"]
 
+ROOM = (50, 200, 1000)
+"""Per cent by which MUMPS may exceed its estimate of memory, which on many ranks is too low now and then;
+each is tried after the one before."""
+
 
 class SolveFailed(ArithmeticError):
     """A linear or nonlinear solve did not give a finite, converged result; raised on all ranks alike."""
@@ -50,8 +54,7 @@ class LinearSolver:
         size = diagonal if self.symmetric else np.abs(diagonal)
         sound = bool((np.isfinite(diagonal) & (size >= np.finfo(float).tiny)).all())
         if self._comm.allreduce(sound, op=MPI.LAND):
-            self._ksp.setUp()
-            sound = not self._ksp.getPC().getFailedReason()
+            sound = self._set_up(matrix)
         if not self._comm.allreduce(sound, op=MPI.LAND):
             sought = "finite and positive definite" if self.symmetric else "finite and regular"
             self._fail(f"the operator is not {sought}")
@@ -92,6 +95,23 @@ class LinearSolver:
         ksp.setErrorIfNotConverged(False)
         ksp.setFromOptions()
         return ksp
+
+    def _set_up(self, matrix: Any) -> bool:
+        """Whether the factorisation or the preconditioner could be made; with more memory if need be."""
+        for more in ROOM:
+            pc = self._ksp.getPC()
+            mumps = pc.getType() in ("cholesky", "lu") and pc.getFactorSolverType() == "mumps"
+            if mumps:
+                pc.setFactorSetUpSolverType()
+                pc.getFactorMatrix().setMumpsIcntl(14, more)
+            self._ksp.setUp()
+            failed = self._comm.allreduce(int(pc.getFailedReason()), op=MPI.MAX)
+            if not (mumps and failed == PETSc.PC.FailedReason.FACTOR_OUTMEMORY):
+                return not failed
+            self._ksp.destroy()
+            self._ksp = self._new()
+            self._ksp.setOperators(matrix)
+        return False
 
     def _check(self) -> None:
         reason = self._ksp.getConvergedReason()
