@@ -58,7 +58,7 @@ def contest_of(setup: Setup, start: flow.Contender) -> flow.Contest:
 
 
 def builder_of(setup: Setup, regularisation: Any) -> flow.ModelBuilder:
-    """What builds the models of a given regularisation, by the case\'s inner product and weight."""
+    """What builds the models of a given regularisation, by the case's inner product and weight."""
     weight = setup.case.regularisation[setup.name].weight
     given = None if isinstance(weight, str) else float(weight)
     product = setup.case.flow.inner_product

@@ -10,9 +10,7 @@ from app import flow, output
 from app.build.models import Final, builder_of, contender_of, contest_of
 from app.build.results import summary_of, write_results
 from app.build.setup import Setup
-from app.case import (
-    effective_yaml,
-)
+from app.case import effective_yaml
 from app.parallel import Interrupt, on_root, timed
 
 

@@ -127,11 +127,12 @@ class _NetworkStep:
         chosen = rule.strategy.choose(fit.network, fit.theta, G, fit.dual, wanted).incoming
         return chosen if len(chosen) else None
 
-    def _grow(self, fit: Fit, incoming: np.ndarray) -> Fit:
-        """The fit with new neurons, which join the step's own network too."""
+    def _grow(self, fit: Fit, incoming: np.ndarray, *, own: bool = True) -> Fit:
+        """The fit with new neurons, which join the step's own network too if it is that one."""
         larger, theta = fit.network.grown(fit.theta, incoming)
-        self.network, self.theta = self.network.grown(self.theta, incoming)
-        self._rounds += 1
+        if own:
+            self.network, self.theta = self.network.grown(self.theta, incoming)
+            self._rounds += 1
         return replace(fit, network=larger, theta=theta)
 
 
@@ -157,35 +158,29 @@ class RetractedStep(_NetworkStep):
 
     def propose(self, model: Model, scale: float) -> Proposal:
         """See Step."""
-        rounds = self._rounds
         G, direction, task = self._look(model, scale)
         limits = replace(self._limits, least=self._slight * scale)
-        fit, grown = None, 0
+        fits: list[tuple[Fit, int]] = []
         if self._begins_anew:
             self._begins_anew = False
-            fit, grown = self._anew(task, limits)
-        if fit is None or -fit.q < ANEW_CAPTURE * task.ideal:
-            onward = self._onward(G, task, limits)
-            if fit is None or onward.q <= fit.q:
-                fit, grown = onward, self._rounds - rounds
+            fits.append(self._anew(task, limits))
+        if not fits or -fits[0][0].q < ANEW_CAPTURE * task.ideal:
+            fits.insert(0, self._onward(G, task, limits))
+        fit, grown = min(fits, key=lambda found: found[0].q)
+        steps = sum(found.inner_steps for found, _ in fits)
         capture = -fit.q / task.ideal if task.ideal > 0 else 1.0
         return Proposal(
-            fit.theta, fit.values, -fit.q, direction.alignment, capture, fit.inner_steps, grown, fit.network
+            fit.theta, fit.values, -fit.q, direction.alignment, capture, steps, grown, fit.network
         )
 
     def rejected(self, model: Model) -> Model:
         return model.rejected()
 
-    def _onward(self, G: FlowMatrix, task: Task, limits: Limits) -> Fit:
-        """From θ on, with growth."""
-        model, rule = task.model, self.growth
-        fit = retract(start_fit(self.network, self.theta, self.values(), model), model, G, limits)
-        while (incoming := self._neurons(None, fit, task, self._rounds)) is not None:
-            missing = task.missing(fit)
-            fit = retract(self._grow(fit, incoming), model, None, limits)
-            if rule is None or missing - task.missing(fit) < rule.progress * missing:
-                break
-        return fit
+    def _onward(self, G: FlowMatrix, task: Task, limits: Limits) -> tuple[Fit, int]:
+        """From θ on, and how often the network grew."""
+        progress = 0.0 if self.growth is None else self.growth.progress
+        start = start_fit(self.network, self.theta, self.values(), task.model)
+        return self._followed(retract(start, task.model, G, limits), task, limits, progress, own=True)
 
     def _anew(self, task: Task, limits: Limits) -> tuple[Fit, int]:
         """From the run's first parameters, and how often the network grew."""
@@ -194,15 +189,21 @@ class RetractedStep(_NetworkStep):
         delta = values - self.values()
         q, dual = quadratic(task.model, delta)
         fit = retract(Fit(network, theta, values, delta, dual, q), task.model, None, limits)
-        rounds = 0
+        return self._followed(fit, task, limits, ANEW_PROGRESS, own=False)
+
+    def _followed(
+        self, fit: Fit, task: Task, limits: Limits, progress: float, *, own: bool
+    ) -> tuple[Fit, int]:
+        """The fit with as many neurons as are wanted, until a round gains less than `progress` of what is
+        missing; `own` neurons join the step's network too, and rounds count from its earlier ones."""
+        first = rounds = self._rounds if own else 0
         while (incoming := self._neurons(None, fit, task, rounds)) is not None:
             missing = task.missing(fit)
-            larger, theta = fit.network.grown(fit.theta, incoming)
-            fit = retract(replace(fit, network=larger, theta=theta), task.model, None, limits)
+            fit = retract(self._grow(fit, incoming, own=own), task.model, None, limits)
             rounds += 1
-            if missing - task.missing(fit) < ANEW_PROGRESS * missing:
+            if missing - task.missing(fit) < progress * missing:
                 break
-        return fit, rounds
+        return fit, rounds - first
 
 
 class PlainStep(_NetworkStep):
