@@ -10,7 +10,8 @@ APP = Path(__file__).parents[1] / "app"
 
 ARROWS = {
     "__main__": {"build"},
-    "build": {"case", "physics", "tomography", "output", "energies", "unknowns"},
+    "build": {"case", "measurements", "physics", "tomography", "output", "energies", "unknowns"},
+    "measurements": {"case", "fem"},
     "physics": {"case", "fem"},
     "tomography": {"case", "fem"},
     "output": {"flow"},

@@ -15,16 +15,12 @@ from app.case import (
     ElectrodeReadings,
     ExpressionError,
     PointData,
-    PointObservations,
     Unknown,
     check_dimension,
-    read_points,
 )
 from app.energies import InverseProblem
-from app.parallel import LinearSolver, SolveFailed, agreed, on_root, timed
-
-LEAST = 0.01
-"""Readings of relative noise count as at least this share of the largest."""
+from app.measurements import measurements
+from app.parallel import LinearSolver, SolveFailed, agreed, on_root
 
 
 @dataclass(frozen=True)
@@ -131,21 +127,15 @@ def _at_points(
     case: Case, coefficient: fem.CoefficientSpace
 ) -> tuple[fem.ForwardModel, PointData, np.ndarray]:
     """Forward model, data and standard deviations (or what stands in for them) of readings at points."""
-    comm, domain = coefficient.comm, coefficient.domain
-    data = on_root(comm, lambda: _readings(case, domain.dimension))
     try:
-        forward = _forward(case, domain, coefficient)
+        forward = _forward(case, coefficient.domain, coefficient)
     except ExpressionError as refused:
         raise CaseError([f"{case.where('equation')}: {refused}"]) from None
     except fem.CustomError as refused:
         raise CaseError([f"{case.where('equation', 'file')}: {refused}"]) from None
-    with timed("assembly"):
-        try:
-            forward.observe_with(fem.point_matrix(domain, forward.space, data.points))
-        except fem.PointOutside as outside:
-            raise DataError([_outside(case, domain.dimension, outside)]) from None
-    sigma = on_root(comm, lambda: _assumed_sigma(case, data)) if data.sigma is None else data.sigma
-    return forward, data, sigma
+    measured = measurements(case, coefficient.domain, forward.space)
+    forward.observe_with(measured.operator)
+    return forward, measured.data, measured.sigma
 
 
 def _mesh(comm: MPI.Comm, case: Case, electrodes: ElectrodeReadings | None) -> fem.TaggedMesh:
@@ -159,51 +149,6 @@ def _mesh(comm: MPI.Comm, case: Case, electrodes: ElectrodeReadings | None) -> f
         return fem.MESHES[kind](comm, **options)
     except fem.MeshError as error:
         raise CaseError([f"{case.where('mesh', 'file')}: {error}"]) from None
-
-
-def _readings(case: Case, dimension: int) -> PointData:
-    """All readings, one observation after the other."""
-    parts = [read_points(case.resolve(o.file), dimension) for o in case.observations.values()]
-    sigmas = [part.sigma for part in parts if part.sigma is not None]
-    if sigmas and len(sigmas) < len(parts):
-        where = case.where("observations")
-        raise CaseError([f"{where}: found files with and without sigma, expected all or none"])
-    return PointData(
-        points=np.vstack([part.points for part in parts]),
-        values=np.concatenate([part.values for part in parts]),
-        sigma=np.concatenate(sigmas) if sigmas else None,
-        lines=np.concatenate([part.lines for part in parts]),
-    )
-
-
-def _assumed_sigma(case: Case, data: PointData) -> np.ndarray:
-    """What stands in for the standard deviations where no file tells them, up to a factor that is found
-    later.
-
-    Relative noise is that of a reading's size, and of LEAST of the largest at least.
-    """
-    parts = []
-    begun = 0
-    for observation in case.observations.values():
-        count = len(read_points(case.resolve(observation.file), data.points.shape[1]).values)
-        size = np.abs(data.values[begun : begun + count])
-        begun += count
-        assert isinstance(observation, PointObservations)
-        relative = observation.noise == "relative" and size.max() > 0
-        parts.append(np.maximum(size, LEAST * size.max()) if relative else np.ones(count))
-    return np.concatenate(parts)
-
-
-def _outside(case: Case, dimension: int, error: fem.PointOutside) -> str:
-    """The message of a point outside the mesh, with its file and line."""
-    index = error.index
-    for observation in case.observations.values():
-        path = case.resolve(observation.file)
-        lines = read_points(path, dimension).lines
-        if index < len(lines):
-            return f"{path}:{lines[index]}: {error}"
-        index -= len(lines)
-    return str(error)
 
 
 def _forward(case: Case, domain: fem.TaggedMesh, coefficient: fem.CoefficientSpace) -> fem.ForwardModel:

@@ -5,15 +5,10 @@ from app.case.case import Case, check_dimension, schema
 from app.case.equation import Diffusion, ElectricalTomography, LinearSolver
 from app.case.expression import Expression
 from app.case.grammar import ExpressionError
-from app.case.inversion import (
-    Expansion,
-    Flow,
-    PointObservations,
-    ReadingObservations,
-    Regularisation,
-)
+from app.case.inversion import Expansion, Flow, Regularisation
 from app.case.load import effective_yaml, load_case
 from app.case.mesh import BoxMesh, ElectrodeMesh, FileMesh, IntervalMesh, RectangleMesh
+from app.case.observations import PointObservations, ReadingObservations
 from app.case.points import PointData, read_points
 from app.case.problems import CaseError, DataError, InputError
 from app.case.readings import ElectrodeReadings, read_readings

@@ -11,8 +11,9 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationInfo, field_valida
 from app.case.equation import Equation
 from app.case.expression import Expression
 from app.case.grammar import ExpressionError
-from app.case.inversion import Expansion, Flow, Observations, Regularisation
+from app.case.inversion import Expansion, Flow, Regularisation
 from app.case.mesh import Mesh
+from app.case.observations import Observations
 from app.case.origin import Key, Origin
 from app.case.problems import CaseError, nearest
 from app.case.section import NO_TRUTH_VALUE, Identifier, Section, refuse
