@@ -1,85 +1,209 @@
 """From the observations of a case to an observation operator, data and standard deviations."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from app import fem
-from app.case import Case, CaseError, DataError, PointData, PointObservations, read_points
+from app.case import (
+    Case,
+    CaseError,
+    DataError,
+    HuberMisfit,
+    InputError,
+    Observations,
+    PointData,
+    read_averages,
+    read_field,
+    read_parts,
+    read_points,
+    read_variances,
+    tag_names,
+)
 from app.parallel import on_root, timed
 
 LEAST = 0.01
 """Readings of relative noise count as at least this share of the largest."""
+
+MOST_PROBLEMS = 10
 
 
 @dataclass(frozen=True)
 class Measurements:
     """All readings of a state, one observation after the other; whole on every rank."""
 
-    operator: Any
-    """B, shape (readings, state dofs)."""
+    operator: fem.Observation
     data: PointData
+    """Its sigma is None where the noise is known up to a factor only."""
     sigma: np.ndarray
-    """Standard deviations of the readings, or what stands in for them until a factor is found."""
+    """Standard deviations of what is compared, or what stands in for them until a factor is found."""
+    logarithmic: np.ndarray
+    """Whether a reading's logarithm is compared, and sigma is that of the logarithm."""
+    threshold: np.ndarray
+    """Residuals beyond it, in standard deviations, count by Huber's loss."""
 
 
-def measurements(case: Case, domain: fem.TaggedMesh, space: Any) -> Measurements:
-    """What the case's observations say of a state in this space; collective.
+def measurements(
+    case: Case,
+    observations: Mapping[str, Observations],
+    path: tuple[str, ...],
+    domain: fem.TaggedMesh,
+    space: Any,
+) -> Measurements:
+    """What observations of a state in this space say; collective. `path` leads to them in the case.
 
-    Raises InputError on all ranks alike: for files that do not hold what is needed, and for points outside
-    the mesh.
+    Raises InputError on all ranks alike: for files that do not hold what is needed, noise that is said twice
+    or not at all, and places that are not in the mesh or cannot be read.
     """
-    data = on_root(domain.comm, lambda: _readings(case, domain.dimension))
-    with timed("assembly"):
-        try:
-            operator = fem.point_matrix(domain, space, data.points)
-        except fem.PointOutside as outside:
-            raise DataError([_outside(case, domain.dimension, outside)]) from None
-    sigma = on_root(domain.comm, lambda: _assumed_sigma(case, data)) if data.sigma is None else data.sigma
-    return Measurements(operator, data, sigma)
-
-
-def _readings(case: Case, dimension: int) -> PointData:
-    """All readings, one observation after the other."""
-    parts = [read_points(case.resolve(o.file), dimension) for o in case.observations.values()]
-    sigmas = [part.sigma for part in parts if part.sigma is not None]
-    if sigmas and len(sigmas) < len(parts):
-        where = case.where("observations")
-        raise CaseError([f"{where}: found files with and without sigma, expected all or none"])
-    return PointData(
-        points=np.vstack([part.points for part in parts]),
-        values=np.concatenate([part.values for part in parts]),
-        sigma=np.concatenate(sigmas) if sigmas else None,
-        lines=np.concatenate([part.lines for part in parts]),
+    parts = [_measured(case, o, (*path, name), domain, space) for name, o in observations.items()]
+    known = [part.data.sigma is not None for part in parts]
+    if any(known) and not all(known):
+        found = "found files with and without sigma (or another noise of known size)"
+        raise CaseError([f"{case.where(*path)}: {found}, expected all or none"])
+    sigma = np.concatenate([part.sigma for part in parts])
+    data = PointData(
+        points=np.vstack([part.data.points for part in parts]),
+        values=np.concatenate([part.data.values for part in parts]),
+        sigma=sigma.copy() if all(known) else None,
+        lines=np.concatenate([part.data.lines for part in parts]),
+    )
+    operator = fem.stacked(space, [part.operator for part in parts])
+    logarithmic = np.concatenate([part.logarithmic for part in parts])
+    return Measurements(
+        operator, data, sigma, logarithmic, np.concatenate([part.threshold for part in parts])
     )
 
 
-def _assumed_sigma(case: Case, data: PointData) -> np.ndarray:
-    """What stands in for the standard deviations where no file tells them, up to a factor that is found
-    later.
+def _measured(
+    case: Case, observation: Any, path: tuple[str, ...], domain: fem.TaggedMesh, space: Any
+) -> Measurements:
+    """One observation."""
+    data = on_root(domain.comm, lambda: _read(case, observation, domain.dimension))
+    logarithmic = observation.scale == "log"
+    sigma, known = on_root(domain.comm, lambda: _deviations(case, observation, path, data))
+    huber = isinstance(observation.misfit, HuberMisfit)
+    if huber and not known:
+        found = "found huber with noise of unknown size"
+        expected = "a column sigma, or noise with a size: a residual is large against it"
+        raise CaseError([f"{case.where(*path, 'misfit')}: {found}, expected {expected}"])
+    operator = _operator(case, observation, path, data, domain, space)
+    count = len(data.values)
+    return Measurements(
+        operator,
+        replace(data, sigma=sigma.copy() if known else None),
+        sigma,
+        np.full(count, logarithmic),
+        np.full(count, observation.misfit.threshold if huber else np.inf),
+    )
 
-    Relative noise is that of a reading's size, and of LEAST of the largest at least.
-    """
-    parts = []
-    begun = 0
-    for observation in case.observations.values():
-        count = len(read_points(case.resolve(observation.file), data.points.shape[1]).values)
-        size = np.abs(data.values[begun : begun + count])
-        begun += count
-        assert isinstance(observation, PointObservations)
-        relative = observation.noise == "relative" and size.max() > 0
-        parts.append(np.maximum(size, LEAST * size.max()) if relative else np.ones(count))
-    return np.concatenate(parts)
+
+def _read(case: Case, observation: Any, dimension: int) -> PointData:
+    """The readings of one observation, and where they belong."""
+    path = case.resolve(observation.file)
+    match observation.kind:
+        case "averages":
+            data = read_averages(path, dimension, observation.radius)
+        case "fluxes":
+            data = read_parts(path, dimension)
+        case "field":
+            data = read_field(path, dimension, observation.array)
+        case _:
+            data = read_points(path, dimension)
+    if observation.scale == "log":
+        lines = data.lines[data.values <= 0]
+        problems = [f"{path}:{line}: value: found one <= 0, whose logarithm is asked for" for line in lines]
+        if len(problems) > MOST_PROBLEMS:
+            problems[MOST_PROBLEMS:] = [f"... and {len(problems) - MOST_PROBLEMS} more"]
+        if problems:
+            raise DataError([f"{problem}, expected a number > 0" for problem in problems])
+    return data
 
 
-def _outside(case: Case, dimension: int, error: fem.PointOutside) -> str:
-    """The message of a point outside the mesh, with its file and line."""
-    index = error.index
-    for observation in case.observations.values():
-        path = case.resolve(observation.file)
-        lines = read_points(path, dimension).lines
-        if index < len(lines):
-            return f"{path}:{lines[index]}: {error}"
-        index -= len(lines)
-    return str(error)
+def _deviations(
+    case: Case, observation: Any, path: tuple[str, ...], data: PointData
+) -> tuple[np.ndarray, bool]:
+    """Standard deviations of what is compared, and whether they are known or stand in up to a factor."""
+    size = np.abs(data.values)
+    sigma, known = _of_readings(case, observation, path, data)
+    # The deviation of a logarithm is the deviation relative to the reading.
+    return (sigma / size if observation.scale == "log" else sigma), known
+
+
+def _of_readings(
+    case: Case, observation: Any, path: tuple[str, ...], data: PointData
+) -> tuple[np.ndarray, bool]:
+    noise, size = observation.noise, np.abs(data.values)
+    where, file = case.where(*path, "noise"), case.resolve(observation.file)
+    kind = "relative" if observation.scale == "log" else "absolute"
+    if noise is not None:
+        kind = noise.kind
+    if data.sigma is not None:
+        if noise is not None and kind != "per_datum":
+            found = f"found {kind} with a file that tells sigma, {file}"
+            raise CaseError([f"{where}: {found}, expected per_datum, or a file without it"])
+        return data.sigma, True
+    match kind:
+        case "per_datum":
+            found = f"found per_datum with a file without sigma, {file}"
+            raise CaseError([f"{where}: {found}, expected it, or another kind of noise"])
+        case "covariance":
+            return np.sqrt(read_variances(case.resolve(noise.file), len(size))), True
+        case "relative":
+            return _relative(where, noise, size)
+        case _:
+            given = None if noise is None else noise.sigma
+            return np.full(len(size), 1.0 if given is None else given), given is not None
+
+
+def _relative(where: str, noise: Any, size: np.ndarray) -> tuple[np.ndarray, bool]:
+    share, floor = (None, None) if noise is None else (noise.share, noise.floor)
+    if floor is not None:
+        return np.maximum(share * size, floor), True
+    if size.max() == 0:
+        if share is None:
+            return np.ones(len(size)), False
+        raise CaseError([f"{where}: found readings that are all zero, expected also a floor"])
+    return (1.0 if share is None else share) * np.maximum(size, LEAST * size.max()), share is not None
+
+
+def _operator(
+    case: Case,
+    observation: Any,
+    path: tuple[str, ...],
+    data: PointData,
+    domain: fem.TaggedMesh,
+    space: Any,
+) -> fem.Observation:
+    """What reads the state there; collective."""
+    file, places = case.resolve(observation.file), _places(case, observation, data)
+    try:
+        with timed("assembly"):
+            return fem.OBSERVATIONS[observation.kind](domain, space, **places)
+    except (fem.PointOutside, fem.PointOffPart, fem.StateNotGiven) as error:
+        raise DataError([f"{file}:{data.lines[error.index]}: {error}"]) from None
+    except fem.MeshError as error:
+        where = case.where(*path, "on") if observation.kind == "traces" else f"{file}: on"
+        raise _unknown_part(where, error, observation.kind) from None
+
+
+def _places(case: Case, observation: Any, data: PointData) -> dict[str, Any]:
+    """Where an observation is taken, as its kind asks for it."""
+    match observation.kind:
+        case "averages":
+            if data.names is not None:
+                return {"names": data.names}
+            return {"points": data.points, "radii": data.radii}
+        case "traces":
+            return {"points": data.points, "on": tag_names(observation.on) or ("all",)}
+        case "fluxes":
+            conditions = getattr(case.equation, "boundary", {}).values()
+            given = [tag_names(c.on) or ("all",) for c in conditions if c.kind == "dirichlet"]
+            return {"names": data.names, "given": [name for part in given for name in part]}
+        case _:
+            return {"points": data.points}
+
+
+def _unknown_part(where: str, error: fem.MeshError, kind: str) -> InputError:
+    return (CaseError if kind == "traces" else DataError)([f"{where}: {error}"])

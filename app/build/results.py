@@ -39,14 +39,15 @@ def summary_of(setup: Setup, outcome: flow.Outcome, final: Final, rows: list[out
 
 def _noise(setup: Setup, choice: flow.Choice | None, misfit: float) -> dict[str, float | None]:
     """The root mean square of the noise, as given or as the choice found it, as the choice found it whatever
-    was given, and 2φ/n against the first."""
+    was given, and 2φ/n (its mean under noise in place of n, which a Huber misfit makes smaller) against the
+    first."""
     sigma, factor = setup.data.sigma, 1.0
     if sigma is None:
         if choice is None:
             return {"noise_level": None, "noise_level_found": None, "chi2": None}
         sigma, factor = setup.sigma, choice.spread
     level = factor * float(np.sqrt(np.mean(sigma**2)))
-    chi2 = 2.0 * misfit / len(sigma) / factor**2 if factor > 0 else None
+    chi2 = 2.0 * misfit / setup.energy.expectation / factor**2 if factor > 0 else None
     found = None if choice is None else choice.spread * float(np.sqrt(np.mean(setup.sigma**2)))
     return {"noise_level": level, "noise_level_found": found, "chi2": chi2}
 
@@ -77,6 +78,7 @@ def write_results(setup: Setup, outcome: flow.Outcome, final: Final, folder: Pat
     if final.choice is not None:
         failure = output.draw_choice(space.comm, folder / "choice.png", final.choice)
     picture, points = folder / "coefficient.png", setup.data.points
+    points = points[np.isfinite(points).all(axis=1)]  # the others belong to parts of the mesh
     if not isinstance(forward, fem.ElectricalModel):
         return output.draw_fields(picture, space.space, panels, points) or failure
     data, sigma, abmn = setup.data.values, setup.sigma, forward.abmn

@@ -19,7 +19,7 @@ from app.case import (
     check_dimension,
 )
 from app.energies import InverseProblem
-from app.measurements import measurements
+from app.measurements import Measurements, measurements
 from app.parallel import LinearSolver, SolveFailed, agreed, on_root
 
 
@@ -38,7 +38,7 @@ class Setup:
     """Standard deviations of the readings, or what stands in for them until a factor is found."""
     energy: InverseProblem
     target: float | None
-    """½τ²n, None while the noise is unknown."""
+    """½τ²n, less for a Huber misfit; None while the noise is unknown."""
     reference: np.ndarray
     """m_ref, owned nodal values."""
     step: flow.Step
@@ -68,10 +68,13 @@ def prepare(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> Setup:
     name, unknown = next(iter(case.unknowns.items()))
     coefficient = fem.CoefficientSpace(domain, unknown.degree)
     forward: fem.ForwardModel | fem.ElectricalModel
+    compared: dict[str, np.ndarray] = {}
     if electrodes is not None:
         forward, data, sigma = _electrical(case, coefficient, electrodes)
     else:
-        forward, data, sigma = _at_points(case, coefficient)
+        forward, measured = _observed(case, coefficient)
+        data, sigma = measured.data, measured.sigma
+        compared = {"logarithmic": measured.logarithmic, "threshold": measured.threshold}
     known = data.sigma is not None
     if not known and case.regularisation[name].weight == "discrepancy":
         raise CaseError([
@@ -93,8 +96,8 @@ def prepare(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> Setup:
             where = case.where("unknowns", name, "truth")
             raise CaseError([f"{where}: found a truth of norm {error.norm:g}, expected a finite one above 0"])
     step = _step(case, coefficient, name, reference)
-    energy = InverseProblem(forward, data.values, sigma)
-    target = 0.5 * case.flow.discrepancy**2 * len(data.values) if known else None
+    energy = InverseProblem(forward, data.values, sigma, **compared)
+    target = 0.5 * case.flow.discrepancy**2 * energy.expectation if known else None
     try:
         start = energy.residual(step.values())
     except SolveFailed as failure:
@@ -104,7 +107,10 @@ def prepare(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> Setup:
         misfit = 0.5 * float(start @ start)
     if not np.isfinite(misfit):
         files = ", ".join(str(case.resolve(o.file)) for o in case.observations.values())
-        raise DataError([f"{files}: found readings so large against their sigma that the misfit overflows"])
+        found = "readings so large against their sigma that the misfit overflows"
+        if np.isinf(start).any() and energy.logarithmic.any():
+            found = "logarithms to compare with a state that is not positive at the start"
+        raise DataError([f"{files}: found {found}"])
     return Setup(
         case, name, domain, coefficient, forward, data, sigma, energy, target, reference, step, start, error
     )
@@ -123,19 +129,17 @@ def _electrical(
     return forward, data, data.sigma
 
 
-def _at_points(
-    case: Case, coefficient: fem.CoefficientSpace
-) -> tuple[fem.ForwardModel, PointData, np.ndarray]:
-    """Forward model, data and standard deviations (or what stands in for them) of readings at points."""
+def _observed(case: Case, coefficient: fem.CoefficientSpace) -> tuple[fem.ForwardModel, Measurements]:
+    """Forward model and what is measured of its state."""
     try:
         forward = _forward(case, coefficient.domain, coefficient)
     except ExpressionError as refused:
         raise CaseError([f"{case.where('equation')}: {refused}"]) from None
     except fem.CustomError as refused:
         raise CaseError([f"{case.where('equation', 'file')}: {refused}"]) from None
-    measured = measurements(case, coefficient.domain, forward.space)
-    forward.observe_with(measured.operator)
-    return forward, measured.data, measured.sigma
+    measured = measurements(case, case.observations, ("observations",), coefficient.domain, forward.space)
+    forward.observe_with(measured.operator.matrix, measured.operator.weights)
+    return forward, measured
 
 
 def _mesh(comm: MPI.Comm, case: Case, electrodes: ElectrodeReadings | None) -> fem.TaggedMesh:

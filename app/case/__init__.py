@@ -4,12 +4,23 @@ from app.case.boundary import BoundaryCondition, tag_names
 from app.case.case import Case, check_dimension, schema
 from app.case.equation import Diffusion, ElectricalTomography, LinearSolver
 from app.case.expression import Expression
+from app.case.fields import read_field
 from app.case.grammar import ExpressionError
 from app.case.inversion import Expansion, Flow, Regularisation
 from app.case.load import effective_yaml, load_case
 from app.case.mesh import BoxMesh, ElectrodeMesh, FileMesh, IntervalMesh, RectangleMesh
-from app.case.observations import PointObservations, ReadingObservations
-from app.case.points import PointData, read_points
+from app.case.observations import (
+    AverageObservations,
+    FieldObservations,
+    FluxObservations,
+    HuberMisfit,
+    Observations,
+    PointObservations,
+    ReadingObservations,
+    StateObservations,
+    TraceObservations,
+)
+from app.case.points import PointData, read_averages, read_parts, read_points, read_variances
 from app.case.problems import CaseError, DataError, InputError
 from app.case.readings import ElectrodeReadings, read_readings
 from app.case.unknowns import (
@@ -21,6 +32,7 @@ from app.case.unknowns import (
 )
 
 __all__ = [
+    "AverageObservations",
     "BoundaryCondition",
     "BoundedTransform",
     "BoxMesh",
@@ -34,25 +46,35 @@ __all__ = [
     "Expansion",
     "Expression",
     "ExpressionError",
+    "FieldObservations",
     "FileMesh",
     "Flow",
+    "FluxObservations",
+    "HuberMisfit",
     "IdentityTransform",
     "InputError",
     "IntervalMesh",
     "LinearSolver",
     "NetworkRepresentation",
     "NodalRepresentation",
+    "Observations",
     "PointData",
     "PointObservations",
     "ReadingObservations",
     "RectangleMesh",
     "Regularisation",
+    "StateObservations",
+    "TraceObservations",
     "Unknown",
     "check_dimension",
     "effective_yaml",
     "load_case",
+    "read_averages",
+    "read_field",
+    "read_parts",
     "read_points",
     "read_readings",
+    "read_variances",
     "schema",
     "tag_names",
 ]

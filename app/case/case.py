@@ -13,7 +13,7 @@ from app.case.expression import Expression
 from app.case.grammar import ExpressionError
 from app.case.inversion import Expansion, Flow, Regularisation
 from app.case.mesh import Mesh
-from app.case.observations import Observations
+from app.case.observations import OF_A_STATE, Observations
 from app.case.origin import Key, Origin
 from app.case.problems import CaseError, nearest
 from app.case.section import NO_TRUTH_VALUE, Identifier, Section, refuse
@@ -67,7 +67,8 @@ class Case(Section):
             electrical = equation is not None and equation.kind == "electrical_tomography"
             if equation is not None and electrical != (observation.kind == "readings"):
                 found = f"the kind {observation.kind} with the equation {equation.kind}"
-                raise refuse(found, f"the kind {'readings' if electrical else 'points'}", key=name)
+                expected = "the kind readings" if electrical else f"one of the kinds {', '.join(OF_A_STATE)}"
+                raise refuse(found, expected, key=name)
             if mesh is not None and mesh.kind == "electrodes" and observation.kind != "readings":
                 found = f"the kind {observation.kind} with a mesh through electrodes"
                 raise refuse(found, "the kind readings, or another mesh", key=name)

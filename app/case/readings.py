@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from app.case.grammar import COORDINATES
-from app.case.points import MOST_PROBLEMS
 from app.case.problems import DataError, nearest, read_text, shown
+from app.case.tables import MOST_PROBLEMS
 
 POLES = ("a", "b", "m", "n")
 TOKENS = (*POLES, "i", "u", "r", "rhoa", "k", "err", "valid")

@@ -1,8 +1,10 @@
-"""The misfit of an inverse problem, ½‖e‖² with the whitened residual e = Γ^(−½)(Bu(m) − d)."""
+"""The misfit of an inverse problem, ½‖e‖² with the whitened residual e = Γ^(−½)(y(m) − d)."""
 
 from typing import Protocol
 
 import numpy as np
+
+from app.energies import huber
 
 
 class Forward(Protocol):
@@ -21,23 +23,47 @@ class Forward(Protocol):
 class InverseProblem:
     """Whitened residual, its tangent and its adjoint; data are whole on every rank.
 
-    `sigma` holds the standard deviation of each reading's noise, Γ = diag(sigma²).
+    `sigma` holds the standard deviation of each reading's noise, Γ = diag(sigma²). Of readings that are
+    `logarithmic` the logarithms are compared, and sigma is theirs. Residuals beyond a finite `threshold`
+    count by Huber's loss: e is then the pseudo-residual of app.energies.huber. All have shape (readings,).
     """
 
-    def __init__(self, forward: Forward, data: np.ndarray, sigma: np.ndarray) -> None:
+    def __init__(
+        self,
+        forward: Forward,
+        data: np.ndarray,
+        sigma: np.ndarray,
+        *,
+        logarithmic: np.ndarray | None = None,
+        threshold: np.ndarray | None = None,
+    ) -> None:
         self.forward = forward
-        self._data = data
+        self.logarithmic = np.zeros(len(data), dtype=bool) if logarithmic is None else logarithmic
+        self._threshold = np.full(len(data), np.inf) if threshold is None else threshold
+        self._data = self._compared(data)
         self._sigma = sigma
+        self._scale = sigma
+
+    @property
+    def expectation(self) -> float:
+        """The mean of ‖e‖² where the residuals are nothing but Gaussian noise of these sigma."""
+        return float(huber.expectation(self._threshold).sum())
 
     def residual(self, coefficient: np.ndarray) -> np.ndarray:
-        """e(m), shape (readings,); raises SolveFailed on all ranks where the state has no finite solution."""
-        difference = self.forward.solve(coefficient) - self._data
+        """e(m), shape (readings,); raises SolveFailed on all ranks where the state has no finite solution.
+
+        Infinite where a reading is not positive whose logarithm is compared.
+        """
+        readings = self.forward.solve(coefficient)
         with np.errstate(over="ignore"):  # an infinite misfit is refused by those who look at it
-            return difference / self._sigma
+            whitened = (self._compared(readings) - self._data) / self._sigma
+            slope = huber.slope(whitened, self._threshold)
+            self._scale = self._sigma * np.where(self.logarithmic, readings, 1.0) / slope
+            return huber.pseudo_residual(whitened, self._threshold)
 
     def derivative(self, residual: np.ndarray) -> np.ndarray:
         """Jᵀe at the coefficient that was evaluated last: one adjoint right-hand side."""
-        return self.forward.adjoint(residual / self._sigma, incremental=False)
+        return self.forward.adjoint(self._whiten(residual), incremental=False)
 
     def tangent(self, block: np.ndarray) -> np.ndarray:
         """J @ block: one incremental right-hand side a column."""
@@ -47,5 +73,14 @@ class InverseProblem:
         """Jᵀ @ data: one incremental right-hand side a column."""
         return self.forward.adjoint(self._whiten(data))
 
+    def _compared(self, readings: np.ndarray) -> np.ndarray:
+        """Readings or their logarithms, −∞ where they have none."""
+        compared = np.array(readings, dtype=float)
+        own = np.where(self.logarithmic, readings, 1.0)
+        compared[self.logarithmic] = -np.inf
+        np.log(own, out=compared, where=self.logarithmic & (own > 0))
+        return compared
+
     def _whiten(self, data: np.ndarray) -> np.ndarray:
-        return data / (self._sigma if data.ndim == 1 else self._sigma[:, None])
+        """∂e/∂y times readings, one column or several."""
+        return data / (self._scale if data.ndim == 1 else self._scale[:, None])

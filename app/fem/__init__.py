@@ -3,10 +3,12 @@
 import app.wheel  # noqa: F401
 
 # isort: split
+from app.fem.averages import BallOutside
 from app.fem.contacts import Contacts, NoContact
 from app.fem.custom import Custom, CustomError, load_functions
 from app.fem.electrical import BlindReading, ElectricalModel
 from app.fem.equations import EQUATIONS, PHYSICAL, BoundaryCondition, Diffusion, Equation, stands_for
+from app.fem.fluxes import StateNotGiven
 from app.fem.forward import Counts, ForwardModel
 from app.fem.inner_products import (
     EDGE_SHARE,
@@ -21,7 +23,9 @@ from app.fem.inner_products import (
 from app.fem.meshes import MESHES, MeshError, TaggedMesh
 from app.fem.observations import PointOutside, point_matrix
 from app.fem.outline import centroid, closed_outline, enclosed_area
+from app.fem.readouts import OBSERVATIONS, Observation, stacked
 from app.fem.spaces import CoefficientSpace, Field, RelativeError
+from app.fem.traces import PointOffPart
 from app.fem.wave_numbers import IN_THE_MESH, WaveNumbers, across_the_section
 
 __all__ = [
@@ -32,8 +36,10 @@ __all__ = [
     "IN_THE_MESH",
     "LENGTH_SHARES",
     "MESHES",
+    "OBSERVATIONS",
     "PHYSICAL",
     "REGULARISATIONS",
+    "BallOutside",
     "BlindReading",
     "BoundaryCondition",
     "CoefficientSpace",
@@ -50,8 +56,11 @@ __all__ = [
     "GramMatrix",
     "MeshError",
     "NoContact",
+    "Observation",
+    "PointOffPart",
     "PointOutside",
     "RelativeError",
+    "StateNotGiven",
     "TaggedMesh",
     "WaveNumbers",
     "across_the_section",
@@ -61,5 +70,6 @@ __all__ = [
     "enclosed_area",
     "load_functions",
     "point_matrix",
+    "stacked",
     "stands_for",
 ]

@@ -76,6 +76,8 @@ class ForwardModel:
         self._linear = equation.linear
         self._m = fem.Function(coefficient.space, name="m")
         self._observe: Any = None
+        self._weights: Any = None
+        self._slope: Any = None
         self._owned: int = self.space.dofmap.index_map.size_local
 
         conditions = list(equation.boundary.values())
@@ -102,12 +104,15 @@ class ForwardModel:
         """Number of state dofs over all ranks."""
         return self.space.dofmap.index_map.size_global
 
-    def observe_with(self, matrix: Any) -> None:
-        """Set B, shape (readings, state dofs)."""
-        self._observe = matrix
+    def observe_with(self, matrix: Any, weights: Any = None) -> None:
+        """Set B and W of the readings B u + W A(u, m), of shape (readings, state dofs); without W it is zero.
+
+        A is without Dirichlet conditions (see app.fem.readouts.Observation).
+        """
+        self._observe, self._weights, self._slope = matrix, weights, None
 
     def solve(self, values: np.ndarray) -> np.ndarray:
-        """Solve the state equation for nodal values of m and return Bu, whole on every rank.
+        """Solve the state equation for nodal values of m and return the readings, whole on every rank.
 
         The tangent and the adjoint then refer to this m. Raises SolveFailed on all ranks if exp
         overflows, the operator is singular or the state is not finite.
@@ -123,7 +128,8 @@ class ForwardModel:
         self._assign(state)
         self._found = np.array(values, dtype=float), state
         self._operator_current, self._sensitivity_current = True, False
-        return self.observe(state)
+        self._slope = None
+        return self._readings(state)
 
     def _linear_state(self) -> np.ndarray:
         """Owned dofs of the state: one factorisation, one right-hand side."""
@@ -165,13 +171,18 @@ class ForwardModel:
 
     def _assemble_residual(self, state: np.ndarray) -> np.ndarray:
         """A at a state that meets the Dirichlet conditions, owned dofs, zero on the Dirichlet parts."""
+        residual = self._whole_residual(state)
+        residual[self._fixed] = 0.0
+        return residual
+
+    def _whole_residual(self, state: np.ndarray) -> np.ndarray:
+        """A at a state, owned dofs, without Dirichlet conditions."""
         self._assign(state)
         with timed("assembly"):
             vector: Any = fem_petsc.assemble_vector(self._residual)
             vector.ghostUpdate(addv=PETSc.InsertMode.ADD, mode=PETSc.ScatterMode.REVERSE)
             residual = vector.array.copy()
             vector.destroy()
-        residual[self._fixed] = 0.0
         return residual
 
     def _factorise(self) -> None:
@@ -191,18 +202,37 @@ class ForwardModel:
     def _restore(self) -> None:
         """The last coefficient with a state, and that state; their operator when it is next asked for."""
         self._operator_current = self._sensitivity_current = False
+        self._slope = None
         if self._found is not None:
             self.coefficient.assign(self._m, self._found[0])
             self._assign(self._found[1])
 
-    def observe(self, states: np.ndarray) -> np.ndarray:
-        """B times a vector or block of owned state dofs, gathered on every rank."""
-        local = np.ascontiguousarray(multiply(self._observe, states))
-        parts = self.comm.allgather(local)
-        return np.concatenate(parts, axis=0)
+    def _readings(self, state: np.ndarray) -> np.ndarray:
+        """B u + W A(u, m)."""
+        readings = self._gathered(multiply(self._observe, state))
+        if self._weights is None:
+            return readings
+        return readings + self._gathered(multiply(self._weights, self._whole_residual(state)))
+
+    def _by_u(self) -> Any:
+        """∂(readings)/∂u = B + W ∂A/∂u at the last state; made when first asked for."""
+        if self._weights is None:
+            return self._observe
+        if self._slope is None:
+            with timed("assembly"):
+                whole: Any = fem_petsc.assemble_matrix(self._by_state)
+                whole.assemble()
+                self._slope = self._weights.matMult(whole)
+                self._slope.axpy(1.0, self._observe, PETSc.Mat.Structure.DIFFERENT_NONZERO_PATTERN)
+                whole.destroy()
+        return self._slope
+
+    def _gathered(self, local: np.ndarray) -> np.ndarray:
+        """Rows of readings from all ranks."""
+        return np.concatenate(self.comm.allgather(np.ascontiguousarray(local)), axis=0)
 
     def tangent(self, block: np.ndarray) -> np.ndarray:
-        """J block = B ∂u/∂m block at the last solved m: one incremental right-hand side a column."""
+        """J block at the last solved m: one incremental right-hand side a column."""
         with self._counted(block, "incremental_rhs"):
             return np.hstack([self._tangent(part) for part in _parts(block)])
 
@@ -214,14 +244,18 @@ class ForwardModel:
 
     def _tangent(self, block: np.ndarray) -> np.ndarray:
         right = -multiply(self._by_m(), block)
+        direct = 0.0 if self._weights is None else -multiply(self._weights, right)
         with timed("solve"):
-            return self.observe(self._solve(right))
+            return self._gathered(multiply(self._by_u(), self._solve(right)) + direct)
 
     def _adjoint(self, data: np.ndarray) -> np.ndarray:
         first, last = self._observe.getOwnershipRange()
-        right = multiply_transpose(self._observe, np.asfortranarray(data[first:last]))
+        local = np.asfortranarray(data[first:last])
+        right = multiply_transpose(self._by_u(), local)
         with timed("solve"):
             adjoint = self._solve(right, transpose=True)
+        if self._weights is not None:  # the readings know m directly too
+            adjoint = adjoint - multiply_transpose(self._weights, local)
         return -multiply_transpose(self._by_m(), adjoint)
 
     @contextmanager
@@ -233,7 +267,7 @@ class ForwardModel:
         if not self._operator_current and self._found is not None:  # a later solve has failed
             self._linearise(self._found[1])
             self._operator_current = True
-        self._by_m()  # not a part of the solves
+        self._by_m(), self._by_u()  # not a part of the solves
         begun = time.perf_counter()
         yield
         spent = time.perf_counter() - begun

@@ -48,7 +48,8 @@ def test_defaults_fill_a_minimal_case(case_file: Path) -> None:
     assert unknown.representation.transform == IdentityTransform()
     chosen = case.regularisation["m"]
     assert (chosen.kind, chosen.weight, chosen.length_scale) == ("auto", "cross_validation", None)
-    assert case.observations["heads"].noise == "unit"
+    heads = case.observations["heads"]
+    assert (heads.noise, heads.misfit.kind, heads.scale) == (None, "gaussian", "linear")
     assert (case.flow.discrepancy, case.flow.max_iterations) == (1.0, 60)
     assert case.resolve(case.observations["heads"].file).read_text().startswith("x,y,value")
 

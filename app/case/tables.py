@@ -1,0 +1,172 @@
+"""Columns of numbers and names from CSV and NPY files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.case.problems import DataError, read_text, shown
+
+MOST_PROBLEMS = 10
+
+POSITIVE = ("sigma", "variance", "radius")
+"""Columns of numbers > 0."""
+
+TEXTS = ("on",)
+"""Columns of names."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns by name, all of one length."""
+
+    numbers: Mapping[str, np.ndarray]
+    names: Mapping[str, tuple[str, ...]]
+    lines: np.ndarray
+    """Line of the file that each row stands on; of an NPY file its number, counted from 1."""
+
+
+def read_table(path: Path, needed: Sequence[str], optional: Sequence[str] = ("sigma",)) -> Table:
+    """Read columns by name from a CSV file, or from an NPY file with fields of these names.
+
+    Columns may come in any order among others; in CSV blank lines and lines that begin with # are skipped. An
+    NPY file without names has the columns that are needed in that order, and then the optional ones. Raises
+    DataError with the line of everything that is wrong.
+    """
+    path = Path(path)
+    if path.suffix == ".npy":
+        return _read_npy(path, needed, optional)
+    text = read_text(path, f"a CSV file with the columns {', '.join(needed)}", DataError)
+    rows = _rows(path, text)
+    line, header = next(rows, (1, []))
+    columns = _columns(f"{path}:{line}", header, needed, optional)
+    problems: list[str] = []
+    cells: dict[str, list[Any]] = {name: [] for name in columns}
+    lines: list[int] = []
+    for line, row in rows:
+        place = f"{path}:{line}"
+        if len(row) != len(header):
+            problems.append(f"{place}: found {len(row)} cells, expected {len(header)} (the header)")
+            continue
+        lines.append(line)
+        for name, i in columns.items():
+            cells[name].append(row[i] if name in TEXTS else _number(place, name, row[i], problems))
+    return _table(path, cells, lines, problems)
+
+
+def column_names(path: Path) -> list[str] | None:
+    """Names of the columns that a file has, None where they have none."""
+    path = Path(path)
+    if path.suffix == ".npy":
+        fields = _load(path, "an array").dtype.names
+        return None if fields is None else list(fields)
+    _, header = next(_rows(path, read_text(path, "a CSV file", DataError)), (1, []))
+    return header
+
+
+def _read_npy(path: Path, needed: Sequence[str], optional: Sequence[str]) -> Table:
+    wanted = f"the columns {', '.join(needed)}"
+    array = _load(path, wanted)
+    problems: list[str] = []
+    if array.dtype.names is not None:
+        columns = _columns(str(path), list(array.dtype.names), needed, optional)
+        entries = {name: array[name].ravel().tolist() for name in columns}
+    else:
+        if array.ndim == 1 and len(needed) == 1:
+            array = array[:, None]
+        least, most = len(needed), len(needed) + len(optional)
+        if array.ndim != 2 or not least <= array.shape[1] <= most or array.dtype.kind not in "fiu":
+            found = f"an array of {array.dtype} of shape {array.shape}"
+            further = f", or further {', '.join(optional)}" if optional else ""
+            raise DataError([f"{path}: found {found}, expected numbers in {wanted}{further}"])
+        names = (*needed, *optional)[: array.shape[1]]
+        entries = {name: array[:, i].tolist() for i, name in enumerate(names)}
+    lines = list(range(1, len(next(iter(entries.values()))) + 1))
+    cells: dict[str, list[Any]] = {}
+    for name, column in entries.items():
+        if name in TEXTS:
+            cells[name] = [str(entry) for entry in column]
+        else:
+            rows = zip(lines, column, strict=True)
+            cells[name] = [_number(f"{path}:{row}", name, str(entry), problems) for row, entry in rows]
+    return _table(path, cells, lines, problems)
+
+
+def _load(path: Path, expected: str) -> np.ndarray:
+    try:
+        array = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
+    except (OSError, ValueError, EOFError) as cause:
+        reason = str(cause).partition("\n")[0]
+        raise DataError([f"{path}: found no NPY file ({reason}), expected {expected}"]) from None
+    if not isinstance(array, np.ndarray):
+        raise DataError([f"{path}: found several arrays, expected one with {expected}"])
+    return array
+
+
+def _table(path: Path, cells: dict[str, list[Any]], lines: list[int], problems: list[str]) -> Table:
+    if len(problems) > MOST_PROBLEMS:
+        problems[MOST_PROBLEMS:] = [f"... and {len(problems) - MOST_PROBLEMS} more"]
+    if not problems and not lines:
+        problems = [f"{path}: found no readings after the header, expected at least one"]
+    if problems:
+        raise DataError(problems)
+    return Table(
+        numbers={name: np.array(c, dtype=np.float64) for name, c in cells.items() if name not in TEXTS},
+        names={name: tuple(c) for name, c in cells.items() if name in TEXTS},
+        lines=np.array(lines),
+    )
+
+
+def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of each line that holds some."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        try:
+            cells = next(csv.reader([line], skipinitialspace=True))
+        except csv.Error as cause:
+            raise DataError([f"{path}:{number}: found {cause}, expected a CSV line"]) from None
+        yield number, [cell.strip() for cell in cells]
+
+
+def _columns(place: str, header: list[str], needed: Sequence[str], optional: Sequence[str]) -> dict[str, int]:
+    """Position of each column that is read; raises DataError where one is missing or double."""
+    counts = {name: header.count(name) for name in (*needed, *optional)}
+    problems = [
+        f"{place}: found {count} columns {name!r}, expected one"
+        for name, count in counts.items()
+        if count > 1
+    ]
+    missing = [name for name in needed if not counts[name]]
+    if missing:
+        found = f"the columns {_cut_list(header)}" if header else "no header"
+        problems.append(f"{place}: found {found}, expected also {', '.join(missing)}")
+    if problems:
+        raise DataError(problems)
+    return {name: header.index(name) for name in (*needed, *optional) if name in header}
+
+
+def _number(place: str, column: str, cell: str, problems: list[str]) -> float:
+    """The number of a cell, nan with a problem noted where there is none."""
+    try:
+        value = float(cell.replace("_", "?"))  # Python would read 1_000
+    except ValueError:
+        found = shown(cell) if cell else "an empty cell"
+        problems.append(f"{place}: {column}: found {found}, expected a number")
+        return math.nan
+    if not math.isfinite(value):
+        problems.append(f"{place}: {column}: found {cell}, expected a finite number")
+    elif column in POSITIVE and value <= 0:
+        problems.append(f"{place}: {column}: found {cell}, expected a number > 0")
+    return value
+
+
+def _cut_list(names: list[str], most: int = 20) -> str:
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
