@@ -58,7 +58,8 @@ def _read_vtk(path: Path) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
         arrays = {name: np.asarray(grid.point_data[name], dtype=float) for name in grid.point_data}
         nodes = np.asarray(grid.points, dtype=float)
     except Exception as cause:
-        raise DataError([f"{path}: found no mesh file ({cause}), expected VTU or XDMF"]) from None
+        reason = " ".join(str(cause).split())
+        raise DataError([f"{path}: found no mesh file ({reason}), expected VTU or XDMF"]) from None
     if not len(nodes):
         raise DataError([f"{path}: found no nodes, expected a VTU file with a field"])
     return nodes, arrays

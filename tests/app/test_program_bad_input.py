@@ -191,6 +191,15 @@ TABLE = {
         files=(("mine.py", "1 / 0"),),
         words=("--allow-code",),
     ),
+    "point off its part": Bad(
+        ("{}/heads.csv:2: point 1", "lies off the part top by 0.7"),
+        (("kind: points", "kind: traces, on: top"),),
+    ),
+    "logarithm of a state that is not positive": Bad(
+        ("{}/heads.csv: found logarithms to compare",),
+        (("kind: points", "kind: points, scale: log"),),
+        (("heads.csv", READINGS + "0,0,1,.1\n"),),
+    ),
     "no mesh file": Bad(
         ("{}/case.yaml:1", "mesh.file", "mesh.msh"),
         (("{kind: rectangle, cells: [6, 6]}", "{kind: file, file: mesh.msh}"),),
@@ -235,6 +244,7 @@ def test_bad_input_is_one_message(tmp_path: Path, request: pytest.FixtureRequest
         "tensor that is not positive",
         "unknown flux where the state is given",
         "code that fails",
+        "point off its part",
     ],
 )
 def test_bad_input_is_said_once_on_two_ranks(
