@@ -55,11 +55,18 @@ class Readings:
     digits: int = 8
     """Significant digits of coordinates and values."""
     discretisation: Discretisation = Discretisation()
+    outliers: float = 0.0
+    """Share of readings that are off by 0.2 to 0.5 of the largest state, up or down."""
 
 
 def in_square(count: int) -> Callable[[np.random.Generator], np.ndarray]:
     """Points uniform in [.05, .95]²."""
     return lambda rng: rng.uniform(0.05, 0.95, (count, 2))
+
+
+def in_inner_square(count: int) -> Callable[[np.random.Generator], np.ndarray]:
+    """Points uniform in [.1, .9]²."""
+    return lambda rng: rng.uniform(0.1, 0.9, (count, 2))
 
 
 def in_cube(count: int) -> Callable[[np.random.Generator], np.ndarray]:
@@ -100,6 +107,8 @@ CASES = {
     "sources": Readings(in_square(300), 0.01, seed=17),
     "boundary_flux": Readings(in_square(200), 0.01, seed=16),
     "cubic": Readings(in_square(300), 0.01, seed=18),
+    "outliers": Readings(in_square(300), 0.01, seed=19, outliers=0.05),
+    "averages": Readings(in_inner_square(150), 0.01, seed=20),
     # Every node of quadratic elements on 64 × 64 cells.
     "hippylib_poisson": Readings(on_grid(129), 0.05, 9, discretisation=Discretisation((64, 64), higher=0)),
 }
@@ -159,6 +168,8 @@ def write(name: str, folder: Path) -> str:
     exact, largest = solve_finely(case, points, readings.discretisation)
     sigma = readings.noise * largest
     values = exact + sigma * rng.standard_normal(len(points))
+    wrong = rng.permutation(len(points))[: round(readings.outliers * len(points))]
+    values[wrong] += rng.choice([-1, 1], len(wrong)) * rng.uniform(0.2, 0.5, len(wrong)) * largest
     path = folder / f"{name}.csv"
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -171,7 +182,8 @@ def write(name: str, folder: Path) -> str:
 def solve_finely(
     case: Case, points: np.ndarray, on: Discretisation | None = None
 ) -> tuple[np.ndarray, float]:
-    """The state at the points, and its largest nodal value, for the truth on the fine discretisation."""
+    """The state at the points, or its means over the case's discs about them, and its largest nodal value, for
+    the truth on the fine discretisation."""
     on = on or Discretisation()
     comm = MPI.COMM_SELF
     domain = _fine_mesh(comm, case, on.cells)
@@ -180,7 +192,12 @@ def solve_finely(
     equation = physics.equation(case, domain)
     solver = LinearSolver(comm, on.solver, "data_", symmetric=equation.symmetric)
     forward = fem.ForwardModel(equation, space, case.equation.degree + on.higher, solver)
-    forward.observe_with(fem.point_matrix(domain, forward.space, points))
+    radius = getattr(next(iter(case.observations.values())), "radius", None)
+    if radius is None:
+        forward.observe_with(fem.point_matrix(domain, forward.space, points))
+    else:
+        means = {"points": points, "radii": np.full(len(points), radius)}
+        forward.observe_with(fem.OBSERVATIONS["averages"](domain, forward.space, **means).matrix)
     values = forward.solve(space.interpolate(unknown.truth))
     return values, float(np.abs(forward.state.x.array).max())
 

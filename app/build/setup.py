@@ -38,7 +38,8 @@ class Setup:
     """Standard deviations of the readings, or what stands in for them until a factor is found."""
     energy: InverseProblem
     target: float | None
-    """½τ²n, less for a Huber misfit; None while the noise is unknown."""
+    """½τ² times the mean of ‖e‖² under noise; None while the noise is unknown, and where the data choose the
+    regularisation in spite of outliers."""
     reference: np.ndarray
     """m_ref, owned nodal values."""
     step: flow.Step
@@ -97,7 +98,9 @@ def prepare(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> Setup:
             raise CaseError([f"{where}: found a truth of norm {error.norm:g}, expected a finite one above 0"])
     step = _step(case, coefficient, name, reference)
     energy = InverseProblem(forward, data.values, sigma, **compared)
-    target = 0.5 * case.flow.discrepancy**2 * energy.expectation if known else None
+    # What outliers, if there are any, add to the misfit is not known: only who asks for a target gets one.
+    open_end = energy.robust and case.regularisation[name].weight == "cross_validation"
+    target = 0.5 * case.flow.discrepancy**2 * energy.expectation if known and not open_end else None
     try:
         start = energy.residual(step.values())
     except SolveFailed as failure:

@@ -107,7 +107,8 @@ class StateObservations(Section):
     """Standard deviation of the readings: the column sigma; unless the file has it absolute, of logarithms
     relative, of a size that is found from the data."""
     misfit: Misfit = GaussianMisfit()
-    """How residuals count: gaussian, or huber for data with outliers."""
+    """How residuals count: gaussian, or huber for data with outliers. The target of a weight by discrepancy
+    is what Huber's loss expects of noise without outliers; a choice by cross_validation needs none."""
 
 
 class PointObservations(StateObservations):

@@ -45,6 +45,11 @@ class InverseProblem:
         self._scale = sigma
 
     @property
+    def robust(self) -> bool:
+        """Whether large residuals of any reading count less than their square."""
+        return bool(np.isfinite(self._threshold).any())
+
+    @property
     def expectation(self) -> float:
         """The mean of ‖e‖² where the residuals are nothing but Gaussian noise of these sigma."""
         return float(huber.expectation(self._threshold).sum())

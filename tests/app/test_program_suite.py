@@ -33,6 +33,8 @@ NOISE = {
     "sources": (300, 0.01),
     "boundary_flux": (200, 0.01),
     "cubic": (300, 0.01),
+    "outliers": (300, 0.01),
+    "averages": (150, 0.01),
     "hippylib_poisson": (129 * 129, 0.05),  # the nodes of quadratic elements
     "peer64": (65 * 65, 0.01),  # the nodes of linear elements
 }
@@ -54,7 +56,7 @@ TERMS = {
 PROBLEM = {
     "equation": {"kind", "source", "degree", "boundary"} | TERMS,
     "m": {"role", "on", "reference", "truth"},
-    "heads": {"kind", "file"},
+    "heads": {"kind", "file", "misfit", "radius"},
 }
 """Keys that describe a problem; all others say how it is solved."""
 
