@@ -1,5 +1,6 @@
 """From the observations of a case to an observation operator, data and standard deviations."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,16 +25,20 @@ class Measurements:
     """Standard deviations of the readings, or what stands in for them until a factor is found."""
 
 
-def measurements(case: Case, domain: fem.TaggedMesh, space: Any) -> Measurements:
-    """What the case's observations say of a state in this space; collective.
+def measurements(
+    case: Case, domain: fem.TaggedMesh, space: Any, components: Sequence[str] = ()
+) -> Measurements:
+    """What the case's observations say of a state in this space, whose components have these names;
+    collective.
 
-    Raises InputError on all ranks alike: for files that do not hold what is needed, and for points outside
-    the mesh.
+    Raises InputError on all ranks alike: for files that do not hold what is needed, for components that the
+    state does not have, and for points outside the mesh.
     """
+    component = on_root(domain.comm, lambda: _components(case, components, domain.dimension))
     data = on_root(domain.comm, lambda: _readings(case, domain.dimension))
     with timed("assembly"):
         try:
-            operator = fem.point_matrix(domain, space, data.points)
+            operator = fem.point_matrix(domain, space, data.points, component)
         except fem.PointOutside as outside:
             raise DataError([_outside(case, domain.dimension, outside)]) from None
     sigma = on_root(domain.comm, lambda: _assumed_sigma(case, data)) if data.sigma is None else data.sigma
@@ -53,6 +58,27 @@ def _readings(case: Case, dimension: int) -> PointData:
         sigma=np.concatenate(sigmas) if sigmas else None,
         lines=np.concatenate([part.lines for part in parts]),
     )
+
+
+def _components(case: Case, components: Sequence[str], dimension: int) -> np.ndarray:
+    """Index of the component that each reading is of."""
+    parts = []
+    for name, observation in case.observations.items():
+        index = _component(case, name, components)
+        parts.append(np.full(len(read_points(case.resolve(observation.file), dimension).values), index))
+    return np.concatenate(parts)
+
+
+def _component(case: Case, name: str, components: Sequence[str]) -> int:
+    """Index of the component that an observation is of, 0 of a scalar; raises CaseError."""
+    observation = case.observations[name]
+    assert isinstance(observation, PointObservations)
+    said = observation.component
+    if said in (components or (None,)):
+        return components.index(said) if said else 0
+    where, found = case.where("observations", name, "component"), said or "nothing"
+    expected = f"one of {', '.join(components)}" if components else "none: the state has one component"
+    raise CaseError([f"{where}: found {found}, expected {expected} (equation {case.equation.kind})"])
 
 
 def _assumed_sigma(case: Case, data: PointData) -> np.ndarray:

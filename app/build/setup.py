@@ -133,7 +133,7 @@ def _at_points(
         raise CaseError([f"{case.where('equation')}: {refused}"]) from None
     except fem.CustomError as refused:
         raise CaseError([f"{case.where('equation', 'file')}: {refused}"]) from None
-    measured = measurements(case, coefficient.domain, forward.space)
+    measured = measurements(case, coefficient.domain, forward.space, forward.components)
     forward.observe_with(measured.operator)
     return forward, measured.data, measured.sigma
 
@@ -155,7 +155,8 @@ def _forward(case: Case, domain: fem.TaggedMesh, coefficient: fem.CoefficientSpa
     equation = physics.equation(case, domain)
     degree = case.equation.degree
     nodes = domain.mesh.topology.index_map(0).size_global * degree**domain.dimension
-    solver = solver_of(domain.comm, case, "state_", nodes, symmetric=equation.symmetric)
+    size = nodes * max(1, len(fem.components(equation, domain.dimension)))
+    solver = solver_of(domain.comm, case, "state_", size, symmetric=equation.symmetric)
     return fem.ForwardModel(equation, coefficient, degree, solver)
 
 

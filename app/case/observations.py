@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from app.case.section import NO_TRUTH_VALUE, DataFile, Positive, Section
+from app.case.section import NO_TRUTH_VALUE, Component, DataFile, Positive, Section
 
 
 class PointObservations(Section):
@@ -16,6 +16,9 @@ class PointObservations(Section):
     """Readings of the state at points."""
     file: DataFile
     """A CSV file with the columns x, y, z (as many as the mesh has), value and, if known, sigma."""
+    component: Component | None = None
+    """The component that was read, of a state that has several: x, y, z of a displacement, real, imaginary of
+    a wave."""
     noise: Literal["unit", "relative"] = "unit"
     """Without the column sigma: noise of one unknown size in all readings, or in proportion to each of
     them."""

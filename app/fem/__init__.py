@@ -6,7 +6,15 @@ import app.wheel  # noqa: F401
 from app.fem.contacts import Contacts, NoContact
 from app.fem.custom import Custom, CustomError, load_functions
 from app.fem.electrical import BlindReading, ElectricalModel
-from app.fem.equations import EQUATIONS, PHYSICAL, BoundaryCondition, Diffusion, Equation, stands_for
+from app.fem.equations import (
+    EQUATIONS,
+    PHYSICAL,
+    BoundaryCondition,
+    Diffusion,
+    Equation,
+    components,
+    stands_for,
+)
 from app.fem.forward import Counts, ForwardModel
 from app.fem.inner_products import (
     EDGE_SHARE,
@@ -57,6 +65,7 @@ __all__ = [
     "across_the_section",
     "centroid",
     "closed_outline",
+    "components",
     "effective_length",
     "enclosed_area",
     "load_functions",

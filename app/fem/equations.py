@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 from app.fem.advection import AdvectionDiffusion
 from app.fem.diffusion import Diffusion, ReactionDiffusion
+from app.fem.elasticity import Elasticity
+from app.fem.helmholtz import Helmholtz
 from app.fem.nonlinear import NonlinearDiffusion, PLaplacian
-from app.fem.terms import PHYSICAL, BoundaryCondition, Equation, stands_for
+from app.fem.terms import PHYSICAL, BoundaryCondition, Equation, components, stands_for
 
-__all__ = ["EQUATIONS", "PHYSICAL", "BoundaryCondition", "Diffusion", "Equation", "stands_for"]
+__all__ = ["EQUATIONS", "PHYSICAL", "BoundaryCondition", "Diffusion", "Equation", "components", "stands_for"]
 
 EQUATIONS: dict[str, Callable[..., Equation]] = {
     "diffusion": Diffusion,
@@ -15,4 +17,6 @@ EQUATIONS: dict[str, Callable[..., Equation]] = {
     "advection_diffusion": AdvectionDiffusion,
     "nonlinear_diffusion": NonlinearDiffusion,
     "p_laplacian": PLaplacian,
+    "elasticity": Elasticity,
+    "helmholtz": Helmholtz,
 }

@@ -15,7 +15,7 @@ from mpi4py import MPI
 from app.fem.forms import boundary_measure, with_fixed_quadrature
 from app.fem.newton import newton
 from app.fem.spaces import CoefficientSpace
-from app.fem.terms import BoundaryCondition, Equation
+from app.fem.terms import BoundaryCondition, Equation, components
 from app.parallel import LinearSolver, SolveFailed, multiply, multiply_transpose, timed
 from app.parallel.blocks import PETSc
 
@@ -49,7 +49,7 @@ class Counts:
 
 
 class ForwardModel:
-    """State, tangent and adjoint of one scalar stationary equation.
+    """State, tangent and adjoint of one stationary equation, of a scalar or of several components.
 
     A state that is not linear is found by Newton's method, from the last one that was found or, where that
     fails, from zero; the solution counts as one state solve, each of its steps as a right-hand side and a
@@ -70,13 +70,16 @@ class ForwardModel:
         self.comm = domain.comm
         self.coefficient = coefficient
         self.counts = Counts()
-        self.space = fem.functionspace(domain.mesh, ("Lagrange", degree))
+        self.components = components(equation, domain.dimension)
+        """Names of the state's components, none of a scalar."""
+        shape = (len(self.components),) if self.components else ()
+        self.space = fem.functionspace(domain.mesh, ("Lagrange", degree, shape))
         self.state = fem.Function(self.space, name="u")
         self._solver = solver
         self._linear = equation.linear
         self._m = fem.Function(coefficient.space, name="m")
         self._observe: Any = None
-        self._owned: int = self.space.dofmap.index_map.size_local
+        self._owned: int = self.space.dofmap.index_map.size_local * self.space.dofmap.index_map_bs
 
         conditions = list(equation.boundary.values())
         ds = boundary_measure(domain, conditions)
@@ -100,7 +103,7 @@ class ForwardModel:
     @property
     def size(self) -> int:
         """Number of state dofs over all ranks."""
-        return self.space.dofmap.index_map.size_global
+        return self.space.dofmap.index_map.size_global * self.space.dofmap.index_map_bs
 
     def observe_with(self, matrix: Any) -> None:
         """Set B, shape (readings, state dofs)."""
@@ -266,21 +269,35 @@ class ForwardModel:
             if condition.kind != "dirichlet" or condition.value is None:
                 continue
             facets = domain.boundary(condition.on)
-            dofs = fem.locate_dofs_topological(self.space, domain.dimension - 1, facets)
-            value = fem.Function(self.space)
-            value.interpolate(self._boundary_value(condition.value))
-            bcs.append(fem.dirichletbc(value, dofs))
-            lifted.x.array[dofs] = value.x.array[dofs]
+            for part, values, field in self._conditioned(condition):
+                value = fem.Function(values)
+                value.interpolate(self._boundary_value(field, values))
+                if part is values:
+                    dofs = fem.locate_dofs_topological(part, domain.dimension - 1, facets)
+                    bcs.append(fem.dirichletbc(value, dofs))
+                else:
+                    pairs = fem.locate_dofs_topological((part, values), domain.dimension - 1, facets)
+                    bcs.append(fem.dirichletbc(value, pairs, part))
+                bcs[-1].set(lifted.x.array)
         lifted.x.scatter_forward()
         return bcs, lifted
 
-    def _boundary_value(self, field: Any) -> Any:
+    def _conditioned(self, condition: BoundaryCondition) -> list[tuple[Any, Any, Any]]:
+        """What a condition is about: space of a component, a space of its own for its values, the field."""
+        if not self.components:
+            return [(self.space, self.space, condition.value)]
+        return [
+            (self.space.sub(i), self.space.sub(i).collapse()[0], field)
+            for i, field in condition.by_component(len(self.components))
+        ]
+
+    def _boundary_value(self, field: Any, space: Any) -> Any:
         """What DOLFINx interpolates: a function of points, or an expression for a field that is UFL only."""
         domain = self.coefficient.domain
         if hasattr(field, "numpy"):
             return lambda x: field.numpy(x[: domain.dimension].T)
         expression = field.ufl(ufl.SpatialCoordinate(domain.mesh))
-        return fem.Expression(expression, self.space.element.interpolation_points)
+        return fem.Expression(expression, space.element.interpolation_points)
 
     def _require_finite(self, array: np.ndarray) -> None:
         if not self.comm.allreduce(bool(np.isfinite(array).all()), op=MPI.LAND):
