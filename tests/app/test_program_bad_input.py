@@ -193,20 +193,12 @@ TABLE = {
     "component not said": elastic(
         "{}/case.yaml:9: observations.heads.component: found nothing, expected one of x, y"
     ),
-    "component of another equation": elastic(
-        "{}/case.yaml:9: observations.heads.component: found real, expected one of x, y",
-        ("heads.csv", "heads.csv, component: real"),
-    ),
-    "component that there is not": elastic(
-        "{}/case.yaml:9: observations.heads.component: found 'w', expected one of x, y, z",
-        ("heads.csv", "heads.csv, component: w"),
-    ),
     "z of a displacement in the plane": elastic(
         "{}/case.yaml:5: equation.boundary.rim.component: found z, expected one of x, y",
         ("dirichlet", "dirichlet, component: z"),
     ),
     "values of another number": elastic(
-        "{}/case.yaml:5: equation.boundary.rim.value: found a list of 1 expression, expected one expression, or 2",
+        "{}/case.yaml:5: equation.boundary.rim.value: found a list of 1 expression, expected one",
         ("dirichlet", "dirichlet, value: [1]"),
     ),
     "list of values for a scalar": Bad(
@@ -217,7 +209,7 @@ TABLE = {
         "{}/case.yaml:5: equation.boundary.rim.value", ("dirichlet", "dirichlet, value: [1, 1 + w]")
     ),
     "list of values for one component": elastic(
-        "{}/case.yaml:5: equation.boundary.rim.value: found a list for the component x, expected one expression",
+        "{}/case.yaml:5: equation.boundary.rim.value: found a list for the component x",
         ("dirichlet", "dirichlet, component: x, value: [1, 2]"),
     ),
     "absorbing where there are no waves": Bad(
@@ -232,10 +224,6 @@ TABLE = {
         "{}/case.yaml:3: equation.kind: found elasticity with a mesh of dimension 1, expected 2 or 3",
         ("{kind: rectangle, cells: [6, 6]}", "{kind: interval, cells: 6}"),
         ("x*y", "x"),
-    ),
-    "body that is not compressible": elastic(
-        "{}/case.yaml:4: equation.poissons_ratio: found 0.5, expected",
-        ("  boundary:", "  poissons_ratio: 0.5\n  boundary:"),
     ),
     "code that is not allowed": Bad(
         ("{}/case.yaml:3: equation.kind: found custom, which runs {}/mine.py, expected --allow-code",),
