@@ -6,7 +6,15 @@ import app.wheel  # noqa: F401
 from app.fem.contacts import Contacts, NoContact
 from app.fem.custom import Custom, CustomError, load_functions
 from app.fem.electrical import BlindReading, ElectricalModel
-from app.fem.equations import EQUATIONS, PHYSICAL, BoundaryCondition, Diffusion, Equation, stands_for
+from app.fem.equations import (
+    EQUATIONS,
+    PHYSICAL,
+    TRANSIENT,
+    BoundaryCondition,
+    Diffusion,
+    Equation,
+    stands_for,
+)
 from app.fem.forward import Counts, ForwardModel
 from app.fem.inner_products import (
     EDGE_SHARE,
@@ -22,6 +30,8 @@ from app.fem.meshes import MESHES, MeshError, TaggedMesh
 from app.fem.observations import PointOutside, point_matrix
 from app.fem.outline import centroid, closed_outline, enclosed_area
 from app.fem.spaces import CoefficientSpace, Field, RelativeError
+from app.fem.time_steps import TimeSteps, TransientEquation
+from app.fem.transient import TransientModel
 from app.fem.wave_numbers import IN_THE_MESH, WaveNumbers, across_the_section
 
 __all__ = [
@@ -34,6 +44,7 @@ __all__ = [
     "MESHES",
     "PHYSICAL",
     "REGULARISATIONS",
+    "TRANSIENT",
     "BlindReading",
     "BoundaryCondition",
     "CoefficientSpace",
@@ -53,6 +64,9 @@ __all__ = [
     "PointOutside",
     "RelativeError",
     "TaggedMesh",
+    "TimeSteps",
+    "TransientEquation",
+    "TransientModel",
     "WaveNumbers",
     "across_the_section",
     "centroid",

@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 from app.fem.advection import AdvectionDiffusion
 from app.fem.diffusion import Diffusion, ReactionDiffusion
+from app.fem.heat import Heat
 from app.fem.nonlinear import NonlinearDiffusion, PLaplacian
 from app.fem.terms import PHYSICAL, BoundaryCondition, Equation, stands_for
+from app.fem.time_steps import TransientEquation
 
-__all__ = ["EQUATIONS", "PHYSICAL", "BoundaryCondition", "Diffusion", "Equation", "stands_for"]
+__all__ = ["EQUATIONS", "PHYSICAL", "TRANSIENT", "BoundaryCondition", "Diffusion", "Equation", "stands_for"]
 
 EQUATIONS: dict[str, Callable[..., Equation]] = {
     "diffusion": Diffusion,
@@ -16,3 +18,6 @@ EQUATIONS: dict[str, Callable[..., Equation]] = {
     "nonlinear_diffusion": NonlinearDiffusion,
     "p_laplacian": PLaplacian,
 }
+
+TRANSIENT: dict[str, Callable[..., TransientEquation]] = {"heat": Heat}
+"""Those that go on in time."""
