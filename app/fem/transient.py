@@ -62,7 +62,7 @@ class TransientModel(ForwardModel):
         self._stretch: dict[int, np.ndarray] = {}
 
     def observe_at(self, matrix: Any, times: np.ndarray) -> None:
-        """Set B, shape (readings, state dofs), and the readings' times, shape (readings,), whole on all ranks."""
+        """Set B, shape (readings, state dofs), and the times of the readings, whole on every rank."""
         self.observe_with(matrix)
         first, last = matrix.getOwnershipRange()
         self._weights = self.times.weights(times)[first:last]
