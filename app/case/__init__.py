@@ -3,7 +3,7 @@
 from app.case.boundary import BoundaryCondition, tag_names
 from app.case.case import Case, check_dimension, schema
 from app.case.equation import Diffusion, ElectricalTomography, LinearSolver
-from app.case.expression import Expression
+from app.case.expression import Expression, SpaceTimeExpression
 from app.case.grammar import ExpressionError
 from app.case.inversion import Expansion, Flow, Regularisation
 from app.case.load import effective_yaml, load_case
@@ -47,6 +47,7 @@ __all__ = [
     "ReadingObservations",
     "RectangleMesh",
     "Regularisation",
+    "SpaceTimeExpression",
     "Unknown",
     "check_dimension",
     "effective_yaml",

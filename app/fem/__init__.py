@@ -9,6 +9,7 @@ from app.fem.electrical import BlindReading, ElectricalModel
 from app.fem.equations import (
     EQUATIONS,
     PHYSICAL,
+    TRANSIENT,
     BoundaryCondition,
     Diffusion,
     Equation,
@@ -30,6 +31,8 @@ from app.fem.meshes import MESHES, MeshError, TaggedMesh
 from app.fem.observations import PointOutside, point_matrix
 from app.fem.outline import centroid, closed_outline, enclosed_area
 from app.fem.spaces import CoefficientSpace, Field, RelativeError
+from app.fem.time_steps import TimeSteps, TransientEquation
+from app.fem.transient import TransientModel
 from app.fem.wave_numbers import IN_THE_MESH, WaveNumbers, across_the_section
 
 __all__ = [
@@ -42,6 +45,7 @@ __all__ = [
     "MESHES",
     "PHYSICAL",
     "REGULARISATIONS",
+    "TRANSIENT",
     "BlindReading",
     "BoundaryCondition",
     "CoefficientSpace",
@@ -61,6 +65,9 @@ __all__ = [
     "PointOutside",
     "RelativeError",
     "TaggedMesh",
+    "TimeSteps",
+    "TransientEquation",
+    "TransientModel",
     "WaveNumbers",
     "across_the_section",
     "centroid",

@@ -36,6 +36,8 @@ class Counts:
     incremental_rhs: int = 0
     block_rhs: int = 0
     """Those solved several at once, tangent and adjoint alike."""
+    recomputed_rhs: int = 0
+    """States of a transient equation that were not kept and were solved for again."""
     factorisations: int = 0
     block_seconds: float = 0.0
     """Time of the tangents and adjoints of blocks, on this rank."""
@@ -45,7 +47,8 @@ class Counts:
     @property
     def linear_solves(self) -> int:
         """Every right-hand side."""
-        return self.state_rhs + self.adjoint_rhs + self.incremental_rhs + self.block_rhs
+        single = self.state_rhs + self.adjoint_rhs + self.incremental_rhs
+        return single + self.block_rhs + self.recomputed_rhs
 
 
 class ForwardModel:
@@ -86,6 +89,7 @@ class ForwardModel:
         x = ufl.SpatialCoordinate(domain.mesh)
         v = ufl.TestFunction(self.space)
         residual = with_fixed_quadrature(equation.residual(self.state, self._m, v, x, ds))
+        self._form = residual
         with timed("compile"):
             self._residual = fem.form(residual)
             self._by_state = fem.form(ufl.derivative(residual, self.state))
@@ -232,7 +236,7 @@ class ForwardModel:
         """Count and time the right-hand sides of `block`: as a block if there are several."""
         columns = 1 if block.ndim == 1 else block.shape[1]
         kind = single if columns == 1 else "block_rhs"
-        setattr(self.counts, kind, getattr(self.counts, kind) + columns)
+        setattr(self.counts, kind, getattr(self.counts, kind) + self._columns(block))
         if not self._operator_current and self._found is not None:  # a later solve has failed
             self._linearise(self._found[1])
             self._operator_current = True
@@ -244,6 +248,10 @@ class ForwardModel:
             self.counts.single_seconds += spent
         else:
             self.counts.block_seconds += spent
+
+    def _columns(self, block: np.ndarray) -> int:
+        """Right-hand sides that a block takes."""
+        return 1 if block.ndim == 1 else block.shape[1]
 
     def _solve(self, right: np.ndarray, *, transpose: bool = False) -> np.ndarray:
         """Solve with the state operator or its transpose; homogeneous on the Dirichlet parts."""

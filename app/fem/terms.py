@@ -71,6 +71,7 @@ PHYSICAL: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "log_reaction": ("exp", ufl.exp),
     "reaction": ("", lambda m: m),
     "source": ("", lambda m: m),
+    "initial": ("", lambda m: m),
     "boundary_flux": ("", lambda m: m),
     "coefficient": ("", lambda m: m),
     "log_resistivity": ("exp", ufl.exp),
