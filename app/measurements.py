@@ -1,6 +1,6 @@
 """From the observations of a case to an observation operator, data and standard deviations."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -51,13 +51,19 @@ def measurements(
     path: tuple[str, ...],
     domain: fem.TaggedMesh,
     space: Any,
+    components: Sequence[str] = (),
 ) -> Measurements:
-    """What observations of a state in this space say; collective. `path` leads to them in the case.
+    """What observations of a state in this space, whose components have these names, say; collective. `path`
+    leads to them in the case.
 
-    Raises InputError on all ranks alike: for files that do not hold what is needed, noise that is said twice
-    or not at all, and places that are not in the mesh or cannot be read.
+    Raises InputError on all ranks alike: for files that do not hold what is needed, components that the state
+    does not have, noise that is said twice or not at all, and places that are not in the mesh or cannot be
+    read.
     """
-    parts = [_measured(case, o, (*path, name), domain, space) for name, o in observations.items()]
+    parts = [
+        _measured(case, observation, (*path, name), domain, space, components)
+        for name, observation in observations.items()
+    ]
     known = [part.data.sigma is not None for part in parts]
     if any(known) and not all(known):
         found = "found files with and without sigma (or another noise of known size)"
@@ -77,9 +83,15 @@ def measurements(
 
 
 def _measured(
-    case: Case, observation: Any, path: tuple[str, ...], domain: fem.TaggedMesh, space: Any
+    case: Case,
+    observation: Any,
+    path: tuple[str, ...],
+    domain: fem.TaggedMesh,
+    space: Any,
+    components: Sequence[str],
 ) -> Measurements:
     """One observation."""
+    component = _component(case, observation, path, components)
     data = on_root(domain.comm, lambda: _read(case, observation, domain.dimension))
     logarithmic = observation.scale == "log"
     sigma, known = on_root(domain.comm, lambda: _deviations(case, observation, path, data))
@@ -88,7 +100,7 @@ def _measured(
         found = "found huber with noise of unknown size"
         expected = "a column sigma, or noise with a size: a residual is large against it"
         raise CaseError([f"{case.where(*path, 'misfit')}: {found}, expected {expected}"])
-    operator = _operator(case, observation, path, data, domain, space)
+    operator = _operator(case, observation, path, data, domain, space, component)
     count = len(data.values)
     return Measurements(
         operator,
@@ -97,6 +109,20 @@ def _measured(
         np.full(count, logarithmic),
         np.full(count, observation.misfit.threshold if huber else np.inf),
     )
+
+
+def _component(case: Case, observation: Any, path: tuple[str, ...], components: Sequence[str]) -> int:
+    """Index of the component that an observation is of, 0 of a scalar; raises CaseError."""
+    said = observation.component
+    if components and observation.kind == "fluxes":
+        found = f"fluxes of a state with the components {', '.join(components)}"
+        raise CaseError([f"{case.where(*path, 'kind')}: found {found}, expected another kind of observation"])
+    if said in (components or (None,)):
+        return components.index(said) if said else 0
+    found = said or "nothing"
+    expected = f"one of {', '.join(components)}" if components else "none: the state has one component"
+    where = case.where(*path, "component")
+    raise CaseError([f"{where}: found {found}, expected {expected} (equation {case.equation.kind})"])
 
 
 def _read(case: Case, observation: Any, dimension: int) -> PointData:
@@ -175,9 +201,12 @@ def _operator(
     data: PointData,
     domain: fem.TaggedMesh,
     space: Any,
+    component: int,
 ) -> fem.Observation:
     """What reads the state there; collective."""
     file, places = case.resolve(observation.file), _places(case, observation, data)
+    if observation.kind != "fluxes":
+        places["component"] = component
     try:
         with timed("assembly"):
             return fem.OBSERVATIONS[observation.kind](domain, space, **places)

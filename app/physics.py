@@ -31,7 +31,7 @@ def equation(case: Case, domain: fem.TaggedMesh) -> fem.Equation:
     given = {key: getattr(section, key) for key in type(section).model_fields if key not in SOLUTION}
     _check_terms(case, name, unknown, given)
     _check_shapes(case, domain, given)
-    boundary = _boundary(case, domain, name, unknown)
+    boundary = _boundary(case, domain, name, unknown, fem.components(physics, domain.dimension))
     return physics(**given, boundary=boundary, role=unknown.role)
 
 
@@ -82,10 +82,14 @@ def _check_terms(case: Case, name: str, unknown: Unknown, given: dict[str, Any])
 
 def _check_shapes(case: Case, domain: fem.TaggedMesh, given: dict[str, Any]) -> None:
     dimension = domain.dimension
-    velocity, tensor = given.get("velocity"), given.get("anisotropy")
-    if velocity is not None and len(velocity) != dimension:
-        found, expected = _count(velocity, "expression"), f"{dimension}, one a coordinate of the mesh"
-        raise _problem(case, ("equation", "velocity"), found, expected)
+    if case.equation.kind == "elasticity" and dimension == 1:
+        raise _problem(case, ("equation", "kind"), "elasticity with a mesh of dimension 1", "2 or 3")
+    for key in ("velocity", "body_force"):
+        vector = given.get(key)
+        if vector is not None and len(vector) != dimension:
+            found, expected = _count(vector, "expression"), f"{dimension}, one a coordinate of the mesh"
+            raise _problem(case, ("equation", key), found, expected)
+    tensor = given.get("anisotropy")
     if tensor is None:
         return
     path = ("equation", "anisotropy")
@@ -109,14 +113,15 @@ def _count(items: Sequence[Any], noun: str) -> str:
 
 
 def _boundary(
-    case: Case, domain: fem.TaggedMesh, name: str, unknown: Unknown
+    case: Case, domain: fem.TaggedMesh, name: str, unknown: Unknown, components: Sequence[str] = ()
 ) -> dict[str, fem.BoundaryCondition]:
-    """Conditions by name, that of an unknown flux by the unknown's name."""
+    """Conditions by name, that of an unknown flux by the unknown's name, for a state of these components."""
     section: Any = case.equation
     conditions = {}
     for key, given in section.boundary.items():
         on = ("all",) if given.tags is None else given.tags
-        conditions[key] = fem.BoundaryCondition(on, given.kind, given.value, given.transfer)
+        index = _conditioned(case, key, components)
+        conditions[key] = fem.BoundaryCondition(on, given.kind, given.value, given.transfer, index)
         _facets(case, domain, ("equation", "boundary", key, "on"), on)
     parts = place(case, domain, name)
     if parts is None:
@@ -127,6 +132,26 @@ def _boundary(
             found = f"an unknown flux where the dirichlet condition {key} holds"
             raise _problem(case, ("unknowns", name, "on"), found, "parts where the state is not given")
     return {**conditions, f"unknown {name}": fem.BoundaryCondition(parts, "unknown")}
+
+
+def _conditioned(case: Case, key: str, components: Sequence[str]) -> int | None:
+    """Index of the component that a condition is about, None for all; raises CaseError where it does not fit
+    the equation."""
+    equation: Any = case.equation
+    given, path = equation.boundary[key], ("equation", "boundary", key)
+    if given.kind == "absorbing" and equation.kind != "helmholtz":
+        found = f"absorbing with the equation {equation.kind}"
+        raise _problem(case, (*path, "kind"), found, "dirichlet, neumann or robin")
+    if isinstance(given.value, tuple) and len(given.value) != len(components):
+        expected = f"one expression, or {len(components)}: {', '.join(components)}"
+        found = _count(given.value, "expression")
+        raise _problem(case, (*path, "value"), f"a list of {found}", expected if components else "no list")
+    if given.component is None:
+        return None
+    if given.component not in components:
+        expected = f"one of {', '.join(components)}" if components else "none: the state has one component"
+        raise _problem(case, (*path, "component"), given.component, expected)
+    return components.index(given.component)
 
 
 def _facets(case: Case, domain: fem.TaggedMesh, path: Sequence[str], on: tuple[str, ...]) -> np.ndarray:

@@ -2,10 +2,12 @@
 
 The truth of a case is put into the case's own equation on a mesh three times as fine (twice for a mesh from a
 file), with elements one degree higher than the inversion's, so that no inversion uses the discretisation that
-made its data. Two cases differ: `cube` is made on 37³ cells, whose nodes are not those of its own 24³, by
-conjugate gradients with multigrid to a relative residual of 1e-12, a factorisation being too large (14 s and
-1.3 GB in all); `hippylib_poisson` on its own mesh and elements, as its authors define it. The data of
-`peer64` are given. Those of `trunk` are four-electrode readings from a mesh with cells half as large.
+made its data. A state of several components is read whole at each point, into a file a component. Four cases
+differ: `elastic` and `helmholtz`, with two components, are made on 110 × 110 cells; `cube` is made on 37³
+cells, whose nodes are not those of its own 24³, by conjugate gradients with multigrid to a relative residual
+of 1e-12, a factorisation being too large (14 s and 1.3 GB in all); `hippylib_poisson` on its own mesh and
+elements, as its authors define it. The data of `peer64` are given. Those of `trunk` are four-electrode
+readings from a mesh with cells half as large.
 
 Serial; the points and the noise come from fixed seeds, so that the files are the same each time. Where they
 have twelve digits, the last is the solver's rounding and may differ from machine to machine.
@@ -57,6 +59,12 @@ class Readings:
     discretisation: Discretisation = Discretisation()
     outliers: float = 0.0
     """Share of readings that are off by 0.2 to 0.5 of the largest state, up or down."""
+    components: tuple[str, ...] = ()
+    """Those of the state, each with a file NAME_COMPONENT.csv of its own."""
+
+    def files(self, name: str) -> list[str]:
+        """The names of the data files of the case of this name."""
+        return [f"{name}_{part}.csv" for part in self.components] or [f"{name}.csv"]
 
 
 def in_square(count: int) -> Callable[[np.random.Generator], np.ndarray]:
@@ -109,6 +117,12 @@ CASES = {
     "cubic": Readings(in_square(300), 0.01, seed=18),
     "outliers": Readings(in_square(300), 0.01, seed=19, outliers=0.05),
     "averages": Readings(in_inner_square(150), 0.01, seed=20),
+    "elastic": Readings(
+        in_square(200), 0.01, 19, discretisation=Discretisation((110, 110)), components=("x", "y")
+    ),
+    "helmholtz": Readings(
+        in_square(200), 0.01, 20, discretisation=Discretisation((110, 110)), components=("real", "imaginary")
+    ),
     # Every node of quadratic elements on 64 × 64 cells.
     "hippylib_poisson": Readings(on_grid(129), 0.05, 9, discretisation=Discretisation((64, 64), higher=0)),
 }
@@ -167,23 +181,25 @@ def write(name: str, folder: Path) -> str:
     points = readings.points(rng)
     exact, largest = solve_finely(case, points, readings.discretisation)
     sigma = readings.noise * largest
-    values = exact + sigma * rng.standard_normal(len(points))
-    wrong = rng.permutation(len(points))[: round(readings.outliers * len(points))]
-    values[wrong] += rng.choice([-1, 1], len(wrong)) * rng.uniform(0.2, 0.5, len(wrong)) * largest
-    path = folder / f"{name}.csv"
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*"xyz"[: points.shape[1]], "value", "sigma"])
-        for row in np.column_stack([points, values]):
-            writer.writerow([f"{number:.{readings.digits}g}" for number in row] + [f"{sigma:.6g}"])
-    return f"{path.name}: {len(points)} readings, sigma {sigma:.4g}"
+    files = readings.files(name)
+    for file_name, component in zip(files, exact.T, strict=True):
+        values = component + sigma * rng.standard_normal(len(points))
+        if readings.outliers:
+            wrong = rng.permutation(len(points))[: round(readings.outliers * len(points))]
+            values[wrong] += rng.choice([-1, 1], len(wrong)) * rng.uniform(0.2, 0.5, len(wrong)) * largest
+        with (folder / file_name).open("w", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow([*"xyz"[: points.shape[1]], "value", "sigma"])
+            for row in np.column_stack([points, values]):
+                writer.writerow([f"{number:.{readings.digits}g}" for number in row] + [f"{sigma:.6g}"])
+    return f"{', '.join(files)}: {len(points)} readings, sigma {sigma:.4g}"
 
 
 def solve_finely(
     case: Case, points: np.ndarray, on: Discretisation | None = None
 ) -> tuple[np.ndarray, float]:
-    """The state at the points, or its means over the case's discs about them, and its largest nodal value, for
-    the truth on the fine discretisation."""
+    """The state at the points, or its means over the case's discs about them, shape (points, components), and
+    its largest nodal value, for the truth on the fine discretisation."""
     on = on or Discretisation()
     comm = MPI.COMM_SELF
     domain = _fine_mesh(comm, case, on.cells)
@@ -192,13 +208,16 @@ def solve_finely(
     equation = physics.equation(case, domain)
     solver = LinearSolver(comm, on.solver, "data_", symmetric=equation.symmetric)
     forward = fem.ForwardModel(equation, space, case.equation.degree + on.higher, solver)
+    count = max(1, len(forward.components))
+    component = np.tile(np.arange(count), len(points))
     radius = getattr(next(iter(case.observations.values())), "radius", None)
     if radius is None:
-        forward.observe_with(fem.point_matrix(domain, forward.space, points))
+        points = points.repeat(count, axis=0)
+        forward.observe_with(fem.point_matrix(domain, forward.space, points, component))
     else:
         means = {"points": points, "radii": np.full(len(points), radius)}
         forward.observe_with(fem.OBSERVATIONS["averages"](domain, forward.space, **means).matrix)
-    values = forward.solve(space.interpolate(unknown.truth))
+    values = forward.solve(space.interpolate(unknown.truth)).reshape(-1, count)
     return values, float(np.abs(forward.state.x.array).max())
 
 
@@ -250,8 +269,8 @@ def write_readings(path: Path, electrodes: np.ndarray, abmn: np.ndarray, resista
 
 def _load(name: str) -> Case:
     """The case; its data file need not exist yet."""
-    data = FOLDER / "data" / f"{name}.{'ohm' if name in SURVEYS else 'csv'}"
-    if not data.exists():
+    for file in [f"{name}.ohm"] if name in SURVEYS else CASES[name].files(name):
+        data = FOLDER / "data" / file
         data.parent.mkdir(exist_ok=True)
         data.touch()
     return load_case(FOLDER / f"{name}.yaml")

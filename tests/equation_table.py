@@ -1,13 +1,13 @@
 """Every equation with every role of its coefficient, and arguments that any of them can be given."""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 import numpy as np
 
 from app.case import Expression
-from app.fem import EQUATIONS, BoundaryCondition, Equation, stands_for
+from app.fem import EQUATIONS, BoundaryCondition, Equation, components, stands_for
 
 ROLES = [(kind, role) for kind, physics in EQUATIONS.items() for role in physics.roles]
 """All pairs; a new equation is among them."""
@@ -23,6 +23,11 @@ GIVEN = {
     "anisotropy": lambda dimension: tuple(
         tuple(Expression("2 + x" if i == j else "0.5") for j in range(dimension)) for i in range(dimension)
     ),
+    "youngs_modulus": lambda dimension: Expression("2 + sin(2*x)"),
+    "body_force": lambda dimension: tuple(map(Expression, ("2", "x - 3", "1")[:dimension])),
+    "frequency": lambda dimension: 3.0,
+    "imaginary_source": lambda dimension: Expression("4*x"),
+    "squared_slowness": lambda dimension: Expression("1 + 0.3*x"),
 }
 """What an equation is given by the names of its fields; those of other names keep their defaults."""
 
@@ -38,23 +43,31 @@ def make_equation(
 ) -> Equation:
     """The equation with all that its role leaves known; `plain` leaves out what has a default.
 
-    An unknown flux enters through the top, in one dimension the right end.
+    An unknown flux enters through the top, in one dimension the right end; waves leave at the bottom.
     """
     physics = EQUATIONS[kind]
     role = role or physics.roles[0]
     sought = stands_for(role)
     arguments = {}
     for field in fields(physics):
-        optional = plain and field.name not in ("source", "velocity")
+        optional = plain and field.default is not MISSING
         if field.name in GIVEN and not optional:
             arguments[field.name] = given.get(field.name, GIVEN[field.name](dimension))
     arguments = {name: None if name == sought else value for name, value in arguments.items()}
     if sought == "boundary_flux":
         part = "right" if dimension == 1 else "top"
         boundary = {**boundary, "unknown": BoundaryCondition((part,), "unknown")}
+    if kind == "helmholtz":
+        boundary = {**boundary, "outside": BoundaryCondition(("bottom",), "absorbing", Expression("0.3"))}
     return physics(boundary=boundary, role=role, **arguments)
 
 
 def coefficient_for(role: str | None, values: np.ndarray) -> np.ndarray:
-    """Values of size one as a coefficient of this role: those that are diffusivities are positive."""
-    return 2.0 + values if role == "diffusivity" else values
+    """Values of size one as a coefficient of this role: those without a logarithm that have to be are
+    positive."""
+    return 2.0 + values if role in ("diffusivity", "youngs_modulus", "squared_slowness") else values
+
+
+def each_component(equation: Equation, dimension: int, readings: int) -> np.ndarray:
+    """Components that so many readings are of, one after the other; shape (readings,)."""
+    return np.arange(readings) % max(1, len(components(equation, dimension)))

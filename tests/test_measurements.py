@@ -13,6 +13,7 @@ from mpi4py import MPI
 from app.case import InputError, load_case
 from app.fem import MESHES, TaggedMesh
 from app.measurements import Measurements, measurements
+from app.parallel import multiply
 
 CASE = """\
 mesh: {{kind: rectangle, cells: [4, 4]}}
@@ -139,6 +140,24 @@ def test_what_does_not_fit_together_is_told(tmp_path: Path, observation: str, te
         measured(tmp_path, f"{observation}, file: a.csv", a=text)
     (problem,) = caught.value.problems
     assert BAD[observation, text] in problem
+
+
+def test_components_are_those_of_the_state(tmp_path: Path) -> None:
+    """A scalar has none; of several one is named."""
+    with pytest.raises(InputError, match="component: found x, expected none"):
+        measured(tmp_path, "kind: averages, radius: 0.1, component: x, file: a.csv", a=SIGMA)
+    domain, _ = square()
+    space = dolfinx_fem.functionspace(domain.mesh, ("Lagrange", 1, (2,)))
+
+    def of(component: str) -> Measurements:
+        case = load_case(tmp_path / "case.yaml", [f"observations.o0.component={component}"])
+        return measurements(case, case.observations, ("observations",), domain, space, ("x", "y"))
+
+    with pytest.raises(InputError, match="component: found nothing, expected one of x, y"):
+        of("null")
+    state = np.column_stack([np.full(space.dofmap.index_map.size_local, value) for value in (3.0, 5.0)])
+    for component, value in (("x", 3.0), ("y", 5.0)):
+        np.testing.assert_allclose(multiply(of(component).operator.matrix, state.ravel()), value)
 
 
 def test_known_and_unknown_noise_do_not_go_together(tmp_path: Path) -> None:

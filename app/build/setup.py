@@ -140,7 +140,8 @@ def _observed(case: Case, coefficient: fem.CoefficientSpace) -> tuple[fem.Forwar
         raise CaseError([f"{case.where('equation')}: {refused}"]) from None
     except fem.CustomError as refused:
         raise CaseError([f"{case.where('equation', 'file')}: {refused}"]) from None
-    measured = measurements(case, case.observations, ("observations",), coefficient.domain, forward.space)
+    domain, space, path = coefficient.domain, forward.space, ("observations",)
+    measured = measurements(case, case.observations, path, domain, space, forward.components)
     forward.observe_with(measured.operator.matrix, measured.operator.weights)
     return forward, measured
 
@@ -162,7 +163,8 @@ def _forward(case: Case, domain: fem.TaggedMesh, coefficient: fem.CoefficientSpa
     equation = physics.equation(case, domain)
     degree = case.equation.degree
     nodes = domain.mesh.topology.index_map(0).size_global * degree**domain.dimension
-    solver = solver_of(domain.comm, case, "state_", nodes, symmetric=equation.symmetric)
+    size = nodes * max(1, len(fem.components(equation, domain.dimension)))
+    solver = solver_of(domain.comm, case, "state_", size, symmetric=equation.symmetric)
     return fem.ForwardModel(equation, coefficient, degree, solver)
 
 

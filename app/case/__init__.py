@@ -3,7 +3,7 @@
 from app.case.boundary import BoundaryCondition, tag_names
 from app.case.case import Case, check_dimension, schema
 from app.case.equation import Diffusion, ElectricalTomography, LinearSolver
-from app.case.expression import Expression
+from app.case.expression import Expression, SpaceTimeExpression
 from app.case.fields import read_field
 from app.case.grammar import ExpressionError
 from app.case.inversion import Expansion, Flow, Regularisation
@@ -63,6 +63,7 @@ __all__ = [
     "ReadingObservations",
     "RectangleMesh",
     "Regularisation",
+    "SpaceTimeExpression",
     "StateObservations",
     "TraceObservations",
     "Unknown",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from app.case.expression import Expression
-from app.case.section import Section, refuse
+from app.case.section import Component, Section, refuse
 
 Parts = str | Annotated[tuple[str, ...], Field(min_length=1)]
 """A part of the boundary: a tag name of the mesh, a list of them, or all."""
@@ -25,11 +25,15 @@ class BoundaryCondition(Section):
 
     on: Parts = "all"
     """A tag name of the mesh, a list of them, or all for the whole boundary."""
-    kind: Literal["dirichlet", "neumann", "robin"]
+    kind: Literal["dirichlet", "neumann", "robin", "absorbing"]
     """Whether `value` is that of the state (dirichlet), of the flux into the domain (neumann), for diffusion
-    the diffusivity times du/dn, or of flux + transfer * u (robin)."""
-    value: Expression = Expression("0")
-    """The value on that part of the boundary, in the unit of the state (dirichlet) or of the flux."""
+    the diffusivity times du/dn, for elasticity the traction, of flux + transfer * u (robin), or of what comes
+    in where waves leave (absorbing, of helmholtz)."""
+    value: Expression | tuple[Expression, ...] = Expression("0")
+    """The value on that part of the boundary, in the unit of the state (dirichlet) or of the flux. Of a state
+    of several components a list of one for each, or one that counts for all of them."""
+    component: Component | None = None
+    """The only component that the condition is about, of a state that has several; all unless given."""
     transfer: Expression | None = None
     """Of robin, and at least 0: the flux out of the domain for one unit of the state."""
 
@@ -44,4 +48,8 @@ class BoundaryCondition(Section):
             raise refuse("robin without a transfer", "one: flux + transfer * u = value", key="transfer")
         if self.kind != "robin" and self.transfer is not None:
             raise refuse(f"{self.kind} with a transfer", "one with robin only", key="transfer")
+        if self.component is not None and isinstance(self.value, tuple):
+            raise refuse(f"a list for the component {self.component}", "one expression", key="value")
+        if self.component is not None and self.kind == "absorbing":
+            raise refuse("a component of an absorbing condition", "none: it is about both", key="component")
         return self

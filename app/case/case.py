@@ -158,3 +158,6 @@ def _expressions(value: object, path: tuple[Key, ...] = ()) -> Iterator[tuple[tu
     elif isinstance(value, BaseModel | dict):
         for key, part in dict(value).items():
             yield from _expressions(part, (*path, key))
+    elif isinstance(value, tuple):
+        for index, part in enumerate(value):
+            yield from _expressions(part, (*path, index))

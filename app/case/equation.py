@@ -33,7 +33,7 @@ class LinearSolver(Section):
 
 
 class Stationary(Section):
-    """What every stationary equation of one scalar state u is given.
+    """What every stationary equation of a state u is given.
 
     Units are yours, as long as they agree: that of the source is that of the flux over a length.
     """
@@ -129,6 +129,37 @@ class PLaplacian(ScalarEquation):
     p - 1."""
 
 
+class Elasticity(Stationary):
+    """Linear elasticity of an isotropic body in two (plane strain) or three dimensions."""
+
+    kind: Literal["elasticity"]
+    """Linear elasticity of an isotropic body, -div(stress) = body_force; in the plane it is plane strain."""
+    body_force: tuple[Expression, ...] | None = None
+    """One expression a coordinate, 0 unless given, in the unit of the modulus over a length."""
+    youngs_modulus: Expression | None = None
+    """Young's modulus where it is not the unknown, 1 unless given, in the unit of the tractions."""
+    poissons_ratio: Annotated[float, Field(gt=-1, lt=0.5), NO_TRUTH_VALUE] = 0.3
+    """Poisson's ratio, without a unit; near 0.5 linear elements are too stiff."""
+
+
+class Helmholtz(ScalarEquation):
+    """Waves u exp(-i w t) of one frequency w, -laplace(u) - w^2 s u = source, with complex u."""
+
+    kind: Literal["helmholtz"]
+    """Waves u exp(-i w t) of one frequency w, -laplace(u) - w^2 s u = source, with complex u; an absorbing
+    boundary lets them out, du/dn = i w sqrt(s) u."""
+    frequency: Positive
+    """w, the angular frequency, 2 pi times that in hertz, in radians over the unit of time."""
+    imaginary_source: Expression | None = None
+    """Imaginary part of the right-hand side, whose real part is `source`; 0 unless given."""
+    squared_slowness: Expression | None = None
+    """s where it is not the unknown, 1 unless given, in the unit of time squared over a length squared."""
+
+    @property
+    def pinned_by_boundary(self) -> bool:
+        return False
+
+
 class Custom(Stationary):
     """An equation of your own, in a Python file; needs --allow-code."""
 
@@ -199,6 +230,8 @@ Equation = Annotated[
     | AdvectionDiffusion
     | NonlinearDiffusion
     | PLaplacian
+    | Elasticity
+    | Helmholtz
     | ElectricalTomography
     | Custom,
     Field(discriminator="kind"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic_core import core_schema
@@ -26,6 +27,8 @@ class Expression:
 
     __slots__ = ("_tree", "text")
 
+    _names: ClassVar[tuple[str, ...]] = COORDINATES
+
     text: str
     _tree: Tree
 
@@ -44,14 +47,14 @@ class Expression:
         if text in ("inf", "-inf", "nan", "1e999"):
             raise ExpressionError(shown(source), "a finite number")
         object.__setattr__(self, "text", text)
-        object.__setattr__(self, "_tree", parse(text))
+        object.__setattr__(self, "_tree", parse(text, self._names))
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"an Expression is immutable, {name} cannot be set")
 
     @property
     def variables(self) -> frozenset[str]:
-        """The coordinates the value depends on, a part of {x, y, z}."""
+        """The coordinates the value depends on, a part of {x, y, z} and, in time, t."""
         return frozenset(_coordinates(self._tree))
 
     @property
@@ -59,8 +62,8 @@ class Expression:
         """The value of an expression without coordinates, None for any other."""
         return self._tree if isinstance(self._tree, float) else None
 
-    def numpy(self, points: np.ndarray) -> np.ndarray:
-        """Values at `points` (n, dim), float64 of shape (n,).
+    def numpy(self, points: np.ndarray, t: float | None = None) -> np.ndarray:
+        """Values at `points` (n, dim) and, if it depends on it, time t; float64 of shape (n,).
 
         Outside a function's domain (`sqrt(x)` left of 0) the values are nan or inf; callers look.
         """
@@ -68,15 +71,16 @@ class Expression:
         if points.ndim != 2:
             raise ValueError(f"found points of shape {points.shape}, expected (n, dim)")
         self.check_dimension(points.shape[1])
-        columns = dict(zip(COORDINATES, points.T, strict=False))
+        columns = dict(zip(COORDINATES, points.T, strict=False)) | {"t": t}
         with np.errstate(all="ignore"):  # np.where computes both branches
             values = _by_numpy(self._tree, columns)
         return np.array(np.broadcast_to(values, len(points)), dtype=np.float64)
 
-    def ufl(self, x: Expr) -> Expr:
-        """The UFL expression on the coordinates `x`, a `ufl.SpatialCoordinate`."""
+    def ufl(self, x: Expr, t: Any = None) -> Expr:
+        """The UFL expression on the coordinates `x`, a `ufl.SpatialCoordinate`, and, if it depends on it,
+        time t, in UFL."""
         self.check_dimension(len(x))
-        columns = {name: x[i] for i, name in enumerate(COORDINATES[: len(x)])}
+        columns = {name: x[i] for i, name in enumerate(COORDINATES[: len(x)])} | {"t": t}
         try:
             return _by_ufl(self._tree, columns)
         except (ArithmeticError, ValueError) as cause:  # UFL folds 0*x, and then 1/(0*x)
@@ -86,7 +90,7 @@ class Expression:
     def check_dimension(self, dimension: int) -> None:
         """Raise ExpressionError where a coordinate is used that `dimension` does not have."""
         known = COORDINATES[:dimension]
-        strangers = sorted(self.variables.difference(known))
+        strangers = sorted(self.variables.difference(known, {"t"}))
         if strangers:
             found = f"{', '.join(strangers)} in {shown(self.text)}"
             raise ExpressionError(found, f"{', '.join(known)} (dimension {dimension})")
@@ -104,14 +108,14 @@ class Expression:
         return hash(self.text)
 
     def __reduce__(self) -> tuple[type[Expression], tuple[str]]:
-        return Expression, (self.text,)
+        return type(self), (self.text,)
 
     @classmethod
     def __get_pydantic_core_schema__(
         cls, source: object, handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
         return core_schema.with_info_plain_validator_function(
-            _from_yaml, serialization=core_schema.to_string_ser_schema(when_used="always")
+            partial(_from_yaml, cls), serialization=core_schema.to_string_ser_schema(when_used="always")
         )
 
     @classmethod
@@ -121,10 +125,17 @@ class Expression:
         return {"type": ["string", "number"], "format": "expression"}
 
 
-def _from_yaml(value: Any, info: core_schema.ValidationInfo[Any]) -> Expression:
+class SpaceTimeExpression(Expression):
+    """A real function of x, y, z and the time t."""
+
+    __slots__ = ()
+    _names = (*COORDINATES, "t")
+
+
+def _from_yaml(kind: type[Expression], value: Any, info: core_schema.ValidationInfo[Any]) -> Expression:
     """Validation of a field; the context tells the dimension where the case alone settles it."""
     try:
-        expression = value if isinstance(value, Expression) else Expression(value)
+        expression = value if isinstance(value, kind) else kind(getattr(value, "text", value))
         dimension = (info.context or {}).get("dimension")
         if dimension:
             expression.check_dimension(dimension)

@@ -107,7 +107,7 @@ ACCEPTED = (
 )
 
 
-def parse(text: str) -> Tree:
+def parse(text: str, coordinates: tuple[str, ...] = COORDINATES) -> Tree:
     """The tree of an expression; constant parts are already computed. Raises ExpressionError."""
     if len(text) > LONGEST_TEXT:
         expected = f"at most {LONGEST_TEXT} characters"
@@ -125,14 +125,15 @@ def parse(text: str) -> Tree:
         raise ExpressionError(found, "an expression such as 1 + 0.5*sin(pi*x)") from None
     except (RecursionError, MemoryError, ValueError):
         raise _too_deep() from None
-    return _Parser(text).number(body, 0)
+    return _Parser(text, coordinates).number(body, 0)
 
 
 class _Parser:
     """Turns syntax nodes into trees; `text` is at hand so that refusals can tell the column."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, coordinates: tuple[str, ...]) -> None:
         self.text = text
+        self.coordinates = coordinates
 
     def number(self, node: ast.expr, depth: int) -> Tree:
         tree, is_condition = self.tree(node, depth)
@@ -193,11 +194,11 @@ class _Parser:
     def name(self, node: ast.Name) -> Tree:
         if node.id in CONSTANTS:
             return CONSTANTS[node.id]
-        if node.id in COORDINATES:
+        if node.id in self.coordinates:
             return node.id
         if node.id in FUNCTIONS:
             raise self.refusal(node, f"function {node.id!r} without arguments", f"{node.id}(...)")
-        names = [*COORDINATES, *CONSTANTS]
+        names = [*self.coordinates, *CONSTANTS]
         near = nearest(node.id, [*names, *FUNCTIONS])
         expected = f"one of {', '.join(names)} or a function ({', '.join(FUNCTIONS)}){near}"
         raise self.refusal(node, f"unknown name {node.id!r}", expected)

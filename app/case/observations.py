@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from app.case.boundary import Parts
-from app.case.section import NO_TRUTH_VALUE, DataFile, Positive, Section, refuse
+from app.case.section import NO_TRUTH_VALUE, Component, DataFile, Positive, Section, refuse
 
 SHORT = {"unit": "absolute"}
 """Names that a kind of noise has had."""
@@ -100,6 +100,9 @@ class StateObservations(Section):
     """What was read."""
     file: DataFile
     """A CSV or NPY file of the readings."""
+    component: Component | None = None
+    """The component that was read, of a state that has several: x, y, z of a displacement, real, imaginary of
+    a wave."""
     scale: Literal["linear", "log"] = "linear"
     """Whether readings or their natural logarithms are compared; logarithms of readings > 0. Standard
     deviations are those of the readings in both."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -71,6 +71,8 @@ Positive = Annotated[float, Field(gt=0), NO_TRUTH_VALUE]
 Count = Annotated[int, Field(ge=1), NO_TRUTH_VALUE]
 Natural = Annotated[int, Field(ge=0), NO_TRUTH_VALUE]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Component = Literal["x", "y", "z", "real", "imaginary"]
+"""A component of the state: of a displacement, or of a complex number."""
 DataFile = Annotated[
     Path,
     AfterValidator(_existing),

@@ -10,6 +10,9 @@ from app.case.boundary import Parts
 from app.case.expression import Expression
 from app.case.section import NO_TRUTH_VALUE, Count, Number, Section, default_kind, refuse
 
+POSITIVE = ("diffusivity", "youngs_modulus", "squared_slowness")
+"""Roles of a coefficient that is not zero anywhere."""
+
 
 class IdentityTransform(Section):
     """The network's output is the coefficient."""
@@ -84,7 +87,8 @@ class Unknown(Section):
 
     role: Literal[
         "log_diffusivity", "diffusivity", "log_reaction", "reaction", "source", "boundary_flux",
-        "log_resistivity", "coefficient",
+        "log_resistivity", "coefficient", "log_youngs_modulus", "youngs_modulus", "log_squared_slowness",
+        "squared_slowness",
     ]  # fmt: skip
     """What the coefficient m is in the equation: the natural logarithm of a term, which is then exp(m), the
     term itself, the flux into the domain through the parts `on`, or what a custom equation makes of it; a
@@ -96,7 +100,8 @@ class Unknown(Section):
     """Lagrange degree of the coefficient."""
     reference: Expression | None = None
     """m_ref, the start of the recovery and the centre of the regularisation, in the unit of m; unless given 1
-    for a diffusivity, the median of log(apparent resistivity) for log_resistivity, else 0."""
+    for a diffusivity, Young's modulus or squared slowness, the median of log(apparent resistivity) for
+    log_resistivity, else 0."""
     representation: Representation = NetworkRepresentation()
     """How the coefficient is represented."""
     truth: Expression | None = None
@@ -105,11 +110,11 @@ class Unknown(Section):
     @model_validator(mode="before")
     @classmethod
     def _starts_where_there_is_a_state(cls, value: Any) -> Any:
-        """Where the data do not tell; no state has a diffusivity of zero."""
+        """Where the data do not tell; no state has a diffusivity or a modulus of zero."""
         if not isinstance(value, dict) or value.get("role") == "log_resistivity":
             return value
         if value.get("reference") is None:
-            return {**value, "reference": "1" if value.get("role") == "diffusivity" else "0"}
+            return {**value, "reference": "1" if value.get("role") in POSITIVE else "0"}
         return value
 
     @model_validator(mode="after")

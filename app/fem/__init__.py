@@ -7,7 +7,16 @@ from app.fem.averages import BallOutside
 from app.fem.contacts import Contacts, NoContact
 from app.fem.custom import Custom, CustomError, load_functions
 from app.fem.electrical import BlindReading, ElectricalModel
-from app.fem.equations import EQUATIONS, PHYSICAL, BoundaryCondition, Diffusion, Equation, stands_for
+from app.fem.equations import (
+    EQUATIONS,
+    PHYSICAL,
+    TRANSIENT,
+    BoundaryCondition,
+    Diffusion,
+    Equation,
+    components,
+    stands_for,
+)
 from app.fem.fluxes import StateNotGiven
 from app.fem.forward import Counts, ForwardModel
 from app.fem.inner_products import (
@@ -25,7 +34,9 @@ from app.fem.observations import PointOutside, point_matrix
 from app.fem.outline import centroid, closed_outline, enclosed_area
 from app.fem.readouts import OBSERVATIONS, Observation, stacked
 from app.fem.spaces import CoefficientSpace, Field, RelativeError
+from app.fem.time_steps import TimeSteps, TransientEquation
 from app.fem.traces import PointOffPart
+from app.fem.transient import TransientModel
 from app.fem.wave_numbers import IN_THE_MESH, WaveNumbers, across_the_section
 
 __all__ = [
@@ -39,6 +50,7 @@ __all__ = [
     "OBSERVATIONS",
     "PHYSICAL",
     "REGULARISATIONS",
+    "TRANSIENT",
     "BallOutside",
     "BlindReading",
     "BoundaryCondition",
@@ -62,10 +74,14 @@ __all__ = [
     "RelativeError",
     "StateNotGiven",
     "TaggedMesh",
+    "TimeSteps",
+    "TransientEquation",
+    "TransientModel",
     "WaveNumbers",
     "across_the_section",
     "centroid",
     "closed_outline",
+    "components",
     "effective_length",
     "enclosed_area",
     "load_functions",

@@ -22,18 +22,18 @@ class BallOutside(PointOutside):
         return f"the ball {self.index + 1} about ({where}) reaches outside the mesh"
 
 
-def region_averages(domain: TaggedMesh, space: Any, names: Sequence[str]) -> Any:
+def region_averages(domain: TaggedMesh, space: Any, names: Sequence[str], component: int = 0) -> Any:
     """B with (Bu)_i = the mean of u over the region named i, `all` being the whole mesh.
 
     Raises MeshError on all ranks for a region that the mesh lacks.
     """
     comm, index_map = domain.comm, space.dofmap.index_map
     matrix = empty_rows(space, len(names))
-    own = np.arange(*index_map.local_range)
+    own = np.arange(*(end * space.dofmap.index_map_bs for end in index_map.local_range))
     means = {}
     for name in dict.fromkeys(names):
         cells = _every_cell(domain) if name == "all" else domain.region(name)
-        values = integrals(space, over_cells(domain, cells))
+        values = integrals(space, over_cells(domain, cells), component)
         means[name] = values / comm.allreduce(float(values.sum()))  # the φ_i add up to 1
     for row, name in enumerate(names):
         here = np.flatnonzero(means[name])
@@ -42,7 +42,9 @@ def region_averages(domain: TaggedMesh, space: Any, names: Sequence[str]) -> Any
     return matrix
 
 
-def ball_averages(domain: TaggedMesh, space: Any, centres: np.ndarray, radii: np.ndarray) -> Any:
+def ball_averages(
+    domain: TaggedMesh, space: Any, centres: np.ndarray, radii: np.ndarray, component: int = 0
+) -> Any:
     """B with (Bu)_i = the mean of u over the ball (in the plane a disc, on a line an interval) i.
 
     By a rule that is exact for polynomials of degree 5, and for a state with kinks between cells as good as
@@ -52,7 +54,7 @@ def ball_averages(domain: TaggedMesh, space: Any, centres: np.ndarray, radii: np
     places, weights = ball_rule(domain.dimension)
     points = centres[:, None, :] + radii[:, None, None] * places
     try:
-        at = point_matrix(domain, space, points.reshape(-1, domain.dimension))
+        at = point_matrix(domain, space, points.reshape(-1, domain.dimension), component)
     except PointOutside as outside:
         ball = outside.index // len(places)
         raise BallOutside(ball, centres[ball], outside.distance) from None

@@ -4,10 +4,17 @@ from collections.abc import Callable
 
 from app.fem.advection import AdvectionDiffusion
 from app.fem.diffusion import Diffusion, ReactionDiffusion
+from app.fem.elasticity import Elasticity
+from app.fem.heat import Heat
+from app.fem.helmholtz import Helmholtz
 from app.fem.nonlinear import NonlinearDiffusion, PLaplacian
-from app.fem.terms import PHYSICAL, BoundaryCondition, Equation, stands_for
+from app.fem.terms import PHYSICAL, BoundaryCondition, Equation, components, stands_for
+from app.fem.time_steps import TransientEquation
 
-__all__ = ["EQUATIONS", "PHYSICAL", "BoundaryCondition", "Diffusion", "Equation", "stands_for"]
+__all__ = [
+    "EQUATIONS", "PHYSICAL", "TRANSIENT", "BoundaryCondition", "Diffusion", "Equation", "components",
+    "stands_for",
+]  # fmt: skip
 
 EQUATIONS: dict[str, Callable[..., Equation]] = {
     "diffusion": Diffusion,
@@ -15,4 +22,9 @@ EQUATIONS: dict[str, Callable[..., Equation]] = {
     "advection_diffusion": AdvectionDiffusion,
     "nonlinear_diffusion": NonlinearDiffusion,
     "p_laplacian": PLaplacian,
+    "elasticity": Elasticity,
+    "helmholtz": Helmholtz,
 }
+
+TRANSIENT: dict[str, Callable[..., TransientEquation]] = {"heat": Heat}
+"""Those that go on in time."""

@@ -15,7 +15,7 @@ from mpi4py import MPI
 from app.fem.forms import boundary_measure, with_fixed_quadrature
 from app.fem.newton import newton
 from app.fem.spaces import CoefficientSpace
-from app.fem.terms import BoundaryCondition, Equation
+from app.fem.terms import BoundaryCondition, Equation, components
 from app.parallel import LinearSolver, SolveFailed, multiply, multiply_transpose, timed
 from app.parallel.blocks import PETSc
 
@@ -36,6 +36,8 @@ class Counts:
     incremental_rhs: int = 0
     block_rhs: int = 0
     """Those solved several at once, tangent and adjoint alike."""
+    recomputed_rhs: int = 0
+    """States of a transient equation that were not kept and were solved for again."""
     factorisations: int = 0
     block_seconds: float = 0.0
     """Time of the tangents and adjoints of blocks, on this rank."""
@@ -45,11 +47,12 @@ class Counts:
     @property
     def linear_solves(self) -> int:
         """Every right-hand side."""
-        return self.state_rhs + self.adjoint_rhs + self.incremental_rhs + self.block_rhs
+        single = self.state_rhs + self.adjoint_rhs + self.incremental_rhs
+        return single + self.block_rhs + self.recomputed_rhs
 
 
 class ForwardModel:
-    """State, tangent and adjoint of one scalar stationary equation.
+    """State, tangent and adjoint of one stationary equation, of a scalar or of several components.
 
     A state that is not linear is found by Newton's method, from the last one that was found or, where that
     fails, from zero; the solution counts as one state solve, each of its steps as a right-hand side and a
@@ -70,21 +73,25 @@ class ForwardModel:
         self.comm = domain.comm
         self.coefficient = coefficient
         self.counts = Counts()
-        self.space = fem.functionspace(domain.mesh, ("Lagrange", degree))
+        self.components = components(equation, domain.dimension)
+        """Names of the state's components, none of a scalar."""
+        shape = (len(self.components),) if self.components else ()
+        self.space = fem.functionspace(domain.mesh, ("Lagrange", degree, shape))
         self.state = fem.Function(self.space, name="u")
         self._solver = solver
         self._linear = equation.linear
         self._m = fem.Function(coefficient.space, name="m")
         self._observe: Any = None
-        self._weights: Any = None
+        self._tested: Any = None
         self._slope: Any = None
-        self._owned: int = self.space.dofmap.index_map.size_local
+        self._owned: int = self.space.dofmap.index_map.size_local * self.space.dofmap.index_map_bs
 
         conditions = list(equation.boundary.values())
         ds = boundary_measure(domain, conditions)
         x = ufl.SpatialCoordinate(domain.mesh)
         v = ufl.TestFunction(self.space)
         residual = with_fixed_quadrature(equation.residual(self.state, self._m, v, x, ds))
+        self._form = residual
         with timed("compile"):
             self._residual = fem.form(residual)
             self._by_state = fem.form(ufl.derivative(residual, self.state))
@@ -102,14 +109,14 @@ class ForwardModel:
     @property
     def size(self) -> int:
         """Number of state dofs over all ranks."""
-        return self.space.dofmap.index_map.size_global
+        return self.space.dofmap.index_map.size_global * self.space.dofmap.index_map_bs
 
     def observe_with(self, matrix: Any, weights: Any = None) -> None:
         """Set B and W of the readings B u + W A(u, m), of shape (readings, state dofs); without W it is zero.
 
         A is without Dirichlet conditions (see app.fem.readouts.Observation).
         """
-        self._observe, self._weights, self._slope = matrix, weights, None
+        self._observe, self._tested, self._slope = matrix, weights, None
 
     def solve(self, values: np.ndarray) -> np.ndarray:
         """Solve the state equation for nodal values of m and return the readings, whole on every rank.
@@ -210,19 +217,19 @@ class ForwardModel:
     def _readings(self, state: np.ndarray) -> np.ndarray:
         """B u + W A(u, m)."""
         readings = self._gathered(multiply(self._observe, state))
-        if self._weights is None:
+        if self._tested is None:
             return readings
-        return readings + self._gathered(multiply(self._weights, self._whole_residual(state)))
+        return readings + self._gathered(multiply(self._tested, self._whole_residual(state)))
 
     def _by_u(self) -> Any:
         """∂(readings)/∂u = B + W ∂A/∂u at the last state; made when first asked for."""
-        if self._weights is None:
+        if self._tested is None:
             return self._observe
         if self._slope is None:
             with timed("assembly"):
                 whole: Any = fem_petsc.assemble_matrix(self._by_state)
                 whole.assemble()
-                self._slope = self._weights.matMult(whole)
+                self._slope = self._tested.matMult(whole)
                 self._slope.axpy(1.0, self._observe, PETSc.Mat.Structure.DIFFERENT_NONZERO_PATTERN)
                 whole.destroy()
         return self._slope
@@ -244,7 +251,7 @@ class ForwardModel:
 
     def _tangent(self, block: np.ndarray) -> np.ndarray:
         right = -multiply(self._by_m(), block)
-        direct = 0.0 if self._weights is None else -multiply(self._weights, right)
+        direct = 0.0 if self._tested is None else -multiply(self._tested, right)
         with timed("solve"):
             return self._gathered(multiply(self._by_u(), self._solve(right)) + direct)
 
@@ -254,8 +261,8 @@ class ForwardModel:
         right = multiply_transpose(self._by_u(), local)
         with timed("solve"):
             adjoint = self._solve(right, transpose=True)
-        if self._weights is not None:  # the readings know m directly too
-            adjoint = adjoint - multiply_transpose(self._weights, local)
+        if self._tested is not None:  # the readings know m directly too
+            adjoint = adjoint - multiply_transpose(self._tested, local)
         return -multiply_transpose(self._by_m(), adjoint)
 
     @contextmanager
@@ -263,7 +270,7 @@ class ForwardModel:
         """Count and time the right-hand sides of `block`: as a block if there are several."""
         columns = 1 if block.ndim == 1 else block.shape[1]
         kind = single if columns == 1 else "block_rhs"
-        setattr(self.counts, kind, getattr(self.counts, kind) + columns)
+        setattr(self.counts, kind, getattr(self.counts, kind) + self._columns(block))
         if not self._operator_current and self._found is not None:  # a later solve has failed
             self._linearise(self._found[1])
             self._operator_current = True
@@ -275,6 +282,10 @@ class ForwardModel:
             self.counts.single_seconds += spent
         else:
             self.counts.block_seconds += spent
+
+    def _columns(self, block: np.ndarray) -> int:
+        """Right-hand sides that a block takes."""
+        return 1 if block.ndim == 1 else block.shape[1]
 
     def _solve(self, right: np.ndarray, *, transpose: bool = False) -> np.ndarray:
         """Solve with the state operator or its transpose; homogeneous on the Dirichlet parts."""
@@ -300,21 +311,35 @@ class ForwardModel:
             if condition.kind != "dirichlet" or condition.value is None:
                 continue
             facets = domain.boundary(condition.on)
-            dofs = fem.locate_dofs_topological(self.space, domain.dimension - 1, facets)
-            value = fem.Function(self.space)
-            value.interpolate(self._boundary_value(condition.value))
-            bcs.append(fem.dirichletbc(value, dofs))
-            lifted.x.array[dofs] = value.x.array[dofs]
+            for part, values, field in self._conditioned(condition):
+                value = fem.Function(values)
+                value.interpolate(self._boundary_value(field, values))
+                if part is values:
+                    dofs = fem.locate_dofs_topological(part, domain.dimension - 1, facets)
+                    bcs.append(fem.dirichletbc(value, dofs))
+                else:
+                    pairs = fem.locate_dofs_topological((part, values), domain.dimension - 1, facets)
+                    bcs.append(fem.dirichletbc(value, pairs, part))
+                bcs[-1].set(lifted.x.array)
         lifted.x.scatter_forward()
         return bcs, lifted
 
-    def _boundary_value(self, field: Any) -> Any:
+    def _conditioned(self, condition: BoundaryCondition) -> list[tuple[Any, Any, Any]]:
+        """What a condition is about: space of a component, a space of its own for its values, the field."""
+        if not self.components:
+            return [(self.space, self.space, condition.value)]
+        return [
+            (self.space.sub(i), self.space.sub(i).collapse()[0], field)
+            for i, field in condition.by_component(len(self.components))
+        ]
+
+    def _boundary_value(self, field: Any, space: Any) -> Any:
         """What DOLFINx interpolates: a function of points, or an expression for a field that is UFL only."""
         domain = self.coefficient.domain
         if hasattr(field, "numpy"):
             return lambda x: field.numpy(x[: domain.dimension].T)
         expression = field.ufl(ufl.SpatialCoordinate(domain.mesh))
-        return fem.Expression(expression, self.space.element.interpolation_points)
+        return fem.Expression(expression, space.element.interpolation_points)
 
     def _require_finite(self, array: np.ndarray) -> None:
         if not self.comm.allreduce(bool(np.isfinite(array).all()), op=MPI.LAND):

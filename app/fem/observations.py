@@ -24,10 +24,11 @@ class PointOutside(ValueError):
         return f"point {self.index + 1} at ({where}) lies outside the mesh by {self.distance:.3g} or more"
 
 
-def point_matrix(domain: TaggedMesh, space: Any, points: np.ndarray) -> Any:
-    """B with (Bu)_i = u(x_i) for a scalar Lagrange space; a point on shared facets has one row.
+def point_matrix(domain: TaggedMesh, space: Any, points: np.ndarray, component: Any = 0) -> Any:
+    """B with (Bu)_i = u(x_i) for a Lagrange space; a point on shared facets has one row.
 
-    `points`, shape (n, dimension), is the same on all ranks. B has shape (n, state dofs); its rows are
+    Of a state of several components one is read: `component` is its index, one for all points or an array
+    (n,). `points`, shape (n, dimension), is the same on all ranks. B has shape (n, state dofs); its rows are
     spread in equal contiguous parts, in the order of the points, whichever rank holds the point's cell.
     Raises PointOutside on all ranks.
     """
@@ -54,16 +55,18 @@ def point_matrix(domain: TaggedMesh, space: Any, points: np.ndarray) -> Any:
         far = total[first] if np.isfinite(total[first]) else _distance_to_box(domain, points[first])
         raise PointOutside(first, points[first], float(far))
 
-    index_map = space.dofmap.index_map
+    index_map, size = space.dofmap.index_map, space.dofmap.index_map_bs
+    components = np.broadcast_to(component, len(points))
     matrix = PETSc.Mat().createAIJ(
-        ((PETSc.DECIDE, len(points)), (index_map.size_local, index_map.size_global)),
-        nnz=space.element.space_dimension,
+        ((PETSc.DECIDE, len(points)), (size * index_map.size_local, size * index_map.size_global)),
+        nnz=space.element.space_dimension // size,
         comm=comm,
     )
     if len(rows):
         values = space.element.basix_element.tabulate(0, reference)[0, :, :, 0]
         for row, cell, value in zip(rows, cells, values, strict=True):
-            dofs = index_map.local_to_global(space.dofmap.cell_dofs(cell)).astype(PETSc.IntType)
+            nodes = index_map.local_to_global(space.dofmap.cell_dofs(cell))
+            dofs = (size * nodes + components[row]).astype(PETSc.IntType)
             matrix.setValues([row], dofs, value)
     matrix.assemble()
     return matrix

@@ -30,9 +30,9 @@ class Observation:
     """W, None where it is zero."""
 
 
-def points(domain: TaggedMesh, space: Any, *, points: np.ndarray) -> Observation:
+def points(domain: TaggedMesh, space: Any, *, points: np.ndarray, component: int = 0) -> Observation:
     """The state at points, shape (readings, dimension). Raises PointOutside on all ranks."""
-    return Observation(point_matrix(domain, space, points))
+    return Observation(point_matrix(domain, space, points, component))
 
 
 def averages(
@@ -42,28 +42,32 @@ def averages(
     names: Sequence[str] | None = None,
     points: np.ndarray | None = None,
     radii: np.ndarray | None = None,
+    component: int = 0,
 ) -> Observation:
     """Means of the state over regions of the mesh by name, or over balls about points.
 
     Raises MeshError for a region that the mesh lacks, BallOutside for a ball that leaves it, on all ranks.
     """
     if names is not None:
-        return Observation(region_averages(domain, space, names))
+        return Observation(region_averages(domain, space, names, component))
     assert points is not None and radii is not None
-    return Observation(ball_averages(domain, space, points, radii))
+    return Observation(ball_averages(domain, space, points, radii, component))
 
 
-def traces(domain: TaggedMesh, space: Any, *, points: np.ndarray, on: Sequence[str]) -> Observation:
+def traces(
+    domain: TaggedMesh, space: Any, *, points: np.ndarray, on: Sequence[str], component: int = 0
+) -> Observation:
     """The state at the nearest points of named parts of the boundary.
 
     Raises MeshError for a part that the mesh lacks, PointOffPart for a point that is not on the parts, on all
     ranks.
     """
-    return Observation(point_matrix(domain, space, nearest_on(domain, on, points)))
+    return Observation(point_matrix(domain, space, nearest_on(domain, on, points), component))
 
 
 def fluxes(domain: TaggedMesh, space: Any, *, names: Sequence[str], given: Sequence[str]) -> Observation:
-    """Integrals of the flux into the domain through parts of the boundary, the state being given on `given`.
+    """Integrals of the flux into the domain through parts of the boundary, the state being given on `given`;
+    of a state of one component.
 
     Raises MeshError for a part that the mesh lacks, StateNotGiven for one where the state is not given, on
     all ranks.

@@ -17,9 +17,10 @@ fem_petsc: Any = _fem_petsc  # its overloads by singledispatch are unknown to ty
 
 def empty_rows(space: Any, count: int) -> Any:
     """A PETSc matrix of shape (count, dofs) without entries, assembled, to which any may be added."""
-    index_map = space.dofmap.index_map
+    index_map, size = space.dofmap.index_map, space.dofmap.index_map_bs
     matrix = PETSc.Mat().createAIJ(
-        ((PETSc.DECIDE, count), (index_map.size_local, index_map.size_global)), comm=space.mesh.comm
+        ((PETSc.DECIDE, count), (size * index_map.size_local, size * index_map.size_global)),
+        comm=space.mesh.comm,
     )
     matrix.setUp()
     matrix.assemble()
@@ -37,10 +38,11 @@ def over_facets(domain: TaggedMesh, facets: np.ndarray) -> Any:
     return _over(domain, "ds", domain.dimension - 1, facets)
 
 
-def integrals(space: Any, measure: Any) -> np.ndarray:
-    """∫ φ_i of the rank's owned dofs."""
+def integrals(space: Any, measure: Any, component: int = 0) -> np.ndarray:
+    """∫ φ_i of the rank's owned dofs, of the basis functions of one component where there are several."""
+    v = ufl.TestFunction(space)
     with timed("compile"):
-        form = fem.form(ufl.TestFunction(space) * measure)
+        form = fem.form((v[component] if v.ufl_shape else v) * measure)
     vector: Any = fem_petsc.assemble_vector(form)
     vector.ghostUpdate(addv=PETSc.InsertMode.ADD, mode=PETSc.ScatterMode.REVERSE)
     values = vector.array.copy()

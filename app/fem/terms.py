@@ -14,18 +14,32 @@ from app.fem.spaces import Field
 class BoundaryCondition:
     """What holds on named parts of the boundary, for a flux F out of which nothing is said elsewhere.
 
-    `dirichlet`: u = value; `neumann`: F = value; `robin`: F + transfer u = value; `unknown`: F is the
-    coefficient m itself. F is that of the equation, κ ∂u/∂n for diffusion, into the domain.
+    `dirichlet`: u = value; `neumann`: F = value; `robin`: F + transfer u = value; `absorbing`: F − iω√s u =
+    value, of waves only; `unknown`: F is the coefficient m itself. F is that of the equation, κ ∂u/∂n for
+    diffusion, into the domain.
+
+    A state of several components has them all conditioned, by a value each or by one for all, or that of the
+    index `component` alone.
     """
 
     on: tuple[str, ...]
-    kind: Literal["dirichlet", "neumann", "robin", "unknown"]
-    value: Field | None = None
+    kind: Literal["dirichlet", "neumann", "robin", "absorbing", "unknown"]
+    value: Field | tuple[Field, ...] | None = None
     transfer: Field | None = None
+    component: int | None = None
+
+    def by_component(self, count: int) -> list[tuple[int, Any]]:
+        """Index and value of each conditioned component of a state that has `count`."""
+        chosen = range(count) if self.component is None else (self.component,)
+        values = self.value if isinstance(self.value, tuple) else (self.value,) * len(chosen)
+        return list(zip(chosen, values, strict=True))
 
 
 class Equation(Protocol):
-    """A(u, m; v) = 0 for all v that vanish on Dirichlet parts."""
+    """A(u, m; v) = 0 for all v that vanish on Dirichlet parts.
+
+    One whose state u has several components also has a method components(dimension): their names.
+    """
 
     @property
     def linear(self) -> bool:
@@ -57,12 +71,23 @@ PHYSICAL: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "log_reaction": ("exp", ufl.exp),
     "reaction": ("", lambda m: m),
     "source": ("", lambda m: m),
+    "initial": ("", lambda m: m),
     "boundary_flux": ("", lambda m: m),
     "coefficient": ("", lambda m: m),
     "log_resistivity": ("exp", ufl.exp),
+    "log_youngs_modulus": ("exp", ufl.exp),
+    "youngs_modulus": ("", lambda m: m),
+    "log_squared_slowness": ("exp", ufl.exp),
+    "squared_slowness": ("", lambda m: m),
 }
 """What the equation makes of a coefficient, by its role: a prefix for the output, none where m is itself the
 physical quantity, and a function of UFL."""
+
+
+def components(equation: Any, dimension: int) -> tuple[str, ...]:
+    """Names of the components that the state of an equation (or of its class) has on a mesh of this
+    dimension; none of a scalar."""
+    return equation.components(dimension) if hasattr(equation, "components") else ()
 
 
 def stands_for(role: str) -> str:
@@ -90,8 +115,15 @@ def inflow(equation: Equation, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int
         if condition.kind == "unknown":
             form += m * v * ds(index)
         elif condition.kind != "dirichlet":
-            assert condition.value is not None
-            form += condition.value.ufl(x) * v * ds(index)
-        if condition.transfer is not None:
-            form -= condition.transfer.ufl(x) * u * v * ds(index)
+            for state, test, value in _conditioned(condition, u, v):
+                form += value.ufl(x) * test * ds(index)
+                if condition.transfer is not None:
+                    form -= condition.transfer.ufl(x) * state * test * ds(index)
     return form
+
+
+def _conditioned(condition: BoundaryCondition, u: Any, v: Any) -> list[tuple[Any, Any, Any]]:
+    """State, test function and value of each component that a condition is about."""
+    if v.ufl_shape == ():
+        return [(u, v, condition.value)]
+    return [(u[i], v[i], value) for i, value in condition.by_component(len(v))]

@@ -81,6 +81,12 @@ def readings(text: str, *says: str, lines: int = 1) -> Bad:
     return Bad(says, files=(("heads.csv", text),), lines=lines)
 
 
+def elastic(says: str, *case: tuple[str, str]) -> Bad:
+    """A bad case of linear elasticity."""
+    kind = ("kind: diffusion\n  source: 10", "kind: elasticity")
+    return Bad((says,), (kind, ("log_diffusivity", "log_youngs_modulus"), *case))
+
+
 def mesh_file(content: str, *says: str, case: tuple[tuple[str, str], ...] = ()) -> Bad:
     """A case with a mesh from a file."""
     replaced = (("{kind: rectangle, cells: [6, 6]}", "{kind: file, file: mesh.msh}"), *case)
@@ -179,6 +185,45 @@ TABLE = {
     "exponent of no p-Laplacian": Bad(
         ("{}/case.yaml:4: equation.exponent: found 1, expected a finite number > 1",),
         (("source: 10", "exponent: 1\n  source: 10"), ("kind: diffusion", "kind: p_laplacian")),
+    ),
+    "component of a state that has one": Bad(
+        ("{}/case.yaml:10: observations.heads.component: found x, expected none", "(equation diffusion)"),
+        (("heads.csv", "heads.csv, component: x"),),
+    ),
+    "component not said": elastic(
+        "{}/case.yaml:9: observations.heads.component: found nothing, expected one of x, y"
+    ),
+    "z of a displacement in the plane": elastic(
+        "{}/case.yaml:5: equation.boundary.rim.component: found z, expected one of x, y",
+        ("dirichlet", "dirichlet, component: z"),
+    ),
+    "values of another number": elastic(
+        "{}/case.yaml:5: equation.boundary.rim.value: found a list of 1 expression, expected one",
+        ("dirichlet", "dirichlet, value: [1]"),
+    ),
+    "list of values for a scalar": Bad(
+        ("{}/case.yaml:6: equation.boundary.rim.value: found a list of 2 expressions, expected no list",),
+        (("dirichlet", "dirichlet, value: [1, 2]"),),
+    ),
+    "unknown name in a list of values": elastic(
+        "{}/case.yaml:5: equation.boundary.rim.value", ("dirichlet", "dirichlet, value: [1, 1 + w]")
+    ),
+    "list of values for one component": elastic(
+        "{}/case.yaml:5: equation.boundary.rim.value: found a list for the component x",
+        ("dirichlet", "dirichlet, component: x, value: [1, 2]"),
+    ),
+    "absorbing where there are no waves": Bad(
+        ("{}/case.yaml:7: equation.boundary.out.kind: found absorbing with the equation diffusion",),
+        (("kind: dirichlet}", "kind: dirichlet}\n    out: {on: top, kind: absorbing}"),),
+    ),
+    "body force of another dimension": elastic(
+        "{}/case.yaml:4: equation.body_force: found 3 expressions, expected 2",
+        ("  boundary:", "  body_force: [0, 0, 1]\n  boundary:"),
+    ),
+    "elasticity of a line": elastic(
+        "{}/case.yaml:3: equation.kind: found elasticity with a mesh of dimension 1, expected 2 or 3",
+        ("{kind: rectangle, cells: [6, 6]}", "{kind: interval, cells: 6}"),
+        ("x*y", "x"),
     ),
     "code that is not allowed": Bad(
         ("{}/case.yaml:3: equation.kind: found custom, which runs {}/mine.py, expected --allow-code",),

@@ -14,6 +14,7 @@ COARSE = ("--set", "mesh.cells=[12, 12]")
 FIELDS = {
     "reaction": {"m", "exp_m", "state", "gradient", "truth", "error"},
     "boundary_flux": {"m", "state", "gradient"},  # the truth of a trace is none inside
+    "elastic": {"m", "exp_m", "state", "gradient", "truth", "error"},
     "cubic": {"m", "state", "gradient", "truth", "error"},
 }
 """Fields of a case's results: eᵐ only where the equation takes it so."""
@@ -31,6 +32,12 @@ def test_a_case_converges_and_writes_what_its_role_has(tmp_path: Path, name: str
     assert run.summary["relative_error"] < 0.8
     assert {field for field in run.grid.point_data if not field.startswith("vtk")} == FIELDS[name]
     assert (run.folder / "coefficient.png").exists()
+    if name == "elastic":  # its foot does not move, what presses and shears it does so
+        points, moved = run.grid.points, run.field("state")
+        assert moved.shape == (len(points), 3) and not moved[:, 2].any()
+        np.testing.assert_allclose(moved[np.isclose(points[:, 1], 0)], 0, atol=1e-12)
+        across, down, _ = moved[np.isclose(points[:, 1], 1)].mean(axis=0)
+        assert across > 0 > down
     if name == "cubic":  # its file says u = x/2 on the rim
         x, u = run.grid.points, run.field("state")
         rim = np.isclose(x[:, 1], 0)

@@ -35,10 +35,16 @@ NOISE = {
     "cubic": (300, 0.01),
     "outliers": (300, 0.01),
     "averages": (150, 0.01),
+    "elastic": (200, 0.01),
+    "helmholtz": (200, 0.01),
     "hippylib_poisson": (129 * 129, 0.05),  # the nodes of quadratic elements
     "peer64": (65 * 65, 0.01),  # the nodes of linear elements
 }
-"""Readings of a case, and their noise as a share of the largest state, as its file's head states them."""
+"""Readings of a case, of each component of its state, and their noise as a share of the largest state, as its
+file's head states them."""
+
+COMPONENTS = {"elastic": ("x", "y"), "helmholtz": ("real", "imaginary")}
+"""Of the states that have several, which are all read."""
 
 TERMS = {
     "diffusivity",
@@ -50,13 +56,16 @@ TERMS = {
     "linear",
     "symmetric",
     "data",
+    "body_force",
+    "poissons_ratio",
+    "frequency",
 }
 """Keys of an equation that say what is in it."""
 
 PROBLEM = {
     "equation": {"kind", "source", "degree", "boundary"} | TERMS,
     "m": {"role", "on", "reference", "truth"},
-    "heads": {"kind", "file", "misfit", "radius"},
+    "heads": {"kind", "file", "component", "misfit", "radius"},
 }
 """Keys that describe a problem; all others say how it is solved."""
 
@@ -72,10 +81,10 @@ def make_data() -> ModuleType:
     return make_data
 
 
-def readings(case: Case) -> PointData:
-    """The readings of the case's only observation."""
-    (observation,) = case.observations.values()
-    return read_points(case.resolve(observation.file), case.mesh.dimension or 2)
+def readings(case: Case) -> list[PointData]:
+    """The readings of each of the case's observations."""
+    dimension = case.mesh.dimension or 2
+    return [read_points(case.resolve(o.file), dimension) for o in case.observations.values()]
 
 
 def test_suite_is_complete() -> None:
@@ -87,8 +96,10 @@ def test_suite_is_complete() -> None:
 def test_case_is_valid_and_has_its_name(name: str) -> None:
     """It validates, its data are of its name, its truth is known; a comment at its head says what it is."""
     case = load_case(CASES[name])
-    (observation,) = case.observations.values()
-    assert (case.name, observation.file) == (name, Path(f"data/{name}.csv"))
+    said = [(observation.component, observation.file) for observation in case.observations.values()]
+    whole = [(None, Path(f"data/{name}.csv"))]
+    assert case.name == name
+    assert said == ([(c, Path(f"data/{name}_{c}.csv")) for c in COMPONENTS.get(name, ())] or whole)
     assert case.unknowns["m"].truth is not None
     assert CASES[name].read_text().startswith("# ")
 
@@ -98,10 +109,11 @@ def test_case_describes_the_problem_only(name: str) -> None:
     """No flow, expansion, regularisation, seed, representation or solver: one default serves all."""
     said = YAML(typ="safe").load(CASES[name])
     assert set(said) == {"name", "mesh", "equation", "unknowns", "observations"}
-    (observation,) = said["observations"].values()
-    parts = {"equation": said["equation"], "m": said["unknowns"]["m"], "heads": observation}
-    for part, keys in PROBLEM.items():
-        assert set(parts[part]) <= keys, part
+    parts = {"equation": said["equation"], "m": said["unknowns"]["m"]}
+    for part in parts:
+        assert set(parts[part]) <= PROBLEM[part], part
+    for observation in said["observations"].values():
+        assert set(observation) <= PROBLEM["heads"]
 
 
 @every_case
@@ -112,9 +124,10 @@ def test_data_have_the_stated_readings_and_noise(
     case, (count, noise) = load_case(CASES[name]), NOISE[name]
     if case.mesh.kind == "file":
         request.getfixturevalue("gmsh")
-    data = readings(case)
-    assert len(data.values) == count
-    assert data.sigma is not None and np.ptp(data.sigma) == 0
+    data = readings(case)[0]
+    for part in readings(case):
+        assert len(part.values) == count and np.array_equal(part.points, data.points)
+        assert part.sigma is not None and (part.sigma == data.sigma[0]).all()
     made = make_data.CASES.get(name)
     assert made is None or made.noise == noise
     # The inversion's mesh gives the finer one's largest state but for 0.6 % (in the cube 2.6 %).
@@ -128,7 +141,7 @@ def test_full_state_is_read_at_every_node(name: str) -> None:
     """The points are the grid of the state's nodes, each of them once."""
     case = load_case(CASES[name])
     per_side = 64 * case.equation.degree
-    index = readings(case).points * per_side
+    index = readings(case)[0].points * per_side
     assert np.array_equal(index, np.rint(index))
     assert len(np.unique(index, axis=0)) == (per_side + 1) ** 2 == len(index)
 

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from equation_table import ROLES, coefficient_for, make_equation
+from equation_table import ROLES, coefficient_for, each_component, make_equation
 from mpi4py import MPI
 
 from app.case import Expression
@@ -41,7 +41,8 @@ def model(equation: str, role: str) -> ForwardModel:
     solver = LinearSolver(COMM, "direct", "test_state_", symmetric=physics.symmetric)
     forward = ForwardModel(physics, CoefficientSpace(domain, 1), 2, solver)
     points = np.random.default_rng(0).uniform(0.05, 0.95, (READINGS, 2))
-    forward.observe_with(point_matrix(domain, forward.space, points))
+    component = each_component(physics, 2, READINGS)
+    forward.observe_with(point_matrix(domain, forward.space, points, component))
     return forward
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import ufl
-from equation_table import coefficient_for, make_equation
+from equation_table import coefficient_for, each_component, make_equation
 from mpi4py import MPI
 
 from app.fem import (
@@ -146,7 +146,8 @@ def forward_model(
     solver = LinearSolver(COMM, kind, f"test_{kind}_", symmetric=physics.symmetric)
     model = ForwardModel(physics, space, degree, solver)
     points = inner_points(dimension, 12) if points is None else points
-    model.observe_with(point_matrix(space.domain, model.space, points))
+    component = each_component(physics, dimension, len(points))
+    model.observe_with(point_matrix(space.domain, model.space, points, component))
     return model
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import ufl
+from dolfinx import fem
 from elliptic import (
     COMM,
     Formula,
@@ -70,6 +71,20 @@ def test_means_over_regions() -> None:
     made = OBSERVATIONS["averages"](with_half(space.domain), space.space, names=names)
     means = gathered(multiply(made.matrix, space.coordinates.sum(axis=1)))
     np.testing.assert_allclose(means, [0.75, 1.0, 0.75], rtol=1e-12)
+
+
+def test_means_of_a_component() -> None:
+    """Over regions and balls, of a state of two components: each knows its own dofs only."""
+    domain = with_half(box_mesh(2, 6))
+    space = fem.functionspace(domain.mesh, ("Lagrange", 1, (2,)))
+    x = space.tabulate_dof_coordinates()[: space.dofmap.index_map.size_local, :2]
+    values = np.ascontiguousarray(x).ravel()  # u = x
+    for component, mean in ((0, 0.25), (1, 0.5)):
+        made = OBSERVATIONS["averages"](domain, space, names=["half"], component=component)
+        assert gathered(multiply(made.matrix, values)) == pytest.approx([mean])
+        ball = {"points": np.array([[0.3, 0.6]]), "radii": np.array([0.2]), "component": component}
+        made = OBSERVATIONS["averages"](domain, space, **ball)
+        assert gathered(multiply(made.matrix, values)) == pytest.approx(ball["points"][0, component])
 
 
 def test_a_ball_that_leaves_the_mesh_is_refused() -> None:
