@@ -100,6 +100,7 @@ CASES = {
     "sources": Readings(in_square(300), 0.01, seed=17),
     "boundary_flux": Readings(in_square(200), 0.01, seed=16),
     "cubic": Readings(in_square(300), 0.01, seed=18),
+    "two_unknowns": Readings(in_square(300), 0.01, seed=19),
     # Every node of quadratic elements on 64 × 64 cells.
     "hippylib_poisson": Readings(on_grid(129), 0.05, 9, discretisation=Discretisation((64, 64), higher=0)),
 }
@@ -171,17 +172,19 @@ def write(name: str, folder: Path) -> str:
 def solve_finely(
     case: Case, points: np.ndarray, on: Discretisation | None = None
 ) -> tuple[np.ndarray, float]:
-    """The state at the points, and its largest nodal value, for the truth on the fine discretisation."""
+    """The state at the points, and its largest nodal value, for the truths on the fine discretisation."""
     on = on or Discretisation()
     comm = MPI.COMM_SELF
     domain = _fine_mesh(comm, case, on.cells)
-    unknown = next(iter(case.unknowns.values()))
-    space = fem.CoefficientSpace(domain, unknown.degree + on.higher)
+    unknowns = case.unknowns.values()
+    spaces = [fem.CoefficientSpace(domain, unknown.degree + on.higher) for unknown in unknowns]
+    space = fem.together(spaces)
     equation = physics.equation(case, domain)
     solver = LinearSolver(comm, on.solver, "data_", symmetric=equation.symmetric)
     forward = fem.ForwardModel(equation, space, case.equation.degree + on.higher, solver)
     forward.observe_with(fem.point_matrix(domain, forward.space, points))
-    values = forward.solve(space.interpolate(unknown.truth))
+    truths = [own.interpolate(unknown.truth) for own, unknown in zip(spaces, unknowns, strict=True)]
+    values = forward.solve(np.concatenate(truths))
     return values, float(np.abs(forward.state.x.array).max())
 
 

@@ -227,7 +227,7 @@ OVERRIDES = {  # --set: key at fault, found, expected
         "text or a list of at least 1",
     ),
     "equation.solver.tolerance=2": ("equation.solver.tolerance", "2", "> 0 and < 1"),
-    "unknowns={}": ("unknowns", "an empty mapping", "exactly one entry (several"),
+    "unknowns={}": ("unknowns", "an empty mapping", "a mapping with at least one entry"),
     "unknowns={1a: {role: log_diffusivity}}": (
         "unknowns: unknowns.1a",
         "the name '1a'",
