@@ -100,7 +100,6 @@ CASES = {
     "sources": Readings(in_square(300), 0.01, seed=17),
     "boundary_flux": Readings(in_square(200), 0.01, seed=16),
     "cubic": Readings(in_square(300), 0.01, seed=18),
-    "two_unknowns": Readings(in_square(300), 0.01, seed=19),
     # Every node of quadratic elements on 64 × 64 cells.
     "hippylib_poisson": Readings(on_grid(129), 0.05, 9, discretisation=Discretisation((64, 64), higher=0)),
 }
