@@ -6,9 +6,10 @@ from typing import Protocol
 import numpy as np
 
 from app.flow.krylov import Point, build_basis, build_basis_by_discrepancy
-from app.flow.look import Look
+from app.flow.look import MOST_ROWS, Look
 from app.flow.models import ExactModel, GaussNewtonModel, MetricModel, Model, exact_factors
 from app.flow.protocols import InnerProduct, LeastSquares, Regularisation
+from app.flow.smoother import Smoother
 from app.parallel import gram, timed
 
 AIM, CLOSE_AIM, CLOSE = 0.94, 0.85, 1.2
@@ -40,12 +41,16 @@ class ModelBuilder(Protocol):
 
     def build(self, energy: LeastSquares, coefficient: np.ndarray, point: Point) -> Built: ...
     def learn(self, ratio: float, model: Model) -> None: ...
+    def look_closely(self) -> bool:
+        """Build exact models from now on; whether that is new."""
 
 
 class GaussNewtonBuilder:
     """The Krylov model, with the weight given or by discrepancy (`weight` None).
 
     Without a target the weight by discrepancy aims at a quarter of the misfit, or what is within reach.
+    A network that strays far from the ideal direction leaves the few vectors that the basis knows; when asked
+    to, the builder looks at all of J (a block of right-hand sides, one a reading) in place of a basis.
     """
 
     def __init__(
@@ -59,10 +64,16 @@ class GaussNewtonBuilder:
         self._creeps = creeps
         self._upper = np.inf
         self._caution = 1.0
+        self._closely = False
+        self._readings = 0
+        self._aimed = np.inf
 
     def build(self, energy: LeastSquares, coefficient: np.ndarray, point: Point) -> Built:
         """See ModelBuilder."""
         R = self._regularisation.at(coefficient)
+        self._readings = len(point.residual)
+        if self._closely:
+            return Built(self._exact(energy, R, point), R)
         with timed("krylov"):
             if self._given is not None:
                 basis = build_basis(energy, R, point, self._level(point), self._given)
@@ -79,16 +90,41 @@ class GaussNewtonBuilder:
         return Built(model, R, basis.size)
 
     def learn(self, ratio: float, model: Model) -> None:
-        """A poor ratio makes the complement more cautious, a good one less."""
+        """A poor ratio makes the complement more cautious, a good one less; an exact model has none."""
         if ratio < 0.2:
             self._caution *= 4.0
         elif ratio > 0.5:
             self._caution = max(1.0, 0.5 * self._caution)
 
+    def look_closely(self) -> bool:
+        """See ModelBuilder; not for very many readings."""
+        new = not self._closely and self._readings <= MOST_ROWS
+        self._closely = self._closely or new
+        return new
+
+    def _exact(self, energy: LeastSquares, R: InnerProduct, point: Point) -> ExactModel:
+        """The model with all of J, and its weight by the rule of the basis."""
+        with timed("krylov"):
+            rows = energy.adjoint(np.eye(self._readings))
+            weight = self._given
+            if weight is None:
+                linearised = gram(R.comm, rows, point.departure) - point.residual
+                S = gram(R.comm, rows, R.riesz(rows))
+                problem, level = Smoother(S, np.eye(self._readings), linearised), self._level(point)
+                weight, met = problem.weight_for(level, self._upper)
+                if self._regularisation.fixed and met:
+                    self._upper = weight
+            derivative = point.derivative + weight * R.apply(point.departure)
+            return ExactModel(R, weight, exact_factors(R, weight, rows), derivative)
+
     def _level(self, point: Point) -> float:
         """The linearised misfit to aim at: a quarter of the misfit (Hanke), or a little below the target."""
         if self._target is None:
             return 0.25 * point.misfit
+        if self._closely:  # by as much lower as the network stayed above what was aimed at last
+            short = max(0.0, point.misfit - self._aimed)
+            self._aimed = max(0.25 * point.misfit, AIM * self._target - short)
+            return self._aimed
         close = self._creeps and point.misfit <= CLOSE * self._target
         return max(0.25 * point.misfit, (CLOSE_AIM if close else AIM) * self._target)
 
@@ -119,6 +155,10 @@ class MetricBuilder:
         """A good ratio doubles the time step of the next iteration."""
         assert isinstance(model, MetricModel)
         self._time = 2.0 * model.time if ratio > 0.5 else model.time
+
+    def look_closely(self) -> bool:
+        """See ModelBuilder; a metric is what it is."""
+        return False
 
 
 class ExactBuilder:
@@ -161,3 +201,7 @@ class ExactBuilder:
             self._stale = True
         lessened = model.damping * (LESSEN if ratio > GOOD else 1.0)
         self._damping = lessened if lessened >= SLIGHT * self._weight else 0.0
+
+    def look_closely(self) -> bool:
+        """See ModelBuilder; its models are exact."""
+        return False

@@ -81,6 +81,8 @@ def run_flow(
             break
         builder.learn(trial.ratio, trial.model)
         step.accepted(trial.proposal)
+        if rejected and step.strayed(trial.proposal) and builder.look_closely():
+            step.follow_closely()
         if step.widths:
             check_identical(built.R.comm, step.theta, "the network's parameters")
         coefficient, residual, misfit = trial.proposal.values, trial.residual, trial.misfit

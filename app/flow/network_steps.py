@@ -19,6 +19,9 @@ FINE_CAPTURE = 0.9
 SLIGHT = 0.02 * NEGLIGIBLE
 """Share of the scale that an inner step has to gain there: fewer would not add up to what counts."""
 
+STRAYED = 0.5
+"""A step that takes less than this share of the ideal decrease goes elsewhere than the ideal one."""
+
 ANEW_CAPTURE, ANEW_PROGRESS = 0.5, 0.1
 """A network that begins anew is taken from this capture on; it grows while a round gains this share of what
 is missing."""
@@ -89,6 +92,10 @@ class _NetworkStep:
         self.network, self.theta = self._before
         self._rounds = 0
 
+    def strayed(self, proposal: Proposal) -> bool:
+        """See Step."""
+        return False
+
     def follow_closely(self) -> None:
         """See Step."""
 
@@ -146,6 +153,10 @@ class RetractedStep(_NetworkStep):
         super().__init__(network, theta, growth)
         self._start = network, theta
         self._begins_anew = False
+
+    def strayed(self, proposal: Proposal) -> bool:
+        """See Step."""
+        return proposal.capture < STRAYED
 
     def follow_closely(self) -> None:
         """See Step; a network that has used up half of its room begins anew: an exact model holds far from

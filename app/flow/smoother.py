@@ -6,6 +6,9 @@ from scipy import linalg
 WEIGHTS, RANGE = 51, (10.0, 1e-11)
 """Weights considered, and their range relative to the largest eigenvalue of JR⁻¹Jᵀ."""
 
+HALVINGS = 50
+"""Of the logarithmic range in which a weight for a level is sought."""
+
 
 class Smoother:
     """The linearised problem for one R and every w, in the data's space.
@@ -30,6 +33,18 @@ class Smoother:
         """The weight by leave-one-out."""
         weights = self.weights
         return float(weights[interior_minimum(np.mean(self.left_out(weights) ** 2, axis=0))])
+
+    def weight_for(self, level: float, upper: float) -> tuple[float, bool]:
+        """The weight, at most `upper`, with which half of the squared residual is `level`, or the least one
+        that is considered; and whether the level is met."""
+        low, high = np.log([RANGE[1] * self.values[-1], min(upper, 1e9 * self.values[-1])])
+        if self.fit(np.exp([low]))[0][0] > level:
+            return float(np.exp(low)), False
+        for _ in range(HALVINGS):
+            middle = 0.5 * (low + high)
+            met = self.fit(np.exp([middle]))[0][0] <= level
+            low, high = (middle, high) if met else (low, middle)
+        return float(np.exp(low)), True
 
     def coefficients(self, weights: np.ndarray) -> np.ndarray:
         """α, one column a weight."""

@@ -60,6 +60,9 @@ class Step(Protocol):
     def declined(self) -> None:
         """The proposal is not worth a trial: forget what grew for it."""
 
+    def strayed(self, proposal: Proposal) -> bool:
+        """Whether the proposal went where a model that knows few directions only may be wrong."""
+
     def follow_closely(self) -> None:
         """From now on the models are exact, and worth following further."""
 
@@ -93,6 +96,10 @@ class IdealStep:
 
     def declined(self) -> None:
         """See Step; nothing grows."""
+
+    def strayed(self, proposal: Proposal) -> bool:
+        """See Step; the ideal step never does."""
+        return False
 
     def follow_closely(self) -> None:
         """See Step; the ideal step follows any model to its minimum."""
