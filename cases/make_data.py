@@ -186,20 +186,22 @@ def write(name: str, folder: Path) -> str:
 def solve_finely(
     case: Case, points: np.ndarray, on: Discretisation | None = None
 ) -> tuple[np.ndarray, float]:
-    """The state at the points, shape (points, components), and its largest nodal value, for the truth on the
+    """The state at the points, shape (points, components), and its largest nodal value, for the truths on the
     fine discretisation."""
     on = on or Discretisation()
     comm = MPI.COMM_SELF
     domain = _fine_mesh(comm, case, on.cells)
-    unknown = next(iter(case.unknowns.values()))
-    space = fem.CoefficientSpace(domain, unknown.degree + on.higher)
+    unknowns = case.unknowns.values()
+    spaces = [fem.CoefficientSpace(domain, unknown.degree + on.higher) for unknown in unknowns]
+    space = fem.together(spaces)
     equation = physics.equation(case, domain)
     solver = LinearSolver(comm, on.solver, "data_", symmetric=equation.symmetric)
     forward = fem.ForwardModel(equation, space, case.equation.degree + on.higher, solver)
     count = max(1, len(forward.components))
     component = np.tile(np.arange(count), len(points))
     forward.observe_with(fem.point_matrix(domain, forward.space, points.repeat(count, axis=0), component))
-    values = forward.solve(space.interpolate(unknown.truth)).reshape(len(points), count)
+    truths = [own.interpolate(unknown.truth) for own, unknown in zip(spaces, unknowns, strict=True)]
+    values = forward.solve(np.concatenate(truths)).reshape(len(points), count)
     return values, float(np.abs(forward.state.x.array).max())
 
 

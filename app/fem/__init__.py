@@ -30,7 +30,17 @@ from app.fem.inner_products import (
 from app.fem.meshes import MESHES, MeshError, TaggedMesh
 from app.fem.observations import PointOutside, point_matrix
 from app.fem.outline import centroid, closed_outline, enclosed_area
-from app.fem.spaces import CoefficientSpace, Field, RelativeError
+from app.fem.spaces import (
+    CoefficientSpace,
+    CoefficientSpaces,
+    Field,
+    Known,
+    RelativeError,
+    discontinuous,
+    interpolated,
+    together,
+)
+from app.fem.stacked import StackedInnerProduct, StackedRegularisation
 from app.fem.time_steps import TimeSteps, TransientEquation
 from app.fem.transient import TransientModel
 from app.fem.wave_numbers import IN_THE_MESH, WaveNumbers, across_the_section
@@ -49,6 +59,7 @@ __all__ = [
     "BlindReading",
     "BoundaryCondition",
     "CoefficientSpace",
+    "CoefficientSpaces",
     "Contacts",
     "Counts",
     "Custom",
@@ -60,10 +71,13 @@ __all__ = [
     "Field",
     "ForwardModel",
     "GramMatrix",
+    "Known",
     "MeshError",
     "NoContact",
     "PointOutside",
     "RelativeError",
+    "StackedInnerProduct",
+    "StackedRegularisation",
     "TaggedMesh",
     "TimeSteps",
     "TransientEquation",
@@ -73,9 +87,12 @@ __all__ = [
     "centroid",
     "closed_outline",
     "components",
+    "discontinuous",
     "effective_length",
     "enclosed_area",
+    "interpolated",
     "load_functions",
     "point_matrix",
     "stands_for",
+    "together",
 ]

@@ -1,7 +1,7 @@
 """Meshes with named parts of their boundary."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,12 @@ class MeshError(ValueError):
 
 @dataclass(frozen=True)
 class TaggedMesh:
-    """A DOLFINx mesh and the facets (local indices on this rank) of each named part of its boundary."""
+    """A DOLFINx mesh, and as local indices on this rank the facets of each named part of its boundary and the
+    cells of each named region."""
 
     mesh: Any
     facets: dict[str, np.ndarray]
+    cells: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def comm(self) -> MPI.Comm:
@@ -66,6 +68,17 @@ class TaggedMesh:
         parts = [self._exterior if name == "all" else self.facets[name] for name in names]
         return np.unique(np.concatenate(parts)).astype(np.int32)
 
+    def region(self, names: str | Sequence[str]) -> np.ndarray:
+        """Local indices of the cells of the named regions, ghosts included."""
+        names = [names] if isinstance(names, str) else names
+        unknown = [name for name in names if name not in self.cells]
+        if unknown:
+            known = (
+                f"it has {', '.join(sorted(self.cells))}" if self.cells else "only mesh files have regions"
+            )
+            raise MeshError(f"the mesh has no region {unknown[0]!r}; {known}")
+        return np.unique(np.concatenate([self.cells[name] for name in names])).astype(np.int32)
+
     @property
     def _exterior(self) -> np.ndarray:
         dim = self.mesh.topology.dim
@@ -93,7 +106,7 @@ def box(comm: MPI.Comm, lower: Sequence[float], upper: Sequence[float], cells: S
 
 
 def file(comm: MPI.Comm, file: Path) -> TaggedMesh:
-    """A gmsh `.msh` file whose physical groups of facets name the parts of the boundary."""
+    """A gmsh `.msh` file whose physical groups name the parts of the boundary and regions of cells."""
     _require_gmsh(comm, "reads mesh files")
     dimension = on_root(comm, lambda: _open_msh(file))
     return _from_gmsh(comm, dimension, str(file))
@@ -133,18 +146,23 @@ def _from_gmsh(comm: MPI.Comm, dimension: int, name: str) -> TaggedMesh:
     from dolfinx.io import gmsh as dolfinx_gmsh
 
     try:
-        data = dolfinx_gmsh.model_to_mesh(gmsh.model, comm, 0, gdim=dimension)
+        # With neighbours' cells, as generated meshes have them: jumps between cells need both.
+        partitioner: Any = dmesh.create_cell_partitioner  # by singledispatch, unknown to type checkers
+        ghosts = partitioner(dmesh.GhostMode.shared_facet, 2)
+        data = dolfinx_gmsh.model_to_mesh(gmsh.model, comm, 0, gdim=dimension, partitioner=ghosts)
     except RuntimeError as error:  # DOLFINx raises its own on all ranks alike
         raise MeshError(f"{name}: {error}") from None
     finally:
         if comm.rank == 0:
             gmsh.finalize()
     facet_dim = data.mesh.topology.dim - 1
-    facets = {}
+    facets, cells = {}, {}
     for name, group in data.physical_groups.items():
         if group.dim == facet_dim and data.facet_tags is not None:
             facets[name] = data.facet_tags.find(group.tag)
-    return TaggedMesh(data.mesh, facets)
+        if group.dim == facet_dim + 1 and data.cell_tags is not None:
+            cells[name] = data.cell_tags.find(group.tag)
+    return TaggedMesh(data.mesh, facets, cells)
 
 
 MESHES: dict[str, Callable[..., TaggedMesh]] = {
