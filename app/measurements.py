@@ -75,7 +75,7 @@ def measurements(
         sigma=sigma.copy() if all(known) else None,
         lines=np.concatenate([part.data.lines for part in parts]),
     )
-    operator = fem.stacked(space, [part.operator for part in parts])
+    operator = fem.joined(space, [part.operator for part in parts])
     logarithmic = np.concatenate([part.logarithmic for part in parts])
     return Measurements(
         operator, data, sigma, logarithmic, np.concatenate([part.threshold for part in parts])

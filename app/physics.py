@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from app import fem
-from app.case import Case, CaseError, Unknown, tag_names
+from app.case import Case, CaseError, tag_names
 from app.parallel import agreed
 
 SOLUTION = {"kind", "degree", "boundary", "solver"}
@@ -14,25 +14,26 @@ SOLUTION = {"kind", "degree", "boundary", "solver"}
 
 
 def equation(case: Case, domain: fem.TaggedMesh) -> fem.Equation:
-    """The equation with the case's unknown in its place; collective.
+    """The equation with the case's unknowns in their places; collective.
 
     Raises CaseError on all ranks alike: for a role that the equation does not know, a term that is both given
     and unknown or neither, parts that the mesh lacks or that contradict one another, and vectors and matrices
     of another dimension than the mesh.
     """
     section = case.equation
-    name, unknown = next(iter(case.unknowns.items()))
     physics: Any = fem.Custom if section.kind == "custom" else fem.EQUATIONS[section.kind]
-    if unknown.role not in physics.roles:
-        accepted = f"one of {', '.join(physics.roles)} with the equation {section.kind}"
-        raise _problem(case, ("unknowns", name, "role"), unknown.role, accepted)
+    for name, unknown in case.unknowns.items():
+        if unknown.role not in physics.roles:
+            accepted = f"one of {', '.join(physics.roles)} with the equation {section.kind}"
+            raise _problem(case, ("unknowns", name, "role"), unknown.role, accepted)
     if section.kind == "custom":
-        return _custom(case, domain, name, unknown)
+        return _custom(case, domain)
     given = {key: getattr(section, key) for key in type(section).model_fields if key not in SOLUTION}
-    _check_terms(case, name, unknown, given)
+    _check_terms(case, given)
     _check_shapes(case, domain, given)
-    boundary = _boundary(case, domain, name, unknown, fem.components(physics, domain.dimension))
-    return physics(**given, boundary=boundary, role=unknown.role)
+    roles = tuple(unknown.role for unknown in case.unknowns.values())
+    boundary = _boundary(case, domain, fem.components(physics, domain.dimension))
+    return physics(**given, boundary=boundary, role=roles)
 
 
 def refuse_code(case: Case) -> None:
@@ -59,24 +60,25 @@ def _problem(case: Case, path: Sequence[str], found: str, expected: str) -> Case
     return CaseError([f"{case.where(*path)}: found {found}, expected {expected}"])
 
 
-def _custom(case: Case, domain: fem.TaggedMesh, name: str, unknown: Unknown) -> fem.Custom:
+def _custom(case: Case, domain: fem.TaggedMesh) -> fem.Custom:
     section: Any = case.equation
     try:
         functions = fem.load_functions(domain.comm, case.resolve(section.file))
-        boundary, x = _boundary(case, domain, name, unknown), domain.coordinates
+        boundary, x = _boundary(case, domain), domain.coordinates
         flags = {"linear": section.linear, "symmetric": section.symmetric}
-        return fem.Custom(functions, name, boundary, section.data, x, **flags)
+        return fem.Custom(functions, tuple(case.unknowns), boundary, section.data, x, **flags)
     except fem.CustomError as refused:
         raise CaseError([f"{case.where('equation', 'file')}: {refused}"]) from None
 
 
-def _check_terms(case: Case, name: str, unknown: Unknown, given: dict[str, Any]) -> None:
+def _check_terms(case: Case, given: dict[str, Any]) -> None:
     """A term is given or unknown, not both; a source is one of them."""
-    sought = fem.stands_for(unknown.role)
-    if given.get(sought) is not None:
-        found = f"a {sought} beside the unknown {name} of the role {unknown.role}"
-        raise _problem(case, ("equation", sought), found, "none: it is the unknown")
-    if sought != "source" and "source" in given and given["source"] is None:
+    sought = {fem.stands_for(unknown.role): name for name, unknown in case.unknowns.items()}
+    for term, name in sought.items():
+        if given.get(term) is not None:
+            found = f"a {term} beside the unknown {name} of the role {case.unknowns[name].role}"
+            raise _problem(case, ("equation", term), found, "none: it is the unknown")
+    if "source" not in sought and "source" in given and given["source"] is None:
         raise _problem(case, ("equation", "source"), "nothing", "a number or an expression")
 
 
@@ -113,7 +115,7 @@ def _count(items: Sequence[Any], noun: str) -> str:
 
 
 def _boundary(
-    case: Case, domain: fem.TaggedMesh, name: str, unknown: Unknown, components: Sequence[str] = ()
+    case: Case, domain: fem.TaggedMesh, components: Sequence[str] = ()
 ) -> dict[str, fem.BoundaryCondition]:
     """Conditions by name, that of an unknown flux by the unknown's name, for a state of these components."""
     section: Any = case.equation
@@ -123,15 +125,18 @@ def _boundary(
         index = _conditioned(case, key, components)
         conditions[key] = fem.BoundaryCondition(on, given.kind, given.value, given.transfer, index)
         _facets(case, domain, ("equation", "boundary", key, "on"), on)
-    parts = place(case, domain, name)
-    if parts is None:
-        return conditions
-    for key, condition in conditions.items():
-        shared = np.intersect1d(domain.boundary(parts), domain.boundary(condition.on))
-        if condition.kind == "dirichlet" and domain.comm.allreduce(len(shared)):
-            found = f"an unknown flux where the dirichlet condition {key} holds"
-            raise _problem(case, ("unknowns", name, "on"), found, "parts where the state is not given")
-    return {**conditions, f"unknown {name}": fem.BoundaryCondition(parts, "unknown")}
+    unknown = {}
+    for name in case.unknowns:
+        parts = place(case, domain, name)
+        if parts is None:
+            continue
+        for key, condition in conditions.items():
+            shared = np.intersect1d(domain.boundary(parts), domain.boundary(condition.on))
+            if condition.kind == "dirichlet" and domain.comm.allreduce(len(shared)):
+                found = f"an unknown flux where the dirichlet condition {key} holds"
+                raise _problem(case, ("unknowns", name, "on"), found, "parts where the state is not given")
+        unknown[f"unknown {name}"] = fem.BoundaryCondition(parts, "unknown")
+    return {**conditions, **unknown}
 
 
 def _conditioned(case: Case, key: str, components: Sequence[str]) -> int | None:

@@ -1,5 +1,5 @@
 """Where the figures in README and docs come from: `python -m benchmarks quickstart | jacobian | defaults |
-compare | trunk | gallery`."""
+compare | trunk | hybrid | gallery`."""
 
 import argparse
 import sys
@@ -28,6 +28,9 @@ def main() -> int:
     trunk = benchmarks.add_parser("trunk", help="electrical tomography of a trunk, measured and made up")
     trunk.add_argument("file", type=Path, metavar="FILE.ohm", help="measured readings")
     trunk.add_argument("--out", type=Path, default=Path("results/trunk"), help="folder for the results")
+    hybrid = benchmarks.add_parser("hybrid", help="errors of state and coefficient against h, without noise")
+    hybrid.add_argument("--cells", type=int, nargs="+", default=[5, 10, 20, 40, 80], metavar="N")
+    hybrid.add_argument("--out", type=Path, default=Path("results/hybrid"), help="folder for the results")
     from benchmarks import gallery
 
     gallery.add_arguments(benchmarks.add_parser("gallery", help="every case; writes cases/README.md"))
@@ -38,6 +41,10 @@ def main() -> int:
         from benchmarks import trunk as tomography
 
         return tomography.main(options.file, options.out)
+    if options.benchmark == "hybrid":
+        from benchmarks import hybrid as study_of_errors
+
+        return study_of_errors.main(options.out, tuple(options.cells))
     if options.benchmark == "compare":
         return compare.main(options)
     if options.benchmark == "jacobian":

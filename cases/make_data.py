@@ -199,12 +199,13 @@ def solve_finely(
     case: Case, points: np.ndarray, on: Discretisation | None = None
 ) -> tuple[np.ndarray, float]:
     """The state at the points, or its means over the case's discs about them, shape (points, components), and
-    its largest nodal value, for the truth on the fine discretisation."""
+    its largest nodal value, for the truths on the fine discretisation."""
     on = on or Discretisation()
     comm = MPI.COMM_SELF
     domain = _fine_mesh(comm, case, on.cells)
-    unknown = next(iter(case.unknowns.values()))
-    space = fem.CoefficientSpace(domain, unknown.degree + on.higher)
+    unknowns = case.unknowns.values()
+    spaces = [fem.CoefficientSpace(domain, unknown.degree + on.higher) for unknown in unknowns]
+    space = fem.together(spaces)
     equation = physics.equation(case, domain)
     solver = LinearSolver(comm, on.solver, "data_", symmetric=equation.symmetric)
     forward = fem.ForwardModel(equation, space, case.equation.degree + on.higher, solver)
@@ -217,7 +218,8 @@ def solve_finely(
     else:
         means = {"points": points, "radii": np.full(len(points), radius)}
         forward.observe_with(fem.OBSERVATIONS["averages"](domain, forward.space, **means).matrix)
-    values = forward.solve(space.interpolate(unknown.truth)).reshape(-1, count)
+    truths = [own.interpolate(unknown.truth) for own, unknown in zip(spaces, unknowns, strict=True)]
+    values = forward.solve(np.concatenate(truths)).reshape(-1, count)
     return values, float(np.abs(forward.state.x.array).max())
 
 

@@ -37,24 +37,25 @@ def make_equation(
     boundary: Mapping[str, BoundaryCondition],
     dimension: int,
     *,
-    role: str | None = None,
+    role: str | tuple[str, ...] | None = None,
     plain: bool = True,
     **given: Any,
 ) -> Equation:
-    """The equation with all that its role leaves known; `plain` leaves out what has a default.
+    """The equation with all that its role, or those of several unknowns, leave known.
 
-    An unknown flux enters through the top, in one dimension the right end; waves leave at the bottom.
+    `plain` leaves out what has a default. An unknown flux enters through the top, in one dimension the right
+    end; waves leave at the bottom.
     """
     physics = EQUATIONS[kind]
     role = role or physics.roles[0]
-    sought = stands_for(role)
+    sought = {stands_for(each) for each in ((role,) if isinstance(role, str) else role)}
     arguments = {}
     for field in fields(physics):
         optional = plain and field.default is not MISSING
         if field.name in GIVEN and not optional:
             arguments[field.name] = given.get(field.name, GIVEN[field.name](dimension))
-    arguments = {name: None if name == sought else value for name, value in arguments.items()}
-    if sought == "boundary_flux":
+    arguments = {name: None if name in sought else value for name, value in arguments.items()}
+    if sought == {"boundary_flux"}:
         part = "right" if dimension == 1 else "top"
         boundary = {**boundary, "unknown": BoundaryCondition((part,), "unknown")}
     if kind == "helmholtz":

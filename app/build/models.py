@@ -22,22 +22,34 @@ class Final:
 def contender_of(
     setup: Setup, kind: str, prefix: str, share: float | None = None, edge_share: float | None = None
 ) -> flow.Contender:
-    """A regularisation with a solver of its own; without shares with the case's length and edges."""
+    """A regularisation with solvers of its own; without shares with the case's length and edges.
+
+    Of several unknowns, that of each, of one kind and one length, divided by the square of its scale.
+    """
     chosen = setup.case.regularisation[setup.name]
-    make, solver = fem.REGULARISATIONS[kind], _riesz_solver(setup, prefix)
+    make = fem.REGULARISATIONS[kind]
     given = chosen.length_scale if share is None else None
     length = fem.effective_length(setup.domain.diagonal, given, share or make.share)
+    edges = {}
+    if make is fem.EdgePreserving:
+        edges["edge_share"] = edge_share or chosen.edge_share or fem.EDGE_SHARE
     with timed("assembly"):
-        if make is fem.EdgePreserving:
-            edges = edge_share or chosen.edge_share or fem.EDGE_SHARE
-            return flow.Contender(
-                kind, length, make(setup.coefficient, length, solver, edges), edge_share=edges
-            )
-        return flow.Contender(kind, length, make(setup.coefficient, length, solver))
+        parts = [
+            make(space, length, _riesz_solver(setup, prefix, space), **edges)
+            for space in setup.spaces.values()
+        ]
+    scales = _scales(setup)
+    if scales == [1.0]:
+        return flow.Contender(kind, length, parts[0], **edges)
+    return flow.Contender(kind, length, fem.StackedRegularisation(setup.coefficient, parts, scales), **edges)
 
 
-def _riesz_solver(setup: Setup, prefix: str) -> LinearSolver:
-    solver = solver_of(setup.domain.comm, setup.case, prefix, setup.coefficient.size)
+def _scales(setup: Setup) -> list[float]:
+    return [setup.case.regularisation[name].scale for name in setup.spaces]
+
+
+def _riesz_solver(setup: Setup, prefix: str, space: fem.CoefficientSpace) -> LinearSolver:
+    solver = solver_of(setup.domain.comm, setup.case, prefix, space.size)
     setup.riesz_solvers.append(solver)
     return solver
 
@@ -70,5 +82,9 @@ def builder_of(setup: Setup, regularisation: Any) -> flow.ModelBuilder:
             setup.domain.diagonal, setup.case.regularisation[setup.name].length_scale
         )
         with timed("assembly"):
-            plain = fem.INNER_PRODUCTS[product](setup.coefficient, length, _riesz_solver(setup, "metric_"))
+            parts = [
+                fem.INNER_PRODUCTS[product](space, length, _riesz_solver(setup, "metric_", space))
+                for space in setup.spaces.values()
+            ]
+        plain = fem.StackedInnerProduct(setup.coefficient, parts, _scales(setup))
     return flow.MetricBuilder(regularisation, plain, given)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from app import fem, flow, output, tomography
+from app import fem, flow, output, tomography, unknowns
 from app.build.models import Final
 from app.build.pieces import nodal_values
 from app.build.setup import Setup
@@ -22,6 +22,7 @@ def summary_of(setup: Setup, outcome: flow.Outcome, final: Final, rows: list[out
         "status": output.status(outcome.stop_reason, target_known=setup.target is not None),
         "stop_reason": outcome.stop_reason,
         **output.records_summary(rows),
+        **_widths(setup),
         "misfit_target": setup.target,
         "regularisation_kind": final.contender.kind,
         "length_scale": final.contender.length,
@@ -35,6 +36,15 @@ def summary_of(setup: Setup, outcome: flow.Outcome, final: Final, rows: list[out
         "state_dofs": setup.forward.size,
         "seed": case.seed,
     }
+
+
+def _widths(setup: Setup) -> dict[str, Any]:
+    """Of several networks, the neurons of each."""
+    network = getattr(setup.step, "network", None)
+    if not isinstance(network, unknowns.Networks):
+        return {}
+    own = zip(setup.spaces, network.parts, strict=True)
+    return {"widths": {name: list(part.widths) for name, part in own}}
 
 
 def _noise(setup: Setup, choice: flow.Choice | None, misfit: float) -> dict[str, float | None]:
@@ -58,34 +68,67 @@ def write_results(setup: Setup, outcome: flow.Outcome, final: Final, folder: Pat
     residual = setup.energy.residual(m)
     weight = outcome.records[-1].weight or 0.0
     gradient = final.R.riesz(setup.energy.derivative(residual)) + weight * (m - setup.reference)
-    prefix, physical = fem.PHYSICAL[setup.unknown.role]
-    function = space.function(m, setup.name)
-    fields: dict[str, Any] = {
-        setup.name: function,
-        "state": forward.state,
-        "gradient": space.function(gradient, "gradient"),
-    }
-    if prefix:
-        fields[f"{prefix}_{setup.name}"] = physical(function)
-    panels = {setup.name: m}
-    if setup.unknown.truth is not None and setup.unknown.on is None:  # a trace has no truth inside
-        truth = nodal_values(setup.case, space, setup.name, "truth")
-        panels |= {"truth": truth, "error": m - truth}
-        fields |= {name: space.function(panels[name], name) for name in ("truth", "error")}
-    finest = max(space.space, forward.space, key=lambda s: s.element.basix_element.degree)
+    fields: dict[str, Any] = {"state": forward.state}
+    rows = []
+    own = zip(setup.spaces, space.split(m), space.extended(gradient), strict=True)
+    for name, values, steepest in own:
+        shown, rest = _shown(setup, name, values, steepest)
+        rows.append(shown)
+        fields |= shown | rest
+    # Discontinuous if one of the fields is.
+    finest = max([part.space for part in space.parts] + [forward.space], key=_degree)
+    if any(part.degree == 0 for part in space.parts):
+        finest = fem.discontinuous(setup.domain, max(1, _degree(finest)))
     output.write_fields(folder / "fields.pvd", finest, fields)
     failure = None
     if final.choice is not None:
         failure = output.draw_choice(space.comm, folder / "choice.png", final.choice)
     picture, points = folder / "coefficient.png", setup.data.points
     points = points[np.isfinite(points).all(axis=1)]  # the others belong to parts of the mesh
+    drawn_on, panels = _panels(setup, rows)
     if not isinstance(forward, fem.ElectricalModel):
-        return output.draw_fields(picture, space.space, panels, points) or failure
+        return output.draw_fields(picture, drawn_on, panels, points) or failure
     data, sigma, abmn = setup.data.values, setup.sigma, forward.abmn
     on_root(
         space.comm,
         lambda: output.write_fit(folder / "fit.csv", abmn, forward.geometric_factors, data, sigma, residual),
     )
-    physical_panels = tomography.panels(setup.name, panels)
-    drawn = output.draw_fields(picture, space.space, physical_panels, points, logarithmic=True, numbered=True)
+    physical = [tomography.panels(setup.name, row) for row in panels]
+    drawn = output.draw_fields(picture, drawn_on, physical, points, logarithmic=True, numbered=True)
     return drawn or failure
+
+
+def _shown(
+    setup: Setup, name: str, values: np.ndarray, steepest: np.ndarray
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Functions of an unknown that the picture shows, and those beside them; of several unknowns with its
+    name."""
+    space, unknown = setup.spaces[name], setup.case.unknowns[name]
+    ending = f"_{name}" if len(setup.spaces) > 1 else ""
+    m = space.function(values, name)
+    shown: dict[str, Any] = {name: m}
+    if unknown.truth is not None and unknown.on is None:  # a trace has no truth inside
+        nodal_values(setup.case, space, name, "truth")
+        truth = space.interpolant(unknown.truth, f"truth{ending}")
+        error = space.everywhere(space.nodal(m) - space.nodal(truth), f"error{ending}")
+        shown |= {truth.name: truth, error.name: error}
+    gradient = space.everywhere(steepest, f"gradient{ending}")
+    prefix, physical = fem.PHYSICAL[unknown.role]
+    return shown, {gradient.name: gradient, **({f"{prefix}_{name}": physical(m)} if prefix else {})}
+
+
+def _panels(setup: Setup, rows: list[dict[str, Any]]) -> tuple[Any, list[dict[str, np.ndarray]]]:
+    """A space that is good enough for the picture, and owned nodal values in it, a row an unknown."""
+    spaces = list(setup.spaces.values())
+    drawn_on = max((space.space for space in spaces), key=_degree)
+    if any(space.degree == 0 for space in spaces):
+        drawn_on = fem.discontinuous(setup.domain, 1)
+    owned = drawn_on.dofmap.index_map.size_local
+    return drawn_on, [
+        {name: fem.interpolated(function, drawn_on).x.array[:owned] for name, function in row.items()}
+        for row in rows
+    ]
+
+
+def _degree(space: Any) -> int:
+    return space.element.basix_element.degree

@@ -22,8 +22,9 @@ def run(setup: Setup, folder: Path, *, quiet: bool = False) -> dict[str, Any]:
     with terminal, Interrupt(comm) as interrupt:
         for line in _opening(setup):
             terminal.note(line)
+        several = list(setup.errors) if len(setup.spaces) > 1 else []
         history = output.History(
-            comm, folder / "history.csv", lambda: setup.forward.counts, setup.error, terminal
+            comm, folder / "history.csv", lambda: setup.forward.counts, setup.error, terminal, several
         )
         outcome, final = _flow(setup, history, interrupt.wished)
         # Counted before the output's own solves.

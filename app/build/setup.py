@@ -1,6 +1,7 @@
 """From a case to its mesh, data, operators and start."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from mpi4py import MPI
@@ -28,10 +29,9 @@ class Setup:
     """A case with its mesh, data, operators and start: all that `--check` makes sure of."""
 
     case: Case
-    name: str
-    """Name of the unknown."""
     domain: fem.TaggedMesh
-    coefficient: fem.CoefficientSpace
+    spaces: dict[str, fem.CoefficientSpace]
+    """Of each unknown."""
     forward: fem.ForwardModel | fem.ElectricalModel
     data: PointData
     sigma: np.ndarray
@@ -41,18 +41,41 @@ class Setup:
     """½τ² times the mean of ‖e‖² under noise; None while the noise is unknown, and where the data choose the
     regularisation in spite of outliers."""
     reference: np.ndarray
-    """m_ref, owned nodal values."""
+    """m_ref of all unknowns, owned nodal values."""
     step: flow.Step
     start: np.ndarray
     """Residual at the step's start."""
-    error: fem.RelativeError | None
-    """Against the truth, if there is one."""
+    errors: dict[str, fem.RelativeError]
+    """Of each unknown whose truth there is."""
     riesz_solvers: list[LinearSolver] = field(default_factory=list)
     """Of all inner products that the run makes."""
 
     @property
+    def coefficient(self) -> Any:
+        """The space of all unknowns: of one, its own."""
+        return fem.together(list(self.spaces.values()))
+
+    @property
+    def name(self) -> str:
+        """Of the first unknown; what is said of all alike is found there."""
+        return next(iter(self.spaces))
+
+    @property
     def unknown(self) -> Unknown:
+        """The first one."""
         return self.case.unknowns[self.name]
+
+    @property
+    def error(self) -> Any:
+        """What gives the error of a coefficient: a number, of several unknowns one for each name whose truth
+        there is; None without any."""
+        if not self.errors or len(self.spaces) == 1:
+            return next(iter(self.errors.values()), None)
+        return self._each_error
+
+    def _each_error(self, values: np.ndarray) -> dict[str, float]:
+        own = dict(zip(self.spaces, self.coefficient.split(values), strict=True))
+        return {name: error(own[name]) for name, error in self.errors.items()}
 
 
 def prepare(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> Setup:
@@ -66,37 +89,28 @@ def prepare(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> Setup:
     electrodes = on_root(comm, lambda: tomography.read(case)) if electrical else None
     domain = _mesh(comm, case, electrodes)
     on_root(comm, lambda: check_dimension(case, domain.dimension))
-    name, unknown = next(iter(case.unknowns.items()))
-    coefficient = fem.CoefficientSpace(domain, unknown.degree)
+    spaces = {name: _space(case, domain, name) for name in case.unknowns}
+    coefficient = fem.together(list(spaces.values()))
     forward: fem.ForwardModel | fem.ElectricalModel
     compared: dict[str, np.ndarray] = {}
     if electrodes is not None:
-        forward, data, sigma = _electrical(case, coefficient, electrodes)
+        (only,) = spaces.values()
+        forward, data, sigma = _electrical(case, only, electrodes)
     else:
         forward, measured = _observed(case, coefficient)
         data, sigma = measured.data, measured.sigma
         compared = {"logarithmic": measured.logarithmic, "threshold": measured.threshold}
     known = data.sigma is not None
+    name = next(iter(spaces))
     if not known and case.regularisation[name].weight == "discrepancy":
         raise CaseError([
             f"{case.where('regularisation', name, 'weight')}: found discrepancy with data that have "
             "no column sigma, expected cross_validation, a number or data with sigma"
         ])  # fmt: skip
-    if unknown.reference is None:
-        reference = np.full(coefficient.owned, np.median(data.values))
-    else:
-        reference = nodal_values(case, coefficient, name, "reference")
-    error = None
-    if unknown.truth is not None:
-        nodal_values(case, coefficient, name, "truth")
-        try:
-            error = fem.RelativeError(coefficient, unknown.truth, physics.place(case, domain, name))
-        except ExpressionError as refused:
-            raise CaseError([f"{case.where('unknowns', name, 'truth')}: {refused}"]) from None
-        if not 0 < error.norm < np.inf:
-            where = case.where("unknowns", name, "truth")
-            raise CaseError([f"{where}: found a truth of norm {error.norm:g}, expected a finite one above 0"])
-    step = _step(case, coefficient, name, reference)
+    references = {name: _reference(case, space, name, data) for name, space in spaces.items()}
+    reference = np.concatenate(list(references.values()))
+    errors = {name: _error(case, space, name) for name, space in spaces.items() if case.unknowns[name].truth}
+    step = _step(case, spaces, references)
     energy = InverseProblem(forward, data.values, sigma, **compared)
     # What outliers, if there are any, add to the misfit is not known: only who asks for a target gets one.
     open_end = energy.robust and case.regularisation[name].weight == "cross_validation"
@@ -114,9 +128,43 @@ def prepare(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> Setup:
         if np.isinf(start).any() and energy.logarithmic.any():
             found = "logarithms to compare with a state that is not positive at the start"
         raise DataError([f"{files}: found {found}"])
-    return Setup(
-        case, name, domain, coefficient, forward, data, sigma, energy, target, reference, step, start, error
-    )
+    return Setup(case, domain, spaces, forward, data, sigma, energy, target, reference, step, start, errors)
+
+
+def _space(case: Case, domain: fem.TaggedMesh, name: str) -> fem.CoefficientSpace:
+    unknown, known = case.unknowns[name], None
+    if unknown.known is not None:
+        on = unknown.known.on
+        known = fem.Known((on,) if isinstance(on, str) else on, unknown.known.value)
+    try:
+        space = fem.CoefficientSpace(domain, unknown.degree, known)
+    except fem.MeshError as error:
+        raise CaseError([f"{case.where('unknowns', name, 'known', 'on')}: {error}"]) from None
+    with agreed(domain.comm):
+        if not np.isfinite(space.known_values).all():
+            where = case.where("unknowns", name, "known", "value")
+            raise CaseError([f"{where}: found values that are not finite on the mesh"])
+    return space
+
+
+def _reference(case: Case, space: fem.CoefficientSpace, name: str, data: PointData) -> np.ndarray:
+    if case.unknowns[name].reference is None:
+        return np.full(space.owned, np.median(data.values))
+    return nodal_values(case, space, name, "reference")
+
+
+def _error(case: Case, space: fem.CoefficientSpace, name: str) -> fem.RelativeError:
+    truth = case.unknowns[name].truth
+    assert truth is not None
+    nodal_values(case, space, name, "truth")
+    try:
+        error = fem.RelativeError(space, truth, physics.place(case, space.domain, name))
+    except ExpressionError as refused:
+        raise CaseError([f"{case.where('unknowns', name, 'truth')}: {refused}"]) from None
+    if not 0 < error.norm < np.inf:
+        where = case.where("unknowns", name, "truth")
+        raise CaseError([f"{where}: found a truth of norm {error.norm:g}, expected a finite one above 0"])
+    return error
 
 
 def _electrical(
@@ -132,7 +180,9 @@ def _electrical(
     return forward, data, data.sigma
 
 
-def _observed(case: Case, coefficient: fem.CoefficientSpace) -> tuple[fem.ForwardModel, Measurements]:
+def _observed(
+    case: Case, coefficient: fem.CoefficientSpace | fem.CoefficientSpaces
+) -> tuple[fem.ForwardModel, Measurements]:
     """Forward model and what is measured of its state."""
     try:
         forward = _forward(case, coefficient.domain, coefficient)
@@ -159,7 +209,9 @@ def _mesh(comm: MPI.Comm, case: Case, electrodes: ElectrodeReadings | None) -> f
         raise CaseError([f"{case.where('mesh', 'file')}: {error}"]) from None
 
 
-def _forward(case: Case, domain: fem.TaggedMesh, coefficient: fem.CoefficientSpace) -> fem.ForwardModel:
+def _forward(
+    case: Case, domain: fem.TaggedMesh, coefficient: fem.CoefficientSpace | fem.CoefficientSpaces
+) -> fem.ForwardModel:
     equation = physics.equation(case, domain)
     degree = case.equation.degree
     nodes = domain.mesh.topology.index_map(0).size_global * degree**domain.dimension
@@ -168,22 +220,16 @@ def _forward(case: Case, domain: fem.TaggedMesh, coefficient: fem.CoefficientSpa
     return fem.ForwardModel(equation, coefficient, degree, solver)
 
 
-def _step(case: Case, space: fem.CoefficientSpace, name: str, reference: np.ndarray) -> flow.Step:
-    chosen = case.unknowns[name].representation
-    if chosen.kind == "nodal":
-        nodal = unknowns.Nodal(reference, space.size)
+def _step(
+    case: Case, spaces: dict[str, fem.CoefficientSpace], references: dict[str, np.ndarray]
+) -> flow.Step:
+    """A network for each unknown, or nodal values of all."""
+    if all(unknown.representation.kind == "nodal" for unknown in case.unknowns.values()):
+        reference = np.concatenate(list(references.values()))
+        nodal = unknowns.Nodal(reference, sum(space.size for space in spaces.values()))
         return flow.IdealStep(nodal.start(), nodal.size)
-    options = dict(chosen.transform)
-    transform = unknowns.TRANSFORMS[options.pop("kind")](**options)
-    box = space.domain.bounding_box()
-    with agreed(space.comm):
-        try:
-            nodes = unknowns.Nodes.of(space.coordinates, box, reference, transform)
-        except ValueError as error:
-            raise CaseError([f"{case.where('unknowns', name, 'reference')}: {error}"]) from None
-    network = unknowns.Network(
-        chosen.hidden, nodes, chosen.activation, transform, chosen.max_width, chosen.features
-    )
+    parts = [_network(case, space, name, references[name]) for name, space in spaces.items()]
+    network = unknowns.together(parts)
     growth = None
     rule = case.expansion
     if rule.strategy != "none":
@@ -192,3 +238,18 @@ def _step(case: Case, space: fem.CoefficientSpace, name: str, reference: np.ndar
         growth = flow.GrowthRule(strategy, rule.capture, rule.missing, rule.rounds, rule.progress)
     start = network.start(stream(case, "network"))
     return flow.STEPS[case.flow.step](network, start, growth)
+
+
+def _network(case: Case, space: fem.CoefficientSpace, name: str, reference: np.ndarray) -> unknowns.Network:
+    chosen: Any = case.unknowns[name].representation
+    options = dict(chosen.transform)
+    transform = unknowns.TRANSFORMS[options.pop("kind")](**options)
+    box = space.domain.bounding_box()
+    with agreed(space.comm):
+        try:
+            nodes = unknowns.Nodes.of(space.coordinates, box, reference, transform)
+        except ValueError as error:
+            raise CaseError([f"{case.where('unknowns', name, 'reference')}: {error}"]) from None
+    return unknowns.Network(
+        chosen.hidden, nodes, chosen.activation, transform, chosen.max_width, chosen.features
+    )

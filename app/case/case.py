@@ -31,14 +31,14 @@ class Case(Section):
     """The mesh."""
     equation: Equation
     """The partial differential equation."""
-    unknowns: Annotated[dict[Identifier, Unknown], Field(min_length=1, max_length=1)]
-    """The coefficients to recover, by name; at present exactly one."""
+    unknowns: Annotated[dict[Identifier, Unknown], Field(min_length=1)]
+    """The coefficients to recover, by name; several have roles that stand for different terms."""
     observations: Annotated[dict[Identifier, Observations], Field(min_length=1)]
     """The measurements, by name."""
     flow: Flow = Flow()
     """How the iteration goes and when it stops."""
     regularisation: dict[str, Regularisation] = Field(default_factory=dict, validate_default=True)
-    """The regularisation of each unknown, by the unknown's name."""
+    """The regularisation of each unknown, by the unknown's name; of several alike but for the scale."""
     expansion: Expansion = Expansion()
     """When and how the network grows."""
 
@@ -47,10 +47,23 @@ class Case(Section):
     @field_validator("unknowns")
     @classmethod
     def _unknowns_fit(cls, value: dict[str, Unknown], info: ValidationInfo) -> dict[str, Unknown]:
-        """Electrical tomography recovers log-resistivity; other equations tell their roles themselves."""
+        """Electrical tomography recovers log-resistivity; other equations tell their roles themselves.
+
+        Several unknowns stand for different terms, and are all networks or all nodal.
+        """
         equation = info.data.get("equation")
+        taken: dict[str, str] = {}
+        first = next(iter(value.values())).representation.kind
         for name, unknown in value.items():
             electrical = equation is not None and equation.kind == "electrical_tomography"
+            sought = unknown.role.removeprefix("log_")
+            if sought != "coefficient" and sought in taken:
+                found = f"the role {unknown.role} beside the unknown {taken[sought]}, which is that term too"
+                raise refuse(found, "the role of another term", key=name)
+            if unknown.representation.kind != first:
+                found = f"the representation {unknown.representation.kind} beside {first}"
+                raise refuse(found, "one kind for all unknowns", key=name)
+            taken[sought] = name
             if electrical and unknown.role != "log_resistivity":
                 found = f"the role {unknown.role} in the equation electrical_tomography"
                 raise refuse(found, "the role log_resistivity", key=name)
@@ -85,6 +98,9 @@ class Case(Section):
         flow = info.data.get("flow", Flow())
         usual = {} if _has_choice(flow) else {"kind": "h1"}
         given = {name: usual if part == {} else part for name, part in value.items()}
+        said = [part for part in given.values() if isinstance(part, dict)]
+        if said:  # of one unknown, which holds for the others too
+            usual = {**usual, **{key: entry for key, entry in said[0].items() if key != "scale"}}
         return {**{name: usual for name in info.data.get("unknowns", {})}, **given}
 
     @field_validator("regularisation")
@@ -97,6 +113,12 @@ class Case(Section):
             if name not in unknowns:
                 expected = f"an unknown of this case: {', '.join(unknowns)}"
                 raise refuse(f"the name {name!r}", expected + nearest(name, unknowns), key=name)
+            first = next(iter(value))
+            for key in ("kind", "weight", "length_scale", "edge_share"):
+                one, other = getattr(value[name], key), getattr(value[first], key)
+                if one != other:
+                    found = f"{key} {one} beside {other} of the unknown {first}"
+                    raise refuse(found, "the same for all unknowns, scale aside", key=name)
             flow = info.data.get("flow", Flow())
             if value[name].weight == "cross_validation" and not _has_choice(flow):
                 found = f"cross_validation with inner_product {flow.inner_product} and step {flow.step}"

@@ -164,8 +164,6 @@ def _bounds(node: Schema) -> str:
 
 def _entries(node: Schema) -> str:
     """How many entries a mapping accepts."""
-    if node.get("maxProperties") == 1:
-        return " with exactly one entry (several are not supported yet)"
     return " with at least one entry" if node.get("minProperties") else ""
 
 

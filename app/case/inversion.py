@@ -31,6 +31,9 @@ class Regularisation(Section):
     length_scale: LengthScale | None = None
     """The length in R, in the mesh's unit; without it twice the diagonal of the mesh's bounding box, for
     bilaplacian and trilaplacian a fifth of it."""
+    scale: Positive = 1.0
+    """By how much the unknown varies, in its unit: R is divided by its square. With several unknowns it says
+    how far each may move for the other's sake."""
     edge_share: Positive | None = None
     """Of edge_preserving: gradients above this share of their root mean square count as edges, 0.3 unless
     given."""

@@ -82,6 +82,19 @@ Representation = Annotated[
 ]
 
 
+class Known(Section):
+    """A part of the domain where the coefficient is known.
+
+    The nodes on its border belong to it, so that of degree 1 or 2 the coefficient is continuous there. What
+    the regularisation sees is m - m_ref, which is zero in it.
+    """
+
+    on: Parts
+    """A physical group of cells of the mesh file, or a list of them."""
+    value: Expression
+    """The coefficient there, in the unit of m."""
+
+
 class Unknown(Section):
     """A coefficient to be recovered."""
 
@@ -96,8 +109,10 @@ class Unknown(Section):
     on: Parts | None = None
     """Of the role boundary_flux: a tag name of the mesh, a list of them, or all; only the values of m there
     count."""
-    degree: Annotated[int, Field(ge=1, le=2), NO_TRUTH_VALUE] = 1
-    """Lagrange degree of the coefficient."""
+    degree: Annotated[int, Field(ge=0, le=2), NO_TRUTH_VALUE] = 1
+    """Lagrange degree of the coefficient; 0: constant on each cell."""
+    known: Known | None = None
+    """Where the coefficient is known; it is sought elsewhere."""
     reference: Expression | None = None
     """m_ref, the start of the recovery and the centre of the regularisation, in the unit of m; unless given 1
     for a diffusivity, Young's modulus or squared slowness, the median of log(apparent resistivity) for
@@ -123,6 +138,13 @@ class Unknown(Section):
             raise refuse("nothing", "the parts of the boundary with the unknown flux", key="on")
         if self.role != "boundary_flux" and self.on is not None:
             raise refuse(f"parts of the boundary for the role {self.role}", "none", key="on")
+        return self
+
+    @model_validator(mode="after")
+    def _is_known_inside(self) -> Self:
+        if self.known is not None and self.role in ("boundary_flux", "log_resistivity"):
+            expected = "none: parts of the domain are known of the other roles"
+            raise refuse(f"known values of the role {self.role}", expected, key="known")
         return self
 
     @model_validator(mode="after")

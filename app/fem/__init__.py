@@ -32,8 +32,18 @@ from app.fem.inner_products import (
 from app.fem.meshes import MESHES, MeshError, TaggedMesh
 from app.fem.observations import PointOutside, point_matrix
 from app.fem.outline import centroid, closed_outline, enclosed_area
-from app.fem.readouts import OBSERVATIONS, Observation, stacked
-from app.fem.spaces import CoefficientSpace, Field, RelativeError
+from app.fem.readouts import OBSERVATIONS, Observation, joined
+from app.fem.spaces import (
+    CoefficientSpace,
+    CoefficientSpaces,
+    Field,
+    Known,
+    RelativeError,
+    discontinuous,
+    interpolated,
+    together,
+)
+from app.fem.stacked import StackedInnerProduct, StackedRegularisation
 from app.fem.time_steps import TimeSteps, TransientEquation
 from app.fem.traces import PointOffPart
 from app.fem.transient import TransientModel
@@ -55,6 +65,7 @@ __all__ = [
     "BlindReading",
     "BoundaryCondition",
     "CoefficientSpace",
+    "CoefficientSpaces",
     "Contacts",
     "Counts",
     "Custom",
@@ -66,12 +77,15 @@ __all__ = [
     "Field",
     "ForwardModel",
     "GramMatrix",
+    "Known",
     "MeshError",
     "NoContact",
     "Observation",
     "PointOffPart",
     "PointOutside",
     "RelativeError",
+    "StackedInnerProduct",
+    "StackedRegularisation",
     "StateNotGiven",
     "TaggedMesh",
     "TimeSteps",
@@ -82,10 +96,13 @@ __all__ = [
     "centroid",
     "closed_outline",
     "components",
+    "discontinuous",
     "effective_length",
     "enclosed_area",
+    "interpolated",
+    "joined",
     "load_functions",
     "point_matrix",
-    "stacked",
     "stands_for",
+    "together",
 ]

@@ -8,7 +8,7 @@ import ufl
 from ufl.domain import extract_unique_domain
 
 from app.fem.spaces import Field
-from app.fem.terms import BoundaryCondition, cells, inflow, term
+from app.fem.terms import BoundaryCondition, Roles, cells, inflow, term
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class AdvectionDiffusion:
     boundary: Mapping[str, BoundaryCondition]
     velocity: tuple[Field, ...]
     diffusivity: Field | None = None
-    role: str = "log_diffusivity"
+    role: Roles = "log_diffusivity"
 
     linear, symmetric = True, False
     roles = ("log_diffusivity", "diffusivity", "source", "boundary_flux")

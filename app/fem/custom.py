@@ -12,7 +12,7 @@ from ufl.algorithms import compute_form_data, expand_derivatives
 from ufl.domain import extract_unique_domain
 
 from app.fem.spaces import Field
-from app.fem.terms import BoundaryCondition, inflow
+from app.fem.terms import BoundaryCondition, Roles, inflow
 from app.parallel import agreed, on_root
 
 
@@ -97,18 +97,17 @@ class _Value:
 
 
 class Custom:
-    """residual(u, v, {unknown: m}, data) = 0, less the fluxes that the case's boundary conditions say.
+    """residual(u, v, unknowns by name, data) = 0, less the fluxes that the case's boundary conditions say.
 
     `dirichlet(x, data)`, where the file has it, gives values in UFL to Dirichlet conditions by name.
     """
 
     roles = ("coefficient",)
-    role = "coefficient"
 
     def __init__(
         self,
         functions: Functions,
-        unknown: str,
+        unknowns: Roles,
         boundary: Mapping[str, BoundaryCondition],
         data: Mapping[str, Field],
         x: Any,
@@ -117,20 +116,24 @@ class Custom:
         symmetric: bool,
     ) -> None:
         self.linear, self.symmetric = linear, symmetric
-        self._functions, self._unknown, self._data = functions, unknown, data
+        self.role = unknowns
+        """The names of the unknowns: here they stand for what the file makes of them."""
+        self._functions, self._data = functions, data
         self.boundary = {**boundary, **self._valued(boundary, x)}
 
     def residual(self, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
         parts = {name: ds(index) for index, name in enumerate(self.boundary)}
         data = Data(self._data, x, parts)
         call = self._functions.call
-        form = call(self._functions.residual, u, v, {self._unknown: m}, data)
+        form = call(self._functions.residual, u, v, dict(m), data)
         if not isinstance(form, ufl.Form) or form.arguments() != (v,):
             found = f"a {type(form).__name__}" if not isinstance(form, ufl.Form) else "a form without v"
             raise self._refused("residual", found, "a UFL form that is linear in v")
-        for name, function in (("u", u), (self._unknown, m)):
+        for name, function in {"u": u, **m}.items():
             if function not in form.coefficients():
-                raise self._refused("residual", f"a form without {name}", f"one with u and {self._unknown}")
+                raise self._refused(
+                    "residual", f"a form without {name}", f"one with {' and '.join(['u', *m])}"
+                )
         call(compute_form_data, form)
         if self.linear and u in expand_derivatives(ufl.derivative(form, u)).coefficients():
             raise self._refused("residual", "a form that is not linear in u", "linear: false in the case")

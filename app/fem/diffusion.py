@@ -7,7 +7,7 @@ from typing import Any
 import ufl
 
 from app.fem.spaces import Field
-from app.fem.terms import BoundaryCondition, cells, inflow, term
+from app.fem.terms import BoundaryCondition, Roles, cells, inflow, term
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Diffusion:
     boundary: Mapping[str, BoundaryCondition]
     diffusivity: Field | None = None
     anisotropy: tuple[tuple[Field, ...], ...] | None = None
-    role: str = "log_diffusivity"
+    role: Roles = "log_diffusivity"
 
     linear, symmetric = True, True
     roles = ("log_diffusivity", "diffusivity", "source", "boundary_flux")
@@ -40,7 +40,7 @@ class ReactionDiffusion:
     boundary: Mapping[str, BoundaryCondition]
     diffusivity: Field | None = None
     reaction: Field | None = None
-    role: str = "log_reaction"
+    role: Roles = "log_reaction"
 
     linear, symmetric = True, True
     roles = ("log_reaction", "reaction", "log_diffusivity", "diffusivity", "source", "boundary_flux")

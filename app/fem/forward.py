@@ -14,8 +14,8 @@ from mpi4py import MPI
 
 from app.fem.forms import boundary_measure, with_fixed_quadrature
 from app.fem.newton import newton
-from app.fem.spaces import CoefficientSpace
-from app.fem.terms import BoundaryCondition, Equation, components
+from app.fem.spaces import CoefficientSpace, CoefficientSpaces
+from app.fem.terms import BoundaryCondition, Equation, components, roles_of
 from app.parallel import LinearSolver, SolveFailed, multiply, multiply_transpose, timed
 from app.parallel.blocks import PETSc
 
@@ -52,7 +52,7 @@ class Counts:
 
 
 class ForwardModel:
-    """State, tangent and adjoint of one stationary equation, of a scalar or of several components.
+    """State, tangent and adjoint of one stationary equation: one or several components and unknowns.
 
     A state that is not linear is found by Newton's method, from the last one that was found or, where that
     fails, from zero; the solution counts as one state solve, each of its steps as a right-hand side and a
@@ -65,7 +65,11 @@ class ForwardModel:
     """
 
     def __init__(
-        self, equation: Equation, coefficient: CoefficientSpace, degree: int, solver: LinearSolver
+        self,
+        equation: Equation,
+        coefficient: CoefficientSpace | CoefficientSpaces,
+        degree: int,
+        solver: LinearSolver,
     ) -> None:
         domain = coefficient.domain
         if solver.symmetric and not equation.symmetric:
@@ -80,7 +84,7 @@ class ForwardModel:
         self.state = fem.Function(self.space, name="u")
         self._solver = solver
         self._linear = equation.linear
-        self._m = fem.Function(coefficient.space, name="m")
+        self._m = [fem.Function(part.space, name="m") for part in coefficient.parts]
         self._observe: Any = None
         self._tested: Any = None
         self._slope: Any = None
@@ -90,18 +94,19 @@ class ForwardModel:
         ds = boundary_measure(domain, conditions)
         x = ufl.SpatialCoordinate(domain.mesh)
         v = ufl.TestFunction(self.space)
-        residual = with_fixed_quadrature(equation.residual(self.state, self._m, v, x, ds))
+        m = dict(zip(roles_of(equation), self._m, strict=True))
+        residual = with_fixed_quadrature(equation.residual(self.state, m, v, x, ds))
         self._form = residual
         with timed("compile"):
             self._residual = fem.form(residual)
             self._by_state = fem.form(ufl.derivative(residual, self.state))
-            self._by_coefficient = fem.form(ufl.derivative(residual, self._m))
+            self._by_coefficient = [fem.form(ufl.derivative(residual, m)) for m in self._m]
         self._bcs, self._lifted = self._dirichlet(conditions)
         fixed = [bc.dof_indices()[0] for bc in self._bcs] or [np.empty(0, dtype=np.int32)]
         fixed_dofs = np.unique(np.concatenate(fixed))
         self._fixed = fixed_dofs[fixed_dofs < self._owned]
         self._operator: Any = fem_petsc.create_matrix(self._by_state)
-        self._sensitivity: Any = fem_petsc.create_matrix(self._by_coefficient)
+        self._sensitivity: list[Any] = [fem_petsc.create_matrix(form) for form in self._by_coefficient]
         self._sensitivity_current = False
         self._found: tuple[np.ndarray, np.ndarray] | None = None
         self._operator_current = False
@@ -125,7 +130,7 @@ class ForwardModel:
         overflows, the operator is singular or the state is not finite.
         """
         self.counts.state_solves += 1
-        self.coefficient.assign(self._m, values)
+        self._assign_coefficient(values)
         try:
             state = self._linear_state() if self._linear else self._nonlinear_state()
             self._require_finite(state)
@@ -202,6 +207,10 @@ class ForwardModel:
         with np.errstate(over="ignore", invalid="ignore"):
             return float(np.sqrt(self.comm.allreduce(float(vector @ vector))))
 
+    def _assign_coefficient(self, values: np.ndarray) -> None:
+        for part, m, own in zip(self.coefficient.parts, self._m, self.coefficient.split(values), strict=True):
+            part.assign(m, own)
+
     def _assign(self, state: np.ndarray) -> None:
         self.state.x.array[: self._owned] = state
         self.state.x.scatter_forward()
@@ -211,7 +220,7 @@ class ForwardModel:
         self._operator_current = self._sensitivity_current = False
         self._slope = None
         if self._found is not None:
-            self.coefficient.assign(self._m, self._found[0])
+            self._assign_coefficient(self._found[0])
             self._assign(self._found[1])
 
     def _readings(self, state: np.ndarray) -> np.ndarray:
@@ -250,7 +259,8 @@ class ForwardModel:
             return parts[0] if len(parts) == 1 else np.asfortranarray(np.hstack(parts))
 
     def _tangent(self, block: np.ndarray) -> np.ndarray:
-        right = -multiply(self._by_m(), block)
+        parts = zip(self._by_m(), self.coefficient.extended(block), strict=True)
+        right: Any = -sum(multiply(sensitivity, part) for sensitivity, part in parts)
         direct = 0.0 if self._tested is None else -multiply(self._tested, right)
         with timed("solve"):
             return self._gathered(multiply(self._by_u(), self._solve(right)) + direct)
@@ -263,7 +273,7 @@ class ForwardModel:
             adjoint = self._solve(right, transpose=True)
         if self._tested is not None:  # the readings know m directly too
             adjoint = adjoint - multiply_transpose(self._tested, local)
-        return -multiply_transpose(self._by_m(), adjoint)
+        return self.coefficient.restricted([-multiply_transpose(part, adjoint) for part in self._by_m()])
 
     @contextmanager
     def _counted(self, block: np.ndarray, single: str) -> Iterator[None]:
@@ -292,13 +302,15 @@ class ForwardModel:
         right[self._fixed] = 0.0
         return self._solver.solve(right, transpose=transpose)
 
-    def _by_m(self) -> Any:
-        """∂A/∂m at the last state, shape (state dofs, coefficient dofs); assembled when first asked for."""
+    def _by_m(self) -> list[Any]:
+        """∂A/∂m at the last state by each unknown, shape (state dofs, nodes); assembled when first asked
+        for."""
         if not self._sensitivity_current:
             with timed("assembly"):
-                self._sensitivity.zeroEntries()
-                fem_petsc.assemble_matrix(self._sensitivity, self._by_coefficient)
-                self._sensitivity.assemble()
+                for matrix, form in zip(self._sensitivity, self._by_coefficient, strict=True):
+                    matrix.zeroEntries()
+                    fem_petsc.assemble_matrix(matrix, form)
+                    matrix.assemble()
             self._sensitivity_current = True
         return self._sensitivity
 

@@ -9,6 +9,7 @@ from dolfinx import fem
 from dolfinx.fem import petsc as fem_petsc
 from mpi4py import MPI
 
+from app.fem.gradients import Gradients
 from app.fem.spaces import CoefficientSpace
 from app.parallel import LinearSolver, multiply, symmetric_gram, timed
 
@@ -55,9 +56,10 @@ class H1:
         u, v = ufl.TrialFunction(space.space), ufl.TestFunction(space.space)
         # Not a number, or each length would be compiled.
         inverse_square = fem.Constant(space.domain.mesh, length**-2)
-        form = ufl.inner(ufl.grad(u), ufl.grad(v)) * ufl.dx + inverse_square * u * v * ufl.dx
+        gradients = Gradients(space)
+        form = gradients.product(u, v) * gradients.measure + inverse_square * u * v * ufl.dx
         self.solver = solver
-        self._gram = GramMatrix(space.comm, _assemble(_compiled(form)), solver)
+        self._gram = GramMatrix(space.comm, _assemble(space, _compiled(form)), solver)
 
     def at(self, values: np.ndarray) -> GramMatrix:
         """R for an iteration that starts from these nodal values."""
@@ -88,12 +90,13 @@ class EdgePreserving:
         self._space = space
         self._m = fem.Function(space.space)
         self._beta: Any = fem.Constant(mesh, 1.0)
-        square = ufl.inner(ufl.grad(self._m), ufl.grad(self._m))
+        gradients = Gradients(space)
+        square = gradients.square(self._m)
         inverse_square = fem.Constant(mesh, length**-2)
         rho = self._beta / ufl.sqrt(square + self._beta**2)
-        form = rho * ufl.inner(ufl.grad(u), ufl.grad(v)) * ufl.dx + inverse_square * u * v * ufl.dx
+        form = rho * gradients.product(u, v) * gradients.measure + inverse_square * u * v * ufl.dx
         self._form = _compiled(form)
-        self._square = _compiled(square * ufl.dx)
+        self._square = _compiled(gradients.product(self._m, self._m) * gradients.measure)
         self._volume = _integral(space, fem.form(fem.Constant(mesh, 1.0) * ufl.dx))
         self._matrix: Any = None
 
@@ -108,7 +111,7 @@ class EdgePreserving:
         with timed("assembly"):
             if self._matrix is not None:
                 self._matrix.destroy()
-            self._matrix = _assemble(self._form)
+            self._matrix = _assemble(self._space, self._form)
         return GramMatrix(self._space.comm, self._matrix, self.solver)
 
 
@@ -153,10 +156,11 @@ class Bilaplacian:
     def __init__(self, space: CoefficientSpace, length: float, solver: LinearSolver) -> None:
         u, v = ufl.TrialFunction(space.space), ufl.TestFunction(space.space)
         square: Any = fem.Constant(space.domain.mesh, length**2)
-        factor = _assemble(_compiled(square * ufl.inner(ufl.grad(u), ufl.grad(v)) * ufl.dx))
+        gradients = Gradients(space)
+        factor = _assemble(space, _compiled(square * gradients.product(u, v) * gradients.measure))
         # Lumped by scaling the diagonal (Hinton, Rock and Zienkiewicz 1976): for linear elements the row
         # sums, which for higher ones are not positive.
-        mass = _assemble(_compiled(u * v * ufl.dx))
+        mass = _assemble(space, _compiled(u * v * ufl.dx))
         lumped, ones = mass.getDiagonal(), mass.createVecRight()
         ones.set(1.0)
         lumped.scale((mass @ ones).sum() / lumped.sum())
@@ -195,7 +199,7 @@ EDGE_SHARES = (0.1,)
 def l2(space: CoefficientSpace, length: float, solver: LinearSolver) -> GramMatrix:
     """∫··, the mass matrix; ℓ plays no part."""
     u, v = ufl.TrialFunction(space.space), ufl.TestFunction(space.space)
-    return GramMatrix(space.comm, _assemble(_compiled(u * v * ufl.dx)), solver)
+    return GramMatrix(space.comm, _assemble(space, _compiled(u * v * ufl.dx)), solver)
 
 
 def h1(space: CoefficientSpace, length: float, solver: LinearSolver) -> GramMatrix:
@@ -221,10 +225,10 @@ def _compiled(form: ufl.Form) -> fem.Form:
         return fem.form(form)
 
 
-def _assemble(form: fem.Form) -> Any:
+def _assemble(space: CoefficientSpace, form: fem.Form) -> Any:
     matrix = fem_petsc.assemble_matrix(form)
     matrix.assemble()
-    return matrix
+    return space.submatrix(matrix)
 
 
 def _integral(space: CoefficientSpace, form: fem.Form) -> float:

@@ -146,7 +146,10 @@ def _from_gmsh(comm: MPI.Comm, dimension: int, name: str) -> TaggedMesh:
     from dolfinx.io import gmsh as dolfinx_gmsh
 
     try:
-        data = dolfinx_gmsh.model_to_mesh(gmsh.model, comm, 0, gdim=dimension)
+        # With neighbours' cells, as generated meshes have them: jumps between cells need both.
+        partitioner: Any = dmesh.create_cell_partitioner  # by singledispatch, unknown to type checkers
+        ghosts = partitioner(dmesh.GhostMode.shared_facet, 2)
+        data = dolfinx_gmsh.model_to_mesh(gmsh.model, comm, 0, gdim=dimension, partitioner=ghosts)
     except RuntimeError as error:  # DOLFINx raises its own on all ranks alike
         raise MeshError(f"{name}: {error}") from None
     finally:

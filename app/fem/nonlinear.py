@@ -7,7 +7,7 @@ from typing import Any
 import ufl
 
 from app.fem.spaces import Field
-from app.fem.terms import BoundaryCondition, cells, inflow, term
+from app.fem.terms import BoundaryCondition, Roles, cells, inflow, term
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class NonlinearDiffusion:
     source: Field | None
     boundary: Mapping[str, BoundaryCondition]
     diffusivity: Field | None = None
-    role: str = "log_diffusivity"
+    role: Roles = "log_diffusivity"
 
     linear, symmetric = False, False
     roles = ("log_diffusivity", "diffusivity", "source", "boundary_flux")
@@ -39,7 +39,7 @@ class PLaplacian:
     """p > 1."""
     epsilon: float = 0.01
     """ε > 0, in the unit of the gradient."""
-    role: str = "log_diffusivity"
+    role: Roles = "log_diffusivity"
 
     linear, symmetric = False, True
     roles = ("log_diffusivity", "diffusivity", "source", "boundary_flux")

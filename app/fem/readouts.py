@@ -85,18 +85,18 @@ OBSERVATIONS: dict[str, Callable[..., Observation]] = {
 """By the case's `kind`; a field is read at the nodes of its own mesh."""
 
 
-def stacked(space: Any, parts: Sequence[Observation]) -> Observation:
+def joined(space: Any, parts: Sequence[Observation]) -> Observation:
     """All readings, one observation after the other."""
     if len(parts) == 1:
         return parts[0]
     count = sum(part.matrix.getSize()[0] for part in parts)
     weights = None
     if any(part.weights is not None for part in parts):
-        weights = _stacked(space, count, parts, [part.weights for part in parts])
-    return Observation(_stacked(space, count, parts, [part.matrix for part in parts]), weights)
+        weights = _joined(space, count, parts, [part.weights for part in parts])
+    return Observation(_joined(space, count, parts, [part.matrix for part in parts]), weights)
 
 
-def _stacked(space: Any, count: int, parts: Sequence[Observation], matrices: Sequence[Any]) -> Any:
+def _joined(space: Any, count: int, parts: Sequence[Observation], matrices: Sequence[Any]) -> Any:
     whole = empty_rows(space, count)
     begun = 0
     for part, matrix in zip(parts, matrices, strict=True):

@@ -15,8 +15,8 @@ class BoundaryCondition:
     """What holds on named parts of the boundary, for a flux F out of which nothing is said elsewhere.
 
     `dirichlet`: u = value; `neumann`: F = value; `robin`: F + transfer u = value; `absorbing`: F − iω√s u =
-    value, of waves only; `unknown`: F is the coefficient m itself. F is that of the equation, κ ∂u/∂n for
-    diffusion, into the domain.
+    value, of waves only; `unknown`: F is the unknown of the role boundary_flux. F is that of the
+    equation, κ ∂u/∂n for diffusion, into the domain.
 
     A state of several components has them all conditioned, by a value each or by one for all, or that of the
     index `component` alone.
@@ -35,8 +35,12 @@ class BoundaryCondition:
         return list(zip(chosen, values, strict=True))
 
 
+Roles = str | tuple[str, ...]
+"""What the unknown coefficient is in an equation; of several unknowns, what each of them is."""
+
+
 class Equation(Protocol):
-    """A(u, m; v) = 0 for all v that vanish on Dirichlet parts.
+    """A(u, m; v) = 0 for all v that vanish on Dirichlet parts; m holds the unknown coefficients.
 
     One whose state u has several components also has a method components(dimension): their names.
     """
@@ -51,10 +55,10 @@ class Equation(Protocol):
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """What the coefficient m can be in this equation, names in PHYSICAL."""
+        """What an unknown can be in this equation, names in PHYSICAL."""
 
     @property
-    def role(self) -> str:
+    def role(self) -> Roles:
         """What it is here."""
 
     @property
@@ -62,7 +66,13 @@ class Equation(Protocol):
         """Conditions by name."""
 
     def residual(self, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
-        """UFL form of A; `ds(i)` is the measure of the i-th boundary condition's part."""
+        """UFL form of A; `m` maps roles to unknowns, which `term` and `inflow` look up, and `ds(i)` is the
+        measure of the i-th boundary condition's part."""
+
+
+def roles_of(equation: Equation) -> tuple[str, ...]:
+    """The roles of the unknowns, in the order of the coefficients."""
+    return (equation.role,) if isinstance(equation.role, str) else equation.role
 
 
 PHYSICAL: dict[str, tuple[str, Callable[[Any], Any]]] = {
@@ -95,10 +105,11 @@ def stands_for(role: str) -> str:
     return role.removeprefix("log_")
 
 
-def term(equation: Any, name: str, m: Any, x: Any, otherwise: float = 0.0) -> Any:
-    """A coefficient of the residual: made of m if that is its role, else as the equation was given it."""
-    if stands_for(equation.role) == name:
-        return PHYSICAL[equation.role][1](m)
+def term(equation: Any, name: str, m: Mapping[str, Any], x: Any, otherwise: float = 0.0) -> Any:
+    """A coefficient of the residual: made of the unknown of that role, else as the equation was given it."""
+    for role, unknown in m.items():
+        if stands_for(role) == name:
+            return PHYSICAL[role][1](unknown)
     given = getattr(equation, name)
     return ufl.as_ufl(otherwise) if given is None else given.ufl(x)
 
@@ -108,12 +119,12 @@ def cells(x: Any) -> Any:
     return ufl.dx(extract_unique_domain(x))
 
 
-def inflow(equation: Equation, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
+def inflow(equation: Equation, u: Any, m: Mapping[str, Any], v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
     """∫ F v over the parts of the boundary where the flux F is said; the residual subtracts it."""
     form: Any = 0
     for index, condition in enumerate(equation.boundary.values()):
         if condition.kind == "unknown":
-            form += m * v * ds(index)
+            form += m["boundary_flux"] * v * ds(index)
         elif condition.kind != "dirichlet":
             for state, test, value in _conditioned(condition, u, v):
                 form += value.ufl(x) * test * ds(index)

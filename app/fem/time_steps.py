@@ -112,8 +112,8 @@ class Step:
         form += self._theta * new.residual(u, m, v, x, ds)
         if self._theta < 1:
             form += (1 - self._theta) * self._old_equation.residual(self.old, m, v, x, ds)
-        if self.role == "initial":  # no term has m, yet there is a derivative
-            form += self._nothing * m * v * cells(x)
+        if "initial" in m:  # no term has it, yet there is a derivative
+            form += self._nothing * m["initial"] * v * cells(x)
         return form
 
     def move_to(self, step: int) -> None:

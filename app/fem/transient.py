@@ -8,7 +8,8 @@ from dolfinx import fem
 from dolfinx.fem import petsc as _fem_petsc
 
 from app.fem.forward import ForwardModel
-from app.fem.spaces import CoefficientSpace
+from app.fem.spaces import CoefficientSpace, CoefficientSpaces
+from app.fem.terms import roles_of
 from app.fem.time_steps import Step, TimeSteps, TransientEquation, changes
 from app.parallel import LinearSolver, SolveFailed, multiply, multiply_transpose, timed
 
@@ -27,7 +28,7 @@ class TransientModel(ForwardModel):
     def __init__(
         self,
         equation: TransientEquation,
-        coefficient: CoefficientSpace,
+        coefficient: CoefficientSpace | CoefficientSpaces,
         degree: int,
         solver: LinearSolver,
         times: TimeSteps,
@@ -48,16 +49,21 @@ class TransientModel(ForwardModel):
             )
         ]
         self._nodes = self.space.tabulate_dof_coordinates()[:, : coefficient.domain.dimension]
+        roles = roles_of(equation)
         self._start: Any = None  # m to u at time 0
-        if equation.role == "initial":
-            self._start = fem_petsc.interpolation_matrix(coefficient.space, self.space)
+        self._initial_index = roles.index("initial") if "initial" in roles else -1
+        self._in_steps = roles != ("initial",)
+        if self._initial_index >= 0:
+            part = coefficient.parts[self._initial_index]
+            self._start = fem_petsc.interpolation_matrix(part.space, self.space)
             self._start.assemble()
         elif equation.initial is None:
             self._given = np.zeros(self._owned)
         else:
             self._given = equation.initial.numpy(self._nodes[: self._owned])
-        derivative = ufl.algorithms.expand_derivatives(ufl.derivative(self._form, self._m))
-        self._sensitivity_changes = bool({self.state, self._old} & set(derivative.coefficients()))
+        derivatives = [ufl.algorithms.expand_derivatives(ufl.derivative(self._form, m)) for m in self._m]
+        seen = {each for derivative in derivatives for each in derivative.coefficients()}
+        self._sensitivity_changes = bool({self.state, self._old} & seen)
         self._kept: dict[int, np.ndarray] = {}
         self._stretch: dict[int, np.ndarray] = {}
 
@@ -73,12 +79,12 @@ class TransientModel(ForwardModel):
         Raises SolveFailed on all ranks if exp overflows, the operator is singular or a state is not finite.
         """
         self.counts.state_solves += 1
-        self.coefficient.assign(self._m, values)
+        self._assign_coefficient(values)
         kept = {}
         try:
             self._set_operators()
             self._lift(0)
-            state = self._initial(values)
+            state = self._initial()
             local = self._read(0, state)
             kept[0] = state
             for step in range(1, self.times.steps + 1):
@@ -109,9 +115,13 @@ class TransientModel(ForwardModel):
             self._by_old.assemble()
         self._factorise()
 
-    def _initial(self, values: np.ndarray) -> np.ndarray:
+    def _initial(self) -> np.ndarray:
         """u at time 0; the Dirichlet conditions win."""
-        state = self._given.copy() if self._start is None else multiply(self._start, values)
+        if self._start is None:
+            state = self._given.copy()
+        else:
+            i = self._initial_index
+            state = multiply(self._start, self.coefficient.parts[i].nodal(self._m[i]))
         state[self._fixed] = self._lifted.x.array[self._fixed]
         return state
 
@@ -147,10 +157,10 @@ class TransientModel(ForwardModel):
             self.counts.state_rhs = counted
         return self._stretch[step]
 
-    def _sensitivity_of(self, step: int) -> Any:
-        """∂A/∂m of a step, None where no step has the coefficient."""
-        if self._start is not None:
-            return None
+    def _sensitivity_of(self, step: int) -> list[Any]:
+        """∂A/∂m of a step by each unknown, none where no step has one."""
+        if not self._in_steps:
+            return []
         if self._sensitivity_changes or not self._sensitivity_current:
             before, now = self._state_at(step - 1), self._state_at(step)
             self._step.move_to(step)
@@ -160,17 +170,16 @@ class TransientModel(ForwardModel):
         return self._by_m()
 
     def _tangent(self, block: np.ndarray) -> np.ndarray:
-        columns = block.shape[1:]
-        state = np.zeros((self._owned, *columns))
+        parts = self.coefficient.extended(block)
+        state = np.zeros((self._owned, *block.shape[1:]))
         if self._start is not None:
-            state = multiply(self._start, block)
+            state = multiply(self._start, parts[self._initial_index])
             state[self._fixed] = 0.0
         local = self._read(0, state)
         for step in range(1, self.times.steps + 1):
-            sensitivity = self._sensitivity_of(step)
             right = -multiply(self._by_old, state)
-            if sensitivity is not None:
-                right -= multiply(sensitivity, block)
+            for sensitivity, part in zip(self._sensitivity_of(step), parts, strict=False):
+                right -= multiply(sensitivity, part)
             with timed("solve"):
                 state = self._solve(right)
             local += self._read(step, state)
@@ -180,20 +189,20 @@ class TransientModel(ForwardModel):
     def _adjoint(self, data: np.ndarray) -> np.ndarray:
         first, last = self._observe.getOwnershipRange()
         mine = data[first:last]
-        gradient = np.zeros((self.coefficient.owned, *data.shape[1:]), order="F")
+        owned = [len(part.nodal(m)) for part, m in zip(self.coefficient.parts, self._m, strict=True)]
+        gradients = [np.zeros((nodes, *data.shape[1:]), order="F") for nodes in owned]
         right = self._spread(self.times.steps, mine)
         for step in range(self.times.steps, 0, -1):
             with timed("solve"):
                 adjoint = self._solve(right, transpose=True)
-            sensitivity = self._sensitivity_of(step)
-            if sensitivity is not None:
+            for sensitivity, gradient in zip(self._sensitivity_of(step), gradients, strict=False):
                 gradient -= multiply_transpose(sensitivity, adjoint)
             right = self._spread(step - 1, mine) - multiply_transpose(self._by_old, adjoint)
         if self._start is not None:
             right[self._fixed] = 0.0
-            gradient += multiply_transpose(self._start, right)
+            gradients[self._initial_index] += multiply_transpose(self._start, right)
         self._finish()
-        return gradient
+        return self.coefficient.restricted(gradients)
 
     def _finish(self) -> None:
         """Show the state at the end again."""

@@ -76,7 +76,7 @@ def line(row: Row, target: float | None) -> str:
     grown = f"  grew to {'-'.join(map(str, record.widths))}" if record.expansions else ""
     return (
         f"{record.iteration:3d}  {_number(record.energy, '10.4g')}  {misfit:>16}"
-        f"  {_number(row.relative_error, '6.4f')}  {_number(record.alignment, '5.3f')}"
+        f"  {_number(row.mean_error, '6.4f')}  {_number(record.alignment, '5.3f')}"
         f"    {_number(record.capture, '5.3f')}  {record.parameters:6d}  {record.vectors:7d}"
         f"  {row.state_solves:6d}  {row.linear_solves:4d}  {row.seconds:7.1f}{grown}{rejected}"
     )
@@ -85,10 +85,14 @@ def line(row: Row, target: float | None) -> str:
 def closing_lines(summary: dict[str, Any], folder: Path) -> list[str]:
     """What is said at the end of a run."""
     error = summary["relative_error"]
+    if isinstance(error, dict):
+        told = f"; relative error {', '.join(f'{each:.4f} of {name}' for name, each in error.items())}"
+    else:
+        told = "" if error is None else f"; relative error {error:.4f}"
     return [
         f"{summary['status']} ({summary['stop_reason']}) after {summary['outer_iterations']} iterations, "
         f"{summary['state_solves']} state solves, {summary['linear_solves']} right-hand sides, "
-        f"{summary['wall_seconds']:.1f} s" + ("" if error is None else f"; relative error {error:.4f}"),
+        f"{summary['wall_seconds']:.1f} s{told}",
         f"results in {folder}: summary.json, history.csv, fields.pvd, coefficient.png"
         + (", choice.png" if summary["candidates"] else ""),
     ]

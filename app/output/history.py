@@ -1,7 +1,8 @@
 """The history of a run: one row an outer iteration, written to history.csv as it happens."""
 
 import csv
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,22 +35,31 @@ class Row:
     """A record with what only the run knows: the error against a truth, the work and the time so far."""
 
     record: Record
-    relative_error: float | None
+    relative_error: float | Mapping[str, float] | None
+    """Of several unknowns one for each name whose truth is known."""
     state_solves: int
     linear_solves: int
     inner_iterations: int
     seconds: float
 
+    @property
+    def mean_error(self) -> float | None:
+        """The error; of several unknowns the root mean square of theirs."""
+        if not isinstance(self.relative_error, Mapping):
+            return self.relative_error
+        return math.sqrt(sum(error**2 for error in self.relative_error.values()) / len(self.relative_error))
+
     def cells(self) -> dict[str, Any]:
         """Values by column; None is an empty cell."""
         record = self.record
+        errors = self.relative_error if isinstance(self.relative_error, Mapping) else {}
         return {
             "iteration": record.iteration,
             "energy": record.energy,
             "misfit": record.misfit,
             "regularisation": record.regularisation,
             "weight": record.weight,
-            "relative_error": self.relative_error,
+            "relative_error": self.mean_error,
             "alignment": record.alignment,
             "capture": record.capture,
             "vectors": record.vectors,
@@ -61,6 +71,7 @@ class Row:
             "linear_solves": self.linear_solves,
             "inner_iterations": self.inner_iterations,
             "seconds": round(self.seconds, 3),
+            **{f"relative_error_{name}": error for name, error in errors.items()},
         }
 
 
@@ -79,9 +90,12 @@ class History:
         comm: MPI.Comm,
         path: Path,
         work: Callable[[], Work],
-        error: Callable[[Any], float] | None,
+        error: Callable[[Any], float | Mapping[str, float]] | None,
         listener: Listener,
+        names: Sequence[str] = (),
     ) -> None:
+        """`names` are those of several unknowns whose errors are known."""
+        self._columns = [*COLUMNS, *(f"relative_error_{name}" for name in names)]
         self._comm, self._path, self._work, self._error = comm, path, work, error
         self._listener = listener
         self.rows: list[Row] = []
@@ -114,9 +128,9 @@ class History:
 
     def _begin(self) -> None:
         with self._path.open("w", newline="") as file:
-            csv.DictWriter(file, COLUMNS).writeheader()
+            csv.DictWriter(file, self._columns).writeheader()
 
     def _write(self, row: Row) -> None:
         with self._path.open("a", newline="") as file:
-            csv.DictWriter(file, COLUMNS).writerow(row.cells())
+            csv.DictWriter(file, self._columns).writerow(row.cells())
         self._listener.row(row)

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -31,27 +31,28 @@ class Drawing:
     """VTK's cell types."""
     nodes: np.ndarray
     """Coordinates, shape (nodes, 3)."""
-    fields: dict[str, np.ndarray]
+    rows: list[dict[str, np.ndarray]]
 
 
 def draw_fields(
     path: Path,
     space: Any,
-    fields: Mapping[str, np.ndarray],
+    rows: Sequence[Mapping[str, np.ndarray]],
     points: np.ndarray,
     *,
     logarithmic: bool = False,
     numbered: bool = False,
 ) -> str | None:
-    """Draw owned drawing values of a Lagrange space side by side; collective, rank 0 draws.
+    """Draw owned nodal values of a Lagrange space in rows, fields by their names; collective, rank 0 draws.
 
-    Fields whose name starts with `error` have colours of their own, the others share one scale. `points`,
+    Fields whose name starts with `error` have colours of their own, the others of a row share one scale. In
+    space all are drawn in one row. `points`,
     shape (readings, dimension), are the measurement points, `numbered` from 1 if they are electrodes; in the
     plane the shared scale may be `logarithmic` (fields > 0). Returns, on all ranks, why there is no picture,
     None if there is one: a machine without graphics loses a picture in space, not the run.
     """
     comm: MPI.Comm = space.mesh.comm
-    drawing = _gather(space, fields)
+    drawing = _gather(space, rows)
     failure = None
     if drawing is not None:
         plane = partial(_draw_plane, logarithmic=logarithmic, numbered=numbered)
@@ -63,7 +64,7 @@ def draw_fields(
     return comm.bcast(failure, root=0)
 
 
-def _gather(space: Any, fields: Mapping[str, np.ndarray]) -> Drawing | None:
+def _gather(space: Any, rows: Sequence[Mapping[str, np.ndarray]]) -> Drawing | None:
     """On rank 0; None elsewhere."""
     comm: MPI.Comm = space.mesh.comm
     index_map = space.dofmap.index_map
@@ -71,23 +72,28 @@ def _gather(space: Any, fields: Mapping[str, np.ndarray]) -> Drawing | None:
     width = space.dofmap.list.shape[1]
     local = cells.reshape(-1, width + 1)[:, 1:]
     connectivity = index_map.local_to_global(local.ravel().astype(np.int32)).reshape(local.shape)
-    part = (connectivity, types, x[: index_map.size_local], list(fields.values()))
+    fields = [dict(row) for row in rows]
+    part = (connectivity, types, x[: index_map.size_local], fields)
     parts = comm.gather(part, root=0)
     if parts is None:
         return None
     merged = [np.concatenate([part[i] for part in parts]) for i in range(3)]
-    values = [np.concatenate([part[3][i] for part in parts]) for i in range(len(fields))]
-    return Drawing(merged[0], merged[1], merged[2], dict(zip(fields, values, strict=True)))
+    whole = [
+        {name: np.concatenate([part[3][i][name] for part in parts]) for name in row}
+        for i, row in enumerate(fields)
+    ]
+    return Drawing(merged[0], merged[1], merged[2], whole)
 
 
 def _draw_line(path: Path, drawing: Drawing, points: np.ndarray) -> None:
-    figure, (axes,) = _figure(1)
-    axes.set_xlabel("x")
-    order = np.argsort(drawing.nodes[:, 0])
-    for name, values in drawing.fields.items():
-        axes.plot(drawing.nodes[order, 0], values[order], label=name)
-    axes.plot(points[:, 0], np.full(len(points), axes.get_ylim()[0]), "k|", label="readings")
-    axes.legend()
+    figure, panels = _figure(len(drawing.rows), 1)
+    order = np.argsort(drawing.nodes[:, 0], kind="stable")
+    for (axes,), fields in zip(panels, drawing.rows, strict=True):
+        axes.set_xlabel("x")
+        for name, values in fields.items():
+            axes.plot(drawing.nodes[order, 0], values[order], label=name)
+        axes.plot(points[:, 0], np.full(len(points), axes.get_ylim()[0]), "k|", label="readings")
+        axes.legend()
     figure.savefig(str(path), bbox_inches="tight", pad_inches=0.05)
 
 
@@ -96,28 +102,33 @@ def _draw_plane(
 ) -> None:
     from matplotlib.colors import LogNorm, Normalize
 
-    figure, panels = _figure(len(drawing.fields))
+    figure, panels = _figure(len(drawing.rows), max(map(len, drawing.rows)))
     corners = drawing.cells[:, :3]  # of a triangle of any degree the corners come first
     x, y = drawing.nodes[:, 0], drawing.nodes[:, 1]
-    for axes, (name, values) in zip(panels, drawing.fields.items(), strict=True):
-        low, high, colours = _scale(drawing.fields, name)
+    for axes in panels.ravel():
+        axes.set_axis_off()
+    shown = [(row, name) for row in drawing.rows for name in row]
+    places = [axes for row, fields in zip(panels, drawing.rows, strict=True) for axes in row[: len(fields)]]
+    for axes, (fields, name) in zip(places, shown, strict=True):
+        values = fields[name]
+        low, high, colours = _scale(fields, name)
         ratio = logarithmic and not name.startswith("error")
         norm = LogNorm(low, high) if ratio and high > low > 0 else Normalize(low, high)
         image = axes.tripcolor(x, y, corners, values, shading="gouraud", cmap=colours, norm=norm)
         figure.colorbar(image, ax=axes, location="bottom", shrink=0.85, pad=0.03)
         axes.set_title(name)
         axes.set_aspect("equal")
-        axes.set_axis_off()
         if numbered:
             axes.scatter(points[:, 0], points[:, 1], s=14, c="black", linewidths=0, zorder=3, clip_on=False)
     if numbered:
         middle = points.mean(axis=0)
         for number, point in enumerate(points, 1):
-            panels[0].annotate(
+            panels[0, 0].annotate(
                 str(number), middle + 1.08 * (point - middle), ha="center", va="center", fontsize=7
             )
     elif len(points) <= MOST_POINTS:
-        panels[0].scatter(points[:, 0], points[:, 1], s=3, c="white", alpha=0.7, linewidths=0)
+        for axes in panels[:, 0]:
+            axes.scatter(points[:, 0], points[:, 1], s=3, c="white", alpha=0.7, linewidths=0)
     figure.savefig(str(path), bbox_inches="tight", pad_inches=0.05)
 
 
@@ -125,9 +136,10 @@ def _draw_space(path: Path, drawing: Drawing, points: np.ndarray) -> None:
     """By pyvista in a process of its own, since graphics libraries that are missing or broken kill theirs."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "fields.npz"
-        scales = {f"scale {name}": np.array(_scale(drawing.fields, name)[:2]) for name in drawing.fields}
+        fields = {name: values for row in drawing.rows for name, values in row.items()}
+        scales = {f"scale {name}": np.array(_scale(row, name)[:2]) for row in drawing.rows for name in row}
         mesh = {"mesh cells": drawing.cells, "mesh types": drawing.types, "mesh nodes": drawing.nodes}
-        content: dict[str, Any] = {**mesh, **scales, **drawing.fields}
+        content: dict[str, Any] = {**mesh, **scales, **fields}
         np.savez(file, **content)
         script = Path(__file__).with_name("render.py")
         # Isolated, and without what the launcher tells its ranks: the child is none of them.
@@ -149,10 +161,10 @@ def _scale(fields: Mapping[str, np.ndarray], name: str) -> tuple[float, float, s
     return float(shared.min()), float(shared.max()), "viridis"
 
 
-def _figure(panels: int) -> tuple[Any, Any]:
+def _figure(rows: int, panels: int) -> tuple[Any, Any]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(PANEL * panels, 1.3 * PANEL), dpi=130, layout="constrained")
+    figure = Figure(figsize=(PANEL * panels, 1.3 * PANEL * rows), dpi=130, layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, figure.subplots(1, panels, squeeze=False)[0]
+    return figure, figure.subplots(rows, panels, squeeze=False)

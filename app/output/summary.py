@@ -2,7 +2,7 @@
 
 import json
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def records_summary(rows: Sequence[Row]) -> dict[str, Any]:
         "misfit": last.misfit,
         "regularisation": last.regularisation,
         "regularisation_weight": last.weight,
-        "relative_error": rows[-1].relative_error,
+        "relative_error": _plain(rows[-1].relative_error),
         "alignment": _last_known(record.alignment for record in records),
         "capture": _last_known(record.capture for record in records),
         "parameters": last.parameters,
@@ -49,6 +49,10 @@ def records_summary(rows: Sequence[Row]) -> dict[str, Any]:
         "rejected_trials": sum(record.trials for record in records),
         "krylov_vectors": sum(record.vectors for record in records),
     }
+
+
+def _plain(error: float | Mapping[str, float] | None) -> float | dict[str, float] | None:
+    return dict(error) if isinstance(error, Mapping) else error
 
 
 def _last_known(values: Iterable[float | None]) -> float | None:

@@ -4,6 +4,7 @@ import torch
 
 from app.unknowns.activations import ACTIVATIONS, TRANSFORMS, Bounded, Identity, Transform
 from app.unknowns.network import Candidates, Network, Nodes
+from app.unknowns.networks import Networks, together
 from app.unknowns.nodal import Nodal
 
 __all__ = [
@@ -13,10 +14,12 @@ __all__ = [
     "Candidates",
     "Identity",
     "Network",
+    "Networks",
     "Nodal",
     "Nodes",
     "Transform",
     "one_thread",
+    "together",
 ]
 
 

@@ -94,6 +94,16 @@ class Network:
         return len(self._inputs)
 
     @property
+    def owned(self) -> int:
+        """The rank's nodes."""
+        return self._inputs.shape[1]
+
+    @property
+    def below(self) -> int:
+        """Inputs of a neuron of the last hidden layer."""
+        return self._layers[-1][2][1]
+
+    @property
     def room(self) -> int:
         """Neurons that may still join."""
         return max(0, self.max_width - self.widths[-1])

@@ -163,6 +163,24 @@ TABLE = {
         ("{}/case.yaml:8: unknowns.m.on", "'lid'", "bottom, left, right, top"),
         (("log_diffusivity", "boundary_flux, on: lid"),),
     ),
+    "second unknown that the equation does not know": Bad(
+        ("{}/case.yaml:9: unknowns.n.role: found log_reaction, expected one of",),
+        (('"x*y"}', '"x*y"}\n  n: {role: log_reaction}'),),
+    ),
+    "known in a region that is not there": mesh_file(
+        FLAT,
+        "{}/case.yaml:8: unknowns.m.known.on: the mesh has no region 'wall'; it has domain",
+        case=(("log_diffusivity", "log_diffusivity, known: {on: wall, value: 1}"),),
+    ),
+    "known on a mesh without regions": Bad(
+        ("{}/case.yaml:8: unknowns.m.known.on: the mesh has no region 'wall'; only mesh files have regions",),
+        (("log_diffusivity", "log_diffusivity, known: {on: wall, value: 1}"),),
+    ),
+    "known everywhere": mesh_file(
+        FLAT,
+        "{}/case.yaml:8: unknowns.m.known.on: found all of the mesh, expected a part of it",
+        case=(("log_diffusivity", "log_diffusivity, known: {on: domain, value: 1}"),),
+    ),
     "velocity of another dimension": Bad(
         ("{}/case.yaml:4: equation.velocity: found 1 expression, expected 2",),
         (("source: 10", "velocity: [1]\n  source: 10"), ("kind: diffusion", "kind: advection_diffusion")),
@@ -288,6 +306,7 @@ def test_bad_input_is_one_message(tmp_path: Path, request: pytest.FixtureRequest
         "surface in space",
         "tensor that is not positive",
         "unknown flux where the state is given",
+        "known everywhere",
         "code that fails",
         "point off its part",
     ],

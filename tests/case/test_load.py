@@ -228,7 +228,7 @@ OVERRIDES = {  # --set: key at fault, found, expected
         "text or a list of at least 1",
     ),
     "equation.solver.tolerance=2": ("equation.solver.tolerance", "2", "> 0 and < 1"),
-    "unknowns={}": ("unknowns", "an empty mapping", "exactly one entry (several"),
+    "unknowns={}": ("unknowns", "an empty mapping", "a mapping with at least one entry"),
     "unknowns={1a: {role: log_diffusivity}}": (
         "unknowns: unknowns.1a",
         "the name '1a'",
@@ -345,12 +345,35 @@ def test_a_file_that_is_no_yaml_mapping_gives_one_problem(case_file: Path, conte
     assert "\n" not in problem and len(problem) < 400
 
 
-def test_a_second_unknown_is_told_beside_its_own_faults(case_file: Path) -> None:
-    """That several unknowns are not supported yet hides nothing else, nor is hidden alone."""
-    (problem,) = problems(case_file, "unknowns.n.role=log_diffusivity")
-    assert problem.startswith(f"{case_file}:7: unknowns: found a mapping of m, n, expected a mapping")
-    assert "exactly one entry" in problem
-    assert any("unknowns.n.rol:" in p for p in problems(case_file, "unknowns.n.rol=1"))
+SECOND = {
+    "unknowns.n={role: diffusivity}": "unknowns.n: found the role diffusivity beside the unknown m, which is",
+    "unknowns.n={role: source, representation: {kind: nodal}}": "the representation nodal beside network",
+    "unknowns.n.rol=1": "unknowns.n.rol:",
+}
+
+
+@pytest.mark.parametrize("override", SECOND)
+def test_a_second_unknown_has_to_fit_the_first(case_file: Path, override: str) -> None:
+    """Another term, and the same kind of representation."""
+    assert any(SECOND[override] in problem for problem in problems(case_file, override))
+
+
+def test_regularisations_of_several_unknowns_agree(case_file: Path) -> None:
+    """What is said of one holds for the others, the scale aside; what contradicts it is told by its key."""
+    second = "unknowns.n={role: source}"
+    case = load_case(case_file, [second, "regularisation.n={kind: bilaplacian, weight: 2, scale: 5}"])
+    m, n = case.regularisation["m"], case.regularisation["n"]
+    assert (m.kind, m.weight, m.scale, n.scale) == ("bilaplacian", 2, 1, 5)
+    given = ["regularisation.m={kind: h1}", "regularisation.n={kind: bilaplacian}"]
+    (problem,) = problems(case_file, second, *given)
+    assert "regularisation.n: found kind bilaplacian beside h1 of the unknown m, expected the same" in problem
+
+
+def test_known_parts_are_of_the_domain(case_file: Path) -> None:
+    """A flux through the boundary has no region."""
+    flux = "unknowns.m={role: boundary_flux, on: top, known: {on: wall, value: 1}}"
+    (problem,) = problems(case_file, flux)
+    assert "unknowns.m.known: found known values of the role boundary_flux, expected none" in problem
 
 
 def test_a_path_that_cannot_be_read_gives_one_problem(tmp_path: Path) -> None:

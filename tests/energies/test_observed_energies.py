@@ -11,7 +11,7 @@ from observation_table import PLACES, observe, with_half
 
 from app.case import Expression
 from app.energies import InverseProblem
-from app.fem import MESHES, OBSERVATIONS, BoundaryCondition, CoefficientSpace, ForwardModel, stacked
+from app.fem import MESHES, OBSERVATIONS, BoundaryCondition, CoefficientSpace, ForwardModel, joined
 from app.parallel import LinearSolver
 
 COMM = MPI.COMM_WORLD
@@ -117,7 +117,7 @@ def test_every_misfit_has_its_derivative(misfit: str) -> None:
     positive = [kind for kind in PLACES if kind != "fluxes"]  # fluxes have no logarithm here
     kinds = positive if MISFITS[misfit].get("logarithmic") else list(PLACES)
     parts = [observe(kind, forward) for kind in kinds]
-    whole = stacked(forward.space, parts)
+    whole = joined(forward.space, parts)
     forward.observe_with(whole.matrix, whole.weights)
     energy, m = inverse_problem(**MISFITS[misfit])
     e = energy.residual(m)
@@ -127,14 +127,14 @@ def test_every_misfit_has_its_derivative(misfit: str) -> None:
     check_adjoint(energy, m)
 
 
-def test_stacked_readings_are_those_of_the_parts() -> None:
+def test_joined_readings_are_those_of_the_parts() -> None:
     """In their order, fluxes among them."""
     forward, m = model(), nodal("0.6*sin(3*x) - 0.4*y")
     parts, readings = [], []
     for kind in PLACES:
         parts.append(observe(kind, forward))
         readings.append(forward.solve(m))
-    whole = stacked(forward.space, parts)
+    whole = joined(forward.space, parts)
     forward.observe_with(whole.matrix, whole.weights)
     np.testing.assert_allclose(forward.solve(m), np.concatenate(readings), rtol=1e-12)
     assert with_half(forward.coefficient.domain).cells

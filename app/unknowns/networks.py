@@ -1,0 +1,101 @@
+"""Several unknowns, each with a network of its own, as one network to the flow."""
+
+from collections.abc import Sequence
+from itertools import zip_longest
+
+import numpy as np
+
+from app.unknowns.network import Candidates, Network
+
+
+class Networks:
+    """The networks of several unknowns side by side.
+
+    m has, on each rank, one unknown's owned nodes after the other's, θ one network's parameters after the
+    other's; the Jacobian is block-diagonal. Candidates of all networks form one pool: the first entry of an
+    `incoming` row says whose neuron it is, zeros fill up shorter rows. Immutable, as Network is.
+    """
+
+    def __init__(self, parts: Sequence[Network]) -> None:
+        self.parts = tuple(parts)
+        self._parameters = _slices([part.size for part in parts])
+        self._rows = _slices([part.owned for part in parts])
+        self.size: int = self._parameters[-1].stop
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Neurons of each hidden layer in all networks together, counted from the last layer."""
+        layers = zip_longest(*(reversed(part.widths) for part in self.parts), fillvalue=0)
+        return tuple(map(sum, layers))[::-1]
+
+    @property
+    def room(self) -> int:
+        """Neurons that may still join, of all networks together."""
+        return sum(part.room for part in self.parts)
+
+    def start(self, rng: np.random.Generator) -> np.ndarray:
+        """θ with which each unknown is its reference exactly."""
+        return np.concatenate([part.start(rng) for part in self.parts])
+
+    def values(self, theta: np.ndarray) -> np.ndarray:
+        """m at the owned nodes, shape (owned,)."""
+        own = zip(self.parts, self._split(theta), strict=True)
+        return np.concatenate([part.values(parameters) for part, parameters in own])
+
+    def jacobian(self, theta: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """D = ∂m/∂θ, shape (owned, size), column-major, in `out` if its shape is right."""
+        shape = self._rows[-1].stop, self.size
+        D = np.empty(shape, order="F") if out is None or out.shape != shape else out
+        D[:] = 0.0
+        for part, rows, columns in zip(self.parts, self._rows, self._parameters, strict=True):
+            part.jacobian(theta[columns], D[rows, columns])
+        return D
+
+    def candidates(
+        self, theta: np.ndarray, count: int, scales: tuple[float, float], rng: np.random.Generator
+    ) -> Candidates:
+        """Random neurons, drawn alike on all ranks: an equal number for each network that has room."""
+        open_parts = [index for index, part in enumerate(self.parts) if part.room]
+        drawn = []
+        for index in open_parts:
+            pool = self.parts[index].candidates(
+                theta[self._parameters[index]], -(-count // len(open_parts)), scales, rng
+            )
+            drawn.append((index, pool))
+        length = 1 + max(pool.incoming.shape[1] for _, pool in drawn)
+        total = sum(len(pool.incoming) for _, pool in drawn)
+        tangent = np.zeros((self._rows[-1].stop, total), order="F")
+        incoming = np.zeros((total, length))
+        first = 0
+        for index, pool in drawn:
+            own = slice(first, first + len(pool.incoming))
+            tangent[self._rows[index], own] = pool.tangent
+            incoming[own, 0] = index
+            incoming[own, 1 : 1 + pool.incoming.shape[1]] = pool.incoming
+            first = own.stop
+        return Candidates(tangent, incoming)
+
+    def grown(self, theta: np.ndarray, incoming: np.ndarray) -> tuple["Networks", np.ndarray]:
+        """The networks and θ with neurons of these rows added, as far as theirs has room; m is unchanged."""
+        larger, parameters = [], []
+        for index, (part, own) in enumerate(zip(self.parts, self._split(theta), strict=True)):
+            mine = incoming[incoming[:, 0] == index][: part.room, 1 : 2 + part.below]
+            network, longer = part.grown(own, mine) if len(mine) else (part, own)
+            larger.append(network)
+            parameters.append(longer)
+        return Networks(larger), np.concatenate(parameters)
+
+    def _split(self, theta: np.ndarray) -> list[np.ndarray]:
+        """Each network's parameters, without a copy."""
+        return [theta[columns] for columns in self._parameters]
+
+
+def together(parts: Sequence[Network]) -> Network | Networks:
+    """The network of all unknowns: of one, its own."""
+    return parts[0] if len(parts) == 1 else Networks(parts)
+
+
+def _slices(lengths: Sequence[int]) -> list[slice]:
+    """One after the other."""
+    ends = np.cumsum(lengths).tolist()
+    return [slice(end - length, end) for end, length in zip(ends, lengths, strict=True)]
