@@ -16,6 +16,7 @@ from app.fem.equations import (
     components,
     stands_for,
 )
+from app.fem.experiments import Experiments
 from app.fem.forward import Counts, ForwardModel
 from app.fem.inner_products import (
     EDGE_SHARE,
@@ -68,6 +69,7 @@ __all__ = [
     "EdgePreserving",
     "ElectricalModel",
     "Equation",
+    "Experiments",
     "Field",
     "ForwardModel",
     "GramMatrix",
