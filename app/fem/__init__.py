@@ -17,6 +17,7 @@ from app.fem.equations import (
     components,
     stands_for,
 )
+from app.fem.experiments import Experiments
 from app.fem.fluxes import StateNotGiven
 from app.fem.forward import Counts, ForwardModel
 from app.fem.inner_products import (
@@ -74,6 +75,7 @@ __all__ = [
     "EdgePreserving",
     "ElectricalModel",
     "Equation",
+    "Experiments",
     "Field",
     "ForwardModel",
     "GramMatrix",

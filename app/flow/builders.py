@@ -121,9 +121,9 @@ class GaussNewtonBuilder:
         """The linearised misfit to aim at: a quarter of the misfit (Hanke), or a little below the target."""
         if self._target is None:
             return 0.25 * point.misfit
-        if self._closely:  # by as much lower as the network stayed above what was aimed at last
-            short = max(0.0, point.misfit - self._aimed)
-            self._aimed = max(0.25 * point.misfit, AIM * self._target - short)
+        if self._closely:  # lower in proportion as the network stayed above what was aimed at last
+            reached = min(1.0, self._aimed / point.misfit)
+            self._aimed = max(0.25 * point.misfit, AIM * self._target * reached)
             return self._aimed
         close = self._creeps and point.misfit <= CLOSE * self._target
         return max(0.25 * point.misfit, (CLOSE_AIM if close else AIM) * self._target)

@@ -67,7 +67,7 @@ def test_the_weight_meets_the_discrepancy_of_the_linear_problem(target: float) -
 
 
 def test_what_stayed_above_the_aim_lowers_the_next_one() -> None:
-    """A step that ends above what was aimed at makes the next aim lower by the difference."""
+    """A step that ends above what was aimed at makes the next aim lower in proportion."""
     setting = Setting(target=6.0)
     setting.build(setting.reference)
     setting.builder.look_closely()
@@ -75,8 +75,9 @@ def test_what_stayed_above_the_aim_lowers_the_next_one() -> None:
     model = setting.build(setting.reference)
     point = point_at(setting.energy, setting.reference, setting.reference)
     assert isinstance(model, ExactModel) and setting.builder._aimed == 0.25 * point.misfit
-    short = setting.builder._level(replace(point, misfit=setting.builder._aimed + 0.3))
-    assert short == pytest.approx(max(0.25 * (0.25 * point.misfit + 0.3), AIM * 6.0 - 0.3))
+    aimed = setting.builder._aimed
+    lower = setting.builder._level(replace(point, misfit=1.25 * aimed))
+    assert lower == pytest.approx(max(0.25 * 1.25 * aimed, 0.8 * AIM * 6.0))
 
 
 def test_very_many_readings_are_not_looked_at() -> None:
