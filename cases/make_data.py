@@ -2,8 +2,8 @@
 
 The truth of a case is put into the case's own equation on a mesh three times as fine (twice for a mesh from a
 file), with elements one degree higher than the inversion's, so that no inversion uses the discretisation that
-made its data. A state of several components is read whole at each point, into a file a component. Four cases
-differ: `elastic` and `helmholtz`, with two components, are made on 110 × 110 cells; `cube` is made on 37³
+made its data. A state of several components is read whole at each point, into a file a component; of
+`calderon` the fluxes through the pieces of the boundary are read in place of the state. Four cases differ: `elastic` and `helmholtz`, with two components, are made on 110 × 110 cells; `cube` is made on 37³
 cells, whose nodes are not those of its own 24³, by conjugate gradients with multigrid to a relative residual
 of 1e-12, a factorisation being too large (14 s and 1.3 GB in all); `hippylib_poisson` on its own mesh and
 elements, as its authors define it. The data of `peer64` are given. Those of `trunk` are four-electrode
@@ -49,9 +49,11 @@ class Discretisation:
 
 @dataclasses.dataclass(frozen=True)
 class Readings:
-    """Where a case is measured, and with which noise as a share of the largest state."""
+    """Where a case is measured, and with which noise as a share of the largest state (of fluxes, of the
+    largest of them)."""
 
-    points: Callable[[np.random.Generator], np.ndarray]
+    places: Callable[[np.random.Generator], np.ndarray]
+    """Points, shape (readings, dimension), or names of parts of the boundary, shape (readings,)."""
     noise: float
     seed: int
     digits: int = 8
@@ -77,6 +79,11 @@ def in_inner_square(count: int) -> Callable[[np.random.Generator], np.ndarray]:
     return lambda rng: rng.uniform(0.1, 0.9, (count, 2))
 
 
+def in_window(count: int) -> Callable[[np.random.Generator], np.ndarray]:
+    """Points uniform in [.25, .75] × [.35, .65]."""
+    return lambda rng: rng.uniform((0.25, 0.35), (0.75, 0.65), (count, 2))
+
+
 def in_cube(count: int) -> Callable[[np.random.Generator], np.ndarray]:
     """Points uniform in [.05, .95]³."""
     return lambda rng: rng.uniform(0.05, 0.95, (count, 3))
@@ -98,6 +105,12 @@ def on_grid(count: int) -> Callable[[np.random.Generator], np.ndarray]:
     return lambda rng: np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
 
 
+def through_pieces(count: int) -> Callable[[np.random.Generator], np.ndarray]:
+    """The unit square's sides in so many pieces each, named SIDE_1 and so on."""
+    sides = ("bottom", "right", "top", "left")
+    return lambda rng: np.array([f"{side}_{i}" for side in sides for i in range(1, count + 1)])
+
+
 CASES = {
     "quickstart": Readings(in_square(300), 0.01, seed=1, digits=12),
     "lshape": Readings(in_lshape(120), 0.01, seed=2, digits=12),
@@ -117,6 +130,9 @@ CASES = {
     "cubic": Readings(in_square(300), 0.01, seed=18),
     "outliers": Readings(in_square(300), 0.01, seed=19, outliers=0.05),
     "averages": Readings(in_inner_square(150), 0.01, seed=20),
+    "partial": Readings(in_window(300), 0.001, seed=21),
+    "calderon": Readings(through_pieces(8), 0.001, seed=22),
+    "known_part": Readings(in_square(150), 0.01, seed=23),
     "elastic": Readings(
         in_square(200), 0.01, 19, discretisation=Discretisation((110, 110)), components=("x", "y")
     ),
@@ -178,28 +194,32 @@ def write(name: str, folder: Path) -> str:
     readings = CASES[name]
     case = _load(name)
     rng = np.random.default_rng(readings.seed)
-    points = readings.points(rng)
-    exact, largest = solve_finely(case, points, readings.discretisation)
+    places = readings.places(rng)
+    exact, largest = solve_finely(case, places, readings.discretisation)
     sigma = readings.noise * largest
     files = readings.files(name)
     for file_name, component in zip(files, exact.T, strict=True):
-        values = component + sigma * rng.standard_normal(len(points))
+        values = component + sigma * rng.standard_normal(len(places))
         if readings.outliers:
-            wrong = rng.permutation(len(points))[: round(readings.outliers * len(points))]
+            wrong = rng.permutation(len(places))[: round(readings.outliers * len(places))]
             values[wrong] += rng.choice([-1, 1], len(wrong)) * rng.uniform(0.2, 0.5, len(wrong)) * largest
         with (folder / file_name).open("w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow([*"xyz"[: points.shape[1]], "value", "sigma"])
-            for row in np.column_stack([points, values]):
-                writer.writerow([f"{number:.{readings.digits}g}" for number in row] + [f"{sigma:.6g}"])
-    return f"{', '.join(files)}: {len(points)} readings, sigma {sigma:.4g}"
+            named = places.ndim == 1
+            writer.writerow([*(["on"] if named else "xyz"[: places.shape[1]]), "value", "sigma"])
+            for place, value in zip(places, values, strict=True):
+                row = [*([] if named else place), value]
+                numbers = [f"{number:.{readings.digits}g}" for number in row]
+                writer.writerow([*([place] if named else []), *numbers, f"{sigma:.6g}"])
+    return f"{', '.join(files)}: {len(places)} readings, sigma {sigma:.4g}"
 
 
 def solve_finely(
-    case: Case, points: np.ndarray, on: Discretisation | None = None
+    case: Case, places: np.ndarray, on: Discretisation | None = None
 ) -> tuple[np.ndarray, float]:
     """The state at the points, or its means over the case's discs about them, shape (points, components), and
-    its largest nodal value, for the truths on the fine discretisation."""
+    its largest nodal value, for the truths on the fine discretisation. Of names of parts of the boundary the
+    fluxes through them, shape (parts, 1), and the largest."""
     on = on or Discretisation()
     comm = MPI.COMM_SELF
     domain = _fine_mesh(comm, case, on.cells)
@@ -210,17 +230,28 @@ def solve_finely(
     solver = LinearSolver(comm, on.solver, "data_", symmetric=equation.symmetric)
     forward = fem.ForwardModel(equation, space, case.equation.degree + on.higher, solver)
     count = max(1, len(forward.components))
-    component = np.tile(np.arange(count), len(points))
+    component = np.tile(np.arange(count), len(places))
     radius = getattr(next(iter(case.observations.values())), "radius", None)
-    if radius is None:
-        points = points.repeat(count, axis=0)
+    if places.ndim == 1:
+        parts = {"names": places, "given": _given_parts(case)}
+        fluxes = fem.OBSERVATIONS["fluxes"](domain, forward.space, **parts)
+        forward.observe_with(fluxes.matrix, fluxes.weights)
+    elif radius is None:
+        points = places.repeat(count, axis=0)
         forward.observe_with(fem.point_matrix(domain, forward.space, points, component))
     else:
-        means = {"points": points, "radii": np.full(len(points), radius)}
+        means = {"points": places, "radii": np.full(len(places), radius)}
         forward.observe_with(fem.OBSERVATIONS["averages"](domain, forward.space, **means).matrix)
     truths = [own.interpolate(unknown.truth) for own, unknown in zip(spaces, unknowns, strict=True)]
     values = forward.solve(np.concatenate(truths)).reshape(-1, count)
-    return values, float(np.abs(forward.state.x.array).max())
+    compared = values if places.ndim == 1 else forward.state.x.array
+    return values, float(np.abs(compared).max())
+
+
+def _given_parts(case: Case) -> list[str]:
+    """The parts of the boundary where the state is given."""
+    conditions = [c for c in getattr(case.equation, "boundary", {}).values() if c.kind == "dirichlet"]
+    return [name for condition in conditions for name in condition.tags or ("all",)]
 
 
 def write_survey(name: str, folder: Path) -> str:
