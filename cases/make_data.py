@@ -1,11 +1,12 @@
 """Make the cases' data: `python cases/make_data.py [CASE …]`, all that can be made by default.
 
-The truth of a case is put into the case's own equation on a mesh three times as fine (twice for a mesh from a
-file), with elements one degree higher than the inversion's, so that no inversion uses the discretisation that
-made its data. A state of several components is read whole at each point, into a file a component; of
-`calderon` the fluxes through the pieces of the boundary are read in place of the state. Four cases differ: `elastic` and `helmholtz`, with two components, are made on 110 × 110 cells; `cube` is made on 37³
-cells, whose nodes are not those of its own 24³, by conjugate gradients with multigrid to a relative residual
-of 1e-12, a factorisation being too large (14 s and 1.3 GB in all); `hippylib_poisson` on its own mesh and
+The truth of a case is put into the case's own equation on a mesh three times as fine (twice for a mesh from
+a file), with elements one degree higher than the inversion's, so that no inversion uses the discretisation
+that made its data. A state of several components is read whole at each point, into a file a component; of
+`calderon` the fluxes through the pieces of the boundary are read in place of the state. Four cases differ:
+`elastic` and `helmholtz`, with two components, are made on 110 × 110 cells; `cube` is made on 37³ cells,
+whose nodes are not those of its own 24³, by conjugate gradients with multigrid to a relative residual of
+1e-12, a factorisation being too large (14 s and 1.3 GB in all); `hippylib_poisson` on its own mesh and
 elements, as its authors define it. The data of `peer64` are given. Those of `trunk` are four-electrode
 readings from a mesh with cells half as large.
 
