@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator
@@ -41,11 +42,13 @@ class Within:
     name: str
 
     @property
-    def file(self) -> Any:
+    def file(self) -> Path:
+        """The case file."""
         return self.whole.file
 
     @property
-    def folder(self) -> Any:
+    def folder(self) -> Path:
+        """See Origin."""
         return self.whole.folder
 
     def where(self, path: Sequence[Key]) -> str:
