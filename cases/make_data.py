@@ -7,7 +7,8 @@ differ: `elastic` and `helmholtz`, with two components, are made on 110 × 110 c
 cells, whose nodes are not those of its own 24³, by conjugate gradients with multigrid to a relative residual
 of 1e-12, a factorisation being too large (14 s and 1.3 GB in all); `hippylib_poisson` on its own mesh and
 elements, as its authors define it. The data of `peer64` are given. Those of `trunk` are four-electrode
-readings from a mesh with cells half as large.
+readings from a mesh with cells half as large. Equations in time are solved in four times as many steps, by
+Crank and Nicolson's scheme; the data of `heat_pinnacle` are its exact solution, as its authors define it.
 
 Serial; the points and the noise come from fixed seeds, so that the files are the same each time. Where they
 have twelve digits, the last is the solver's rounding and may differ from machine to machine.
@@ -29,11 +30,14 @@ import numpy as np  # noqa: E402
 from mpi4py import MPI  # noqa: E402
 
 from app import fem, physics  # noqa: E402
-from app.case import Case, load_case  # noqa: E402
+from app.case import Case, SpaceTimeExpression, load_case  # noqa: E402
 from app.parallel import LinearSolver  # noqa: E402
 
 FINER = 3
 """Refinement of generated meshes; a mesh from a file is refined uniformly once instead."""
+
+SHORTER = 4
+"""Steps in time for one of the case's."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +65,8 @@ class Readings:
     """Share of readings that are off by 0.2 to 0.5 of the largest state, up or down."""
     components: tuple[str, ...] = ()
     """Those of the state, each with a file NAME_COMPONENT.csv of its own."""
+    exact: str | None = None
+    """The state itself, an expression in x, y, z and t, where it is known."""
 
     def files(self, name: str) -> list[str]:
         """The names of the data files of the case of this name."""
@@ -70,6 +76,11 @@ class Readings:
 def in_square(count: int) -> Callable[[np.random.Generator], np.ndarray]:
     """Points uniform in [.05, .95]²."""
     return lambda rng: rng.uniform(0.05, 0.95, (count, 2))
+
+
+def in_double_square(count: int) -> Callable[[np.random.Generator], np.ndarray]:
+    """Points uniform in [−1, 1]²."""
+    return lambda rng: rng.uniform(-1.0, 1.0, (count, 2))
 
 
 def in_inner_square(count: int) -> Callable[[np.random.Generator], np.ndarray]:
@@ -123,6 +134,8 @@ CASES = {
     "helmholtz": Readings(
         in_square(200), 0.01, 20, discretisation=Discretisation((110, 110)), components=("real", "imaginary")
     ),
+    "heat_pinnacle": Readings(in_double_square(2500), 0.1, seed=21, exact="exp(-t)*sin(pi*x)*sin(pi*y)"),
+    "cooling": Readings(in_square(300), 0.01, seed=22),
     # Every node of quadratic elements on 64 × 64 cells.
     "hippylib_poisson": Readings(on_grid(129), 0.05, 9, discretisation=Discretisation((64, 64), higher=0)),
 }
@@ -179,7 +192,14 @@ def write(name: str, folder: Path) -> str:
     case = _load(name)
     rng = np.random.default_rng(readings.seed)
     points = readings.points(rng)
-    exact, largest = solve_finely(case, points, readings.discretisation)
+    steps = physics.time_steps(case)
+    # Each at a time of its own.
+    times = None if steps is None else rng.uniform(0.0, steps.end, len(points))
+    if readings.exact is not None:
+        exact = SpaceTimeExpression(readings.exact).numpy(points, times)[:, None]
+        largest = 1.0
+    else:
+        exact, largest = solve_finely(case, points, readings.discretisation, times)
     sigma = readings.noise * largest
     files = readings.files(name)
     for file_name, component in zip(files, exact.T, strict=True):
@@ -189,26 +209,39 @@ def write(name: str, folder: Path) -> str:
             values[wrong] += rng.choice([-1, 1], len(wrong)) * rng.uniform(0.2, 0.5, len(wrong)) * largest
         with (folder / file_name).open("w", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow([*"xyz"[: points.shape[1]], "value", "sigma"])
-            for row in np.column_stack([points, values]):
+            when = [] if times is None else [times]
+            writer.writerow([*"xyz"[: points.shape[1]], *("t" for _ in when), "value", "sigma"])
+            for row in np.column_stack([points, *when, values]):
                 writer.writerow([f"{number:.{readings.digits}g}" for number in row] + [f"{sigma:.6g}"])
     return f"{', '.join(files)}: {len(points)} readings, sigma {sigma:.4g}"
 
 
 def solve_finely(
-    case: Case, points: np.ndarray, on: Discretisation | None = None
+    case: Case, points: np.ndarray, on: Discretisation | None = None, times: np.ndarray | None = None
 ) -> tuple[np.ndarray, float]:
-    """The state at the points, or its means over the case's discs about them, shape (points, components), and
-    its largest nodal value, for the truths on the fine discretisation."""
+    """The state at the points (and times), or its means over the case's discs about them, shape (points,
+    components), and its largest nodal value, for the truths on the fine discretisation."""
     on = on or Discretisation()
     comm = MPI.COMM_SELF
     domain = _fine_mesh(comm, case, on.cells)
     unknowns = case.unknowns.values()
     spaces = [fem.CoefficientSpace(domain, unknown.degree + on.higher) for unknown in unknowns]
     space = fem.together(spaces)
-    equation = physics.equation(case, domain)
+    equation: Any = physics.equation(case, domain)
     solver = LinearSolver(comm, on.solver, "data_", symmetric=equation.symmetric)
-    forward = fem.ForwardModel(equation, space, case.equation.degree + on.higher, solver)
+    truth = np.concatenate([
+        own.interpolate(unknown.truth) for own, unknown in zip(spaces, unknowns, strict=True)
+    ])  # fmt: skip
+    degree = case.equation.degree + on.higher
+    steps = physics.time_steps(case)
+    if steps is not None:
+        finer = dataclasses.replace(steps, steps=SHORTER * steps.steps, scheme="crank_nicolson")
+        model = fem.TransientModel(equation, space, degree, solver, finer)
+        at = np.zeros(len(points)) if times is None else times
+        model.observe_at(fem.point_matrix(domain, model.space, points), at)
+        values = model.solve(truth)[:, None]
+        return values, max(float(np.abs(state).max()) for state in model.states())
+    forward = fem.ForwardModel(equation, space, degree, solver)
     count = max(1, len(forward.components))
     component = np.tile(np.arange(count), len(points))
     radius = getattr(next(iter(case.observations.values())), "radius", None)
@@ -218,8 +251,7 @@ def solve_finely(
     else:
         means = {"points": points, "radii": np.full(len(points), radius)}
         forward.observe_with(fem.OBSERVATIONS["averages"](domain, forward.space, **means).matrix)
-    truths = [own.interpolate(unknown.truth) for own, unknown in zip(spaces, unknowns, strict=True)]
-    values = forward.solve(np.concatenate(truths)).reshape(-1, count)
+    values = forward.solve(truth).reshape(-1, count)
     return values, float(np.abs(forward.state.x.array).max())
 
 

@@ -137,7 +137,7 @@ TABLE = {
     "reference without a state": Bad(("{}/case.yaml:",), (("truth", "reference: -2000, truth"),), late=True),
     "no source": Bad(("{}/case.yaml:2: equation.source: found nothing",), (("  source: 10\n", ""),)),
     "source both given and unknown": Bad(
-        ("{}/case.yaml:4: equation.source: found a source beside", "none: it is the unknown"),
+        ("{}/case.yaml:4: equation.source: found the term source beside", "none: it is the unknown"),
         (("log_diffusivity", "source"),),
     ),
     "role that the equation does not know": Bad(
