@@ -10,7 +10,6 @@ from app.case.boundary import BoundaryCondition, TransientCondition
 from app.case.expression import Expression, SpaceTimeExpression
 from app.case.section import (
     NO_TRUTH_VALUE,
-    Count,
     DataFile,
     Identifier,
     Natural,
@@ -166,7 +165,7 @@ class TimeSteps(Section):
 
     end: Positive
     """When it ends, in the unit of time of the diffusivity; readings are from 0 to then."""
-    steps: Count
+    steps: Annotated[int, Field(ge=1, le=1_000_000), NO_TRUTH_VALUE]
     """Number of steps; between their ends the state is linear in time."""
     memory_limit: Positive = 2000.0
     """Most memory for the states of all steps on each rank, in MB; those that do not fit are solved for
