@@ -38,7 +38,8 @@ ROUNDING = 1e-9
 class Measurements:
     """All readings of a state, one observation after the other; whole on every rank."""
 
-    operator: fem.Observation
+    operator: fem.Observation | None
+    """None where the readings are of several states."""
     data: PointData
     """Its sigma is None where the noise is known up to a factor only."""
     sigma: np.ndarray
@@ -68,23 +69,36 @@ def measurements(
         _measured(case, observation, (*path, name), domain, space, components)
         for name, observation in observations.items()
     ]
+    return together(
+        parts,
+        case.where(*path),
+        fem.joined(space, [part.operator for part in parts if part.operator is not None]),
+    )
+
+
+def together(
+    parts: Sequence[Measurements], where: str, operator: fem.Observation | None = None
+) -> Measurements:
+    """All readings of several, one after the other, of which an operator reads the same state.
+
+    Raises CaseError, about `where`, unless the noise is known of all or of none.
+    """
     known = [part.data.sigma is not None for part in parts]
     if any(known) and not all(known):
         found = "found files with and without sigma (or another noise of known size)"
-        raise CaseError([f"{case.where(*path)}: {found}, expected all or none"])
+        raise CaseError([f"{where}: {found}, expected all or none"])
     sigma = np.concatenate([part.sigma for part in parts])
+    times = [part.data.times for part in parts if part.data.times is not None]
     data = PointData(
         points=np.vstack([part.data.points for part in parts]),
         values=np.concatenate([part.data.values for part in parts]),
         sigma=sigma.copy() if all(known) else None,
         lines=np.concatenate([part.data.lines for part in parts]),
-        times=None if end_of_time(case) is None else np.concatenate([part.data.times for part in parts]),
+        times=None if len(times) < len(parts) else np.concatenate(times),
     )
-    operator = fem.joined(space, [part.operator for part in parts])
     logarithmic = np.concatenate([part.logarithmic for part in parts])
-    return Measurements(
-        operator, data, sigma, logarithmic, np.concatenate([part.threshold for part in parts])
-    )
+    threshold = np.concatenate([part.threshold for part in parts])
+    return Measurements(operator, data, sigma, logarithmic, threshold)
 
 
 def end_of_time(case: Case) -> float | None:

@@ -9,7 +9,7 @@ from app import fem
 from app.case import Case, CaseError, tag_names
 from app.parallel import agreed
 
-SOLUTION = {"kind", "degree", "boundary", "solver", "time", "scheme"}
+SOLUTION = {"kind", "degree", "boundary", "solver", "wells", "time", "scheme"}
 """Keys of an equation that its residual does not know by their names; all others are its coefficients."""
 
 
@@ -42,6 +42,24 @@ def time_steps(case: Case) -> fem.TimeSteps | None:
     if section.kind not in fem.TRANSIENT:
         return None
     return fem.TimeSteps(**dict(section.time), scheme=section.scheme)
+
+
+def feed(case: Case, forward: fem.ForwardModel) -> None:
+    """Let the case's wells into the model; collective. Raises CaseError on all ranks alike."""
+    wells = getattr(case.equation, "wells", {})
+    if not wells:
+        return
+    domain = forward.coefficient.domain
+    for name, well in wells.items():
+        if len(well.at) != domain.dimension:
+            found = _count(well.at, "coordinate")
+            raise _problem(case, ("equation", "wells", name, "at"), found, f"{domain.dimension} (the mesh's)")
+    try:
+        places = fem.point_matrix(domain, forward.space, np.array([well.at for well in wells.values()]))
+    except fem.PointOutside as outside:
+        where = case.where("equation", "wells", list(wells)[outside.index], "at")
+        raise CaseError([f"{where}: {outside}"]) from None
+    forward.feed_with(places, np.array([well.rate for well in wells.values()]))
 
 
 def refuse_code(case: Case) -> None:

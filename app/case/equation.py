@@ -67,7 +67,24 @@ class ScalarEquation(Stationary):
     """The right-hand side, what is supplied to a unit of volume; left out only where it is the unknown."""
 
 
-class Diffusion(ScalarEquation):
+class Well(Section):
+    """A point that takes in or gives."""
+
+    at: Annotated[tuple[Number, ...], Field(min_length=1, max_length=3)]
+    """Its coordinates, as many as the mesh has, in the mesh's unit."""
+    rate: Number
+    """What enters the domain there, negative for what is taken, in the unit of the source times a volume (in
+    two dimensions an area)."""
+
+
+class WithWells(ScalarEquation):
+    """One that may have wells."""
+
+    wells: dict[Identifier, Well] = Field(default_factory=dict)
+    """Point sources by a name of your choice."""
+
+
+class Diffusion(WithWells):
     """Stationary diffusion, -div(k T grad u) = source."""
 
     kind: Literal["diffusion"]
@@ -79,7 +96,7 @@ class Diffusion(ScalarEquation):
     the identity unless given."""
 
 
-class ReactionDiffusion(ScalarEquation):
+class ReactionDiffusion(WithWells):
     """Stationary diffusion with a reaction, -div(k grad u) + r u = source."""
 
     kind: Literal["reaction_diffusion"]
