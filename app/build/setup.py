@@ -208,7 +208,11 @@ def _observed(
     domain, space, path = coefficient.domain, forward.space, ("observations",)
     measured = measurements(case, case.observations, path, domain, space, forward.components)
     assert measured.operator is not None
-    forward.observe_with(measured.operator.matrix, measured.operator.weights)
+    if isinstance(forward, fem.TransientModel):
+        assert measured.data.times is not None
+        forward.observe_at(measured.operator.matrix, measured.data.times)
+    else:
+        forward.observe_with(measured.operator.matrix, measured.operator.weights)
     return forward, measured
 
 
@@ -228,12 +232,18 @@ def _mesh(comm: MPI.Comm, case: Case, electrodes: ElectrodeReadings | None) -> f
 def _forward(
     case: Case, domain: fem.TaggedMesh, coefficient: fem.CoefficientSpace | fem.CoefficientSpaces
 ) -> fem.ForwardModel:
-    equation = physics.equation(case, domain)
+    equation: Any = physics.equation(case, domain)
     degree = case.equation.degree
     nodes = domain.mesh.topology.index_map(0).size_global * degree**domain.dimension
     size = nodes * max(1, len(fem.components(equation, domain.dimension)))
     solver = solver_of(domain.comm, case, "state_", size, symmetric=equation.symmetric)
-    return fem.ForwardModel(equation, coefficient, degree, solver)
+    times = physics.time_steps(case)
+    if times is None:
+        return fem.ForwardModel(equation, coefficient, degree, solver)
+    try:
+        return fem.TransientModel(equation, coefficient, degree, solver, times)
+    except fem.TooLittleMemory as refused:
+        raise CaseError([f"{case.where('equation', 'time', 'memory_limit')}: {refused}"]) from None
 
 
 def _step(

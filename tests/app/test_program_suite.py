@@ -42,6 +42,8 @@ NOISE = {
     "helmholtz": (100, 0.01),
     "two_unknowns": (200, 0.01),
     "wells": (24, 0.01),
+    "heat_pinnacle": (2500, 0.1),
+    "cooling": (300, 0.01),
     "hippylib_poisson": (129 * 129, 0.05),  # the nodes of quadratic elements
     "peer64": (65 * 65, 0.01),  # the nodes of linear elements
 }
@@ -71,6 +73,10 @@ TERMS = {
     "body_force",
     "poissons_ratio",
     "frequency",
+    "capacity",
+    "initial",
+    "time",
+    "scheme",
     "wells",
 }
 """Keys of an equation that say what is in it."""
@@ -161,6 +167,16 @@ def test_data_have_the_stated_readings_and_noise(
     exact, largest = make_data.solve_finely(experiment, data.points if at_wells else places, own)
     largest = np.abs(exact).max() if at_wells else largest
     assert data.sigma[0] == pytest.approx(noise * largest, rel=0.03)
+
+
+@pytest.mark.parametrize("name", ["cooling", "heat_pinnacle"])
+def test_times_are_spread_over_the_whole(name: str) -> None:
+    """Each reading has one of its own, from 0 to the end."""
+    case = load_case(CASES[name])
+    (observation,) = case.observations.values()
+    times = read_points(case.resolve(observation.file), 2, in_time=True).times
+    counts, _ = np.histogram(times, 10, (0, case.equation.time.end))
+    assert counts.sum() == NOISE[name][0] and counts.min() > 0.06 * counts.sum()
 
 
 @pytest.mark.parametrize("name", ["hippylib_poisson", "peer64"])
