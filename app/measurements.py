@@ -8,6 +8,7 @@ import numpy as np
 
 from app import fem
 from app.case import (
+    IN_TIME,
     Case,
     CaseError,
     DataError,
@@ -29,12 +30,16 @@ LEAST = 0.01
 
 MOST_PROBLEMS = 10
 
+ROUNDING = 1e-9
+"""A reading may be outside of the time by this share of it."""
+
 
 @dataclass(frozen=True)
 class Measurements:
     """All readings of a state, one observation after the other; whole on every rank."""
 
-    operator: fem.Observation
+    operator: fem.Observation | None
+    """None where the readings are of several states."""
     data: PointData
     """Its sigma is None where the noise is known up to a factor only."""
     sigma: np.ndarray
@@ -64,22 +69,42 @@ def measurements(
         _measured(case, observation, (*path, name), domain, space, components)
         for name, observation in observations.items()
     ]
+    return together(
+        parts,
+        case.where(*path),
+        fem.joined(space, [part.operator for part in parts if part.operator is not None]),
+    )
+
+
+def together(
+    parts: Sequence[Measurements], where: str, operator: fem.Observation | None = None
+) -> Measurements:
+    """All readings of several, one after the other, of which an operator reads the same state.
+
+    Raises CaseError, about `where`, unless the noise is known of all or of none.
+    """
     known = [part.data.sigma is not None for part in parts]
     if any(known) and not all(known):
         found = "found files with and without sigma (or another noise of known size)"
-        raise CaseError([f"{case.where(*path)}: {found}, expected all or none"])
+        raise CaseError([f"{where}: {found}, expected all or none"])
     sigma = np.concatenate([part.sigma for part in parts])
+    times = [part.data.times for part in parts if part.data.times is not None]
     data = PointData(
         points=np.vstack([part.data.points for part in parts]),
         values=np.concatenate([part.data.values for part in parts]),
         sigma=sigma.copy() if all(known) else None,
         lines=np.concatenate([part.data.lines for part in parts]),
+        times=None if len(times) < len(parts) else np.concatenate(times),
     )
-    operator = fem.joined(space, [part.operator for part in parts])
     logarithmic = np.concatenate([part.logarithmic for part in parts])
-    return Measurements(
-        operator, data, sigma, logarithmic, np.concatenate([part.threshold for part in parts])
-    )
+    threshold = np.concatenate([part.threshold for part in parts])
+    return Measurements(operator, data, sigma, logarithmic, threshold)
+
+
+def end_of_time(case: Case) -> float | None:
+    """When the time of the case's equation ends, None of a stationary one."""
+    time = getattr(case.equation, "time", None)
+    return None if time is None else time.end
 
 
 def _measured(
@@ -91,6 +116,9 @@ def _measured(
     components: Sequence[str],
 ) -> Measurements:
     """One observation."""
+    if end_of_time(case) is not None and observation.kind not in IN_TIME:
+        found, expected = f"{observation.kind} with the equation {case.equation.kind}", ", ".join(IN_TIME)
+        raise CaseError([f"{case.where(*path, 'kind')}: found {found}, expected one of {expected}"])
     component = _component(case, observation, path, components)
     data = on_root(domain.comm, lambda: _read(case, observation, domain.dimension))
     logarithmic = observation.scale == "log"
@@ -127,23 +155,33 @@ def _component(case: Case, observation: Any, path: tuple[str, ...], components: 
 
 def _read(case: Case, observation: Any, dimension: int) -> PointData:
     """The readings of one observation, and where they belong."""
-    path = case.resolve(observation.file)
+    path, end = case.resolve(observation.file), end_of_time(case)
+    in_time = end is not None
     match observation.kind:
         case "averages":
-            data = read_averages(path, dimension, observation.radius)
+            data = read_averages(path, dimension, observation.radius, in_time=in_time)
         case "fluxes":
             data = read_parts(path, dimension)
         case "field":
             data = read_field(path, dimension, observation.array)
         case _:
-            data = read_points(path, dimension)
+            data = read_points(path, dimension, in_time=in_time)
+    problems = []
+    if end is not None and data.times is not None:
+        outside = (data.times < -ROUNDING * end) | (data.times > (1 + ROUNDING) * end)
+        expected = f"a time from 0 to {end:g}, the end of the equation's time"
+        problems += [
+            f"{path}:{line}: t: found {t:.10g}, expected {expected}"
+            for line, t in zip(data.lines[outside], data.times[outside], strict=True)
+        ]
     if observation.scale == "log":
+        found, expected = "one <= 0, whose logarithm is asked for", "a number > 0"
         lines = data.lines[data.values <= 0]
-        problems = [f"{path}:{line}: value: found one <= 0, whose logarithm is asked for" for line in lines]
-        if len(problems) > MOST_PROBLEMS:
-            problems[MOST_PROBLEMS:] = [f"... and {len(problems) - MOST_PROBLEMS} more"]
-        if problems:
-            raise DataError([f"{problem}, expected a number > 0" for problem in problems])
+        problems += [f"{path}:{line}: value: found {found}, expected {expected}" for line in lines]
+    if len(problems) > MOST_PROBLEMS:
+        problems[MOST_PROBLEMS:] = [f"... and {len(problems) - MOST_PROBLEMS} more"]
+    if problems:
+        raise DataError(problems)
     return data
 
 

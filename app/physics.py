@@ -9,7 +9,7 @@ from app import fem
 from app.case import Case, CaseError, tag_names
 from app.parallel import agreed
 
-SOLUTION = {"kind", "degree", "boundary", "solver"}
+SOLUTION = {"kind", "degree", "boundary", "solver", "wells", "time", "scheme"}
 """Keys of an equation that its residual does not know by their names; all others are its coefficients."""
 
 
@@ -21,7 +21,7 @@ def equation(case: Case, domain: fem.TaggedMesh) -> fem.Equation:
     of another dimension than the mesh.
     """
     section = case.equation
-    physics: Any = fem.Custom if section.kind == "custom" else fem.EQUATIONS[section.kind]
+    physics: Any = fem.Custom if section.kind == "custom" else (fem.EQUATIONS | fem.TRANSIENT)[section.kind]
     for name, unknown in case.unknowns.items():
         if unknown.role not in physics.roles:
             accepted = f"one of {', '.join(physics.roles)} with the equation {section.kind}"
@@ -34,6 +34,32 @@ def equation(case: Case, domain: fem.TaggedMesh) -> fem.Equation:
     roles = tuple(unknown.role for unknown in case.unknowns.values())
     boundary = _boundary(case, domain, fem.components(physics, domain.dimension))
     return physics(**given, boundary=boundary, role=roles)
+
+
+def time_steps(case: Case) -> fem.TimeSteps | None:
+    """The steps of an equation in time, None of a stationary one."""
+    section: Any = case.equation
+    if section.kind not in fem.TRANSIENT:
+        return None
+    return fem.TimeSteps(**dict(section.time), scheme=section.scheme)
+
+
+def feed(case: Case, forward: fem.ForwardModel) -> None:
+    """Let the case's wells into the model; collective. Raises CaseError on all ranks alike."""
+    wells = getattr(case.equation, "wells", {})
+    if not wells:
+        return
+    domain = forward.coefficient.domain
+    for name, well in wells.items():
+        if len(well.at) != domain.dimension:
+            found = _count(well.at, "coordinate")
+            raise _problem(case, ("equation", "wells", name, "at"), found, f"{domain.dimension} (the mesh's)")
+    try:
+        places = fem.point_matrix(domain, forward.space, np.array([well.at for well in wells.values()]))
+    except fem.PointOutside as outside:
+        where = case.where("equation", "wells", list(wells)[outside.index], "at")
+        raise CaseError([f"{where}: {outside}"]) from None
+    forward.feed_with(places, np.array([well.rate for well in wells.values()]))
 
 
 def refuse_code(case: Case) -> None:
@@ -76,7 +102,7 @@ def _check_terms(case: Case, given: dict[str, Any]) -> None:
     sought = {fem.stands_for(unknown.role): name for name, unknown in case.unknowns.items()}
     for term, name in sought.items():
         if given.get(term) is not None:
-            found = f"a {term} beside the unknown {name} of the role {case.unknowns[name].role}"
+            found = f"the term {term} beside the unknown {name} of the role {case.unknowns[name].role}"
             raise _problem(case, ("equation", term), found, "none: it is the unknown")
     if "source" not in sought and "source" in given and given["source"] is None:
         raise _problem(case, ("equation", "source"), "nothing", "a number or an expression")

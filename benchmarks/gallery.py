@@ -88,17 +88,31 @@ def _entry(name: str, summary: dict[str, Any]) -> str:
     single = summary["linear_solves"] - summary["block_rhs"]
     figures = [
         f"{summary['status']} (`{summary['stop_reason']}`)",
-        *([] if error is None else [f"error {error:.3f}"]),
+        *_errors(error),
         *([] if not target else [f"misfit {summary['misfit'] / target:.2f}"]),
         f"{summary['regularisation_kind']} chosen",
         f"{summary['state_solves']} state solves",
         f"{single} (+ {summary['block_rhs']}) right-hand sides",
-        f"{summary['widths'][-1]} neurons",
+        f"{_neurons(summary['widths'])} neurons",
         f"{summary['wall_seconds']:.0f} s",
     ]
     return (
         f"## {name}\n\n{_sentence(name)}\n\n![{name}](../docs/gallery/{name}.png)\n\n{', '.join(figures)}.\n"
     )
+
+
+def _errors(error: Any) -> list[str]:
+    """Of the unknown, or of each of several by its name."""
+    if isinstance(error, dict):
+        return [f"error {part:.3f} of {name}" for name, part in error.items()]
+    return [] if error is None else [f"error {error:.3f}"]
+
+
+def _neurons(widths: Any) -> int:
+    """Of the last hidden layers of all networks."""
+    if isinstance(widths, dict):
+        return sum(_neurons(part) for part in widths.values())
+    return widths[-1] if widths else 0
 
 
 def _picture(source: Path, target: Path) -> None:

@@ -1,14 +1,16 @@
 """Make the cases' data: `python cases/make_data.py [CASE …]`, all that can be made by default.
 
-The truth of a case is put into the case's own equation on a mesh three times as fine (twice for a mesh from
-a file), with elements one degree higher than the inversion's, so that no inversion uses the discretisation
-that made its data. A state of several components is read whole at each point, into a file a component; of
-`calderon` the fluxes through the pieces of the boundary are read in place of the state. Four cases differ:
-`elastic` and `helmholtz`, with two components, are made on 110 × 110 cells; `cube` is made on 37³ cells,
-whose nodes are not those of its own 24³, by conjugate gradients with multigrid to a relative residual of
-1e-12, a factorisation being too large (14 s and 1.3 GB in all); `hippylib_poisson` on its own mesh and
-elements, as its authors define it. The data of `peer64` are given. Those of `trunk` are four-electrode
-readings from a mesh with cells half as large.
+The truth of a case is put into the case's own equation on a mesh three times as fine (twice for a mesh from a
+file), with elements one degree higher than the inversion's, so that no inversion uses the discretisation that
+made its data. A state of several components is read whole at each point, into a file a component; each
+experiment has files of its own; of `calderon` the fluxes through the pieces of the boundary are read in place
+of the state. Four cases differ: `elastic` and `helmholtz`, with two components, are made on 110 × 110 cells;
+`cube` is made on 37³ cells, whose nodes are not those of its own 24³, by conjugate gradients with multigrid
+to a relative residual of 1e-12, a factorisation being too large (14 s and 1.3 GB in all); `hippylib_poisson`
+on its own mesh and elements, as its authors define it. The data of `peer64` are given. Those of `trunk` are
+four-electrode readings from a mesh with cells half as large. Equations in time are solved in four times as
+many steps, by Crank and Nicolson's scheme; the data of `heat_pinnacle` are its exact solution, as its authors
+define it.
 
 Serial; the points and the noise come from fixed seeds, so that the files are the same each time. Where they
 have twelve digits, the last is the solver's rounding and may differ from machine to machine.
@@ -30,11 +32,14 @@ import numpy as np  # noqa: E402
 from mpi4py import MPI  # noqa: E402
 
 from app import fem, physics  # noqa: E402
-from app.case import Case, load_case  # noqa: E402
+from app.case import Case, SpaceTimeExpression, load_case  # noqa: E402
 from app.parallel import LinearSolver  # noqa: E402
 
 FINER = 3
 """Refinement of generated meshes; a mesh from a file is refined uniformly once instead."""
+
+SHORTER = 4
+"""Steps in time for one of the case's."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,15 +69,32 @@ class Readings:
     """Share of readings that are off by 0.2 to 0.5 of the largest state, up or down."""
     components: tuple[str, ...] = ()
     """Those of the state, each with a file NAME_COMPONENT.csv of its own."""
+    exact: str | None = None
+    """The state itself, an expression in x, y, z and t, where it is known."""
+    of: Literal["state", "readings"] = "state"
+    """What the noise is a share of the largest of; a state is infinite at a well."""
 
-    def files(self, name: str) -> list[str]:
-        """The names of the data files of the case of this name."""
+    experiments: tuple[str, ...] = ()
+    """Those of the case, each with files NAME_EXPERIMENT of its own."""
+
+    def all_files(self, name: str) -> list[str]:
+        """The names of all data files of the case of this name."""
+        return [file for experiment in self.experiments or ("",) for file in self.files(name, experiment)]
+
+    def files(self, name: str, experiment: str = "") -> list[str]:
+        """The names of the data files of the case, or of its experiment, of this name."""
+        name = f"{name}_{experiment}" if experiment else name
         return [f"{name}_{part}.csv" for part in self.components] or [f"{name}.csv"]
 
 
 def in_square(count: int) -> Callable[[np.random.Generator], np.ndarray]:
     """Points uniform in [.05, .95]²."""
     return lambda rng: rng.uniform(0.05, 0.95, (count, 2))
+
+
+def in_double_square(count: int) -> Callable[[np.random.Generator], np.ndarray]:
+    """Points uniform in [−1, 1]²."""
+    return lambda rng: rng.uniform(-1.0, 1.0, (count, 2))
 
 
 def in_inner_square(count: int) -> Callable[[np.random.Generator], np.ndarray]:
@@ -98,6 +120,12 @@ def in_lshape(count: int) -> Callable[[np.random.Generator], np.ndarray]:
         return points[~((points > 0.47).all(axis=1))][:count]
 
     return draw
+
+
+def between_cells(count: int) -> Callable[[np.random.Generator], np.ndarray]:
+    """A grid of count × count points in the middle of equal parts of the unit square."""
+    ticks = (np.arange(count) + 0.5) / count
+    return lambda rng: np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
 
 
 def on_grid(count: int) -> Callable[[np.random.Generator], np.ndarray]:
@@ -138,8 +166,19 @@ CASES = {
         in_square(200), 0.01, 19, discretisation=Discretisation((110, 110)), components=("x", "y")
     ),
     "helmholtz": Readings(
-        in_square(200), 0.01, 20, discretisation=Discretisation((110, 110)), components=("real", "imaginary")
+        in_square(100),
+        0.01,
+        20,
+        discretisation=Discretisation((110, 110)),
+        components=("real", "imaginary"),
+        experiments=("left_low", "left_high", "below_low", "below_high"),
     ),
+    "heat_pinnacle": Readings(in_double_square(2500), 0.1, seed=21, exact="exp(-t)*sin(pi*x)*sin(pi*y)"),
+    "cooling": Readings(in_square(300), 0.01, seed=22),
+    "wells": Readings(
+        between_cells(5), 0.01, 23, of="readings", experiments=("north", "west", "centre", "east", "south")
+    ),
+    "two_unknowns": Readings(in_square(200), 0.01, 24, experiments=("everywhere", "alternating")),
     # Every node of quadratic elements on 64 × 64 cells.
     "hippylib_poisson": Readings(on_grid(129), 0.05, 9, discretisation=Discretisation((64, 64), higher=0)),
 }
@@ -196,40 +235,84 @@ def write(name: str, folder: Path) -> str:
     case = _load(name)
     rng = np.random.default_rng(readings.seed)
     places = readings.places(rng)
-    exact, largest = solve_finely(case, places, readings.discretisation)
-    sigma = readings.noise * largest
-    files = readings.files(name)
-    for file_name, component in zip(files, exact.T, strict=True):
-        values = component + sigma * rng.standard_normal(len(places))
-        if readings.outliers:
-            wrong = rng.permutation(len(places))[: round(readings.outliers * len(places))]
-            values[wrong] += rng.choice([-1, 1], len(wrong)) * rng.uniform(0.2, 0.5, len(wrong)) * largest
-        with (folder / file_name).open("w", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            named = places.ndim == 1
-            writer.writerow([*(["on"] if named else "xyz"[: places.shape[1]]), "value", "sigma"])
-            for place, value in zip(places, values, strict=True):
-                row = [*([] if named else place), value]
-                numbers = [f"{number:.{readings.digits}g}" for number in row]
-                writer.writerow([*([place] if named else []), *numbers, f"{sigma:.6g}"])
-    return f"{', '.join(files)}: {len(places)} readings, sigma {sigma:.4g}"
+    told = []
+    for experiment, part in case.parts.items():
+        dry = _away_from_wells(part, places)
+        times = _times(part, len(dry), rng)
+        if readings.exact is None:
+            exact, largest = solve_finely(part, dry, readings.discretisation, times)
+        else:
+            exact, largest = SpaceTimeExpression(readings.exact).numpy(dry, times)[:, None], 1.0
+        if readings.of == "readings":
+            largest = float(np.abs(exact).max())
+        sigma = readings.noise * largest
+        files = readings.files(name, experiment)
+        for file_name, component in zip(files, exact.T, strict=True):
+            values = component + sigma * rng.standard_normal(len(dry))
+            if readings.outliers:
+                wrong = rng.permutation(len(dry))[: round(readings.outliers * len(dry))]
+                values[wrong] += rng.choice([-1, 1], len(wrong)) * rng.uniform(0.2, 0.5, len(wrong)) * largest
+            _write(folder / file_name, dry, times, values, sigma, readings.digits)
+        told.append(f"{', '.join(files)}: {len(dry)} readings, sigma {sigma:.4g}")
+    return "\n".join(told)
+
+
+def _away_from_wells(case: Case, points: np.ndarray) -> np.ndarray:
+    """The points without those where a well of the case is."""
+    wells = [well.at for well in getattr(case.equation, "wells", {}).values()]
+    apart = [np.linalg.norm(points - well, axis=1) > 1e-6 for well in wells]
+    return points[np.logical_and.reduce(apart)] if wells else points
+
+
+def _times(case: Case, count: int, rng: np.random.Generator) -> np.ndarray | None:
+    """Of an equation in time, a time for each reading."""
+    steps = physics.time_steps(case)
+    return None if steps is None else rng.uniform(0.0, steps.end, count)
+
+
+def _write(
+    path: Path, places: np.ndarray, times: np.ndarray | None, values: np.ndarray, sigma: float, digits: int
+) -> None:
+    """Readings at points (and times), or of parts of the boundary by name."""
+    named = places.ndim == 1
+    numbers = [*([] if named else places.T), *([] if times is None else [times]), values]
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        where = ["on"] if named else [*"xyz"[: places.shape[1]]]
+        writer.writerow([*where, *([] if times is None else ["t"]), "value", "sigma"])
+        for place, row in zip(places, np.column_stack(numbers), strict=True):
+            said = [f"{number:.{digits}g}" for number in row]
+            writer.writerow([*([place] if named else []), *said, f"{sigma:.6g}"])
 
 
 def solve_finely(
-    case: Case, places: np.ndarray, on: Discretisation | None = None
+    case: Case, places: np.ndarray, on: Discretisation | None = None, times: np.ndarray | None = None
 ) -> tuple[np.ndarray, float]:
-    """The state at the points, or its means over the case's discs about them, shape (points, components), and
-    its largest nodal value, for the truths on the fine discretisation. Of names of parts of the boundary the
-    fluxes through them, shape (parts, 1), and the largest."""
+    """The state at the points (and times), or its means over the case's discs about them, shape (points,
+    components), and its largest nodal value, for the truths on the fine discretisation. Of names of parts of
+    the boundary the fluxes through them, shape (parts, 1), and the largest."""
     on = on or Discretisation()
     comm = MPI.COMM_SELF
     domain = _fine_mesh(comm, case, on.cells)
     unknowns = case.unknowns.values()
     spaces = [fem.CoefficientSpace(domain, unknown.degree + on.higher) for unknown in unknowns]
     space = fem.together(spaces)
-    equation = physics.equation(case, domain)
+    equation: Any = physics.equation(case, domain)
     solver = LinearSolver(comm, on.solver, "data_", symmetric=equation.symmetric)
-    forward = fem.ForwardModel(equation, space, case.equation.degree + on.higher, solver)
+    truth = np.concatenate([
+        own.interpolate(unknown.truth) for own, unknown in zip(spaces, unknowns, strict=True)
+    ])  # fmt: skip
+    degree = case.equation.degree + on.higher
+    steps = physics.time_steps(case)
+    if steps is not None:
+        finer = dataclasses.replace(steps, steps=SHORTER * steps.steps, scheme="crank_nicolson")
+        model = fem.TransientModel(equation, space, degree, solver, finer)
+        at = np.zeros(len(places)) if times is None else times
+        model.observe_at(fem.point_matrix(domain, model.space, places), at)
+        values = model.solve(truth)[:, None]
+        return values, max(float(np.abs(state).max()) for state in model.states())
+    forward = fem.ForwardModel(equation, space, degree, solver)
+    physics.feed(case, forward)
     count = max(1, len(forward.components))
     component = np.tile(np.arange(count), len(places))
     radius = getattr(next(iter(case.observations.values())), "radius", None)
@@ -243,8 +326,7 @@ def solve_finely(
     else:
         means = {"points": places, "radii": np.full(len(places), radius)}
         forward.observe_with(fem.OBSERVATIONS["averages"](domain, forward.space, **means).matrix)
-    truths = [own.interpolate(unknown.truth) for own, unknown in zip(spaces, unknowns, strict=True)]
-    values = forward.solve(np.concatenate(truths)).reshape(-1, count)
+    values = forward.solve(truth).reshape(-1, count)
     compared = values if places.ndim == 1 else forward.state.x.array
     return values, float(np.abs(compared).max())
 
@@ -303,7 +385,7 @@ def write_readings(path: Path, electrodes: np.ndarray, abmn: np.ndarray, resista
 
 def _load(name: str) -> Case:
     """The case; its data file need not exist yet."""
-    for file in [f"{name}.ohm"] if name in SURVEYS else CASES[name].files(name):
+    for file in [f"{name}.ohm"] if name in SURVEYS else CASES[name].all_files(name):
         data = FOLDER / "data" / file
         data.parent.mkdir(exist_ok=True)
         data.touch()

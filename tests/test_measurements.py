@@ -164,3 +164,64 @@ def test_known_and_unknown_noise_do_not_go_together(tmp_path: Path) -> None:
     """A factor that is found would hold for all readings."""
     with pytest.raises(InputError, match="with and without sigma"):
         measured(tmp_path, "kind: points, file: a.csv", "kind: points, file: b.csv", a=POINTS, b=SIGMA)
+
+
+IN_TIME = "equation={kind: heat, source: 1, time: {end: 2, steps: 4}}"
+
+
+def in_time(folder: Path, observation: str, text: str) -> Measurements:
+    """What an observation of a state in time says."""
+    (folder / "a.csv").write_text(text)
+    (folder / "case.yaml").write_text(CASE.format(f"  o0: {{{observation}, file: a.csv}}"))
+    case = load_case(folder / "case.yaml", [IN_TIME])
+    return measurements(case, case.observations, ("observations",), *square())
+
+
+TIMES = {
+    "kind: points": "t,x,y,value\n2,.2,.3,1\n0,.5,.5,2\n",
+    "kind: traces, on: top": "x,y,t,value\n.2,1,2,1\n.5,1,0,2\n",
+    "kind: averages": "on,t,value\nall,2,1\nall,0,2\n",
+    "kind: averages, radius: 0.1": "x,y,t,value\n.2,.3,2.0000000001,1\n.5,.5,0,2\n",
+}
+
+
+@pytest.mark.parametrize("observation", TIMES)
+def test_readings_of_a_state_in_time_have_times(tmp_path: Path, observation: str) -> None:
+    """From the column t, wherever it stands, from 0 to the end but for rounding."""
+    made = in_time(tmp_path, observation, TIMES[observation])
+    assert made.data.times == pytest.approx([2, 0])
+    np.testing.assert_array_equal(made.data.values, [1, 2])
+
+
+BAD_TIMES = {
+    ("kind: points", POINTS): "a.csv:1: found the columns x, y, value, expected also t",
+    ("kind: points", "x,y,t,value\n.2,.3,-.1,1\n"): (
+        "a.csv:2: t: found -0.1, expected a time from 0 to 2, the end of the equation's time"
+    ),
+    ("kind: points", "x,y,t,value\n.2,.3,nan,1\n"): "a.csv:2: t: found nan, expected a finite number",
+    (
+        "kind: fluxes",
+        PARTS,
+    ): "observations.o0.kind: found fluxes with the equation heat, expected one of",
+}
+
+
+@pytest.mark.parametrize(("observation", "text"), BAD_TIMES)
+def test_bad_times_are_told(tmp_path: Path, observation: str, text: str) -> None:
+    """By file and line; kinds that are no readings at a time by their key."""
+    with pytest.raises(InputError) as caught:
+        in_time(tmp_path, observation, text)
+    (problem,) = caught.value.problems
+    assert BAD_TIMES[observation, text] in problem
+
+
+def test_of_many_bad_times_the_first_are_told(tmp_path: Path) -> None:
+    """And how many more there are."""
+    with pytest.raises(InputError) as caught:
+        in_time(tmp_path, "kind: points", "x,y,t,value\n" + ".2,.3,3,1\n" * 12)
+    assert len(caught.value.problems) == 11 and caught.value.problems[-1] == "... and 2 more"
+
+
+def test_a_stationary_state_has_no_times(tmp_path: Path) -> None:
+    """A column t is one of those that nobody asks for."""
+    assert measured(tmp_path, "kind: points, file: a.csv", a=TIMES["kind: points"]).data.times is None

@@ -29,6 +29,7 @@ def summary_of(setup: Setup, outcome: flow.Outcome, final: Final, rows: list[out
         "edge_share": final.contender.edge_share,
         **output.choice_summary(choice),
         **_noise(setup, choice, rows[-1].record.misfit),
+        **_experiments(setup, outcome.residual),
         **asdict(counts),
         "linear_solves": counts.linear_solves,
         "riesz_solves": sum(solver.solves for solver in setup.riesz_solvers),
@@ -68,7 +69,8 @@ def write_results(setup: Setup, outcome: flow.Outcome, final: Final, folder: Pat
     residual = setup.energy.residual(m)
     weight = outcome.records[-1].weight or 0.0
     gradient = final.R.riesz(setup.energy.derivative(residual)) + weight * (m - setup.reference)
-    fields: dict[str, Any] = {"state": forward.state}
+    fields = _states(forward)
+    states = [state.function_space for state in fields.values()]
     rows = []
     own = zip(setup.spaces, space.split(m), space.extended(gradient), strict=True)
     for name, values, steepest in own:
@@ -76,7 +78,7 @@ def write_results(setup: Setup, outcome: flow.Outcome, final: Final, folder: Pat
         rows.append(shown)
         fields |= shown | rest
     # Discontinuous if one of the fields is.
-    finest = max([part.space for part in space.parts] + [forward.space], key=_degree)
+    finest = max([part.space for part in space.parts] + states, key=_degree)
     if any(part.degree == 0 for part in space.parts):
         finest = fem.discontinuous(setup.domain, max(1, _degree(finest)))
     output.write_fields(folder / "fields.pvd", finest, fields)
@@ -96,6 +98,22 @@ def write_results(setup: Setup, outcome: flow.Outcome, final: Final, folder: Pat
     physical = [tomography.panels(setup.name, row) for row in panels]
     drawn = output.draw_fields(picture, drawn_on, physical, points, logarithmic=True, numbered=True)
     return drawn or failure
+
+
+def _states(forward: fem.ForwardModel | fem.Experiments | fem.ElectricalModel) -> dict[str, Any]:
+    """The state, or that of each experiment with its name."""
+    if not isinstance(forward, fem.Experiments):
+        return {"state": forward.state}
+    return {f"state_{name}": model.state for name, model in forward.models.items()}
+
+
+def _experiments(setup: Setup, residual: np.ndarray) -> dict[str, Any]:
+    """Readings and misfit of each experiment."""
+    if not isinstance(setup.forward, fem.Experiments):
+        return {}
+    parts = {name: residual[rows] for name, rows in setup.forward.rows.items()}
+    told = {name: {"readings": len(own), "misfit": 0.5 * float(own @ own)} for name, own in parts.items()}
+    return {"experiments": told}
 
 
 def _shown(

@@ -20,7 +20,7 @@ from app.case import (
     check_dimension,
 )
 from app.energies import InverseProblem
-from app.measurements import Measurements, measurements
+from app.measurements import Measurements, measurements, together
 from app.parallel import LinearSolver, SolveFailed, agreed, on_root
 
 
@@ -32,7 +32,7 @@ class Setup:
     domain: fem.TaggedMesh
     spaces: dict[str, fem.CoefficientSpace]
     """Of each unknown."""
-    forward: fem.ForwardModel | fem.ElectricalModel
+    forward: fem.ForwardModel | fem.Experiments | fem.ElectricalModel
     data: PointData
     sigma: np.ndarray
     """Standard deviations of the readings, or what stands in for them until a factor is found."""
@@ -88,16 +88,18 @@ def prepare(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> Setup:
     electrical = isinstance(case.equation, ElectricalTomography)
     electrodes = on_root(comm, lambda: tomography.read(case)) if electrical else None
     domain = _mesh(comm, case, electrodes)
-    on_root(comm, lambda: check_dimension(case, domain.dimension))
+    for part in case.parts.values():
+        with agreed(comm):
+            check_dimension(part, domain.dimension)
     spaces = {name: _space(case, domain, name) for name in case.unknowns}
     coefficient = fem.together(list(spaces.values()))
-    forward: fem.ForwardModel | fem.ElectricalModel
+    forward: fem.ForwardModel | fem.Experiments | fem.ElectricalModel
     compared: dict[str, np.ndarray] = {}
     if electrodes is not None:
         (only,) = spaces.values()
         forward, data, sigma = _electrical(case, only, electrodes)
     else:
-        forward, measured = _observed(case, coefficient)
+        forward, measured = _experiments(case, coefficient)
         data, sigma = measured.data, measured.sigma
         compared = {"logarithmic": measured.logarithmic, "threshold": measured.threshold}
     known = data.sigma is not None
@@ -123,7 +125,8 @@ def prepare(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> Setup:
     with np.errstate(over="ignore"):
         misfit = 0.5 * float(start @ start)
     if not np.isfinite(misfit):
-        files = ", ".join(str(case.resolve(o.file)) for o in case.observations.values())
+        observed = [o for part in case.parts.values() for o in part.observations.values()]
+        files = ", ".join(str(case.resolve(o.file)) for o in observed)
         found = "readings so large against their sigma that the misfit overflows"
         if np.isinf(start).any() and energy.logarithmic.any():
             found = "logarithms to compare with a state that is not positive at the start"
@@ -180,19 +183,36 @@ def _electrical(
     return forward, data, data.sigma
 
 
+def _experiments(
+    case: Case, coefficient: fem.CoefficientSpace | fem.CoefficientSpaces
+) -> tuple[fem.ForwardModel | fem.Experiments, Measurements]:
+    """Forward model and measurements of the only experiment or of all together."""
+    parts = {name: _observed(part, coefficient) for name, part in case.parts.items()}
+    if not case.experiments:
+        return parts[""]
+    forward = fem.Experiments({name: model for name, (model, _) in parts.items()})
+    return forward, together([measured for _, measured in parts.values()], case.where("experiments"))
+
+
 def _observed(
     case: Case, coefficient: fem.CoefficientSpace | fem.CoefficientSpaces
 ) -> tuple[fem.ForwardModel, Measurements]:
     """Forward model and what is measured of its state."""
     try:
         forward = _forward(case, coefficient.domain, coefficient)
+        physics.feed(case, forward)
     except ExpressionError as refused:
         raise CaseError([f"{case.where('equation')}: {refused}"]) from None
     except fem.CustomError as refused:
         raise CaseError([f"{case.where('equation', 'file')}: {refused}"]) from None
     domain, space, path = coefficient.domain, forward.space, ("observations",)
     measured = measurements(case, case.observations, path, domain, space, forward.components)
-    forward.observe_with(measured.operator.matrix, measured.operator.weights)
+    assert measured.operator is not None
+    if isinstance(forward, fem.TransientModel):
+        assert measured.data.times is not None
+        forward.observe_at(measured.operator.matrix, measured.data.times)
+    else:
+        forward.observe_with(measured.operator.matrix, measured.operator.weights)
     return forward, measured
 
 
@@ -212,12 +232,18 @@ def _mesh(comm: MPI.Comm, case: Case, electrodes: ElectrodeReadings | None) -> f
 def _forward(
     case: Case, domain: fem.TaggedMesh, coefficient: fem.CoefficientSpace | fem.CoefficientSpaces
 ) -> fem.ForwardModel:
-    equation = physics.equation(case, domain)
+    equation: Any = physics.equation(case, domain)
     degree = case.equation.degree
     nodes = domain.mesh.topology.index_map(0).size_global * degree**domain.dimension
     size = nodes * max(1, len(fem.components(equation, domain.dimension)))
     solver = solver_of(domain.comm, case, "state_", size, symmetric=equation.symmetric)
-    return fem.ForwardModel(equation, coefficient, degree, solver)
+    times = physics.time_steps(case)
+    if times is None:
+        return fem.ForwardModel(equation, coefficient, degree, solver)
+    try:
+        return fem.TransientModel(equation, coefficient, degree, solver, times)
+    except fem.TooLittleMemory as refused:
+        raise CaseError([f"{case.where('equation', 'time', 'memory_limit')}: {refused}"]) from None
 
 
 def _step(

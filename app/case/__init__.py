@@ -10,6 +10,7 @@ from app.case.inversion import Expansion, Flow, Regularisation
 from app.case.load import effective_yaml, load_case
 from app.case.mesh import BoxMesh, ElectrodeMesh, FileMesh, IntervalMesh, RectangleMesh
 from app.case.observations import (
+    IN_TIME,
     AverageObservations,
     FieldObservations,
     FluxObservations,
@@ -32,6 +33,7 @@ from app.case.unknowns import (
 )
 
 __all__ = [
+    "IN_TIME",
     "AverageObservations",
     "BoundaryCondition",
     "BoundedTransform",

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from app.case.expression import Expression
+from app.case.expression import Expression, SpaceTimeExpression
 from app.case.section import Component, Section, refuse
 
 Parts = str | Annotated[tuple[str, ...], Field(min_length=1)]
@@ -53,3 +53,17 @@ class BoundaryCondition(Section):
         if self.component is not None and self.kind == "absorbing":
             raise refuse("a component of an absorbing condition", "none: it is about both", key="component")
         return self
+
+
+class TransientCondition(BoundaryCondition):
+    """A condition on a part of the boundary of a state in time; where none is said, nothing flows."""
+
+    kind: Literal["dirichlet", "neumann", "robin"]
+    """Whether `value` is that of the state (dirichlet), of the flux into the domain (neumann), that is the
+    diffusivity times du/dn, or of flux + transfer * u (robin)."""
+    value: SpaceTimeExpression = SpaceTimeExpression("0")
+    """The value on that part of the boundary at the time t, in the unit of the state (dirichlet) or of the
+    flux."""
+    transfer: Expression | None = None
+    """Of robin, at least 0 and the same at all times: the flux out of the domain for one unit of the
+    state."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, PrivateAttr, ValidationInfo, field_validator
 
 from app.case.equation import Equation
+from app.case.experiments import Experiment, Within
 from app.case.expression import Expression
 from app.case.grammar import ExpressionError
 from app.case.inversion import Expansion, Flow, Regularisation
@@ -33,8 +34,10 @@ class Case(Section):
     """The partial differential equation."""
     unknowns: Annotated[dict[Identifier, Unknown], Field(min_length=1)]
     """The coefficients to recover, by name; several have roles that stand for different terms."""
-    observations: Annotated[dict[Identifier, Observations], Field(min_length=1)]
-    """The measurements, by name."""
+    experiments: dict[Identifier, Experiment] = Field(default_factory=dict)
+    """Several experiments that share the unknowns, by name; each has observations of its own."""
+    observations: dict[Identifier, Observations] = Field(default_factory=dict, validate_default=True)
+    """The measurements, by name, of a case without experiments."""
     flow: Flow = Flow()
     """How the iteration goes and when it stops."""
     regularisation: dict[str, Regularisation] = Field(default_factory=dict, validate_default=True)
@@ -42,7 +45,8 @@ class Case(Section):
     expansion: Expansion = Expansion()
     """When and how the network grows."""
 
-    _origin: Origin = PrivateAttr(default=Origin())
+    _origin: Origin | Within = PrivateAttr(default=Origin())
+    _parts: dict[str, Case] = PrivateAttr(default_factory=dict)
 
     @field_validator("unknowns")
     @classmethod
@@ -69,12 +73,26 @@ class Case(Section):
                 raise refuse(found, "the role log_resistivity", key=name)
         return value
 
+    @field_validator("experiments")
+    @classmethod
+    def _experiments_fit(cls, value: dict[str, Experiment], info: ValidationInfo) -> dict[str, Experiment]:
+        """The patterns of electrical tomography are experiments already."""
+        equation = info.data.get("equation")
+        if value and equation is not None and equation.kind == "electrical_tomography":
+            raise refuse("experiments of electrical tomography", "all readings in one file")
+        return value
+
     @field_validator("observations")
     @classmethod
     def _observations_fit(
         cls, value: dict[str, Observations], info: ValidationInfo
     ) -> dict[str, Observations]:
         """Four-electrode readings go with electrical tomography, and a mesh through electrodes with them."""
+        experiments = info.data.get("experiments", {})
+        if experiments and value:
+            raise refuse("observations beside experiments", "those of each experiment, or no experiments")
+        if not experiments and not value:
+            raise refuse("no observation", "a mapping with at least one entry, or experiments")
         equation, mesh = info.data.get("equation"), info.data.get("mesh")
         for name, observation in value.items():
             electrical = equation is not None and equation.kind == "electrical_tomography"
@@ -125,6 +143,11 @@ class Case(Section):
                 expected = "inner_product gauss_newton and step retracted, or another weight"
                 raise refuse(found, expected, key=name)
         return value
+
+    @property
+    def parts(self) -> dict[str, Case]:
+        """The case of each experiment by its name; without experiments the case itself, with no name."""
+        return self._parts or {"": self}
 
     @property
     def folder(self) -> Path:

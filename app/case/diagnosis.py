@@ -7,14 +7,22 @@ new field needs no new message.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from app.case.origin import Key, Origin
+from app.case.origin import Key
 from app.case.problems import nearest, shown
 
 type Schema = Mapping[str, Any]
+
+
+class Place(Protocol):
+    """Where each key of a case comes from."""
+
+    def where(self, path: Sequence[Key]) -> str:
+        """The file, line and name of a key."""
+
 
 FORMATS = {
     "expression": "a number or an expression such as 1 + 0.5*sin(pi*x)",
@@ -27,7 +35,7 @@ KEY = "[key]"
 """The last step of pydantic's location where the key itself is at fault."""
 
 
-def problems(error: ValidationError, schema: Schema, data: object, origin: Origin) -> list[str]:
+def problems(error: ValidationError, schema: Schema, data: object, origin: Place) -> list[str]:
     """One line for each thing that is wrong, in the order of the case's keys, none twice."""
     found: dict[tuple[Key, ...], str] = {}
     for fault in error.errors(include_url=False):

@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from app.case.boundary import BoundaryCondition
-from app.case.expression import Expression
+from app.case.boundary import BoundaryCondition, TransientCondition
+from app.case.expression import Expression, SpaceTimeExpression
 from app.case.section import (
     NO_TRUTH_VALUE,
     DataFile,
@@ -67,7 +67,24 @@ class ScalarEquation(Stationary):
     """The right-hand side, what is supplied to a unit of volume; left out only where it is the unknown."""
 
 
-class Diffusion(ScalarEquation):
+class Well(Section):
+    """A point that takes in or gives."""
+
+    at: Annotated[tuple[Number, ...], Field(min_length=1, max_length=3)]
+    """Its coordinates, as many as the mesh has, in the mesh's unit."""
+    rate: Number
+    """What enters the domain there, negative for what is taken, in the unit of the source times a volume (in
+    two dimensions an area)."""
+
+
+class WithWells(ScalarEquation):
+    """One that may have wells."""
+
+    wells: dict[Identifier, Well] = Field(default_factory=dict)
+    """Point sources by a name of your choice."""
+
+
+class Diffusion(WithWells):
     """Stationary diffusion, -div(k T grad u) = source."""
 
     kind: Literal["diffusion"]
@@ -79,7 +96,7 @@ class Diffusion(ScalarEquation):
     the identity unless given."""
 
 
-class ReactionDiffusion(ScalarEquation):
+class ReactionDiffusion(WithWells):
     """Stationary diffusion with a reaction, -div(k grad u) + r u = source."""
 
     kind: Literal["reaction_diffusion"]
@@ -160,6 +177,50 @@ class Helmholtz(ScalarEquation):
         return False
 
 
+class TimeSteps(Section):
+    """The time from 0 on, in equal steps."""
+
+    end: Positive
+    """When it ends, in the unit of time of the diffusivity; readings are from 0 to then."""
+    steps: Annotated[int, Field(ge=1, le=1_000_000), NO_TRUTH_VALUE]
+    """Number of steps; between their ends the state is linear in time."""
+    memory_limit: Positive = 2000.0
+    """Most memory for the states of all steps on each rank, in MB; those that do not fit are solved for
+    again."""
+
+
+class Heat(Section):
+    """The heat equation, d(capacity u)/dt - div(k grad u) = source, from an initial state at time 0.
+
+    Units are yours, as long as they agree: that of the source is that of capacity * u over a time.
+    """
+
+    kind: Literal["heat"]
+    """The heat equation, d(capacity u)/dt - div(k grad u) = source, from an initial state at time 0."""
+    source: SpaceTimeExpression | None = None
+    """The right-hand side at the time t, what is supplied to a unit of volume in a unit of time; left out
+    only where it is the unknown, which is the same at all times."""
+    initial: Expression | None = None
+    """u at time 0 where it is not the unknown, 0 unless given; where a dirichlet condition holds, its value
+    is u."""
+    diffusivity: Expression | None = None
+    """k where it is not the unknown, 1 unless given, in the unit of the flux over that of grad u; that of the
+    capacity times a length squared over a time."""
+    capacity: Expression | None = None
+    """What a unit of volume takes up for one unit of u, 1 unless given."""
+    boundary: dict[str, TransientCondition] = Field(default_factory=dict)
+    """Boundary conditions by a name of your choice; without any nothing leaves the domain."""
+    time: TimeSteps
+    """How long, and in how many steps."""
+    scheme: Literal["backward_euler", "crank_nicolson"] = "backward_euler"
+    """How a step is made: backward_euler is of first order and damps whatever is rough, crank_nicolson is of
+    second order and wants a smooth start."""
+    degree: Annotated[int, Field(ge=1, le=4), NO_TRUTH_VALUE] = 2
+    """Lagrange degree of the state."""
+    solver: LinearSolver = LinearSolver()
+    """How the linear systems are solved; one matrix serves all steps."""
+
+
 class Custom(Stationary):
     """An equation of your own, in a Python file; needs --allow-code."""
 
@@ -232,6 +293,7 @@ Equation = Annotated[
     | PLaplacian
     | Elasticity
     | Helmholtz
+    | Heat
     | ElectricalTomography
     | Custom,
     Field(discriminator="kind"),

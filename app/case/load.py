@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from app.case import diagnosis
 from app.case.case import Case, schema
+from app.case.experiments import Within, experiment_data
 from app.case.origin import read_case_file
 from app.case.problems import CaseError
 
@@ -37,6 +38,15 @@ def load_case(path: Path, overrides: Sequence[str] = ()) -> Case:
     except ValidationError as error:
         raise CaseError(diagnosis.problems(error, schema(), data, origin)) from None
     case._origin = origin
+    for name in case.experiments:
+        part = experiment_data(data, name)
+        within = Within(origin, name)
+        try:
+            own = Case.model_validate(part, context={"dimension": dimension, "folder": origin.folder})
+        except ValidationError as error:
+            raise CaseError(diagnosis.problems(error, schema(), part, within)) from None
+        own._origin = within
+        case._parts[name] = own
     return case
 
 

@@ -120,7 +120,8 @@ class PointObservations(StateObservations):
     kind: Literal["points"]
     """Readings of the state at points."""
     file: DataFile
-    """A CSV or NPY file with the columns x, y, z (as many as the mesh has), value and, if known, sigma."""
+    """A CSV or NPY file with the columns x, y, z (as many as the mesh has), of a state in time t, value and,
+    if known, sigma."""
 
 
 class AverageObservations(StateObservations):
@@ -130,7 +131,8 @@ class AverageObservations(StateObservations):
     """Means of the state over regions of the mesh, or over discs (in space balls, on a line intervals)."""
     file: DataFile
     """A CSV or NPY file with the column on (a tag name of the mesh's cells, or all), or the columns x, y, z
-    (as many as the mesh has) of centres and, unless given here, radius; value and, if known, sigma."""
+    (as many as the mesh has) of centres and, unless given here, radius; of a state in time t; value and, if
+    known, sigma."""
     radius: Positive | None = None
     """Radius of all discs, in the mesh's unit."""
 
@@ -144,7 +146,7 @@ class TraceObservations(StateObservations):
     """A tag name of the mesh, a list of them, or all for the whole boundary."""
     file: DataFile
     """A CSV or NPY file with the columns x, y, z (as many as the mesh has) of points that lie on the part
-    within a tenth of its facets' size, value and, if known, sigma."""
+    within a tenth of its facets' size, of a state in time t, value and, if known, sigma."""
 
 
 class FluxObservations(StateObservations):
@@ -196,3 +198,6 @@ Observations = Annotated[
 
 OF_A_STATE = ("points", "averages", "traces", "fluxes", "field")
 """Kinds that go with all equations but electrical tomography."""
+
+IN_TIME = ("points", "averages", "traces")
+"""Those of them that go with equations in time, each reading at a time of its own."""

@@ -26,27 +26,29 @@ class PointData:
     """Line of the file that each reading stands on (n,); of an NPY, VTU or XDMF file its number from 1."""
     radii: np.ndarray | None = None
     """Of averages over balls (n,)."""
+    times: np.ndarray | None = None
+    """When they were taken (n,), None of a state that has no time."""
     names: tuple[str, ...] | None = None
     """Of the parts of the mesh that the readings belong to."""
 
     def __post_init__(self) -> None:
-        for array in (self.points, self.values, self.sigma, self.lines, self.radii):
+        for array in (self.points, self.values, self.sigma, self.lines, self.radii, self.times):
             if array is not None:
                 array.flags.writeable = False
 
 
-def read_points(path: Path, dimension: int) -> PointData:
-    """Read the columns x, y, z (the first `dimension`), value and, if there, sigma.
+def read_points(path: Path, dimension: int, *, in_time: bool = False) -> PointData:
+    """Read the columns x, y, z (the first `dimension`), of a state in time t, value and, if there, sigma.
 
     From CSV or NPY files as read_table has them. Raises DataError with the line of everything that is wrong.
     """
-    table = read_table(path, (*COORDINATES[:dimension], "value"))
+    table = read_table(path, (*COORDINATES[:dimension], *_time(in_time), "value"))
     return _point_data(table, dimension)
 
 
-def read_averages(path: Path, dimension: int, radius: float | None) -> PointData:
-    """Read the column `on`, or centres x, y, z and, unless all balls have one, the column radius; value and
-    sigma.
+def read_averages(path: Path, dimension: int, radius: float | None, *, in_time: bool = False) -> PointData:
+    """Read the column `on`, or centres x, y, z and, unless all balls have one, the column radius; of a state
+    in time t; value and sigma.
 
     Raises DataError with the line of everything that is wrong.
     """
@@ -54,24 +56,28 @@ def read_averages(path: Path, dimension: int, radius: float | None) -> PointData
     if "on" in header:
         if radius is not None or "radius" in header:
             raise DataError([f"{path}: found a radius beside the column on, expected either"])
-        return read_parts(path, dimension)
+        return read_parts(path, dimension, in_time=in_time)
     if radius is None:
-        table = read_table(path, (*COORDINATES[:dimension], "radius", "value"))
+        table = read_table(path, (*COORDINATES[:dimension], "radius", *_time(in_time), "value"))
         return _point_data(table, dimension, table.numbers["radius"])
     if "radius" in header:
         raise DataError([f"{path}: found a column radius beside the case's radius, expected either"])
-    table = read_table(path, (*COORDINATES[:dimension], "value"))
+    table = read_table(path, (*COORDINATES[:dimension], *_time(in_time), "value"))
     return _point_data(table, dimension, np.full(len(table.lines), float(radius)))
 
 
-def read_parts(path: Path, dimension: int) -> PointData:
-    """Read the columns on (a tag name of the mesh), value and, if there, sigma. Raises DataError."""
-    table = read_table(path, ("on", "value"))
+def read_parts(path: Path, dimension: int, *, in_time: bool = False) -> PointData:
+    """Read the columns on (a tag name of the mesh), of a state in time t, value and, if there, sigma.
+
+    Raises DataError.
+    """
+    table = read_table(path, ("on", *_time(in_time), "value"))
     return PointData(
         points=np.full((len(table.lines), dimension), np.nan),
         values=table.numbers["value"],
         sigma=table.numbers.get("sigma"),
         lines=table.lines,
+        times=table.numbers.get("t"),
         names=table.names["on"],
     )
 
@@ -91,4 +97,9 @@ def _point_data(table: Table, dimension: int, radii: np.ndarray | None = None) -
         sigma=table.numbers.get("sigma"),
         lines=table.lines,
         radii=radii,
+        times=table.numbers.get("t"),
     )
+
+
+def _time(in_time: bool) -> tuple[str, ...]:
+    return ("t",) if in_time else ()

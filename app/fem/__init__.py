@@ -45,7 +45,7 @@ from app.fem.spaces import (
     together,
 )
 from app.fem.stacked import StackedInnerProduct, StackedRegularisation
-from app.fem.time_steps import TimeSteps, TransientEquation
+from app.fem.time_steps import TimeSteps, TooLittleMemory, TransientEquation
 from app.fem.traces import PointOffPart
 from app.fem.transient import TransientModel
 from app.fem.wave_numbers import IN_THE_MESH, WaveNumbers, across_the_section
@@ -91,6 +91,7 @@ __all__ = [
     "StateNotGiven",
     "TaggedMesh",
     "TimeSteps",
+    "TooLittleMemory",
     "TransientEquation",
     "TransientModel",
     "WaveNumbers",

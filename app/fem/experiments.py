@@ -35,6 +35,11 @@ class Experiments:
         """Number of state dofs of all experiments, over all ranks."""
         return sum(model.size for model in self.models.values())
 
+    @property
+    def rows(self) -> dict[str, slice]:
+        """Where each experiment's readings are, once there was a state."""
+        return dict(zip(self.models, self._rows, strict=True))
+
     def solve(self, values: np.ndarray) -> np.ndarray:
         """All readings for nodal values of m, whole on every rank.
 

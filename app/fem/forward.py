@@ -110,6 +110,7 @@ class ForwardModel:
         self._sensitivity_current = False
         self._found: tuple[np.ndarray, np.ndarray] | None = None
         self._operator_current = False
+        self._supply: np.ndarray | None = None
 
     @property
     def size(self) -> int:
@@ -122,6 +123,11 @@ class ForwardModel:
         A is without Dirichlet conditions (see app.fem.readouts.Observation).
         """
         self._observe, self._tested, self._slope = matrix, weights, None
+
+    def feed_with(self, matrix: Any, rates: np.ndarray) -> None:
+        """Point sources of given rates: `matrix`, shape (sources, state dofs), evaluates a state there."""
+        first, last = matrix.getOwnershipRange()
+        self._supply = multiply_transpose(matrix, np.asarray(rates, dtype=float)[first:last])
 
     def solve(self, values: np.ndarray) -> np.ndarray:
         """Solve the state equation for nodal values of m and return the readings, whole on every rank.
@@ -195,7 +201,7 @@ class ForwardModel:
             vector.ghostUpdate(addv=PETSc.InsertMode.ADD, mode=PETSc.ScatterMode.REVERSE)
             residual = vector.array.copy()
             vector.destroy()
-        return residual
+        return residual if self._supply is None else residual - self._supply
 
     def _factorise(self) -> None:
         with timed("solve"):

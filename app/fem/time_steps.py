@@ -16,6 +16,10 @@ IMPLICIT = {"backward_euler": 1.0, "crank_nicolson": 0.5}
 """Share of the new time in each scheme."""
 
 
+class TooLittleMemory(ValueError):
+    """The states that have to be kept do not fit."""
+
+
 class TransientEquation(Equation, Protocol):
     """d/dt S(u; v) + A(u, m; v) = 0, linear in u with coefficients of u that do not depend on time."""
 
@@ -44,7 +48,7 @@ class TimeSteps:
     def stride(self, bytes_of_a_state: int) -> int:
         """Every which state is kept: the fewest steps between that fit, with the states of one stretch.
 
-        Raises ValueError where no stride fits.
+        Raises TooLittleMemory where no stride fits.
         """
         fit = math.floor(self.memory_limit * 1e6 / max(bytes_of_a_state, 1))
         if self.steps + 1 <= fit:
@@ -53,7 +57,7 @@ class TimeSteps:
         fitting = [k for k, states in need.items() if states <= fit]
         if not fitting:
             least = min(need.values()) * bytes_of_a_state / 1e6
-            raise ValueError(
+            raise TooLittleMemory(
                 f"found {self.memory_limit:g} MB, expected at least {least:.3g} MB for the states"
             )
         return fitting[0]

@@ -1,5 +1,6 @@
 """The map from a coefficient to readings in space and time; its adjoint goes backwards."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ class TransientModel(ForwardModel):
     One factorisation a coefficient serves all steps. A state solve is that of all steps, each of them one
     right-hand side; so is each step of a tangent or adjoint. Every `stride`-th state is kept; those between
     are computed again, a stretch at a time, and counted as `recomputed_rhs`. `state` is that at the end.
-    Raises ValueError where the memory limit is too small.
+    Raises TooLittleMemory on all ranks where the memory limit is too small.
     """
 
     def __init__(
@@ -101,6 +102,12 @@ class TransientModel(ForwardModel):
         self._operator_current, self._sensitivity_current = True, False
         self._assign(state)
         return self._gathered(local)
+
+    def states(self) -> Iterator[np.ndarray]:
+        """Owned dofs of the states of the last solve, from time 0 to the end."""
+        for step in range(self.times.steps + 1):
+            yield self._state_at(step)
+        self._finish()
 
     def _linearise(self, state: np.ndarray) -> None:
         """For the coefficient that is set, after a later solve has failed."""

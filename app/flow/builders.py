@@ -16,6 +16,10 @@ AIM, CLOSE_AIM, CLOSE = 0.94, 0.85, 1.2
 """Shares of the target that the linearised misfit aims at: AIM, or CLOSE_AIM for a network whose misfit is
 within CLOSE targets, since a capture below 1 approaches the target from above."""
 
+SETTLED = 0.9
+"""A network whose misfit was above this share of it an iteration ago follows no further; what is aimed at is
+then lowered in proportion as the misfit is above AIM."""
+
 STALE, STEEP = 0.3, 10.0
 """A ratio of true to predicted decrease below STALE, or damping that had to rise by STEEP (and to that
 multiple of the weight), says that J is no longer true."""
@@ -66,7 +70,8 @@ class GaussNewtonBuilder:
         self._caution = 1.0
         self._closely = False
         self._readings = 0
-        self._aimed = np.inf
+        self._aimed = AIM * (target or 0.0)
+        self._before = np.inf
 
     def build(self, energy: LeastSquares, coefficient: np.ndarray, point: Point) -> Built:
         """See ModelBuilder."""
@@ -121,10 +126,11 @@ class GaussNewtonBuilder:
         """The linearised misfit to aim at: a quarter of the misfit (Hanke), or a little below the target."""
         if self._target is None:
             return 0.25 * point.misfit
-        if self._closely:  # lower in proportion as the network stayed above what was aimed at last
-            reached = min(1.0, self._aimed / point.misfit)
-            self._aimed = max(0.25 * point.misfit, AIM * self._target * reached)
-            return self._aimed
+        if self._closely:
+            if point.misfit > SETTLED * self._before:
+                self._aimed *= min(1.0, AIM * self._target / point.misfit)
+            self._before = point.misfit
+            return max(0.25 * point.misfit, self._aimed)
         close = self._creeps and point.misfit <= CLOSE * self._target
         return max(0.25 * point.misfit, (CLOSE_AIM if close else AIM) * self._target)
 

@@ -87,6 +87,13 @@ def elastic(says: str, *case: tuple[str, str]) -> Bad:
     return Bad((says,), (kind, ("log_diffusivity", "log_youngs_modulus"), *case))
 
 
+def heat(says: str, *case: tuple[str, str], time: str = "0.5") -> Bad:
+    """A bad case of the heat equation, with readings up to a time."""
+    kind = ("kind: diffusion", "kind: heat\n  time: {end: 1, steps: 4}")
+    text = f"x,y,t,value,sigma\n.2,.3,0,.4,.01\n.5,.5,{time},.6,.01\n"
+    return Bad((says,), (kind, *case), (("heads.csv", text),))
+
+
 def mesh_file(content: str, *says: str, case: tuple[tuple[str, str], ...] = ()) -> Bad:
     """A case with a mesh from a file."""
     replaced = (("{kind: rectangle, cells: [6, 6]}", "{kind: file, file: mesh.msh}"), *case)
@@ -137,7 +144,7 @@ TABLE = {
     "reference without a state": Bad(("{}/case.yaml:",), (("truth", "reference: -2000, truth"),), late=True),
     "no source": Bad(("{}/case.yaml:2: equation.source: found nothing",), (("  source: 10\n", ""),)),
     "source both given and unknown": Bad(
-        ("{}/case.yaml:4: equation.source: found a source beside", "none: it is the unknown"),
+        ("{}/case.yaml:4: equation.source: found the term source beside", "none: it is the unknown"),
         (("log_diffusivity", "source"),),
     ),
     "role that the equation does not know": Bad(
@@ -243,6 +250,16 @@ TABLE = {
         ("{kind: rectangle, cells: [6, 6]}", "{kind: interval, cells: 6}"),
         ("x*y", "x"),
     ),
+    "times outside": heat("{}/heads.csv:3: t: found 1.5, expected a time from 0 to 1", time="1.5"),
+    "states that do not fit": heat(
+        "{}/case.yaml:4: equation.time.memory_limit: found 0.001 MB, expected at least 0.00",
+        ("steps: 4", "steps: 4, memory_limit: 0.001"),
+    ),
+    "start both given and unknown": heat(
+        "{}/case.yaml:5: equation.initial: found the term initial beside the unknown m of the role initial",
+        ("  source: 10", "  initial: x\n  source: 10"),
+        ("log_diffusivity", "initial"),
+    ),
     "code that is not allowed": Bad(
         ("{}/case.yaml:3: equation.kind: found custom, which runs {}/mine.py, expected --allow-code",),
         (("source: 10", "file: mine.py"), ("kind: diffusion", "kind: custom"), ROLE_OF_CUSTOM),
@@ -309,6 +326,7 @@ def test_bad_input_is_one_message(tmp_path: Path, request: pytest.FixtureRequest
         "known everywhere",
         "code that fails",
         "point off its part",
+        "times outside",
     ],
 )
 def test_bad_input_is_said_once_on_two_ranks(

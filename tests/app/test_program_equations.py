@@ -15,6 +15,8 @@ FIELDS = {
     "reaction": {"m", "exp_m", "state", "gradient", "truth", "error"},
     "boundary_flux": {"m", "state", "gradient"},  # the truth of a trace is none inside
     "elastic": {"m", "exp_m", "state", "gradient", "truth", "error"},
+    "cooling": {"m", "state", "gradient", "truth", "error"},
+    "heat_pinnacle": {"m", "state", "gradient", "truth", "error"},
     "cubic": {"m", "state", "gradient", "truth", "error"},
 }
 """Fields of a case's results: eᵐ only where the equation takes it so."""
@@ -38,6 +40,10 @@ def test_a_case_converges_and_writes_what_its_role_has(tmp_path: Path, name: str
         np.testing.assert_allclose(moved[np.isclose(points[:, 1], 0)], 0, atol=1e-12)
         across, down, _ = moved[np.isclose(points[:, 1], 1)].mean(axis=0)
         assert across > 0 > down
+    if name == "heat_pinnacle":  # the fields are those of the end, where u = exp(-1) sin(pi x) sin(pi y)
+        x, y, u = *run.grid.points[:, :2].T, run.field("state")
+        exact = np.exp(-1) * np.sin(np.pi * x) * np.sin(np.pi * y)
+        assert np.linalg.norm(u - exact) < 0.1 * np.linalg.norm(exact)
     if name == "cubic":  # its file says u = x/2 on the rim
         x, u = run.grid.points, run.field("state")
         rim = np.isclose(x[:, 1], 0)

@@ -39,15 +39,26 @@ NOISE = {
     "calderon": (32, 0.001),
     "known_part": (150, 0.01),
     "elastic": (200, 0.01),
-    "helmholtz": (200, 0.01),
+    "helmholtz": (100, 0.01),
+    "two_unknowns": (200, 0.01),
+    "wells": (24, 0.01),
+    "heat_pinnacle": (2500, 0.1),
+    "cooling": (300, 0.01),
     "hippylib_poisson": (129 * 129, 0.05),  # the nodes of quadratic elements
     "peer64": (65 * 65, 0.01),  # the nodes of linear elements
 }
-"""Readings of a case, of each component of its state, and their noise as a share of the largest state (of
-fluxes, of the largest of them), as its file's head states them."""
+"""Readings of a case, of each experiment and component of its state, and their noise as a share of the
+largest state (of `wells` and of fluxes, reading), as its file's head states them."""
 
 COMPONENTS = {"elastic": ("x", "y"), "helmholtz": ("real", "imaginary")}
 """Of the states that have several, which are all read."""
+
+EXPERIMENTS = {
+    "helmholtz": ("left_low", "left_high", "below_low", "below_high"),
+    "two_unknowns": ("everywhere", "alternating"),
+    "wells": ("north", "west", "centre", "east", "south"),
+}
+"""Of the cases that have several."""
 
 TERMS = {
     "diffusivity",
@@ -62,6 +73,11 @@ TERMS = {
     "body_force",
     "poissons_ratio",
     "frequency",
+    "capacity",
+    "initial",
+    "time",
+    "scheme",
+    "wells",
 }
 """Keys of an equation that say what is in it."""
 
@@ -85,7 +101,7 @@ def make_data() -> ModuleType:
 
 
 def readings(case: Case) -> list[PointData]:
-    """The readings of each of the case's observations."""
+    """The readings of each of the observations of a case or experiment."""
     dimension = case.mesh.dimension or 2
     return [
         (read_parts if o.kind == "fluxes" else read_points)(case.resolve(o.file), dimension)
@@ -102,11 +118,14 @@ def test_suite_is_complete() -> None:
 def test_case_is_valid_and_has_its_name(name: str) -> None:
     """It validates, its data are of its name, its truth is known; a comment at its head says what it is."""
     case = load_case(CASES[name])
-    said = [(observation.component, observation.file) for observation in case.observations.values()]
-    whole = [(None, Path(f"data/{name}.csv"))]
     assert case.name == name
-    assert said == ([(c, Path(f"data/{name}_{c}.csv")) for c in COMPONENTS.get(name, ())] or whole)
-    assert case.unknowns["m"].truth is not None
+    assert tuple(case.experiments) == EXPERIMENTS.get(name, ())
+    for experiment, part in case.parts.items():
+        said = [(observation.component, observation.file) for observation in part.observations.values()]
+        stem = f"{name}_{experiment}" if experiment else name
+        whole = [(None, Path(f"data/{stem}.csv"))]
+        assert said == ([(c, Path(f"data/{stem}_{c}.csv")) for c in COMPONENTS.get(name, ())] or whole)
+    assert all(unknown.truth is not None for unknown in case.unknowns.values())
     assert CASES[name].read_text().startswith("# ")
 
 
@@ -114,12 +133,15 @@ def test_case_is_valid_and_has_its_name(name: str) -> None:
 def test_case_describes_the_problem_only(name: str) -> None:
     """No flow, expansion, regularisation, seed, representation or solver: one default serves all."""
     said = YAML(typ="safe").load(CASES[name])
-    assert set(said) == {"name", "mesh", "equation", "unknowns", "observations"}
-    parts = {"equation": said["equation"], "m": said["unknowns"]["m"]}
-    for part in parts:
-        assert set(parts[part]) <= PROBLEM[part], part
-    for observation in said["observations"].values():
-        assert set(observation) <= PROBLEM["heads"]
+    experiments = said.pop("experiments", {"": {"observations": said.get("observations")}})
+    assert {"name", "mesh", "equation", "unknowns"} <= set(said)
+    assert set(said) <= {"name", "mesh", "equation", "unknowns", "observations"}
+    for unknown in said["unknowns"].values():
+        assert set(unknown) <= PROBLEM["m"]
+    for experiment in experiments.values():
+        assert set(said["equation"] | experiment.get("equation", {})) <= PROBLEM["equation"]
+        for observation in experiment["observations"].values():
+            assert set(observation) <= PROBLEM["heads"]
 
 
 @every_case
@@ -130,17 +152,31 @@ def test_data_have_the_stated_readings_and_noise(
     case, (count, noise) = load_case(CASES[name]), NOISE[name]
     if case.mesh.kind == "file":
         request.getfixturevalue("gmsh")
-    data = readings(case)[0]
-    for part in readings(case):
-        assert len(part.values) == count and np.array_equal(part.points, data.points, equal_nan=True)
-        assert part.sigma is not None and (part.sigma == data.sigma[0]).all()
+    experiment = next(iter(case.parts.values()))
+    data = readings(experiment)[0]
+    for part in (each for own in case.parts.values() for each in readings(own)):
+        assert len(part.values) == count
+        assert part.sigma is not None and (part.sigma == part.sigma[0]).all()
+    assert all(np.array_equal(part.points, data.points, equal_nan=True) for part in readings(experiment))
     made = make_data.CASES.get(name)
     assert made is None or made.noise == noise
     # The inversion's mesh gives the finer one's largest state but for 0.6 % (in the cube 2.6 %).
     own = make_data.Discretisation(cells=getattr(case.mesh, "cells", None), higher=0)
     places = data.points[:1] if data.names is None else np.array(data.names)
-    _, largest = make_data.solve_finely(case, places, own)
+    at_wells = made is not None and made.of == "readings"
+    exact, largest = make_data.solve_finely(experiment, data.points if at_wells else places, own)
+    largest = np.abs(exact).max() if at_wells else largest
     assert data.sigma[0] == pytest.approx(noise * largest, rel=0.03)
+
+
+@pytest.mark.parametrize("name", ["cooling", "heat_pinnacle"])
+def test_times_are_spread_over_the_whole(name: str) -> None:
+    """Each reading has one of its own, from 0 to the end."""
+    case = load_case(CASES[name])
+    (observation,) = case.observations.values()
+    times = read_points(case.resolve(observation.file), 2, in_time=True).times
+    counts, _ = np.histogram(times, 10, (0, case.equation.time.end))
+    assert counts.sum() == NOISE[name][0] and counts.min() > 0.06 * counts.sum()
 
 
 @pytest.mark.parametrize("name", ["hippylib_poisson", "peer64"])

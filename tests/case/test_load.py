@@ -238,7 +238,7 @@ OVERRIDES = {  # --set: key at fault, found, expected
     "unknowns.m.representation=nodal": ("unknowns.m.representation", "'nodal'", "a mapping whose"),
     "unknowns.m.representation.hidden=[]": ("unknowns.m.representation.hidden", "[]", "1 to 4"),
     "unknowns.m.representation.hidden=[300]": ("unknowns.m.representation.hidden", "a layer", "no"),
-    "observations={}": ("observations", "an empty mapping", "at least one entry"),
+    "observations={}": ("observations", "no observation", "at least one entry"),
     "observations.heads.file=q.csv": (
         "observations.heads.file",
         "'q.csv' (no file at",

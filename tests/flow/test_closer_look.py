@@ -66,18 +66,15 @@ def test_the_weight_meets_the_discrepancy_of_the_linear_problem(target: float) -
     assert isinstance(bounded, ExactModel) and bounded.weight == pytest.approx(0.1 * model.weight)
 
 
-def test_what_stayed_above_the_aim_lowers_the_next_one() -> None:
-    """A step that ends above what was aimed at makes the next aim lower in proportion."""
+def test_a_network_that_settled_above_the_aim_lowers_the_next_one() -> None:
+    """While the misfit falls the aim stays; then it falls by as much as the misfit is above it."""
     setting = Setting(target=6.0)
     setting.build(setting.reference)
     setting.builder.look_closely()
-    setting.builder._aimed = AIM * 6.0
-    model = setting.build(setting.reference)
     point = point_at(setting.energy, setting.reference, setting.reference)
-    assert isinstance(model, ExactModel) and setting.builder._aimed == 0.25 * point.misfit
-    aimed = setting.builder._aimed
-    lower = setting.builder._level(replace(point, misfit=1.25 * aimed))
-    assert lower == pytest.approx(max(0.25 * 1.25 * aimed, 0.8 * AIM * 6.0))
+    levels = [setting.builder._level(replace(point, misfit=misfit)) for misfit in (20.0, 10.0, 9.9, 6.1)]
+    lower = AIM * 6.0 * (AIM * 6.0 / 9.9)
+    np.testing.assert_allclose(levels, [AIM * 6.0, AIM * 6.0, lower, lower])
 
 
 def test_very_many_readings_are_not_looked_at() -> None:
