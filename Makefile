@@ -79,8 +79,10 @@ lint: check $(TESTABLE)  ## ruff (rules and format) and mypy
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
 
-mesh: check $(INSTALLED)  ## regenerate meshes/lshape.msh from meshes/lshape.geo
-	$(PY) $(VENV)/bin/gmsh -nt 1 -v 2 -2 meshes/lshape.geo -o meshes/lshape.msh
+mesh: check $(INSTALLED)  ## regenerate the meshes of meshes/ from their .geo files
+	for mesh in lshape square; do \
+	  $(PY) $(VENV)/bin/gmsh -nt 1 -v 2 -2 meshes/$$mesh.geo -o meshes/$$mesh.msh || exit 1; \
+	done
 
 venv: check $(INSTALLED)  ## create .venv and install the program, no more
 

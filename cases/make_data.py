@@ -3,13 +3,14 @@
 The truth of a case is put into the case's own equation on a mesh three times as fine (twice for a mesh from a
 file), with elements one degree higher than the inversion's, so that no inversion uses the discretisation that
 made its data. A state of several components is read whole at each point, into a file a component; each
-experiment has files of its own. Four cases differ: `elastic` and `helmholtz`, with two components, are made
-on 110 × 110 cells; `cube` is made on 37³ cells, whose nodes are not those of its own 24³, by conjugate
-gradients with multigrid to a relative residual of 1e-12, a factorisation being too large (14 s and 1.3 GB in
-all); `hippylib_poisson` on its own mesh and elements, as its authors define it. The data of `peer64` are
-given. Those of `trunk` are four-electrode readings from a mesh with cells half as large. Equations in time
-are solved in four times as many steps, by Crank and Nicolson's scheme; the data of `heat_pinnacle` are its
-exact solution, as its authors define it.
+experiment has files of its own; of `calderon` the fluxes through the pieces of the boundary are read in place
+of the state. Four cases differ: `elastic` and `helmholtz`, with two components, are made on 110 × 110 cells;
+`cube` is made on 37³ cells, whose nodes are not those of its own 24³, by conjugate gradients with multigrid
+to a relative residual of 1e-12, a factorisation being too large (14 s and 1.3 GB in all); `hippylib_poisson`
+on its own mesh and elements, as its authors define it. The data of `peer64` are given. Those of `trunk` are
+four-electrode readings from a mesh with cells half as large. Equations in time are solved in four times as
+many steps, by Crank and Nicolson's scheme; the data of `heat_pinnacle` are its exact solution, as its authors
+define it.
 
 Serial; the points and the noise come from fixed seeds, so that the files are the same each time. Where they
 have twelve digits, the last is the solver's rounding and may differ from machine to machine.
@@ -54,9 +55,11 @@ class Discretisation:
 
 @dataclasses.dataclass(frozen=True)
 class Readings:
-    """Where a case is measured, and with which noise as a share of the largest state."""
+    """Where a case is measured, and with which noise as a share of the largest state (of fluxes, of the
+    largest of them)."""
 
-    points: Callable[[np.random.Generator], np.ndarray]
+    places: Callable[[np.random.Generator], np.ndarray]
+    """Points, shape (readings, dimension), or names of parts of the boundary, shape (readings,)."""
     noise: float
     seed: int
     digits: int = 8
@@ -99,6 +102,11 @@ def in_inner_square(count: int) -> Callable[[np.random.Generator], np.ndarray]:
     return lambda rng: rng.uniform(0.1, 0.9, (count, 2))
 
 
+def in_window(count: int) -> Callable[[np.random.Generator], np.ndarray]:
+    """Points uniform in [.25, .75] × [.35, .65]."""
+    return lambda rng: rng.uniform((0.25, 0.35), (0.75, 0.65), (count, 2))
+
+
 def in_cube(count: int) -> Callable[[np.random.Generator], np.ndarray]:
     """Points uniform in [.05, .95]³."""
     return lambda rng: rng.uniform(0.05, 0.95, (count, 3))
@@ -126,6 +134,12 @@ def on_grid(count: int) -> Callable[[np.random.Generator], np.ndarray]:
     return lambda rng: np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
 
 
+def through_pieces(count: int) -> Callable[[np.random.Generator], np.ndarray]:
+    """The unit square's sides in so many pieces each, named SIDE_1 and so on."""
+    sides = ("bottom", "right", "top", "left")
+    return lambda rng: np.array([f"{side}_{i}" for side in sides for i in range(1, count + 1)])
+
+
 CASES = {
     "quickstart": Readings(in_square(300), 0.01, seed=1, digits=12),
     "lshape": Readings(in_lshape(120), 0.01, seed=2, digits=12),
@@ -145,6 +159,9 @@ CASES = {
     "cubic": Readings(in_square(300), 0.01, seed=18),
     "outliers": Readings(in_square(300), 0.01, seed=19, outliers=0.05),
     "averages": Readings(in_inner_square(150), 0.01, seed=20),
+    "partial": Readings(in_window(300), 0.001, seed=21),
+    "calderon": Readings(through_pieces(8), 0.001, seed=22),
+    "known_part": Readings(in_square(150), 0.01, seed=23),
     "elastic": Readings(
         in_square(200), 0.01, 19, discretisation=Discretisation((110, 110)), components=("x", "y")
     ),
@@ -217,10 +234,10 @@ def write(name: str, folder: Path) -> str:
     readings = CASES[name]
     case = _load(name)
     rng = np.random.default_rng(readings.seed)
-    points = readings.points(rng)
+    places = readings.places(rng)
     told = []
     for experiment, part in case.parts.items():
-        dry = _away_from_wells(part, points)
+        dry = _away_from_wells(part, places)
         times = _times(part, len(dry), rng)
         if readings.exact is None:
             exact, largest = solve_finely(part, dry, readings.discretisation, times)
@@ -235,7 +252,7 @@ def write(name: str, folder: Path) -> str:
             if readings.outliers:
                 wrong = rng.permutation(len(dry))[: round(readings.outliers * len(dry))]
                 values[wrong] += rng.choice([-1, 1], len(wrong)) * rng.uniform(0.2, 0.5, len(wrong)) * largest
-            _write_points(folder / file_name, dry, times, values, sigma, readings.digits)
+            _write(folder / file_name, dry, times, values, sigma, readings.digits)
         told.append(f"{', '.join(files)}: {len(dry)} readings, sigma {sigma:.4g}")
     return "\n".join(told)
 
@@ -253,22 +270,27 @@ def _times(case: Case, count: int, rng: np.random.Generator) -> np.ndarray | Non
     return None if steps is None else rng.uniform(0.0, steps.end, count)
 
 
-def _write_points(
-    path: Path, points: np.ndarray, times: np.ndarray | None, values: np.ndarray, sigma: float, digits: int
+def _write(
+    path: Path, places: np.ndarray, times: np.ndarray | None, values: np.ndarray, sigma: float, digits: int
 ) -> None:
-    when = [] if times is None else [times]
+    """Readings at points (and times), or of parts of the boundary by name."""
+    named = places.ndim == 1
+    numbers = [*([] if named else places.T), *([] if times is None else [times]), values]
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*"xyz"[: points.shape[1]], *("t" for _ in when), "value", "sigma"])
-        for row in np.column_stack([points, *when, values]):
-            writer.writerow([f"{number:.{digits}g}" for number in row] + [f"{sigma:.6g}"])
+        where = ["on"] if named else [*"xyz"[: places.shape[1]]]
+        writer.writerow([*where, *([] if times is None else ["t"]), "value", "sigma"])
+        for place, row in zip(places, np.column_stack(numbers), strict=True):
+            said = [f"{number:.{digits}g}" for number in row]
+            writer.writerow([*([place] if named else []), *said, f"{sigma:.6g}"])
 
 
 def solve_finely(
-    case: Case, points: np.ndarray, on: Discretisation | None = None, times: np.ndarray | None = None
+    case: Case, places: np.ndarray, on: Discretisation | None = None, times: np.ndarray | None = None
 ) -> tuple[np.ndarray, float]:
     """The state at the points (and times), or its means over the case's discs about them, shape (points,
-    components), and its largest nodal value, for the truths on the fine discretisation."""
+    components), and its largest nodal value, for the truths on the fine discretisation. Of names of parts of
+    the boundary the fluxes through them, shape (parts, 1), and the largest."""
     on = on or Discretisation()
     comm = MPI.COMM_SELF
     domain = _fine_mesh(comm, case, on.cells)
@@ -285,23 +307,34 @@ def solve_finely(
     if steps is not None:
         finer = dataclasses.replace(steps, steps=SHORTER * steps.steps, scheme="crank_nicolson")
         model = fem.TransientModel(equation, space, degree, solver, finer)
-        at = np.zeros(len(points)) if times is None else times
-        model.observe_at(fem.point_matrix(domain, model.space, points), at)
+        at = np.zeros(len(places)) if times is None else times
+        model.observe_at(fem.point_matrix(domain, model.space, places), at)
         values = model.solve(truth)[:, None]
         return values, max(float(np.abs(state).max()) for state in model.states())
     forward = fem.ForwardModel(equation, space, degree, solver)
     physics.feed(case, forward)
     count = max(1, len(forward.components))
-    component = np.tile(np.arange(count), len(points))
+    component = np.tile(np.arange(count), len(places))
     radius = getattr(next(iter(case.observations.values())), "radius", None)
-    if radius is None:
-        points = points.repeat(count, axis=0)
+    if places.ndim == 1:
+        parts = {"names": places, "given": _given_parts(case)}
+        fluxes = fem.OBSERVATIONS["fluxes"](domain, forward.space, **parts)
+        forward.observe_with(fluxes.matrix, fluxes.weights)
+    elif radius is None:
+        points = places.repeat(count, axis=0)
         forward.observe_with(fem.point_matrix(domain, forward.space, points, component))
     else:
-        means = {"points": points, "radii": np.full(len(points), radius)}
+        means = {"points": places, "radii": np.full(len(places), radius)}
         forward.observe_with(fem.OBSERVATIONS["averages"](domain, forward.space, **means).matrix)
     values = forward.solve(truth).reshape(-1, count)
-    return values, float(np.abs(forward.state.x.array).max())
+    compared = values if places.ndim == 1 else forward.state.x.array
+    return values, float(np.abs(compared).max())
+
+
+def _given_parts(case: Case) -> list[str]:
+    """The parts of the boundary where the state is given."""
+    conditions = [c for c in getattr(case.equation, "boundary", {}).values() if c.kind == "dirichlet"]
+    return [name for condition in conditions for name in condition.tags or ("all",)]
 
 
 def write_survey(name: str, folder: Path) -> str:

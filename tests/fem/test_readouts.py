@@ -6,6 +6,7 @@ import ufl
 from dolfinx import fem
 from elliptic import (
     COMM,
+    LSHAPE,
     Formula,
     box_mesh,
     box_space,
@@ -17,6 +18,7 @@ from elliptic import (
 from observation_table import with_half
 
 from app.fem import (
+    MESHES,
     OBSERVATIONS,
     BallOutside,
     BoundaryCondition,
@@ -194,6 +196,16 @@ def test_fluxes_through_all_of_the_boundary_balance_the_source() -> None:
     fluxes = model.solve(space.interpolate(M))
     assert fluxes[:4].sum() == pytest.approx(-10.0, rel=1e-10)  # the source is 10 on an area of 1
     assert fluxes[4] == pytest.approx(-10.0, rel=1e-10)
+
+
+def test_fluxes_through_parts_of_a_mesh_file_balance_the_source(gmsh: object) -> None:
+    """As above; its tags name also the facets of other ranks' cells that this one holds."""
+    space = CoefficientSpace(MESHES["file"](COMM, LSHAPE.with_name("square.msh")), 1)
+    model = forward_model(space, 2, {"state": BoundaryCondition(("all",), "dirichlet", STATE)})
+    parts = [f"{side}_{i}" for side in ("left", "right", "bottom", "top") for i in range(1, 9)]
+    made = OBSERVATIONS["fluxes"](space.domain, model.space, names=parts, given=["all"])
+    model.observe_with(made.matrix, made.weights)
+    assert model.solve(space.interpolate(M)).sum() == pytest.approx(-10.0, rel=1e-10)
 
 
 def test_a_flux_where_the_state_is_not_given_is_refused() -> None:

@@ -67,7 +67,7 @@ def test_the_weight_meets_the_discrepancy_of_the_linear_problem(target: float) -
 
 
 def test_a_network_that_settled_above_the_aim_lowers_the_next_one() -> None:
-    """While the misfit falls the aim stays; where it no longer does, the aim falls as the misfit is above it."""
+    """While the misfit falls the aim stays; then it falls by as much as the misfit is above it."""
     setting = Setting(target=6.0)
     setting.build(setting.reference)
     setting.builder.look_closely()
