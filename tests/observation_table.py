@@ -32,9 +32,14 @@ def with_half(domain: TaggedMesh) -> TaggedMesh:
     return TaggedMesh(domain.mesh, domain.facets, {"half": local[middles[:, 0] < 0.5]})
 
 
+def made(kind: str, forward: ForwardModel, **given: Any) -> Observation:
+    """An observation of the model's state."""
+    places = PLACES[kind] | given
+    return OBSERVATIONS[kind.split(" ")[0]](with_half(forward.coefficient.domain), forward.space, **places)
+
+
 def observe(kind: str, forward: ForwardModel, **given: Any) -> Observation:
     """Observe the model so."""
-    places = PLACES[kind] | given
-    made = OBSERVATIONS[kind.split(" ")[0]](with_half(forward.coefficient.domain), forward.space, **places)
-    forward.observe_with(made.matrix, made.weights)
-    return made
+    observation = made(kind, forward, **given)
+    forward.observe_with(observation.matrix, observation.weights)
+    return observation

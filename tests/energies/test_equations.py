@@ -1,23 +1,28 @@
-"""Laws of the energy for every equation and every role of its coefficient; a new equation is among them."""
+"""Laws of the energy for every equation, every role of its coefficient and every kind of observation that
+they take; a new one is among them."""
 
 from functools import cache
 
 import numpy as np
 import pytest
-from equation_table import ROLES, coefficient_for, each_component, make_equation
+from equation_table import ROLES, coefficient_for, make_equation
 from mpi4py import MPI
+from observation_table import PLACES, made
 
 from app.case import Expression
 from app.energies import InverseProblem
-from app.fem import MESHES, REGULARISATIONS, BoundaryCondition, CoefficientSpace, ForwardModel, point_matrix
+from app.fem import (
+    MESHES,
+    REGULARISATIONS,
+    BoundaryCondition,
+    CoefficientSpace,
+    ForwardModel,
+    Observation,
+    joined,
+)
 from app.parallel import LinearSolver
 
 COMM = MPI.COMM_WORLD
-
-READINGS = 15
-
-SIGMA = np.linspace(0.05, 0.2, READINGS)
-"""Standard deviations, no two alike."""
 
 WEIGHT = 0.3
 """Of the regularisation; the misfit and it are then of one size."""
@@ -34,16 +39,33 @@ BOUNDARY = {
 
 
 @cache
-def model(equation: str, role: str) -> ForwardModel:
-    """An observed model on the unit square, with everything the equation can be given."""
+def model(equation: str, role: str) -> tuple[ForwardModel, dict[str, slice]]:
+    """An observed model on the unit square, with everything the equation can be given, and the readings of each
+    kind."""
     domain = MESHES["rectangle"](COMM, [0.0, 0.0], [1.0, 1.0], [7, 6])
     physics = make_equation(equation, BOUNDARY, 2, role=role, plain=False)
     solver = LinearSolver(COMM, "direct", "test_state_", symmetric=physics.symmetric)
     forward = ForwardModel(physics, CoefficientSpace(domain, 1), 2, solver)
-    points = np.random.default_rng(0).uniform(0.05, 0.95, (READINGS, 2))
-    component = each_component(physics, 2, READINGS)
-    forward.observe_with(point_matrix(domain, forward.space, points, component))
-    return forward
+    observed, readings = everything(forward)
+    forward.observe_with(observed.matrix, observed.weights)
+    return forward, readings
+
+
+def everything(forward: ForwardModel) -> tuple[Observation, dict[str, slice]]:
+    """All kinds of observation, of each component of the state, and where the readings of each kind are; of
+    fluxes there are those of one component only."""
+    parts, readings, count = [], {}, 0
+    for kind in PLACES:
+        if kind == "fluxes":
+            told = [] if forward.components else [{"names": ["left"], "given": ["left"]}]
+        else:
+            told = [{"component": index} for index in range(max(1, len(forward.components)))]
+        for given in told:
+            parts.append(made(kind, forward, **given))
+            rows = parts[-1].matrix.getSize()[0]
+            readings[f"{kind} {given.get('component', '')}"] = slice(count, count + rows)
+            count += rows
+    return joined(forward.space, parts), readings
 
 
 def nodal(forward: ForwardModel, role: str, text: str) -> np.ndarray:
@@ -61,9 +83,11 @@ def dot(left: np.ndarray, right: np.ndarray) -> float:
 
 
 def inverse_problem(forward: ForwardModel, role: str) -> tuple[InverseProblem, np.ndarray]:
-    """Data without noise of one coefficient, and another one to look at E from."""
+    """Data without noise of one coefficient, and another one to look at E from; no two standard deviations
+    are alike."""
     data = forward.solve(nodal(forward, role, "0.3*cos(2*y) + 0.2*x"))
-    return InverseProblem(forward, data, SIGMA), nodal(forward, role, "0.6*sin(3*x) - 0.4*y")
+    sigma = np.linspace(0.05, 0.2, len(data))
+    return InverseProblem(forward, data, sigma), nodal(forward, role, "0.6*sin(3*x) - 0.4*y")
 
 
 every_pair = pytest.mark.parametrize(("equation", "role"), ROLES)
@@ -71,36 +95,47 @@ every_pair = pytest.mark.parametrize(("equation", "role"), ROLES)
 
 @every_pair
 def test_the_remainder_of_the_energy_is_quadratic(equation: str, role: str) -> None:
-    """E(m + td) = E(m) + t E′(m)d + O(t²): the derivative of the residual by state and coefficient, the
-    transposed solve and the state itself are right."""
-    forward = model(equation, role)
+    """E(m + td) = E(m) + t E′(m)d + O(t²) with the readings of each kind alone: the derivative of the
+    residual by state and coefficient, the transposed solve, the observation and the state are right."""
+    forward, readings = model(equation, role)
     energy, m = inverse_problem(forward, role)
     d = direction(forward)
     r = REGULARISATIONS["h1"](forward.coefficient, 0.1, LinearSolver(COMM, "direct", "test_riesz_")).at(m)
-
-    def value(t: float) -> float:
-        e, shift = energy.residual(m + t * d), m + t * d
-        return 0.5 * float(e @ e) + 0.5 * WEIGHT * dot(shift, r.apply(shift))
-
-    start, slope = value(0.0), dot(energy.derivative(energy.residual(m)) + WEIGHT * r.apply(m), d)
-    remainders = [abs(value(t) - start - t * slope) for t in HALVINGS]
-    rate = np.polyfit(np.log(HALVINGS), np.log(remainders), 1)[0]
-    assert rate == pytest.approx(2.0, abs=0.05)
-    assert COMM.allgather(rate) == [rate] * COMM.size
+    shifts = [m + t * d for t in HALVINGS]
+    later = [energy.residual(shift) for shift in shifts]
+    penalties = [0.5 * WEIGHT * dot(shift, r.apply(shift)) for shift in (m, *shifts)]
+    e = energy.residual(m)
+    for kind, rows in readings.items():
+        own = np.zeros_like(e)
+        own[rows] = e[rows]
+        slope = dot(energy.derivative(own) + WEIGHT * r.apply(m), d)
+        start, *values = [
+            0.5 * float(each[rows] @ each[rows]) + penalty
+            for each, penalty in zip((e, *later), penalties, strict=True)
+        ]
+        remainders = [abs(value - start - t * slope) for value, t in zip(values, HALVINGS, strict=True)]
+        rate = np.polyfit(np.log(HALVINGS), np.log(remainders), 1)[0]
+        assert rate == pytest.approx(2.0, abs=0.05), kind
+        assert COMM.allgather(rate) == [rate] * COMM.size
 
 
 @every_pair
 def test_the_adjoint_is_the_transpose_of_the_tangent(equation: str, role: str) -> None:
-    """⟨Jd, y⟩ = ⟨d, Jᵀy⟩ to 1e-10, for vectors and for each column of a block."""
-    forward = model(equation, role)
+    """⟨Jd, y⟩ = ⟨d, Jᵀy⟩ to 1e-10 of the size of its terms, for vectors and each column of a block, with the
+    readings of each kind alone."""
+    forward, readings = model(equation, role)
     energy, m = inverse_problem(forward, role)
-    energy.residual(m)
-    d, y = direction(forward), np.cos(np.arange(READINGS))
-    block, data = np.column_stack([d, m]), np.column_stack([y, SIGMA])
-    pairs = [(energy.tangent(d), d, y, energy.adjoint(y))]
-    tangents, adjoints = energy.tangent(block), energy.adjoint(data)
-    pairs += [(tangents[:, j], block[:, j], data[:, j], adjoints[:, j]) for j in range(2)]
-    for tangent, left, right, adjoint in pairs:
-        scale = np.linalg.norm(tangent) * np.linalg.norm(right)
-        assert scale > 0
-        assert abs(tangent @ right - dot(left, adjoint)) <= 1e-10 * scale
+    e = energy.residual(m)
+    d = direction(forward)
+    data = np.zeros((len(e), len(readings)))
+    for j, rows in enumerate(readings.values()):
+        data[rows, j] = np.cos(np.arange(rows.stop - rows.start))
+    tangents, adjoints = energy.tangent(np.column_stack([d, m])), energy.adjoint(data)
+    np.testing.assert_allclose(energy.tangent(d), tangents[:, 0], rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(energy.adjoint(data[:, 0]), adjoints[:, 0], rtol=1e-10, atol=1e-10)
+    for i, left in enumerate((d, m)):
+        for j, kind in enumerate(readings):
+            tangent, right = tangents[:, i], data[:, j]
+            scale = np.linalg.norm(tangent[readings[kind]]) * np.linalg.norm(right)
+            assert scale > 0
+            assert abs(tangent @ right - dot(left, adjoints[:, j])) <= 1e-10 * scale, kind
