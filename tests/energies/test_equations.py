@@ -40,8 +40,8 @@ BOUNDARY = {
 
 @cache
 def model(equation: str, role: str) -> tuple[ForwardModel, dict[str, slice]]:
-    """An observed model on the unit square, with everything the equation can be given, and the readings of each
-    kind."""
+    """An observed model on the unit square, with everything the equation can be given, and the readings of
+    each kind."""
     domain = MESHES["rectangle"](COMM, [0.0, 0.0], [1.0, 1.0], [7, 6])
     physics = make_equation(equation, BOUNDARY, 2, role=role, plain=False)
     solver = LinearSolver(COMM, "direct", "test_state_", symmetric=physics.symmetric)
