@@ -88,10 +88,10 @@ class Case(Section):
         cls, value: dict[str, Observations], info: ValidationInfo
     ) -> dict[str, Observations]:
         """Four-electrode readings go with electrical tomography, and a mesh through electrodes with them."""
-        experiments = info.data.get("experiments", {})
+        experiments = info.data.get("experiments")  # None where something is wrong with them
         if experiments and value:
             raise refuse("observations beside experiments", "those of each experiment, or no experiments")
-        if not experiments and not value:
+        if experiments == {} and not value:
             raise refuse("no observation", "a mapping with at least one entry, or experiments")
         equation, mesh = info.data.get("equation"), info.data.get("mesh")
         for name, observation in value.items():

@@ -90,4 +90,5 @@ def test_mistakes_are_told_where_they_are(file: Path, old: str, new: str, said: 
     file.write_text(CASE.replace(old, new, 1))
     with pytest.raises(CaseError) as error:
         load_case(file)
-    assert said in str(error.value)
+    (problem,) = error.value.problems
+    assert said in problem
