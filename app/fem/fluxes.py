@@ -40,10 +40,8 @@ def flux_weights(domain: TaggedMesh, space: Any, names: Sequence[str], given: Se
     comm, index_map = domain.comm, space.dofmap.index_map
     facets = domain.boundary(given) if given else np.empty(0, dtype=np.int32)
     parts = [domain.boundary(name) for name in names]
-    owned = domain.mesh.topology.index_map(domain.dimension - 1).size_local
     for index, part in enumerate(parts):
-        strangers = np.setdiff1d(part[part < owned], facets)  # all has no ghost facets, a file's tags have
-        if comm.allreduce(len(strangers)):
+        if comm.allreduce(len(np.setdiff1d(part, facets))):
             raise StateNotGiven(index, names[index])
     dofs = fem.locate_dofs_topological(space, domain.dimension - 1, facets)
     own = np.unique(dofs[dofs < index_map.size_local])

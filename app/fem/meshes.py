@@ -59,14 +59,15 @@ class TaggedMesh:
         return lower, upper
 
     def boundary(self, names: str | Sequence[str]) -> np.ndarray:
-        """Local indices of the exterior facets of the named parts; `all` is the whole boundary."""
+        """Local indices of the rank's own exterior facets of the named parts; `all` is the whole boundary."""
         names = [names] if isinstance(names, str) else names
         unknown = [name for name in names if name != "all" and name not in self.facets]
         if unknown:
             known = ", ".join(["all", *sorted(self.facets)])
             raise MeshError(f"the mesh has no boundary part {unknown[0]!r}; it has {known}")
         parts = [self._exterior if name == "all" else self.facets[name] for name in names]
-        return np.unique(np.concatenate(parts)).astype(np.int32)
+        facets = np.unique(np.concatenate(parts)).astype(np.int32)
+        return facets[facets < self.mesh.topology.index_map(self.dimension - 1).size_local]
 
     def region(self, names: str | Sequence[str]) -> np.ndarray:
         """Local indices of the cells of the named regions, ghosts included."""

@@ -39,13 +39,18 @@ BOUNDARY = {
 
 
 @cache
+def space() -> CoefficientSpace:
+    """One for all models: MPI has some 2000 communicators, of which each mesh and matrix takes some."""
+    return CoefficientSpace(MESHES["rectangle"](COMM, [0.0, 0.0], [1.0, 1.0], [7, 6]), 1)
+
+
+@cache
 def model(equation: str, role: str) -> tuple[ForwardModel, dict[str, slice]]:
     """An observed model on the unit square, with everything the equation can be given, and the readings of
     each kind."""
-    domain = MESHES["rectangle"](COMM, [0.0, 0.0], [1.0, 1.0], [7, 6])
     physics = make_equation(equation, BOUNDARY, 2, role=role, plain=False)
     solver = LinearSolver(COMM, "direct", "test_state_", symmetric=physics.symmetric)
-    forward = ForwardModel(physics, CoefficientSpace(domain, 1), 2, solver)
+    forward = ForwardModel(physics, space(), 2, solver)
     observed, readings = everything(forward)
     forward.observe_with(observed.matrix, observed.weights)
     return forward, readings
@@ -65,7 +70,12 @@ def everything(forward: ForwardModel) -> tuple[Observation, dict[str, slice]]:
             rows = parts[-1].matrix.getSize()[0]
             readings[f"{kind} {given.get('component', '')}"] = slice(count, count + rows)
             count += rows
-    return joined(forward.space, parts), readings
+    whole = joined(forward.space, parts)
+    for part in parts:
+        part.matrix.destroy()
+        if part.weights is not None:
+            part.weights.destroy()
+    return whole, readings
 
 
 def nodal(forward: ForwardModel, role: str, text: str) -> np.ndarray:
