@@ -70,7 +70,9 @@ def test_the_guide_adds_an_equation(tmp_path: Path) -> None:
                                                *["app/case/equation.py"] * 2]  # fmt: skip
     for part in ("app", "tests/energies", "tests/fem"):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
-    for part in ("pyproject.toml", "tests/conftest.py", "tests/equation_table.py"):
+    for part in (
+        "pyproject.toml", "tests/conftest.py", "tests/equation_table.py", "tests/observation_table.py",
+    ):  # fmt: skip
         shutil.copy(ROOT / part, tmp_path / part)
     for file, place, text in BLOCKS:
         put(tmp_path, file, place, text)
