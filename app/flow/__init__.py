@@ -2,6 +2,7 @@
 
 from app.flow.builders import GaussNewtonBuilder, MetricBuilder, ModelBuilder
 from app.flow.choice import Choice, Contender, Score
+from app.flow.convex import ConvexBuilder
 from app.flow.expansion import STRATEGIES, GainExpansion
 from app.flow.loop import run_flow
 from app.flow.network_steps import STEPS, GrowthRule, PlainStep, RetractedStep
@@ -9,15 +10,17 @@ from app.flow.protocols import InnerProduct
 from app.flow.records import Outcome, Record, StopReason
 from app.flow.stages import Contest, run_two_stages
 from app.flow.steps import IdealStep, Step
-from app.flow.stopping import AtTarget
+from app.flow.stopping import AtTarget, AtTolerance
 
 __all__ = [
     "STEPS",
     "STRATEGIES",
     "AtTarget",
+    "AtTolerance",
     "Choice",
     "Contender",
     "Contest",
+    "ConvexBuilder",
     "GainExpansion",
     "GaussNewtonBuilder",
     "GrowthRule",

@@ -43,8 +43,11 @@ class GainExpansion:
 
     by_gain = True
 
-    def __init__(self, rng: np.random.Generator, candidates: int, scales: tuple[float, float]) -> None:
-        self._rng, self._count, self._scales = rng, candidates, scales
+    def __init__(
+        self, rng: np.random.Generator, candidates: int, scales: tuple[float, float], most: int = MOST
+    ) -> None:
+        """`most` neurons join at once."""
+        self._rng, self._count, self._scales, self._most = rng, candidates, scales, most
 
     def choose(
         self, network: Network, theta: np.ndarray, G: FlowMatrix, dual: np.ndarray, wanted: float
@@ -53,7 +56,7 @@ class GainExpansion:
         with timed("expansion"):
             pool = network.candidates(theta, self._count, self._scales, self._rng)
             s, H, norms = outside_tangent(G, pool.tangent, dual)
-            chosen, gains = greedy(s, H, norms, wanted, min(MOST, network.room), by_gain=self.by_gain)
+            chosen, gains = greedy(s, H, norms, wanted, min(self._most, network.room), by_gain=self.by_gain)
             return Growth(pool.incoming[chosen], gains)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from app.flow.builders import Built, ModelBuilder
 from app.flow.krylov import Point
 from app.flow.models import GaussNewtonModel, Model
-from app.flow.protocols import InnerProduct, LeastSquares, Observer
+from app.flow.protocols import Energy, InnerProduct, Observer
 from app.flow.records import Outcome, Record
 from app.flow.steps import Proposal, Step
 from app.flow.stopping import Stopping
@@ -31,12 +31,19 @@ class Trial:
     energy: float
     misfit: float
     ratio: float
-    gain: float
-    """Decrease of the energy as a share of the stopping rule's scale."""
+    gained: float
+    """Decrease of the energy."""
+    scale: float
+    """What the stopping rule measures it by."""
+
+    @property
+    def gain(self) -> float:
+        """The decrease as a share of the scale."""
+        return self.gained / self.scale if self.scale > 0 else np.inf
 
 
 def run_flow(
-    energy: LeastSquares,
+    energy: Energy,
     residual: np.ndarray,
     reference: np.ndarray,
     builder: ModelBuilder,
@@ -53,7 +60,7 @@ def run_flow(
     the `earlier` records, if any, which were told already.
     """
     coefficient = step.values()
-    misfit = 0.5 * float(residual @ residual)
+    misfit = energy.misfit(residual)
     records = list(earlier)
     if not records:
         records.append(Record(0, coefficient, None, misfit, None, step.size, step.widths))
@@ -102,7 +109,7 @@ def run_flow(
 
 
 def _iterate(
-    energy: LeastSquares,
+    energy: Energy,
     built: Built,
     step: Step,
     point: Point,
@@ -126,14 +133,14 @@ def _iterate(
             if not proposal.predicted > 0:
                 raise SolveFailed("the step goes nowhere")
             residual = energy.residual(proposal.values)
-            misfit = 0.5 * float(residual @ residual)
+            misfit = energy.misfit(residual)
             after = misfit + _penalty(built.R, model.weight, proposal.values - reference)
             ratio = (before - after) / proposal.predicted
         except SolveFailed:
             ratio = -np.inf
         if np.isfinite(ratio) and ratio > ACCEPT:
-            gain = (before - after) / scale
-            return Trial(proposal, model, residual, after, misfit, ratio, gain), rejected, (inner, grown)
+            trial = Trial(proposal, model, residual, after, misfit, ratio, before - after, scale)
+            return trial, rejected, (inner, grown)
         rejected += 1
         if rejected >= step.patience:
             return None, rejected, (inner, grown)
@@ -142,6 +149,8 @@ def _iterate(
 
 def _penalty(R: InnerProduct, weight: float, departure: np.ndarray) -> float:
     """½w‖m − m_ref‖²_R."""
+    if not weight:
+        return 0.0
     return 0.5 * weight * float(gram(R.comm, departure, R.apply(departure)))
 
 
@@ -166,6 +175,8 @@ def _in_vain(
         inner_iterations=work[0],
         expansions=work[1],
         gain=None,
+        gained=None,
+        missing=None,
     )
 
 
@@ -193,5 +204,8 @@ def _record(
         inner_iterations=work[0],
         expansions=work[1],
         gain=trial.gain,
+        gained=trial.gained,
+        missing=trial.proposal.missing,
+        ratio=trial.ratio,
         damped=model.damped,
     )

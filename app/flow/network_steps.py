@@ -181,7 +181,15 @@ class RetractedStep(_NetworkStep):
         steps = sum(found.inner_steps for found, _ in fits)
         capture = -fit.q / task.ideal if task.ideal > 0 else 1.0
         return Proposal(
-            fit.theta, fit.values, -fit.q, direction.alignment, capture, steps, grown, fit.network
+            fit.theta,
+            fit.values,
+            -fit.q,
+            direction.alignment,
+            capture,
+            task.missing(fit),
+            steps,
+            grown,
+            fit.network,
         )
 
     def rejected(self, model: Model) -> Model:
@@ -240,7 +248,8 @@ class PlainStep(_NetworkStep):
         predicted = -(t * direction.slope + 0.5 * t**2 * curvature)
         capture = -q / ideal if ideal > 0 else 1.0
         grown = self._rounds - rounds
-        return Proposal(theta, values, predicted, alignment, capture, 0, grown, self.network)
+        missing = ideal + q
+        return Proposal(theta, values, predicted, alignment, capture, missing, 0, grown, self.network)
 
     def accepted(self, proposal: Proposal) -> None:
         super().accepted(proposal)

@@ -42,14 +42,33 @@ class Regularisation(Protocol):
         """R of an iteration that starts from this coefficient; earlier ones need no longer work."""
 
 
-class LeastSquares(Protocol):
-    """A misfit φ(m) = ½‖e(m)‖² with Jacobian J = ∂e/∂m at the coefficient that was evaluated last."""
+class Energy(Protocol):
+    """What the flow minimises, φ(m), by way of a residual: e(m) of least squares, m − f of a regression, the
+    equation's own residual of a variational problem.
+    """
 
     def residual(self, coefficient: np.ndarray) -> np.ndarray:
-        """e(m), shape (readings,); raises app.parallel.SolveFailed."""
+        """The residual at m; raises app.parallel.SolveFailed."""
+
+    def misfit(self, residual: np.ndarray) -> float:
+        """φ at the coefficient that was evaluated last, where the residual is this."""
 
     def derivative(self, residual: np.ndarray) -> np.ndarray:
-        """Jᵀe, the derivative of the misfit (a dual vector)."""
+        """φ′ there, a dual vector."""
+
+
+class Convex(Energy, Protocol):
+    """An energy that brings an inner product of its own, such as its Hessian."""
+
+    def product(self, coefficient: np.ndarray) -> InnerProduct:
+        """K at the coefficient that was evaluated last; earlier ones need no longer work."""
+
+
+class LeastSquares(Energy, Protocol):
+    """A misfit φ(m) = ½‖e(m)‖² with Jacobian J = ∂e/∂m at the coefficient that was evaluated last.
+
+    The residual e has shape (readings,), the derivative is Jᵀe.
+    """
 
     def tangent(self, block: np.ndarray) -> np.ndarray:
         """J @ block."""

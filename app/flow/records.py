@@ -8,6 +8,7 @@ import numpy as np
 StopReason = Literal[
     "discrepancy",
     "minimum",
+    "tolerance",
     "stalled",
     "no_accepted_step",
     "max_iterations",
@@ -48,6 +49,12 @@ class Record:
     """Times that the network grew in the iteration."""
     gain: float | None = None
     """Decrease of the energy, with the iteration's R and w, as a share of the stopping rule's scale."""
+    gained: float | None = None
+    """Decrease of the energy, with the iteration's R and w."""
+    missing: float | None = None
+    """What the model has still to fall after the step, ½rᵀK⁻¹r + q(δ)."""
+    ratio: float | None = None
+    """True over predicted decrease of the step."""
     damped: bool = False
     """Whether rejected trials held the step back."""
 

@@ -22,6 +22,8 @@ class Proposal:
     alignment: float
     capture: float
     """−q(δ) / ½rᵀK⁻¹r: the share of the ideal decrease that the step takes."""
+    missing: float = 0.0
+    """½rᵀK⁻¹r + q(δ), the rest of it."""
     inner_steps: int = 0
     expansions: int = 0
     network: Network | None = None

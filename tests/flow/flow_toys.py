@@ -73,6 +73,9 @@ class Readings:
     tangents: int = 0
     adjoints: int = 0
 
+    def misfit(self, residual: np.ndarray) -> float:
+        return 0.5 * float(residual @ residual)
+
     def residual(self, coefficient: np.ndarray) -> np.ndarray:
         m = self._last = coefficient
         self.evaluations += 1
