@@ -21,7 +21,7 @@ from app.case.unknowns import Unknown
 
 
 class InverseEnergy(Section):
-    """What is minimised."""
+    """An energy that observations make."""
 
     kind: Literal["inverse", "regression"] = "inverse"
     """The misfit of observations; regression: of the unknown's own values, without an equation."""
