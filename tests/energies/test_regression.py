@@ -1,6 +1,7 @@
 """Laws of the energy ½‖m − f‖²_K of a regression, and of the flow that minimises it."""
 
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from app.build.convex import ConvexSetup
 from app.build.regression import prepare_regression
 from app.case import Expression, RegressionCase
 from app.fem import MESHES, CoefficientSpace, GramMatrix, weighted_product
-from app.flow import AtTolerance, ConvexBuilder, run_flow
+from app.flow import AtTolerance, ConvexBuilder, Outcome, run_flow
 from app.parallel import LinearSolver, gram
 
 COMM = MPI.COMM_WORLD
@@ -48,7 +49,7 @@ def setup_of(**more: object) -> ConvexSetup:
     return prepare_regression(COMM, RegressionCase.model_validate(data))
 
 
-def run(setup: ConvexSetup, tolerance: float = 0.02, most: int = 20) -> object:
+def run(setup: ConvexSetup, tolerance: float = 0.02, most: int = 20) -> Outcome:
     def half_square(coefficient: np.ndarray) -> float:
         return 0.5 * float(gram(COMM, coefficient, setup.energy.product(coefficient).apply(coefficient)))
 
@@ -94,8 +95,8 @@ def test_energy_is_its_own_quadratic_model() -> None:
 def test_energy_falls_in_every_product_and_step(product: str, step: str) -> None:
     """The flow never rises and goes down from the first iteration on."""
     setup = setup_of(flow={"inner_product": product, "step": step}, expansion={"candidates": 60})
-    energies = [record.misfit for record in run(setup, most=4).records]  # type: ignore[attr-defined]
-    assert all(later <= earlier for earlier, later in zip(energies, energies[1:], strict=False))
+    energies = [record.misfit for record in run(setup, most=4).records]
+    assert all(later <= earlier for earlier, later in pairwise(energies))
     assert energies[1] < 0.9 * energies[0]
 
 
@@ -103,14 +104,14 @@ def test_run_stops_at_the_distance_that_it_says() -> None:
     """From one neuron; what the model says is missing is the energy itself."""
     setup = setup_of()
     outcome = run(setup)
-    last = outcome.records[-1]  # type: ignore[attr-defined]
-    assert outcome.stop_reason == "tolerance"  # type: ignore[attr-defined]
+    last = outcome.records[-1]
+    assert outcome.stop_reason == "tolerance"
     assert last.missing == pytest.approx(last.misfit, rel=1e-6, abs=1e-12)
-    assert setup.tell(outcome.coefficient)["distance"] < 0.021  # type: ignore[attr-defined]
+    assert setup.tell(outcome.coefficient)["distance"] < 0.021
 
 
 def test_nodal_values_are_there_in_one_step() -> None:
     setup = setup_of(unknowns={"m": {"representation": {"kind": "nodal"}}})
     outcome = run(setup, tolerance=1e-6)
-    assert len(outcome.records) == 2  # type: ignore[attr-defined]
-    assert outcome.records[-1].misfit < 1e-20  # type: ignore[attr-defined]
+    assert len(outcome.records) == 2
+    assert outcome.records[-1].misfit < 1e-20
