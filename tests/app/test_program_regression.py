@@ -6,7 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mpi4py import MPI
 from program import Run, run_program, same
+
+from app import build
+from app.case import InputError, load_case
 
 CASE = """\
 mesh: {kind: rectangle, cells: [12, 12]}
@@ -16,8 +20,8 @@ energy:
 """
 
 EARLY = 1e-5
-"""Relative difference of the first three iterations that is allowed between numbers of ranks: each takes up to
-a hundred inner steps, through which rounding grows."""
+"""Relative difference of the first three iterations that is allowed between numbers of ranks: each takes up
+to a hundred inner steps, through which rounding grows."""
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +77,11 @@ BAD = {
 
 @pytest.mark.parametrize("title", BAD)
 def test_bad_input_is_one_message(title: str, tmp_path: Path) -> None:
-    """Said once, exit code 2, nothing written."""
+    """Before anything is written: what `--check` goes through."""
     (old, new), says = BAD[title]
     assert old in CASE
     (tmp_path / "wave.yaml").write_text(CASE.replace(old, new))
-    run = run_program(tmp_path / "wave.yaml", out=tmp_path / "results")
-    assert run.code == 2 and says in run.err and run.err.count("\n") == 1, run.err
-    assert not run.folder.exists()
+    with pytest.raises(InputError) as refused:
+        build.prepare(MPI.COMM_SELF, load_case(tmp_path / "wave.yaml"))
+    (problem,) = refused.value.problems
+    assert problem.startswith(f"{tmp_path}/wave.yaml:") and says in problem
