@@ -17,7 +17,7 @@ from app.parallel import gram, timed
 DEPENDENT = 1e-8
 """A candidate with less than this share of its square norm outside the tangent space adds nothing."""
 
-FEWEST, MOST = 2, 24
+FEWEST, MOST = 2, 8
 """Neurons that join at once."""
 
 
