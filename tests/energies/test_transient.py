@@ -43,6 +43,8 @@ def model(kind: str, role: str, scheme: str, memory: float = 2000.0) -> Transien
         "diffusivity": Expression("0.5 + 0.2*x"),
         "capacity": Expression("1 + 0.5*y"),
         "initial": Expression("x*(1 - y)"),
+        "velocity": (Expression("1 + y"), Expression("-x")),
+        "speed": Expression("0.5 + y"),
     }
     given = {name: None if name == stands_for(role) else value for name, value in given.items()}
     boundary = {
