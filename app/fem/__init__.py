@@ -32,6 +32,13 @@ from app.fem.inner_products import (
     weighted_product,
 )
 from app.fem.meshes import MESHES, MeshError, TaggedMesh
+from app.fem.parametric import (
+    OrthogonalDecomposition,
+    ParametricProduct,
+    SampleFailed,
+    gauss_legendre,
+    snapshots,
+)
 from app.fem.observations import PointOutside, point_matrix
 from app.fem.outline import centroid, closed_outline, enclosed_area
 from app.fem.readouts import OBSERVATIONS, Observation, joined
@@ -84,9 +91,12 @@ __all__ = [
     "MeshError",
     "NoContact",
     "Observation",
+    "OrthogonalDecomposition",
+    "ParametricProduct",
     "PointOffPart",
     "PointOutside",
     "RelativeError",
+    "SampleFailed",
     "StackedInnerProduct",
     "StackedRegularisation",
     "StateNotGiven",
@@ -103,10 +113,12 @@ __all__ = [
     "discontinuous",
     "effective_length",
     "enclosed_area",
+    "gauss_legendre",
     "interpolated",
     "joined",
     "load_functions",
     "point_matrix",
+    "snapshots",
     "stands_for",
     "together",
     "weighted_product",

@@ -52,7 +52,7 @@ def draw_fields(
     None if there is one: a machine without graphics loses a picture in space, not the run.
     """
     comm: MPI.Comm = space.mesh.comm
-    drawing = _gather(space, rows)
+    drawing = gathered(space, rows)
     failure = None
     if drawing is not None:
         plane = partial(_draw_plane, logarithmic=logarithmic, numbered=numbered)
@@ -64,7 +64,7 @@ def draw_fields(
     return comm.bcast(failure, root=0)
 
 
-def _gather(space: Any, rows: Sequence[Mapping[str, np.ndarray]]) -> Drawing | None:
+def gathered(space: Any, rows: Sequence[Mapping[str, np.ndarray]]) -> Drawing | None:
     """On rank 0; None elsewhere."""
     comm: MPI.Comm = space.mesh.comm
     index_map = space.dofmap.index_map

@@ -1,5 +1,6 @@
 """A coefficient as reference plus multilayer perceptron, with its Jacobian at the nodes and its growth."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -115,6 +116,13 @@ class Network:
             rows = self._ridges(theta, depth, out, START_SCALES, rng)
             theta[weights], theta[biases] = rows[:, :-1].ravel(), rows[:, -1]
         return theta
+
+    def at(self, nodes: Nodes) -> "Network":
+        """The same network at other nodes."""
+        other = copy.copy(self)
+        other._nodes = nodes
+        other._inputs = self._features.lift(torch.from_numpy(np.ascontiguousarray(nodes.scaled.T)))
+        return other
 
     def values(self, theta: np.ndarray) -> np.ndarray:
         """m at the owned nodes, shape (owned,)."""
