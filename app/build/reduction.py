@@ -14,7 +14,7 @@ from app.build.convex import ConvexSetup, step_of
 from app.build.pieces import mesh_of, solver_for, stream
 from app.build.setup import forward_of
 from app.case import CaseError, ExpressionError, ReductionCase, check_dimension
-from app.parallel import LinearSolver, agreed
+from app.parallel import agreed
 
 SHOWN = 3
 """Unseen values of the parameters whose states are drawn and written."""
@@ -92,21 +92,25 @@ class Family:
         lower, upper = self.space.domain.bounding_box()
         low, high = np.transpose(self.intervals)
         box = np.append(lower, low), np.append(upper, high)
-        try:
-            return unknowns.Nodes.of(points, box, np.zeros(owned * count), transform)
-        except ValueError as error:
-            name, _ = self.case.approximant
-            where = self.case.where("unknowns", name, "representation", "transform")
-            raise CaseError([f"{where}: {error}"]) from None
+        with agreed(self.space.comm):
+            try:
+                return unknowns.Nodes.of(points, box, np.zeros(owned * count), transform)
+            except ValueError as error:
+                name, _ = self.case.approximant
+                where = self.case.where("unknowns", name, "representation", "transform")
+                raise CaseError([f"{where}: {error}"]) from None
+
+    def values(self, sample: np.ndarray) -> dict[str, float]:
+        """The parameters by their names."""
+        return dict(zip(self.names, sample.tolist(), strict=True))
 
     def label(self, sample: np.ndarray) -> str:
         """The parameters with their values."""
-        return ", ".join(f"{name} = {value:.3g}" for name, value in zip(self.names, sample, strict=True))
+        return ", ".join(f"{name} = {value:.3g}" for name, value in self.values(sample).items())
 
     def _coefficients(self, sample: np.ndarray) -> np.ndarray:
         """Owned nodal values of all coefficients."""
-        values = dict(zip(self.names, sample.tolist(), strict=True))
-        own = []
+        values, own = self.values(sample), []
         with agreed(self.space.comm):
             for name, part in self.parts.items():
                 own.append(self.case.energy.coefficients[name].value.at(part.coordinates, values))
@@ -140,7 +144,7 @@ class Judgement:
             "stored_numbers": self._step.size,
             "pod": {},
             "singular_values": self._pod.singular_values.tolist(),
-            "shown": [dict(zip(self._family.names, self._samples[i].tolist(), strict=True)) for i in self._shown],
+            "shown": [self._family.values(self._samples[i]) for i in self._shown],
         }
         for count in self._counts:
             best = {norm: self._pod.projected(self._truth, count, K) for norm, K in self._products.items()}
@@ -220,7 +224,8 @@ def prepare_reduction(comm: MPI.Comm, case: ReductionCase) -> ConvexSetup:
     own, wanted = over_all[energy.norm], states.ravel(order="F")
     norm = own.norm(wanted)
     if not 0 < norm < np.inf:
-        raise CaseError([f"{case.where('equation')}: found states of norm {norm:g}, expected a finite one above 0"])
+        found = f"found states of norm {norm:g}, expected a finite one above 0"
+        raise CaseError([f"{case.where('equation')}: {found}"])
     plain = None if case.flow.inner_product == "energy" else over_all[case.flow.inner_product]
     regression = energies.Regression(own, wanted)
     step = step_of(
@@ -255,9 +260,7 @@ def prepare_reduction(comm: MPI.Comm, case: ReductionCase) -> ConvexSetup:
 
 def _family(case: ReductionCase, domain: fem.TaggedMesh) -> Family:
     """Raises CaseError on all ranks alike."""
-    parts = {
-        name: fem.CoefficientSpace(domain, one.degree) for name, one in case.energy.coefficients.items()
-    }
+    parts = {name: fem.CoefficientSpace(domain, one.degree) for name, one in case.energy.coefficients.items()}
     view: Any = Physics(case)
     try:
         forward = forward_of(view, domain, fem.together(list(parts.values())))

@@ -75,7 +75,7 @@ class Expression:
         if points.ndim != 2:
             raise ValueError(f"found points of shape {points.shape}, expected (n, dim)")
         self.check_dimension(points.shape[1])
-        columns = dict(zip(COORDINATES, points.T, strict=False)) | others
+        columns = dict(zip(COORDINATES, points.T, strict=False)) | dict(others)
         with np.errstate(all="ignore"):  # np.where computes both branches
             values = _by_numpy(self._tree, columns)
         return np.array(np.broadcast_to(values, len(points)), dtype=np.float64)

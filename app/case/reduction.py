@@ -38,8 +38,8 @@ class Parameter(Section):
     high: Number
     """Its greatest value."""
     points: Count = 10
-    """Number of values to learn from: the points of Gauss and Legendre in the interval. With several parameters
-    there is a state for each combination."""
+    """Number of values to learn from: the points of Gauss and Legendre in the interval. With several
+    parameters there is a state for each combination."""
 
     @model_validator(mode="after")
     def _is_ordered(self) -> Self:
@@ -58,7 +58,7 @@ class Parametric(Section):
     on: Parts | None = None
     """Of the role boundary_flux: a tag name of the mesh, a list of them, or all."""
     degree: Annotated[int, Field(ge=0, le=2), NO_TRUTH_VALUE] = 1
-    """Lagrange degree in which it is interpolated; 0: constant on each cell, its value at the cell's middle."""
+    """Lagrange degree in which it is interpolated; 0: constant on each cell, the value at its middle."""
 
     @model_validator(mode="after")
     def _has_a_place(self) -> Self:

@@ -32,6 +32,8 @@ from app.fem.inner_products import (
     weighted_product,
 )
 from app.fem.meshes import MESHES, MeshError, TaggedMesh
+from app.fem.observations import PointOutside, point_matrix
+from app.fem.outline import centroid, closed_outline, enclosed_area
 from app.fem.parametric import (
     OrthogonalDecomposition,
     ParametricProduct,
@@ -39,8 +41,6 @@ from app.fem.parametric import (
     gauss_legendre,
     snapshots,
 )
-from app.fem.observations import PointOutside, point_matrix
-from app.fem.outline import centroid, closed_outline, enclosed_area
 from app.fem.readouts import OBSERVATIONS, Observation, joined
 from app.fem.spaces import (
     CoefficientSpace,

@@ -1,8 +1,8 @@
 """Parametric families of states: quadrature and inner product over the parameters, snapshots, POD.
 
-A function of the coordinates and the parameters is known by its nodal values at each of some values μ_1, …, μ_S of
-the parameters: as a block of shape (owned, S), the nodes spread over the ranks and the samples whole on each, or
-as one vector of its columns one after the other.
+A function of the coordinates and the parameters is known by its nodal values at some values μ_1, …, μ_S of
+the parameters, the samples: as a block of shape (owned, S), the nodes spread over the ranks and all samples
+on each, or as one vector of its columns one after the other.
 """
 
 from collections.abc import Sequence

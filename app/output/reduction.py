@@ -55,9 +55,7 @@ def draw_reduction(path: Path, space: Any, shown: Sequence[Shown], decay: Decay)
     Of states in space the decay alone. Returns, on all ranks, why there is no picture, None if there is one.
     """
     comm: MPI.Comm = space.mesh.comm
-    rows = [
-        {"truth": one.truth, "network": one.network, "decomposition": one.decomposition} for one in shown
-    ]
+    rows = [{"truth": one.truth, "network": one.network, "decomposition": one.decomposition} for one in shown]
     drawing = gathered(space, rows)
     failure = None
     if drawing is not None:
@@ -129,7 +127,9 @@ def _draw_decay(axes: Any, decay: Decay) -> None:
     counts = np.arange(1, len(squares) + 1)
     axes.semilogy(counts[:-1], tails[:-1], "-", color="grey", label="POD, tail of the singular values")
     axes.semilogy(list(decay.unseen), list(decay.unseen.values()), "o", label="POD, unseen, in L2")
-    axes.axhline(decay.network, linestyle="--", color="C1", label=f"network of {decay.stored} numbers, unseen")
+    axes.axhline(
+        decay.network, linestyle="--", color="C1", label=f"network of {decay.stored} numbers, unseen"
+    )
     axes.set_ylim(0.1 * min(decay.network, *decay.unseen.values()), 2.0)
     axes.set_xlabel("modes")
     axes.set_ylabel("relative error")
