@@ -18,7 +18,7 @@ from app.flow.pool import Neurons, greedy, outside_tangent
 from app.flow.protocols import Candidates, Network
 from app.parallel import timed
 
-MOST = 8
+MOST = 24
 """Neurons that join at once."""
 
 

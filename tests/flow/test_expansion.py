@@ -166,7 +166,7 @@ def test_rounding_of_scores_is_relative(scale: float) -> None:
 def test_limit_and_wanted_are_respected() -> None:
     """As many as the wanted decrease asks for, at least FEWEST and at most the limit; never for no gain."""
     s, H, norms = np.full(30, np.sqrt(2.0)), np.eye(30), np.ones(30)
-    assert (FEWEST, MOST) == (2, 8)  # docs/method.md: as many as the missing decrease asks for (2 to 8)
+    assert (FEWEST, MOST) == (2, 24)  # docs/method.md: as many as the missing decrease asks for (2 to 24)
     for wanted, limit, expected in [(0.1, 24, 2), (2.0, 24, 2), (2.5, 24, 3), (100.0, 24, 24), (9.0, 4, 4)]:
         assert len(greedy(s, H, norms, wanted, limit)[0]) == expected
     assert greedy(s, H, norms, 9.0, 1)[0] == [0]
