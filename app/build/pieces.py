@@ -17,7 +17,7 @@ def mesh_of(comm: MPI.Comm, case: BaseCase) -> fem.TaggedMesh:
     options = dict(case.mesh)
     kind = options.pop("kind")
     if kind == "electrodes":
-        found = "a mesh through electrodes without readings of electrodes"
+        found = "found a mesh through electrodes without readings of electrodes"
         raise CaseError([f"{case.where('mesh', 'kind')}: {found}, expected another kind"])
     if kind == "file":
         options["file"] = case.resolve(options["file"])

@@ -207,7 +207,7 @@ def test_a_candidate_twice_in_the_pool_is_chosen_once(kind: str) -> None:
 @networks
 @pytest.mark.parametrize("seed", range(10))
 def test_choice_does_not_depend_on_the_order_of_summation(kind: str, seed: int) -> None:
-    """With the nodes in another order, as another number of ranks would sum them, the same 24 neurons are
+    """With the nodes in another order, as another number of ranks would sum them, the same neurons are
     chosen in the same order, also when little is left to gain."""
     scene = Scene(kind, at_rest=False, seed=seed)
     order = np.random.default_rng(1).permutation(len(scene.r))
