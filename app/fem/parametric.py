@@ -18,6 +18,9 @@ from app.fem.spaces import CoefficientSpace, interpolated
 from app.fem.transient import TransientModel
 from app.parallel import SolveFailed, gram, symmetric_gram
 
+ROUNDING = 1e-13
+"""Share of the largest singular value below which others count as rounding."""
+
 
 class SampleFailed(SolveFailed):
     """There is no state at the sample of this `index`."""
@@ -113,23 +116,18 @@ def snapshots(
 
 
 class OrthogonalDecomposition:
-    """Proper orthogonal decomposition of weighted snapshots in an inner product K, by their correlations.
+    """Proper orthogonal decomposition of weighted snapshots in an inner product K.
 
     The modes, shape (owned, count), are K-orthonormal; `singular_values`, shape (count,), are those of
-    K^½ X W^½ with the snapshots X, largest first. Their squares are correct to rounding relative to the first
-    one, so that those below 1e-7 of it are left out.
+    K^½ X W^½ with the snapshots X, largest first, as far as they are more than rounding.
     """
 
-    CUT = 1e-14
-    """Share of the largest eigenvalue."""
-
     def __init__(self, snapshots: np.ndarray, inner: GramMatrix, weights: np.ndarray) -> None:
-        weighted = snapshots * np.sqrt(weights)
-        values, vectors = np.linalg.eigh(inner.square(weighted))
-        values, vectors = values[::-1], vectors[:, ::-1]
-        kept = values > self.CUT * values[0]
-        self.singular_values = np.sqrt(values[kept])
-        self.modes = weighted @ (vectors[:, kept] / self.singular_values)
+        basis, triangle = _orthonormalised(snapshots * np.sqrt(weights), inner)
+        left, values, _ = np.linalg.svd(triangle, full_matrices=False)
+        kept = values > ROUNDING * values[0]
+        self.singular_values = values[kept]
+        self.modes = basis @ left[:, kept]
 
     def projected(self, block: np.ndarray, count: int, inner: GramMatrix) -> np.ndarray:
         """The best approximations of the columns of a block by the first `count` modes in an inner product,
@@ -137,3 +135,28 @@ class OrthogonalDecomposition:
         modes = np.asfortranarray(self.modes[:, :count])
         image = inner.apply(modes)
         return modes @ np.linalg.solve(gram(inner.comm, modes, image), gram(inner.comm, image, block))
+
+
+def _orthonormalised(block: np.ndarray, inner: GramMatrix) -> tuple[np.ndarray, np.ndarray]:
+    """Q and R with block = QR and K-orthonormal columns of Q, by Gram and Schmidt's method, each step twice.
+
+    R, shape (columns of Q, columns), is the same on all ranks; a column that depends on those before it, but
+    for rounding, adds none to Q.
+    """
+    comm, columns = inner.comm, block.shape[1]
+    Q, KQ = np.empty((2, len(block), columns))
+    R = np.zeros((columns, columns))
+    least = ROUNDING * np.sqrt(np.diag(inner.square(block)).max())
+    count = 0
+    for j in range(columns):
+        rest = block[:, j].copy()
+        for _ in range(2):
+            inside = gram(comm, KQ[:, :count], rest)
+            rest -= Q[:, :count] @ inside
+            R[:count, j] += inside
+        image = inner.apply(rest)
+        length = np.sqrt(max(float(gram(comm, rest, image)), 0.0))
+        if length > least:
+            Q[:, count], KQ[:, count], R[count, j] = rest / length, image / length, length
+            count += 1
+    return Q[:, :count], R[:count]

@@ -115,7 +115,8 @@ def _draw_panels(figure: Any, drawing: Drawing, labels: list[str], decay: Decay)
                 else {"cmap": "coolwarm", "vmin": -bound, "vmax": bound}
             )
             image = axes.tripcolor(x, y, corners, values, shading="gouraud", **colours)
-            figure.colorbar(image, ax=axes, location="bottom", shrink=0.85, pad=0.03)
+            bar = figure.colorbar(image, ax=axes, location="bottom", shrink=0.85, pad=0.03)
+            bar.formatter.set_powerlimits((-2, 2))
             axes.set_title(title, fontsize=9)
             axes.set_aspect("equal")
             axes.set_axis_off()
@@ -123,9 +124,8 @@ def _draw_panels(figure: Any, drawing: Drawing, labels: list[str], decay: Decay)
 
 def _draw_decay(axes: Any, decay: Decay) -> None:
     squares = decay.singular_values**2
-    tails = np.sqrt(np.maximum(squares.sum() - np.cumsum(squares), 0.0) / squares.sum())
-    counts = np.arange(1, len(squares) + 1)
-    axes.semilogy(counts[:-1], tails[:-1], "-", color="grey", label="POD, tail of the singular values")
+    tails = np.sqrt(np.cumsum(squares[::-1])[::-1] / squares.sum())  # from each value on
+    axes.semilogy(np.arange(1, len(squares)), tails[1:], "-", color="grey", label="POD, tail of the singular values")
     axes.semilogy(list(decay.unseen), list(decay.unseen.values()), "o", label="POD, unseen, in L2")
     axes.axhline(
         decay.network, linestyle="--", color="C1", label=f"network of {decay.stored} numbers, unseen"
