@@ -31,6 +31,9 @@ class ConvexSetup:
     write: Callable[[np.ndarray, Path], str | None]
     """Writes fields and pictures of a coefficient into a folder; returns why there is no picture, if so.
     Collective."""
+    half_square: Callable[[np.ndarray], float] | None = None
+    """½‖m‖²_K of a coefficient in the energy's own product, where that is not all of K (such as with given
+    values). Collective."""
     tell: Callable[[np.ndarray], dict[str, Any]] = lambda coefficient: {}
     """What the summary says of the coefficient beside what it says of every run. Collective."""
     counts: fem.Counts = field(default_factory=fem.Counts)
@@ -72,10 +75,11 @@ def run_convex(setup: ConvexSetup, folder: Path, *, quiet: bool = False) -> dict
     on_root(comm, lambda: (folder / "case.yaml").write_text(effective_yaml(case)))
     terminal = output.Terminal(None, quiet=quiet or comm.rank > 0)
 
-    def half_square(coefficient: np.ndarray) -> float:
+    def by_product(coefficient: np.ndarray) -> float:
         image = energy.product(coefficient).apply(coefficient)
         return 0.5 * float(gram(comm, coefficient, image))
 
+    half_square = setup.half_square or by_product
     with terminal, Interrupt(comm) as interrupt:
         terminal.note(f"{case.name}: {setup.size} nodal values, {comm.size} rank(s)")
         history = output.History(comm, folder / "history.csv", lambda: setup.counts, setup.error, terminal)
