@@ -1,32 +1,40 @@
 """Expansion: the neurons that let the network follow what function space asks for.
 
-A candidate enters with outgoing weight zero, so m stays and only its activation ψ joins the tangent
-space. With Ψ⊥ = Ψ − DG⁺DᵀKΨ, s = Ψ⊥ᵀ(r + Kδ) and H = Ψ⊥ᵀKΨ⊥ the best tangent step with the block Ψ is better
-than without it by exactly ½sᵀH⁺s; neurons are chosen greedily with re-orthogonalisation (docs/method.md).
+A candidate enters with outgoing weights zero, so m stays and only its tangent columns Ψ, one an outgoing
+weight, join the tangent space. With Ψ⊥ = Ψ − DG⁺DᵀKΨ, s = Ψ⊥ᵀ(r + Kδ) and H = Ψ⊥ᵀKΨ⊥ the best tangent step
+with the block Ψ is better than without it by exactly ½sᵀH⁺s; neurons are chosen greedily, by gain per
+parameter, with re-orthogonalisation (docs/method.md).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from app.flow.matrix import FlowMatrix
-from app.flow.protocols import Network
-from app.parallel import gram, timed
+from app.flow.polishing import polished
+from app.flow.pool import Neurons, greedy, outside_tangent
+from app.flow.protocols import Candidates, Network
+from app.parallel import timed
 
-DEPENDENT = 1e-8
-"""A candidate with less than this share of its square norm outside the tangent space adds nothing."""
-
-FEWEST, MOST = 2, 24
+MOST = 8
 """Neurons that join at once."""
 
 
 @dataclass(frozen=True)
 class Growth:
-    """Chosen neurons: their incoming rows and the gain ½sᵀH⁺s each added to those before it."""
+    """Chosen neurons: the incoming rows by place, in the order in which they join, and in the order of choice
+    the gain ½sᵀH⁺s that each added to those before it."""
 
-    incoming: np.ndarray
+    joining: tuple[tuple[Any, np.ndarray], ...]
     gains: np.ndarray
+
+    def join(self, network: Network, theta: np.ndarray) -> tuple[Network, np.ndarray]:
+        """The network and θ with these neurons; m is unchanged."""
+        for place, incoming in self.joining:
+            network, theta = network.grown(theta, incoming, place)
+        return network, theta
 
 
 class Strategy(Protocol):
@@ -35,7 +43,7 @@ class Strategy(Protocol):
     def choose(
         self, network: Network, theta: np.ndarray, G: FlowMatrix, dual: np.ndarray, wanted: float
     ) -> Growth:
-        """At most `network.room` neurons worth about `wanted`, for the dual r + Kδ; alike on all ranks."""
+        """Neurons worth about `wanted`, for the dual r + Kδ, as far as there is room; alike on all ranks."""
 
 
 class GainExpansion:
@@ -44,20 +52,46 @@ class GainExpansion:
     by_gain = True
 
     def __init__(
-        self, rng: np.random.Generator, candidates: int, scales: tuple[float, float], most: int = MOST
+        self,
+        rng: np.random.Generator,
+        candidates: int,
+        scales: tuple[float, float],
+        most: int = MOST,
+        *,
+        deep: bool = False,
+        polish: int = 0,
     ) -> None:
-        """`most` neurons join at once."""
+        """`most` neurons join at once, in the last hidden layer or, if `deep`, in every layer and in new
+        ones; the best candidates of a round take `polish` steps uphill and compete again."""
         self._rng, self._count, self._scales, self._most = rng, candidates, scales, most
+        self._deep, self._polish = deep, polish
 
     def choose(
         self, network: Network, theta: np.ndarray, G: FlowMatrix, dual: np.ndarray, wanted: float
     ) -> Growth:
-        """See Strategy."""
+        """See Strategy; the candidates are spread evenly over the places."""
         with timed("expansion"):
-            pool = network.candidates(theta, self._count, self._scales, self._rng)
-            s, H, norms = outside_tangent(G, pool.tangent, dual)
-            chosen, gains = greedy(s, H, norms, wanted, min(self._most, network.room), by_gain=self.by_gain)
-            return Growth(pool.incoming[chosen], gains)
+            places = network.places(deep=self._deep)
+            share = -(-self._count // max(1, len(places)))
+            pools: list[Candidates] = [
+                network.candidates(theta, share, self._scales, self._rng, place) for place in places
+            ]
+            pools = [pool for pool in pools if len(pool.incoming)]
+            if self._polish and self.by_gain:
+                pools = _taken(pools, self._best(pools, G, dual, np.inf)[0])
+                pools += [polished(G, pool, dual, self._polish) for pool in pools]
+            return _growth(places, pools, *self._best(pools, G, dual, wanted))
+
+    def _best(
+        self, pools: Sequence[Candidates], G: FlowMatrix, dual: np.ndarray, wanted: float
+    ) -> tuple[list[int], np.ndarray]:
+        """The chosen of all pools, counted through, and their gains."""
+        if not pools:
+            return [], np.empty(0)
+        tangents = [pool.tangent for pool in pools]
+        tangent = tangents[0] if len(tangents) == 1 else np.hstack(tangents)
+        block = outside_tangent(G, tangent, dual)
+        return greedy(*block, wanted, self._most, by_gain=self.by_gain, neurons=Neurons.of(pools))
 
 
 class RandomExpansion(GainExpansion):
@@ -66,50 +100,28 @@ class RandomExpansion(GainExpansion):
     by_gain = False
 
 
-def outside_tangent(
-    G: FlowMatrix, tangent: np.ndarray, dual: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """s, H of the candidates' parts outside the tangent space, and their square norms before."""
-    image = G.inner.apply(tangent)
-    local = np.einsum("ij,ij->j", tangent, image)
-    norms = np.empty_like(local)
-    G.comm.Allreduce(local, norms)
-    inside = G.pseudo_solve(gram(G.comm, G.jacobian, image))
-    tangent = tangent - G.jacobian @ inside
-    return gram(G.comm, tangent, dual), G.inner.square(tangent), norms
+def _taken(pools: Sequence[Candidates], chosen: Sequence[int]) -> list[Candidates]:
+    """Of each pool its chosen neurons, in the order of choice, numbers counting through all pools; without
+    the pools of which none was chosen."""
+    first, taken = 0, []
+    for pool in pools:
+        own = [index - first for index in chosen if first <= index < first + len(pool.incoming)]
+        first += len(pool.incoming)
+        if own:
+            taken.append(pool.moved(pool.incoming[own]))
+    return taken
 
 
-def greedy(
-    s: np.ndarray, H: np.ndarray, norms: np.ndarray, wanted: float, limit: int, *, by_gain: bool = True
-) -> tuple[list[int], np.ndarray]:
-    """Indices in order of choice and the gain of each, until `wanted` is reached.
-
-    Scores are rounded to six digits and the lowest index wins, so that all rank counts choose alike. Not by
-    gain, the first one that is independent of the tangent space comes next.
-    """
-    s, H = s.copy(), H.copy()
-    chosen: list[int] = []
-    gains: list[float] = []
-    while len(chosen) < limit and (len(chosen) < FEWEST or sum(gains) < wanted):
-        free = np.diag(H) > DEPENDENT * norms
-        free[chosen] = False
-        if not free.any():
-            break
-        scores = np.where(free, 0.5 * s**2 / np.where(free, np.diag(H), 1.0), 0.0)
-        best = int(np.argmax(_six_digits(scores) if by_gain else free))
-        if not scores[best] > 0:
-            break
-        chosen.append(best)
-        gains.append(float(scores[best]))
-        column = H[:, best] / H[best, best]
-        s -= column * s[best]
-        H -= np.outer(column, H[best])
-    return chosen, np.array(gains)
-
-
-def _six_digits(scores: np.ndarray) -> np.ndarray:
-    magnitude = 10.0 ** (5 - np.floor(np.log10(np.where(scores > 0, scores, 1.0))))
-    return np.round(scores * magnitude) / magnitude
+def _growth(
+    places: Sequence[Any], pools: Sequence[Candidates], chosen: Sequence[int], gains: np.ndarray
+) -> Growth:
+    taken = _taken(pools, chosen)
+    joining = []
+    for place in places:
+        rows = [pool.incoming for pool in taken if pool.place == place]
+        if rows:
+            joining.append((place, np.vstack(rows)))
+    return Growth(tuple(joining), gains)
 
 
 STRATEGIES = {"gain": GainExpansion, "random": RandomExpansion}

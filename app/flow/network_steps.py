@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from app.flow.expansion import Strategy
+from app.flow.expansion import Growth, Strategy
 from app.flow.matrix import Direction, FlowMatrix
 from app.flow.models import Model
 from app.flow.protocols import Network
@@ -112,8 +112,8 @@ class _NetworkStep:
         ideal = 0.5 * float(gram(model.inner.comm, model.derivative, gradient))
         return G, direction, Task(model, ideal, scale)
 
-    def _neurons(self, G: FlowMatrix | None, fit: Fit, task: Task, rounds: int) -> np.ndarray | None:
-        """Incoming rows of neurons that help a fit after so many rounds of growth; None if none are wanted.
+    def _neurons(self, G: FlowMatrix | None, fit: Fit, task: Task, rounds: int) -> Growth | None:
+        """Neurons that help a fit after so many rounds of growth; None if none are wanted or found.
 
         `G` is the flow matrix at the fit, made here if it is not known.
         """
@@ -131,14 +131,14 @@ class _NetworkStep:
                 D = fit.network.jacobian(fit.theta)
             G = FlowMatrix(D, task.model.inner)
         wanted = rule.capture * task.ideal + fit.q
-        chosen = rule.strategy.choose(fit.network, fit.theta, G, fit.dual, wanted).incoming
-        return chosen if len(chosen) else None
+        chosen = rule.strategy.choose(fit.network, fit.theta, G, fit.dual, wanted)
+        return chosen if chosen.joining else None
 
-    def _grow(self, fit: Fit, incoming: np.ndarray, *, own: bool = True) -> Fit:
+    def _grow(self, fit: Fit, growth: Growth, *, own: bool = True) -> Fit:
         """The fit with new neurons, which join the step's own network too if it is that one."""
-        larger, theta = fit.network.grown(fit.theta, incoming)
+        larger, theta = growth.join(fit.network, fit.theta)
         if own:
-            self.network, self.theta = self.network.grown(self.theta, incoming)
+            self.network, self.theta = growth.join(self.network, self.theta)
             self._rounds += 1
         return replace(fit, network=larger, theta=theta)
 
@@ -216,9 +216,9 @@ class RetractedStep(_NetworkStep):
         """The fit with as many neurons as are wanted, until a round gains less than `progress` of what is
         missing; `own` neurons join the step's network too, and rounds count from its earlier ones."""
         first = rounds = self._rounds if own else 0
-        while (incoming := self._neurons(None, fit, task, rounds)) is not None:
+        while (growth := self._neurons(None, fit, task, rounds)) is not None:
             missing = task.missing(fit)
-            fit = retract(self._grow(fit, incoming, own=own), task.model, None, limits)
+            fit = retract(self._grow(fit, growth, own=own), task.model, None, limits)
             rounds += 1
             if missing - task.missing(fit) < progress * missing:
                 break
@@ -268,11 +268,11 @@ class PlainStep(_NetworkStep):
         while True:
             fit = start_fit(self.network, self.theta, start, model)
             reached = replace(fit, q=-direction.alignment * task.ideal)
-            incoming = self._neurons(G, reached, task, self._rounds)
-            if incoming is None:
+            growth = self._neurons(G, reached, task, self._rounds)
+            if growth is None:
                 step = direction.step
                 return direction, float(step @ (G @ step)), alignment, task.ideal
-            self._grow(reached, incoming)
+            self._grow(reached, growth)
             G, direction, _ = self._look(model, scale)
 
 

@@ -89,10 +89,12 @@ def closing_lines(summary: dict[str, Any], folder: Path) -> list[str]:
         told = f"; relative error {', '.join(f'{each:.4f} of {name}' for name, each in error.items())}"
     else:
         told = "" if error is None else f"; relative error {error:.4f}"
+    work = f"{summary['state_solves']} state solves, {summary['linear_solves']} right-hand sides"
+    if summary.get("distance") is not None:
+        work = f"{summary['parameters']} parameters, relative distance {summary['distance']:.2e}"
     return [
         f"{summary['status']} ({summary['stop_reason']}) after {summary['outer_iterations']} iterations, "
-        f"{summary['state_solves']} state solves, {summary['linear_solves']} right-hand sides, "
-        f"{summary['wall_seconds']:.1f} s{told}",
+        f"{work}, {summary['wall_seconds']:.1f} s{told}",
         f"results in {folder}: summary.json, history.csv, fields.pvd, coefficient.png"
         + (", choice.png" if summary["candidates"] else ""),
     ]
