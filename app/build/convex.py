@@ -111,7 +111,7 @@ def _summary(
     case, last = setup.case, rows[-1].record
     square = half_square(outcome.coefficient)
     distance = None
-    if last.missing is not None and square > 0:
+    if last.missing is not None and not last.damped and square > 0:
         distance = float(np.sqrt(max(last.missing, 0.0) / square))
     return {
         "name": case.name,

@@ -80,16 +80,18 @@ class _Results:
         self._solution: np.ndarray | None = None
 
     def tell(self, coefficient: np.ndarray) -> dict[str, Any]:
-        """Relative distance in H1 to the solution, its energy, and what the function's is above it."""
+        """Relative distance to the solution by the energy and in H1, the solution's energy, and by what share
+        of it the function's is above it."""
         solution = self._found(coefficient)
         if solution is None:
             return {"distance_h1": None, "least_energy": None, "energy_excess": None}
-        least, value = self._energy.value(solution), self._energy.value(coefficient)
-        excess = (value - least) / abs(least) if least else None
+        least = self._energy.value(solution)
+        above, square = self._energy.value(coefficient) - least, self._energy.half_square(solution)
         return {
+            "distance": float(np.sqrt(max(above, 0.0) / square)) if square > 0 else None,
             "distance_h1": self._distance(coefficient, solution),
             "least_energy": least,
-            "energy_excess": excess,
+            "energy_excess": above / abs(least) if least else None,
         }
 
     def write(self, coefficient: np.ndarray, folder: Path) -> str | None:

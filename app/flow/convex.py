@@ -38,7 +38,7 @@ class ConvexBuilder:
             self._time = 1.0 if self._plain is None else _best_time(own, K, point.derivative)
         if self._plain is None and (self._time < 1.0 or not self._believed):
             self._time = _longest_time(energy, own, coefficient, point)
-        return Built(MetricModel(K, point.derivative, 0.0, self._time), K)
+        return Built(MetricModel(K, point.derivative, 0.0, self._time, self._plain is None), K)
 
     def learn(self, ratio: float, model: Model) -> None:
         """See ModelBuilder."""
