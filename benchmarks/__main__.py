@@ -35,11 +35,16 @@ def main() -> int:
 
     growth.add_arguments(benchmarks.add_parser("growth", help="growth by gain, at random, fixed, L-BFGS"))
     gallery.add_arguments(benchmarks.add_parser("gallery", help="every case; writes cases/README.md"))
+    from benchmarks import study as products
+
+    products.add_arguments(benchmarks.add_parser("study", help="what the inner product of the flow is worth"))
     options = parser.parse_args()
     if options.benchmark == "gallery":
         return gallery.main(options)
     if options.benchmark == "growth":
         return growth.main(options.out, options.seeds, options.problems, options.ways)
+    if options.benchmark == "study":
+        return products.main(options.out)
     if options.benchmark == "trunk":
         from benchmarks import trunk as tomography
 

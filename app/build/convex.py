@@ -31,15 +31,15 @@ class ConvexSetup:
     write: Callable[[np.ndarray, Path], str | None]
     """Writes fields and pictures of a coefficient into a folder; returns why there is no picture, if so.
     Collective."""
-    half_square: Callable[[np.ndarray], float] | None = None
-    """½‖m‖²_K of a coefficient in the energy's own product, where that is not all of K (such as with given
-    values). Collective."""
     tell: Callable[[np.ndarray], dict[str, Any]] = lambda coefficient: {}
     """What the summary says of the coefficient beside what it says of every run. Collective."""
     counts: fem.Counts = field(default_factory=fem.Counts)
     """Of linear solves with a state operator, if there are any."""
     riesz_solvers: list[LinearSolver] = field(default_factory=list)
     """Of all inner products that the run makes."""
+    half_square: Callable[[np.ndarray], float] | None = None
+    """½‖m‖²_K of a coefficient, in K of the energy, where its own product knows of some nodes only.
+    Collective."""
 
 
 def step_of(

@@ -64,9 +64,9 @@ def prepare_ritz(comm: MPI.Comm, case: RitzCase) -> ConvexSetup:
         plain,
         _error(case, space),
         results.write,
-        energy.half_square,
         results.tell,
         riesz_solvers=solvers,
+        half_square=energy.half_square,
     )
 
 

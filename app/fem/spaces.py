@@ -37,8 +37,9 @@ class CoefficientSpace:
     """Lagrange space of a coefficient m, continuous or, of degree 0, constant on each cell.
 
     Where m is known, its nodes, those on the interface included, keep the known value: they are no part of
-    any block or array of nodal values; where several values hold on the boundary the last one counts. `coordinates` has shape (owned, dimension), rows ordered as the rank's
-    owned free dofs, which is the order of the rows of every block and of every array of nodal values.
+    any block or array of nodal values; where several values hold on the boundary the last one counts.
+    `coordinates` has shape (owned, dimension), rows ordered as the rank's owned free dofs, which is the order
+    of the rows of every block and of every array of nodal values.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Variational problems on a mesh: an energy with its derivatives, and what the boundary asks of a function."""
+"""Variational problems on a mesh: an energy, its derivatives, and what the boundary asks of a function."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -91,10 +91,10 @@ class NearTarget:
 class AtTolerance:
     """`tolerance` when the minimiser in function space is within a relative distance, by the model's account.
 
-    The distance is ‖m* − m‖_K / ‖m‖_K, where ½‖m* − m‖²_K is what the model says is missing after a step, with
-    what it got wrong of the step itself. It is believed where the step turned out as predicted and nothing
-    held it back: neither a shorter time step nor a product that is not the energy's own. `stalled` when iterations gain next to nothing of what is
-    missing and the network does not grow.
+    The distance is ‖m* − m‖_K / ‖m‖_K, where ½‖m* − m‖²_K is what the model says is missing after a step,
+    with what it got wrong of the step itself. It is believed where the step turned out as predicted and
+    nothing held it back: neither a shorter time step nor a product that is not the energy's own. `stalled`
+    when iterations gain next to nothing of what is missing and the network does not grow.
     """
 
     least_gain = 0.0
