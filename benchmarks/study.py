@@ -7,7 +7,6 @@ many. The steps are the explicit one with its line search, where an iteration ta
 the product, and the retracted one.
 """
 
-import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -175,9 +174,3 @@ def draw(found: dict[str, list[Curve]], path: Path) -> None:
         axes.set_ylabel("relative distance in H1")
     panels[0, 0].legend(title="flow matrix in")
     figure.savefig(path, dpi=120)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Of the command line."""
-    parser.add_argument("what", choices=["inner-product"], help="error against iterations in three products")
-    parser.add_argument("--out", type=Path, default=Path("results/study"), help="folder for the results")
