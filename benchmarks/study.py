@@ -34,7 +34,7 @@ FIXED = ("expansion.strategy=none", "unknowns.m.representation.hidden=[16]")
 
 PRODUCTS = ("energy", "h1", "l2")
 
-STEPS = {"plain": (20, 20), "retracted": (3, 10)}
+STEPS = {"plain": (20, 10), "retracted": (2, 10)}
 """Iterations of the flow in the energy's own product, and how many times as many the other products get."""
 
 BAR = 10.0
