@@ -1,4 +1,4 @@
-"""The point of the flow, `python -m benchmarks study inner-product`: in which product its matrix is assembled.
+"""What the inner product of the flow is worth, `python -m benchmarks study inner-product`.
 
 The same energy, the same network of fixed size from the same start and the same step, with the flow matrix in
 L2, in H1 and in the energy's own product: the error in the ambient norm, H1, against outer iterations. The

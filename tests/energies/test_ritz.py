@@ -157,7 +157,11 @@ BAD = {
         "kind: robin, transfer: 0*x",
         "energy.boundary: found no part of the mesh's boundary with a given value, no transfer",
     ),
-    "transfer": ("kind: dirichlet", "kind: robin, transfer: x", "found -1 on the mesh, expected a transfer >= 0"),
+    "transfer": (
+        "kind: dirichlet",
+        "kind: robin, transfer: x",
+        "found -1 on the mesh, expected a transfer >= 0",
+    ),
     "part": ("on: all", "on: rim", "energy.boundary.ends.on: the mesh has no boundary part 'rim'"),
     "values": ("value: -1", "value: log(x)", "energy.boundary: found values that are not finite"),
     "source": ('source: "pi', 'source: "log(x)*pi', "energy.source: found values that are not finite"),

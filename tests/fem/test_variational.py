@@ -81,7 +81,8 @@ def test_derivative_is_that_of_the_energy(energy: VariationalEnergy) -> None:
     """E(u + hδ) − E(u) − hE′(u)δ is of second order."""
     u, delta = somewhere(energy), somewhere(energy, 5.0)
     before, slope = energy.value(u), dot(energy.derivative(u), delta)
-    assert order(lambda h: abs(energy.value(u + h * delta) - before - h * slope)) == pytest.approx(2, abs=0.05)
+    found = order(lambda h: abs(energy.value(u + h * delta) - before - h * slope))
+    assert found == pytest.approx(2.0, abs=0.05)
 
 
 def test_hessian_is_that_of_the_energy(energy: VariationalEnergy) -> None:
