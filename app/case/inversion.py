@@ -89,7 +89,7 @@ class Expansion(Section):
     """Largest number of expansions in an outer iteration."""
     progress: Annotated[float, Field(ge=0, le=1), NO_TRUTH_VALUE] = 0.3
     """A round that gains less than this share of the missing decrease is the iteration's last."""
-    neurons: Count = 8
+    neurons: Count = 24
     """Largest number of neurons that join at once."""
     candidates: Count = 400
     """Random neurons to choose from."""

@@ -14,21 +14,24 @@ import numpy as np
 
 from app.flow.matrix import FlowMatrix
 from app.flow.polishing import polished
-from app.flow.pool import Neurons, greedy, outside_tangent
+from app.flow.pool import Neurons, greedy, outside_tangent, six_digits
 from app.flow.protocols import Candidates, Network
 from app.parallel import timed
 
-MOST = 8
+MOST = 24
 """Neurons that join at once."""
 
 
 @dataclass(frozen=True)
 class Growth:
-    """Chosen neurons: the incoming rows by place, in the order in which they join, and in the order of choice
-    the gain ½sᵀH⁺s that each added to those before it."""
+    """Neurons that may join together."""
 
     joining: tuple[tuple[Any, np.ndarray], ...]
+    """Incoming rows by place, in the order in which they join."""
     gains: np.ndarray
+    """½sᵀH⁺s that each added to those before it, in the order of choice."""
+    parameters: int
+    """What they are charged with: without the weights between neurons of several places."""
 
     def join(self, network: Network, theta: np.ndarray) -> tuple[Network, np.ndarray]:
         """The network and θ with these neurons; m is unchanged."""
@@ -42,8 +45,11 @@ class Strategy(Protocol):
 
     def choose(
         self, network: Network, theta: np.ndarray, G: FlowMatrix, dual: np.ndarray, wanted: float
-    ) -> Growth:
-        """Neurons worth about `wanted`, for the dual r + Kδ, as far as there is room; alike on all ranks."""
+    ) -> list[Growth]:
+        """Neurons worth about `wanted`, for the dual r + Kδ, as far as there is room; alike on all ranks.
+
+        Proposals among which inner steps decide, the one that promises most per parameter first.
+        """
 
 
 class GainExpansion:
@@ -68,30 +74,40 @@ class GainExpansion:
 
     def choose(
         self, network: Network, theta: np.ndarray, G: FlowMatrix, dual: np.ndarray, wanted: float
-    ) -> Growth:
-        """See Strategy; the candidates are spread evenly over the places."""
+    ) -> list[Growth]:
+        """See Strategy; candidates are spread evenly over the places. Each place makes a proposal, and all
+        together make one."""
         with timed("expansion"):
             places = network.places(deep=self._deep)
             share = -(-self._count // max(1, len(places)))
-            pools: list[Candidates] = [
-                network.candidates(theta, share, self._scales, self._rng, place) for place in places
+            pools = [
+                self._improved(network.candidates(theta, share, self._scales, self._rng, place), G, dual)
+                for place in places
             ]
-            pools = [pool for pool in pools if len(pool.incoming)]
-            if self._polish and self.by_gain:
-                pools = _taken(pools, self._best(pools, G, dual, np.inf)[0])
-                pools += [polished(G, pool, dual, self._polish) for pool in pools]
-            return _growth(places, pools, *self._best(pools, G, dual, wanted))
+            if len(pools) > 1:
+                pools.append([candidates for pool in pools for candidates in pool])
+            proposals = [_growth(pool, *self._best(pool, G, dual, wanted)) for pool in pools]
+            proposals = [growth for growth in proposals if growth.joining]
+            promises = [growth.gains.sum() / growth.parameters for growth in proposals]
+            order = np.argsort(-six_digits(np.array(promises)), kind="stable")
+            return [proposals[index] for index in order]
+
+    def _improved(self, candidates: Candidates, G: FlowMatrix, dual: np.ndarray) -> list[Candidates]:
+        """The candidates, or if they are to be polished the best of them and what became of these."""
+        if not self._polish or not self.by_gain:
+            return [candidates]
+        taken = _taken([candidates], self._best([candidates], G, dual, np.inf)[0])
+        return taken + [polished(G, best, dual, self._polish) for best in taken]
 
     def _best(
-        self, pools: Sequence[Candidates], G: FlowMatrix, dual: np.ndarray, wanted: float
+        self, pool: Sequence[Candidates], G: FlowMatrix, dual: np.ndarray, wanted: float
     ) -> tuple[list[int], np.ndarray]:
-        """The chosen of all pools, counted through, and their gains."""
-        if not pools:
+        """The chosen ones, counted through all of the pool, and their gains."""
+        if not any(len(candidates.incoming) for candidates in pool):
             return [], np.empty(0)
-        tangents = [pool.tangent for pool in pools]
-        tangent = tangents[0] if len(tangents) == 1 else np.hstack(tangents)
-        block = outside_tangent(G, tangent, dual)
-        return greedy(*block, wanted, self._most, by_gain=self.by_gain, neurons=Neurons.of(pools))
+        tangents = [candidates.tangent for candidates in pool]
+        block = outside_tangent(G, tangents[0] if len(pool) == 1 else np.hstack(tangents), dual)
+        return greedy(*block, wanted, self._most, by_gain=self.by_gain, neurons=Neurons.of(pool))
 
 
 class RandomExpansion(GainExpansion):
@@ -100,28 +116,25 @@ class RandomExpansion(GainExpansion):
     by_gain = False
 
 
-def _taken(pools: Sequence[Candidates], chosen: Sequence[int]) -> list[Candidates]:
-    """Of each pool its chosen neurons, in the order of choice, numbers counting through all pools; without
-    the pools of which none was chosen."""
+def _taken(pool: Sequence[Candidates], chosen: Sequence[int]) -> list[Candidates]:
+    """The chosen neurons, numbers counting through all of the pool; none of those without any."""
     first, taken = 0, []
-    for pool in pools:
-        own = [index - first for index in chosen if first <= index < first + len(pool.incoming)]
-        first += len(pool.incoming)
+    for candidates in pool:
+        own = [index - first for index in chosen if first <= index < first + len(candidates.incoming)]
+        first += len(candidates.incoming)
         if own:
-            taken.append(pool.moved(pool.incoming[own]))
+            taken.append(candidates.moved(candidates.incoming[own]))
     return taken
 
 
-def _growth(
-    places: Sequence[Any], pools: Sequence[Candidates], chosen: Sequence[int], gains: np.ndarray
-) -> Growth:
-    taken = _taken(pools, chosen)
-    joining = []
-    for place in places:
-        rows = [pool.incoming for pool in taken if pool.place == place]
-        if rows:
-            joining.append((place, np.vstack(rows)))
-    return Growth(tuple(joining), gains)
+def _growth(pool: Sequence[Candidates], chosen: Sequence[int], gains: np.ndarray) -> Growth:
+    """Of a pool in which places come in the order in which their neurons join."""
+    rows: dict[Any, list[np.ndarray]] = {}
+    parameters = 0
+    for taken in _taken(pool, chosen):
+        rows.setdefault(taken.place, []).append(taken.incoming)
+        parameters += len(taken.incoming) * taken.parameters
+    return Growth(tuple((place, np.vstack(own)) for place, own in rows.items()), gains, parameters)
 
 
 STRATEGIES = {"gain": GainExpansion, "random": RandomExpansion}

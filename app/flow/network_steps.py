@@ -1,5 +1,6 @@
 """Steps of a network: it follows a model with the parameters it has, and grows while that is not enough."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from app.flow.expansion import Growth, Strategy
 from app.flow.matrix import Direction, FlowMatrix
 from app.flow.models import Model
+from app.flow.pool import six_digits
 from app.flow.protocols import Network
 from app.flow.retraction import COARSE, FINE, Fit, Limits, quadratic, retract, start_fit
 from app.flow.steps import Proposal
@@ -21,6 +23,9 @@ SLIGHT = 0.02 * NEGLIGIBLE
 
 STRAYED = 0.5
 """A step that takes less than this share of the ideal decrease goes elsewhere than the ideal one."""
+
+TRIAL = Limits(0.0, 3)
+"""Inner steps by which proposals of how to grow are compared."""
 
 ANEW_CAPTURE, ANEW_PROGRESS = 0.5, 0.1
 """A network that begins anew is taken from this capture on; it grows while a round gains this share of what
@@ -112,8 +117,8 @@ class _NetworkStep:
         ideal = 0.5 * float(gram(model.inner.comm, model.derivative, gradient))
         return G, direction, Task(model, ideal, scale)
 
-    def _neurons(self, G: FlowMatrix | None, fit: Fit, task: Task, rounds: int) -> Growth | None:
-        """Neurons that help a fit after so many rounds of growth; None if none are wanted or found.
+    def _neurons(self, G: FlowMatrix | None, fit: Fit, task: Task, rounds: int) -> list[Growth]:
+        """Proposals of neurons that help a fit after so many rounds of growth; none if none are wanted.
 
         `G` is the flow matrix at the fit, made here if it is not known.
         """
@@ -125,14 +130,13 @@ class _NetworkStep:
             or -fit.q >= rule.capture * task.ideal
             or task.missing(fit) <= rule.missing * task.scale
         ):
-            return None
+            return []
         if G is None:
             with timed("jacobian"):
                 D = fit.network.jacobian(fit.theta)
             G = FlowMatrix(D, task.model.inner)
         wanted = rule.capture * task.ideal + fit.q
-        chosen = rule.strategy.choose(fit.network, fit.theta, G, fit.dual, wanted)
-        return chosen if chosen.joining else None
+        return rule.strategy.choose(fit.network, fit.theta, G, fit.dual, wanted)
 
     def _grow(self, fit: Fit, growth: Growth, *, own: bool = True) -> Fit:
         """The fit with new neurons, which join the step's own network too if it is that one."""
@@ -210,15 +214,32 @@ class RetractedStep(_NetworkStep):
         fit = retract(Fit(network, theta, values, delta, dual, q), task.model, None, limits)
         return self._followed(fit, task, limits, ANEW_PROGRESS, own=False)
 
+    def _tried(self, fit: Fit, proposals: Sequence[Growth], task: Task, *, own: bool) -> Fit:
+        """The fit with the neurons that a few inner steps make most of: that leave least missing, in its
+        logarithm per parameter. A single proposal is not tried."""
+        if len(proposals) == 1:
+            return self._grow(fit, proposals[0], own=own)
+        trials, rates, missing = [], [], task.missing(fit)
+        for growth in proposals:
+            network, theta = growth.join(fit.network, fit.theta)
+            trial = retract(replace(fit, network=network, theta=theta), task.model, None, TRIAL)
+            left = max(task.missing(trial), np.finfo(float).tiny)
+            trials.append(trial)
+            rates.append(np.log(missing / left) / (network.size - fit.network.size))
+        best = int(np.argmax(six_digits(np.array(rates))))
+        self._grow(fit, proposals[best], own=own)
+        steps = sum(trial.inner_steps - fit.inner_steps for trial in trials)
+        return replace(trials[best], inner_steps=fit.inner_steps + steps)
+
     def _followed(
         self, fit: Fit, task: Task, limits: Limits, progress: float, *, own: bool
     ) -> tuple[Fit, int]:
         """The fit with as many neurons as are wanted, until a round gains less than `progress` of what is
         missing; `own` neurons join the step's network too, and rounds count from its earlier ones."""
         first = rounds = self._rounds if own else 0
-        while (growth := self._neurons(None, fit, task, rounds)) is not None:
+        while proposals := self._neurons(None, fit, task, rounds):
             missing = task.missing(fit)
-            fit = retract(self._grow(fit, growth, own=own), task.model, None, limits)
+            fit = retract(self._tried(fit, proposals, task, own=own), task.model, None, limits)
             rounds += 1
             if missing - task.missing(fit) < progress * missing:
                 break
@@ -268,11 +289,11 @@ class PlainStep(_NetworkStep):
         while True:
             fit = start_fit(self.network, self.theta, start, model)
             reached = replace(fit, q=-direction.alignment * task.ideal)
-            growth = self._neurons(G, reached, task, self._rounds)
-            if growth is None:
+            proposals = self._neurons(G, reached, task, self._rounds)
+            if not proposals:
                 step = direction.step
                 return direction, float(step @ (G @ step)), alignment, task.ideal
-            self._grow(reached, growth)
+            self._grow(reached, proposals[0])
             G, direction, _ = self._look(model, scale)
 
 
