@@ -35,7 +35,8 @@ def unseen_directions(
     rest = -derivative
     step = seen.riesz(rest)
     promise = first = float(gram(R.comm, rest, step))
-    images, products = [], []
+    images: list[np.ndarray] = []
+    products: list[np.ndarray] = []
     while len(images) < MOST and 0.5 * promise > max(negligible, 0.5 * SMALL * first):
         image = energy.tangent(step)
         product = energy.adjoint(image)
