@@ -60,7 +60,7 @@ def step_of(
         strategy = flow.STRATEGIES[rule.strategy](
             stream(case, "candidates"), rule.candidates, rule.scales, rule.neurons
         )
-        growth = flow.GrowthRule(strategy, rule.capture, rule.missing, rule.rounds, rule.progress)
+        growth = flow.GrowthRule(strategy, rule.capture, rule.missing, rule.rounds, rule.progress, rule.merge)
     step = flow.STEPS[case.flow.step](network, network.start(stream(case, "network")), growth)
     step.follow_closely()
     return step

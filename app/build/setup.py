@@ -254,7 +254,7 @@ def _step(
     if rule.strategy != "none":
         rng = stream(case, "candidates")
         strategy = flow.STRATEGIES[rule.strategy](rng, rule.candidates, rule.scales, rule.neurons)
-        growth = flow.GrowthRule(strategy, rule.capture, rule.missing, rule.rounds, rule.progress)
+        growth = flow.GrowthRule(strategy, rule.capture, rule.missing, rule.rounds, rule.progress, rule.merge)
     start = network.start(stream(case, "network"))
     return flow.STEPS[case.flow.step](network, start, growth)
 

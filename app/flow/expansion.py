@@ -27,6 +27,8 @@ class Growth:
 
     incoming: np.ndarray
     gains: np.ndarray
+    considered: int = 0
+    """Candidates."""
 
 
 class Strategy(Protocol):
@@ -57,7 +59,7 @@ class GainExpansion:
             pool = network.candidates(theta, self._count, self._scales, self._rng)
             s, H, norms = outside_tangent(G, pool.tangent, dual)
             chosen, gains = greedy(s, H, norms, wanted, min(self._most, network.room), by_gain=self.by_gain)
-            return Growth(pool.incoming[chosen], gains)
+            return Growth(pool.incoming[chosen], gains, len(pool.incoming))
 
 
 class RandomExpansion(GainExpansion):

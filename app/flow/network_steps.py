@@ -1,13 +1,16 @@
 """Steps of a network: it follows a model with the parameters it has, and grows while that is not enough."""
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
-from app.flow.expansion import Strategy
+from app.flow.expansion import Growth, Strategy
 from app.flow.matrix import Direction, FlowMatrix
+from app.flow.merging import merged
 from app.flow.models import Model
 from app.flow.protocols import Network
+from app.flow.records import Expansion, GrowthEnd
 from app.flow.retraction import COARSE, FINE, Fit, Limits, quadratic, retract, start_fit
 from app.flow.steps import Proposal
 from app.flow.stopping import NEGLIGIBLE
@@ -40,6 +43,9 @@ class GrowthRule:
     missing: float = 0.01
     rounds: int = 8
     progress: float = 0.3
+    merge: float = 0.0
+    """Neurons are removed while m changes by less than this share of its distance from the start, in the norm
+    of K; 0 for never."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +67,13 @@ class _NetworkStep:
     """A network and its parameters, and how often it has grown in this iteration."""
 
     creeps = True
+    _measure: Literal["capture", "alignment"] = "capture"
 
     def __init__(self, network: Network, theta: np.ndarray, growth: GrowthRule | None) -> None:
         self.network, self.theta, self.growth = network, theta, growth
         self._rounds = 0
         self._before = network, theta
+        self._origin = self.values()
 
     @property
     def size(self) -> int:
@@ -112,27 +120,46 @@ class _NetworkStep:
         ideal = 0.5 * float(gram(model.inner.comm, model.derivative, gradient))
         return G, direction, Task(model, ideal, scale)
 
-    def _neurons(self, G: FlowMatrix | None, fit: Fit, task: Task, rounds: int) -> np.ndarray | None:
-        """Incoming rows of neurons that help a fit after so many rounds of growth; None if none are wanted.
+    def _neurons(
+        self, rule: GrowthRule, G: FlowMatrix | None, fit: Fit, task: Task, rounds: int
+    ) -> Growth | GrowthEnd:
+        """Neurons that help a fit after so many rounds of growth, or why there are none.
 
         `G` is the flow matrix at the fit, made here if it is not known.
         """
-        rule = self.growth
-        if (
-            rule is None
-            or rounds >= rule.rounds
-            or fit.network.room == 0
-            or -fit.q >= rule.capture * task.ideal
-            or task.missing(fit) <= rule.missing * task.scale
-        ):
-            return None
+        if -fit.q >= rule.capture * task.ideal:
+            return "reached"
+        if task.missing(fit) <= rule.missing * task.scale:
+            return "little_missing"
+        if fit.network.room == 0:
+            return "no_room"
+        if rounds >= rule.rounds:
+            return "rounds"
         if G is None:
             with timed("jacobian"):
                 D = fit.network.jacobian(fit.theta)
             G = FlowMatrix(D, task.model.inner)
         wanted = rule.capture * task.ideal + fit.q
-        chosen = rule.strategy.choose(fit.network, fit.theta, G, fit.dual, wanted).incoming
-        return chosen if len(chosen) else None
+        growth = rule.strategy.choose(fit.network, fit.theta, G, fit.dual, wanted)
+        return growth if len(growth.incoming) else "no_candidate"
+
+    def _told(
+        self, rule: GrowthRule, number: int, fit: Fit, growth: Growth, task: Task, larger: Network, q: float
+    ) -> Expansion:
+        """The record of a round that brought the model from a fit's value to `q`."""
+        return Expansion(
+            round=number,
+            measure=self._measure,
+            before=-fit.q / task.ideal,
+            threshold=rule.capture,
+            missing=task.missing(fit) / task.scale if task.scale > 0 else np.inf,
+            missing_threshold=rule.missing,
+            candidates=growth.considered,
+            widths=fit.network.widths,
+            grown=larger.widths,
+            predicted=float(np.sum(growth.gains)),
+            gained=fit.q - q,
+        )
 
     def _grow(self, fit: Fit, incoming: np.ndarray, *, own: bool = True) -> Fit:
         """The fit with new neurons, which join the step's own network too if it is that one."""
@@ -171,7 +198,7 @@ class RetractedStep(_NetworkStep):
         """See Step."""
         G, direction, task = self._look(model, scale)
         limits = replace(self._limits, least=self._slight * scale)
-        fits: list[tuple[Fit, int]] = []
+        fits: list[tuple[Fit, tuple[Expansion, ...]]] = []
         if self._begins_anew:
             self._begins_anew = False
             fits.append(self._anew(task, limits))
@@ -179,6 +206,8 @@ class RetractedStep(_NetworkStep):
             fits.insert(0, self._onward(G, task, limits))
         fit, grown = min(fits, key=lambda found: found[0].q)
         steps = sum(found.inner_steps for found, _ in fits)
+        width = sum(fit.network.widths)
+        fit = self._merged(fit, task, limits)
         capture = -fit.q / task.ideal if task.ideal > 0 else 1.0
         return Proposal(
             fit.theta,
@@ -190,19 +219,29 @@ class RetractedStep(_NetworkStep):
             steps,
             grown,
             fit.network,
+            width - sum(fit.network.widths),
         )
 
     def rejected(self, model: Model) -> Model:
         return model.rejected()
 
-    def _onward(self, G: FlowMatrix, task: Task, limits: Limits) -> tuple[Fit, int]:
-        """From θ on, and how often the network grew."""
+    def _merged(self, fit: Fit, task: Task, limits: Limits) -> Fit:
+        """The fit without neurons that it hardly needs; it loses no more than an inner step must gain."""
+        if self.growth is None or not self.growth.merge:
+            return fit
+        away = fit.values - self._origin
+        square = float(gram(task.model.inner.comm, away, task.model.inner.apply(away)))
+        loss = max(limits.gain * -fit.q, limits.least)
+        return merged(fit, task.model, self.growth.merge * np.sqrt(max(square, 0.0)), loss)
+
+    def _onward(self, G: FlowMatrix, task: Task, limits: Limits) -> tuple[Fit, tuple[Expansion, ...]]:
+        """From θ on, and how the network grew."""
         progress = 0.0 if self.growth is None else self.growth.progress
         start = start_fit(self.network, self.theta, self.values(), task.model)
         return self._followed(retract(start, task.model, G, limits), task, limits, progress, own=True)
 
-    def _anew(self, task: Task, limits: Limits) -> tuple[Fit, int]:
-        """From the run's first parameters, and how often the network grew."""
+    def _anew(self, task: Task, limits: Limits) -> tuple[Fit, tuple[Expansion, ...]]:
+        """From the run's first parameters, and how the network grew."""
         network, theta = self._start
         values = network.values(theta)
         delta = values - self.values()
@@ -212,23 +251,27 @@ class RetractedStep(_NetworkStep):
 
     def _followed(
         self, fit: Fit, task: Task, limits: Limits, progress: float, *, own: bool
-    ) -> tuple[Fit, int]:
+    ) -> tuple[Fit, tuple[Expansion, ...]]:
         """The fit with as many neurons as are wanted, until a round gains less than `progress` of what is
         missing; `own` neurons join the step's network too, and rounds count from its earlier ones."""
-        first = rounds = self._rounds if own else 0
-        while (incoming := self._neurons(None, fit, task, rounds)) is not None:
-            missing = task.missing(fit)
-            fit = retract(self._grow(fit, incoming, own=own), task.model, None, limits)
-            rounds += 1
-            if missing - task.missing(fit) < progress * missing:
-                break
-        return fit, rounds - first
+        if (rule := self.growth) is None:
+            return fit, ()
+        rounds, told = self._rounds if own else 0, []
+        while not isinstance(growth := self._neurons(rule, None, fit, task, rounds), str):
+            before, rounds = fit, rounds + 1
+            larger = self._grow(fit, growth.incoming, own=own)
+            fit = retract(larger, task.model, None, limits)
+            told.append(self._told(rule, rounds, before, growth, task, larger.network, fit.q))
+            if told[-1].gained < progress * task.missing(before):
+                return fit, _ended(told, "no_progress")
+        return fit, _ended(told, growth)
 
 
 class PlainStep(_NetworkStep):
     """θ + t·v with v = −(G + εI)⁻¹Dᵀr, the explicit Euler step; a rejection halves t."""
 
     patience = 40
+    _measure = "alignment"
 
     def __init__(self, network: Network, theta: np.ndarray, growth: GrowthRule | None) -> None:
         super().__init__(network, theta, growth)
@@ -237,9 +280,10 @@ class PlainStep(_NetworkStep):
 
     def propose(self, model: Model, scale: float) -> Proposal:
         """See Step; the network grows before the step, by the alignment in place of the capture."""
-        start, rounds = self.values(), self._rounds
+        start = self.values()
+        told: tuple[Expansion, ...] = ()
         if self._known is None:
-            self._known = self._direction(model, scale)
+            self._known, told = self._direction(model, scale)
         direction, curvature, alignment, ideal = self._known
         t = self._time
         theta = self.theta + t * direction.step
@@ -247,9 +291,8 @@ class PlainStep(_NetworkStep):
         q, _ = quadratic(model, values - start)
         predicted = -(t * direction.slope + 0.5 * t**2 * curvature)
         capture = -q / ideal if ideal > 0 else 1.0
-        grown = self._rounds - rounds
         missing = ideal + q
-        return Proposal(theta, values, predicted, alignment, capture, missing, 0, grown, self.network)
+        return Proposal(theta, values, predicted, alignment, capture, missing, 0, told, self.network)
 
     def accepted(self, proposal: Proposal) -> None:
         super().accepted(proposal)
@@ -260,20 +303,34 @@ class PlainStep(_NetworkStep):
         self._time *= 0.5
         return model
 
-    def _direction(self, model: Model, scale: float) -> tuple[Direction, float, float, float]:
-        """The direction v after growth, vᵀGv, the alignment before growth, and the ideal decrease."""
+    def _direction(
+        self, model: Model, scale: float
+    ) -> tuple[tuple[Direction, float, float, float], tuple[Expansion, ...]]:
+        """The direction v after growth, vᵀGv, the alignment before growth, and the ideal decrease; and how
+        the network grew."""
         start = self.values()
         G, direction, task = self._look(model, scale)
         alignment = direction.alignment
-        while True:
+        told: list[Expansion] = []
+        rule = self.growth
+        while rule is not None:
             fit = start_fit(self.network, self.theta, start, model)
             reached = replace(fit, q=-direction.alignment * task.ideal)
-            incoming = self._neurons(G, reached, task, self._rounds)
-            if incoming is None:
-                step = direction.step
-                return direction, float(step @ (G @ step)), alignment, task.ideal
-            self._grow(reached, incoming)
+            growth = self._neurons(rule, G, reached, task, self._rounds)
+            if isinstance(growth, str):
+                told = list(_ended(told, growth))
+                break
+            self._grow(reached, growth.incoming)
             G, direction, _ = self._look(model, scale)
+            q = -direction.alignment * task.ideal
+            told.append(self._told(rule, self._rounds, reached, growth, task, self.network, q))
+        step = direction.step
+        return (direction, float(step @ (G @ step)), alignment, task.ideal), tuple(told)
+
+
+def _ended(told: list[Expansion], reason: GrowthEnd) -> tuple[Expansion, ...]:
+    """The rounds, the last of which says why it was the last."""
+    return (*told[:-1], *(replace(last, ended=reason) for last in told[-1:]))
 
 
 STEPS: dict[str, type[RetractedStep] | type[PlainStep]] = {

@@ -175,6 +175,41 @@ class Network:
         ]
         return larger, np.concatenate(parts)
 
+    @property
+    def outgoing(self) -> list[np.ndarray]:
+        """Where in θ the outgoing weights of the last hidden layer are."""
+        return [np.arange(self._outgoing.start, self._outgoing.stop)]
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """Where in θ the output's bias is."""
+        return np.array([self.size - 1])
+
+    def without(self, theta: np.ndarray, neurons: np.ndarray) -> tuple["Network", np.ndarray]:
+        """The network and θ without these neurons of the last hidden layer, one of which has to stay.
+
+        m is unchanged if their outgoing weights are zero.
+        """
+        weights, biases, (out, inner) = self._layers[-1]
+        kept = np.setdiff1d(np.arange(out), neurons)
+        activation, features = self._names
+        smaller = Network(
+            (*self.widths[:-1], len(kept)),
+            self._nodes,
+            activation,
+            self._transform,
+            self.max_width,
+            features,
+        )
+        parts = [
+            theta[: weights.start],
+            theta[weights].reshape(out, inner)[kept].ravel(),
+            theta[biases][kept],
+            theta[self._outgoing][kept],
+            theta[-1:],
+        ]
+        return smaller, np.concatenate(parts)
+
     def _ridges(
         self,
         theta: np.ndarray,
