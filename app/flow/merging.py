@@ -38,14 +38,14 @@ def merged(fit: Fit, model: Model, change: float, loss: float) -> Fit:
         del D
         sizes = [len(group) for group in groups]
         order, costs = eliminated(gram_matrix, fit.theta[linear], sizes)
-        count = int(np.searchsorted(np.cumsum(costs), min(change**2, 2.0 * loss), side="right"))
+        count = int(np.searchsorted(np.cumsum(costs), min(change * change, 2.0 * loss), side="right"))
         while count:
             theta = fit.theta.copy()
             theta[linear] = refitted(gram_matrix, fit.theta[linear], order[:count])
             smaller = _without(fit, model, theta, np.sort(order[:count]))
             moved = smaller.values - fit.values
             square = float(gram(model.inner.comm, moved, model.inner.apply(moved)))
-            if square <= change**2 and smaller.q - fit.q <= loss:
+            if square <= change * change and smaller.q - fit.q <= loss:
                 return smaller
             count //= 2
     return fit
