@@ -22,6 +22,10 @@ FINE_CAPTURE = 0.9
 SLIGHT = 0.02 * NEGLIGIBLE
 """Share of the scale that an inner step has to gain there: fewer would not add up to what counts."""
 
+SPARED, SPARED_GAIN = 0.1 * NEGLIGIBLE, 0.1
+"""Shares of the scale and of a step's decrease that merging neurons may cost: a small part of what ends the
+run, and never what makes a step worth its trial."""
+
 STRAYED = 0.5
 """A step that takes less than this share of the ideal decrease goes elsewhere than the ideal one."""
 
@@ -44,8 +48,8 @@ class GrowthRule:
     rounds: int = 8
     progress: float = 0.3
     merge: float = 0.0
-    """Neurons are removed while m changes by less than this share of its distance from the start, in the norm
-    of K; 0 for never."""
+    """Neurons of a step to an exact model are removed while m changes by less than this share of its distance
+    from the start, in the norm of K; 0 for never."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +211,7 @@ class RetractedStep(_NetworkStep):
         fit, grown = min(fits, key=lambda found: found[0].q)
         steps = sum(found.inner_steps for found, _ in fits)
         width = sum(fit.network.widths)
-        fit = self._merged(fit, task, limits)
+        fit = self._merged(fit, task)
         capture = -fit.q / task.ideal if task.ideal > 0 else 1.0
         return Proposal(
             fit.theta,
@@ -225,13 +229,17 @@ class RetractedStep(_NetworkStep):
     def rejected(self, model: Model) -> Model:
         return model.rejected()
 
-    def _merged(self, fit: Fit, task: Task, limits: Limits) -> Fit:
-        """The fit without neurons that it hardly needs; it loses no more than an inner step must gain."""
-        if self.growth is None or not self.growth.merge:
+    def _merged(self, fit: Fit, task: Task) -> Fit:
+        """The fit to an exact model without neurons that it hardly needs.
+
+        Models that hold near m_k only leave the network as it is: what is little to one of them may be much
+        to the next.
+        """
+        if self.growth is None or not self.growth.merge or self._limits is COARSE:
             return fit
         away = fit.values - self._origin
         square = float(gram(task.model.inner.comm, away, task.model.inner.apply(away)))
-        loss = max(limits.gain * -fit.q, limits.least)
+        loss = min(SPARED_GAIN * -fit.q, SPARED * task.scale)
         return merged(fit, task.model, self.growth.merge * np.sqrt(max(square, 0.0)), loss)
 
     def _onward(self, G: FlowMatrix, task: Task, limits: Limits) -> tuple[Fit, tuple[Expansion, ...]]:

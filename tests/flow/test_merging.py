@@ -178,6 +178,7 @@ def test_a_step_proposes_the_smaller_network() -> None:
     K = model(1)
     rule = GrowthRule(STRATEGIES["gain"](rng, 5, (1.0, 9.0)), rounds=0, merge=1e-6)
     step = STEPS["retracted"](twice, rng.standard_normal(10), rule)
+    step.follow_closely()
     before = step.values()
     proposal = step.propose(K, 1.0)
     assert (proposal.merged, proposal.network.widths) == (5, (5,))
@@ -189,11 +190,16 @@ def test_a_step_proposes_the_smaller_network() -> None:
     assert step.widths == (5,)
 
 
-@pytest.mark.parametrize("name", STEPS)
-def test_nothing_is_merged_unless_asked_for(name: str) -> None:
-    """merge 0 is the rule's own default; networks with copies keep them."""
+@pytest.mark.parametrize(
+    ("name", "merge", "closely"), [("retracted", 0, True), ("retracted", 0.1, False), ("plain", 0.1, True)]
+)
+def test_nothing_is_merged_unless_asked_for(name: str, merge: float, closely: bool) -> None:
+    """Without `merge`, for models that hold nearby only, and by plain steps: copies are kept."""
     one = network_on_interval(NODES, (3,))
     larger, theta = doubled(one, parameters(one), np.array([[2.0, 0.3], [2.0, 0.3]]))
-    rule = GrowthRule(STRATEGIES["gain"](np.random.default_rng(0), 5, (1.0, 9.0)), rounds=0)
-    proposal = STEPS[name](larger, theta, rule).propose(model(), 1.0)
+    rule = GrowthRule(STRATEGIES["gain"](np.random.default_rng(0), 5, (1.0, 9.0)), rounds=0, merge=merge)
+    step = STEPS[name](larger, theta, rule)
+    if closely:
+        step.follow_closely()
+    proposal = step.propose(model(), 1.0)
     assert proposal.merged == 0 and proposal.network is larger
