@@ -156,7 +156,7 @@ class _NetworkStep:
             measure=self._measure,
             before=-fit.q / task.ideal,
             threshold=rule.capture,
-            missing=task.missing(fit) / task.scale if task.scale > 0 else np.inf,
+            missing=task.missing(fit) / task.scale if task.scale > 0 else None,
             missing_threshold=rule.missing,
             candidates=growth.considered,
             widths=fit.network.widths,

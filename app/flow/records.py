@@ -34,8 +34,9 @@ class Expansion:
     before: float
     """Capture (of a plain step the alignment) that fell below `threshold`."""
     threshold: float
-    missing: float
-    """The decrease that was missing, as a share of the stopping rule's scale; above `missing_threshold`."""
+    missing: float | None
+    """The decrease that was missing, as a share of the stopping rule's scale; above `missing_threshold`. None
+    while there is no scale."""
     missing_threshold: float
     candidates: int
     """Neurons that were considered."""

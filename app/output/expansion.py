@@ -78,11 +78,11 @@ def _draw_shares(axes: Any, records: Sequence[Record]) -> None:
     iterations = [record.iteration for record in records]
     for name, values, style in (
         ("alignment, as the iteration begins", [record.alignment for record in records], "C0s--"),
-        ("capture, when its step is taken", [record.capture for record in records], "C1o-"),
+        ("capture, as its step is taken", [record.capture for record in records], "C1o-"),
     ):
         known = np.array([np.nan if value is None else value for value in values])
         axes.plot(iterations, known, style, label=name, markersize=5, linewidth=1.4)
-    label: str | None = "before a round of growth, after it"
+    label: str | None = None
     for record in records:
         rounds = record.growth
         before = [each.before for each in rounds]
@@ -91,10 +91,12 @@ def _draw_shares(axes: Any, records: Sequence[Record]) -> None:
         last = record.capture if rounds[0].measure == "capture" else None
         path = [*before, np.nan if last is None else last]
         places = [*_places(record), record.iteration]
+        if label is None:
+            label = f"{rounds[0].measure} before each growth"
         axes.plot(places, path, "k:", linewidth=1)
         axes.plot(places[:-1], before, "k^", markersize=5, label=label)
         axes.hlines(rounds[0].threshold, record.iteration - 0.5, record.iteration + 0.5, "0.5", linewidth=1)
-        label = None
+        label = "_told"  # matplotlib leaves it out of the legend
     thresholds = [each.threshold for record in records for each in record.growth]
     if thresholds:
         axes.plot([], [], "0.5", linewidth=1, label="threshold of growth")
@@ -120,6 +122,9 @@ def _draw_widths(axes: Any, records: Sequence[Record]) -> None:
         x, y = [record.iteration for record in merged], [sum(record.widths) for record in merged]
         axes.plot(x, y, "kv", markerfacecolor="white", markersize=5, label="neurons merged")
         axes.legend(fontsize=8, frameon=False, loc="upper left")
+    axes.annotate(
+        str(widths[-1]), (places[-1], widths[-1]), xytext=(5, 0), textcoords="offset points", va="center"
+    )
     axes.set_ylim(0, 1.15 * max(widths))
     axes.set_ylabel("neurons")
 
