@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from app import fem, flow, output, unknowns
-from app.build.pieces import stream
+from app.build.pieces import growth_of, stream
 from app.case import ConvexCase, effective_yaml
 from app.parallel import Interrupt, LinearSolver, gram, on_root, timed
 
@@ -55,13 +55,8 @@ def step_of(
     network = unknowns.Network(
         chosen.hidden, nodes(transform), chosen.activation, transform, chosen.max_width, chosen.features
     )
-    rule, growth = case.expansion, None
-    if rule.strategy != "none":
-        strategy = flow.STRATEGIES[rule.strategy](
-            stream(case, "candidates"), rule.candidates, rule.scales, rule.neurons
-        )
-        growth = flow.GrowthRule(strategy, rule.capture, rule.missing, rule.rounds, rule.progress, rule.merge)
-    step = flow.STEPS[case.flow.step](network, network.start(stream(case, "network")), growth)
+    start = network.start(stream(case, "network"))
+    step = flow.STEPS[case.flow.step](network, start, growth_of(case))
     step.follow_closely()
     return step
 

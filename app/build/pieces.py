@@ -3,8 +3,8 @@
 import numpy as np
 from mpi4py import MPI
 
-from app import fem
-from app.case import BaseCase, Case, CaseError
+from app import fem, flow
+from app.case import BaseCase, Case, CaseError, ConvexCase
 from app.case import LinearSolver as Options
 from app.parallel import LinearSolver, agreed
 
@@ -55,3 +55,19 @@ def nodal_values(case: Case, space: fem.CoefficientSpace, name: str, key: str) -
 def stream(case: BaseCase, purpose: str) -> np.random.Generator:
     """The random stream for a purpose, the same on all ranks."""
     return np.random.default_rng([case.seed, STREAMS[purpose]])
+
+
+def growth_of(case: Case | ConvexCase) -> flow.GrowthRule | None:
+    """How the case's networks grow."""
+    rule = case.expansion
+    if rule.strategy == "none":
+        return None
+    strategy = flow.STRATEGIES[rule.strategy](
+        stream(case, "candidates"),
+        rule.candidates,
+        rule.scales,
+        rule.neurons,
+        deep=rule.depth,
+        polish=rule.polish,
+    )
+    return flow.GrowthRule(strategy, rule.capture, rule.missing, rule.rounds, rule.progress, rule.merge)

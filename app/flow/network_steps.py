@@ -1,5 +1,6 @@
 """Steps of a network: it follows a model with the parameters it has, and grows while that is not enough."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -9,6 +10,7 @@ from app.flow.expansion import Growth, Strategy
 from app.flow.matrix import Direction, FlowMatrix
 from app.flow.merging import merged
 from app.flow.models import Model
+from app.flow.pool import six_digits
 from app.flow.protocols import Network
 from app.flow.records import Expansion, GrowthEnd
 from app.flow.retraction import COARSE, FINE, Fit, Limits, quadratic, retract, start_fit
@@ -28,6 +30,9 @@ run, and never what makes a step worth its trial."""
 
 STRAYED = 0.5
 """A step that takes less than this share of the ideal decrease goes elsewhere than the ideal one."""
+
+TRIAL = Limits(0.0, 3)
+"""Inner steps by which proposals of how to grow are compared."""
 
 ANEW_CAPTURE, ANEW_PROGRESS = 0.5, 0.1
 """A network that begins anew is taken from this capture on; it grows while a round gains this share of what
@@ -126,8 +131,8 @@ class _NetworkStep:
 
     def _neurons(
         self, rule: GrowthRule, G: FlowMatrix | None, fit: Fit, task: Task, rounds: int
-    ) -> Growth | GrowthEnd:
-        """Neurons that help a fit after so many rounds of growth, or why there are none.
+    ) -> list[Growth] | GrowthEnd:
+        """Proposals of neurons that help a fit after so many rounds of growth, or why there are none.
 
         `G` is the flow matrix at the fit, made here if it is not known.
         """
@@ -144,32 +149,38 @@ class _NetworkStep:
                 D = fit.network.jacobian(fit.theta)
             G = FlowMatrix(D, task.model.inner)
         wanted = rule.capture * task.ideal + fit.q
-        growth = rule.strategy.choose(fit.network, fit.theta, G, fit.dual, wanted)
-        return growth if len(growth.incoming) else "no_candidate"
+        return rule.strategy.choose(fit.network, fit.theta, G, fit.dual, wanted) or "no_candidate"
 
     def _told(
-        self, rule: GrowthRule, number: int, fit: Fit, growth: Growth, task: Task, larger: Network, q: float
+        self,
+        rule: GrowthRule,
+        number: int,
+        before: Fit,
+        after: Fit,
+        chosen: Growth,
+        considered: int,
+        task: Task,
     ) -> Expansion:
-        """The record of a round that brought the model from a fit's value to `q`."""
+        """The record of a round that led from one fit to the next."""
         return Expansion(
             round=number,
             measure=self._measure,
-            before=-fit.q / task.ideal,
+            before=-before.q / task.ideal,
             threshold=rule.capture,
-            missing=task.missing(fit) / task.scale if task.scale > 0 else None,
+            missing=task.missing(before) / task.scale if task.scale > 0 else None,
             missing_threshold=rule.missing,
-            candidates=growth.considered,
-            widths=fit.network.widths,
-            grown=larger.widths,
-            predicted=float(np.sum(growth.gains)),
-            gained=fit.q - q,
+            candidates=considered,
+            widths=before.network.widths,
+            grown=after.network.widths,
+            predicted=float(np.sum(chosen.gains)),
+            gained=before.q - after.q,
         )
 
-    def _grow(self, fit: Fit, incoming: np.ndarray, *, own: bool = True) -> Fit:
+    def _grow(self, fit: Fit, growth: Growth, *, own: bool = True) -> Fit:
         """The fit with new neurons, which join the step's own network too if it is that one."""
-        larger, theta = fit.network.grown(fit.theta, incoming)
+        larger, theta = growth.join(fit.network, fit.theta)
         if own:
-            self.network, self.theta = self.network.grown(self.theta, incoming)
+            self.network, self.theta = growth.join(self.network, self.theta)
             self._rounds += 1
         return replace(fit, network=larger, theta=theta)
 
@@ -257,6 +268,23 @@ class RetractedStep(_NetworkStep):
         fit = retract(Fit(network, theta, values, delta, dual, q), task.model, None, limits)
         return self._followed(fit, task, limits, ANEW_PROGRESS, own=False)
 
+    def _tried(self, fit: Fit, proposals: Sequence[Growth], task: Task, *, own: bool) -> tuple[Fit, Growth]:
+        """The fit with the neurons that a few inner steps make most of, and these: that leave least missing, in
+        its logarithm per parameter. A single proposal is not tried."""
+        if len(proposals) == 1:
+            return self._grow(fit, proposals[0], own=own), proposals[0]
+        trials, rates, missing = [], [], task.missing(fit)
+        for growth in proposals:
+            network, theta = growth.join(fit.network, fit.theta)
+            trial = retract(replace(fit, network=network, theta=theta), task.model, None, TRIAL)
+            left = max(task.missing(trial), np.finfo(float).tiny)
+            trials.append(trial)
+            rates.append(np.log(missing / left) / (network.size - fit.network.size))
+        best = int(np.argmax(six_digits(np.array(rates))))
+        self._grow(fit, proposals[best], own=own)
+        steps = sum(trial.inner_steps - fit.inner_steps for trial in trials)
+        return replace(trials[best], inner_steps=fit.inner_steps + steps), proposals[best]
+
     def _followed(
         self, fit: Fit, task: Task, limits: Limits, progress: float, *, own: bool
     ) -> tuple[Fit, tuple[Expansion, ...]]:
@@ -265,14 +293,14 @@ class RetractedStep(_NetworkStep):
         if (rule := self.growth) is None:
             return fit, ()
         rounds, told = self._rounds if own else 0, []
-        while not isinstance(growth := self._neurons(rule, None, fit, task, rounds), str):
+        while not isinstance(proposals := self._neurons(rule, None, fit, task, rounds), str):
             before, rounds = fit, rounds + 1
-            larger = self._grow(fit, growth.incoming, own=own)
-            fit = retract(larger, task.model, None, limits)
-            told.append(self._told(rule, rounds, before, growth, task, larger.network, fit.q))
+            fit, chosen = self._tried(fit, proposals, task, own=own)
+            fit = retract(fit, task.model, None, limits)
+            told.append(self._told(rule, rounds, before, fit, chosen, _considered(proposals), task))
             if told[-1].gained < progress * task.missing(before):
                 return fit, _ended(told, "no_progress")
-        return fit, _ended(told, growth)
+        return fit, _ended(told, proposals)
 
 
 class PlainStep(_NetworkStep):
@@ -324,16 +352,22 @@ class PlainStep(_NetworkStep):
         while rule is not None:
             fit = start_fit(self.network, self.theta, start, model)
             reached = replace(fit, q=-direction.alignment * task.ideal)
-            growth = self._neurons(rule, G, reached, task, self._rounds)
-            if isinstance(growth, str):
-                told = list(_ended(told, growth))
+            proposals = self._neurons(rule, G, reached, task, self._rounds)
+            if isinstance(proposals, str):
+                told = list(_ended(told, proposals))
                 break
-            self._grow(reached, growth.incoming)
+            larger = self._grow(reached, proposals[0])
             G, direction, _ = self._look(model, scale)
-            q = -direction.alignment * task.ideal
-            told.append(self._told(rule, self._rounds, reached, growth, task, self.network, q))
+            after = replace(larger, q=-direction.alignment * task.ideal)
+            chosen, considered = proposals[0], _considered(proposals)
+            told.append(self._told(rule, self._rounds, reached, after, chosen, considered, task))
         step = direction.step
         return (direction, float(step @ (G @ step)), alignment, task.ideal), tuple(told)
+
+
+def _considered(proposals: Sequence[Growth]) -> int:
+    """Candidates of a round: where there are several places, those of all of them made a proposal."""
+    return max(growth.considered for growth in proposals)
 
 
 def _ended(told: list[Expansion], reason: GrowthEnd) -> tuple[Expansion, ...]:

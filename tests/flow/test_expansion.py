@@ -7,8 +7,9 @@ from flow_toys import Dense, LinearNetwork, h1_on_interval, network_on_interval,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.flow.expansion import FEWEST, MOST, STRATEGIES, greedy, outside_tangent
+from app.flow.expansion import MOST, STRATEGIES
 from app.flow.matrix import CUT, FlowMatrix
+from app.flow.pool import FEWEST, greedy, outside_tangent
 from app.unknowns import Identity, Network, Nodes
 
 SCALES = (1.0, 60.0)
@@ -165,7 +166,7 @@ def test_rounding_of_scores_is_relative(scale: float) -> None:
 def test_limit_and_wanted_are_respected() -> None:
     """As many as the wanted decrease asks for, at least FEWEST and at most the limit; never for no gain."""
     s, H, norms = np.full(30, np.sqrt(2.0)), np.eye(30), np.ones(30)
-    assert (FEWEST, MOST) == (2, 8)  # docs/method.md: as many as the missing decrease asks for (2 to 8)
+    assert (FEWEST, MOST) == (2, 24)  # docs/method.md: as many as the missing decrease asks for (2 to 24)
     for wanted, limit, expected in [(0.1, 24, 2), (2.0, 24, 2), (2.5, 24, 3), (100.0, 24, 24), (9.0, 4, 4)]:
         assert len(greedy(s, H, norms, wanted, limit)[0]) == expected
     assert greedy(s, H, norms, 9.0, 1)[0] == [0]
@@ -252,9 +253,10 @@ def test_growth_keeps_the_coefficient_and_does_not_lower_the_alignment(
     """
     scene = Scene(kind, at_rest=True, seed=seed)
     strategy = STRATEGIES[name](np.random.default_rng(seed), 60, SCALES)
-    grown = strategy.choose(scene.network, scene.theta, scene.G, scene.dual, wanted)
-    assert FEWEST <= len(grown.incoming) == len(grown.gains) <= MOST
-    larger, theta = scene.network.grown(scene.theta, grown.incoming)
+    (grown,) = strategy.choose(scene.network, scene.theta, scene.G, scene.dual, wanted)
+    ((_, incoming),) = grown.joining
+    assert FEWEST <= len(incoming) == len(grown.gains) <= MOST
+    larger, theta = grown.join(scene.network, scene.theta)
     before, after = scene.network.values(scene.theta), larger.values(theta)
     np.testing.assert_allclose(after, before, rtol=0, atol=1e-13 * np.abs(before).max())
     old = alignment(scene.D, scene.inner, scene.r)
@@ -271,7 +273,8 @@ def test_growth_stays_within_the_room(name: str) -> None:
     scene = Scene("interval", at_rest=True)
     narrow = network_on_interval(60, (5,), max_width=8)
     strategy = STRATEGIES[name](np.random.default_rng(0), 60, SCALES)
-    assert len(strategy.choose(narrow, scene.theta, scene.G, scene.dual, np.inf).incoming) == 3
+    (grown,) = strategy.choose(narrow, scene.theta, scene.G, scene.dual, np.inf)
+    assert len(grown.gains) == 3
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
@@ -284,7 +287,7 @@ def test_strategies_follow_their_random_stream(name: str) -> None:
         )
         for _ in range(2)
     ]
-    np.testing.assert_array_equal(choices[0].incoming, choices[1].incoming)
+    np.testing.assert_array_equal(choices[0][0].joining[0][1], choices[1][0].joining[0][1])
 
 
 @all_kinds

@@ -74,3 +74,20 @@ def test_neurons_of_several_networks_are_numbered_through() -> None:
     assert not D[30:, both.outgoing[0]].any() and not D[:30, both.outgoing[1]].any()
     only, _ = both.without(theta, np.array([5]))
     np.testing.assert_array_equal(only.parts[0].widths, one.widths)
+
+
+@pytest.mark.parametrize("hidden", [(4,), (4, 5)], ids=str)
+def test_neurons_of_a_last_block_can_be_removed(hidden: tuple[int, ...]) -> None:
+    """A residual block in front of the output: growth is taken back but for one neuron, m stays to 1e-13
+    without a neuron of outgoing weight zero, and what passes the block counts among the offsets."""
+    network = network_at(coordinates(30), hidden)
+    place = next(place for place in network.places(deep=True) if place.inserted)
+    theta = parameters_of(network)
+    rows = network.candidates(theta, 3, (1.0, 9.0), np.random.default_rng(0), place).incoming[:3]
+    deep, more = network.grown(theta, rows, place)
+    assert [len(group) for group in deep.outgoing] == [3] and len(deep.offsets) == hidden[-1] + 1
+    more[deep.outgoing[0][:2]] = 0.7, -0.4
+    smaller, fewer = deep.without(more, np.array([2]))
+    assert smaller.widths == (*hidden, 2) and smaller.blocks == deep.blocks
+    np.testing.assert_allclose(smaller.values(fewer), deep.values(more), rtol=0, atol=1e-13)
+    assert len(deep.without(more, np.array([0, 1]))[1]) == deep.without(more, np.array([0, 1]))[0].size
