@@ -269,8 +269,10 @@ class RetractedStep(_NetworkStep):
         return self._followed(fit, task, limits, ANEW_PROGRESS, own=False)
 
     def _tried(self, fit: Fit, proposals: Sequence[Growth], task: Task, *, own: bool) -> tuple[Fit, Growth]:
-        """The fit with the neurons that a few inner steps make most of, and these: that leave least missing, in
-        its logarithm per parameter. A single proposal is not tried."""
+        """The fit with the neurons that a few inner steps make most of, and these.
+
+        They leave least missing, in its logarithm per parameter. A single proposal is not tried.
+        """
         if len(proposals) == 1:
             return self._grow(fit, proposals[0], own=own), proposals[0]
         trials, rates, missing = [], [], task.missing(fit)
