@@ -1,12 +1,13 @@
 """Steps of a network: it follows a model with the parameters it has, and grows while that is not enough."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
-from app.flow.expansion import Growth, Strategy
+from app.flow.expansion import Growth
+from app.flow.growth import GrowthRule, Round, Task, considered, ended
 from app.flow.matrix import Direction, FlowMatrix
 from app.flow.merging import merged
 from app.flow.models import Model
@@ -37,39 +38,6 @@ TRIAL = Limits(0.0, 3)
 ANEW_CAPTURE, ANEW_PROGRESS = 0.5, 0.1
 """A network that begins anew is taken from this capture on; it grows while a round gains this share of what
 is missing."""
-
-
-@dataclass(frozen=True)
-class GrowthRule:
-    """While capture is below `capture` and more than the share `missing` of the scale is missing, grow.
-
-    At most `rounds` times an iteration; a round that gains less than the share `progress` of the missing
-    decrease is the iteration's last, since what these candidates cannot bring further ones will not either.
-    """
-
-    strategy: Strategy
-    capture: float = 0.8
-    missing: float = 0.01
-    rounds: int = 8
-    progress: float = 0.3
-    merge: float = 0.0
-    """Neurons of a step to an exact model are removed while m changes by less than this share of its distance
-    from the start, in the norm of K; 0 for never."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a proposal has to follow."""
-
-    model: Model
-    ideal: float
-    """½rᵀK⁻¹r, the model's ideal decrease."""
-    scale: float
-    """What decreases are measured by."""
-
-    def missing(self, fit: Fit) -> float:
-        """The decrease that a fit leaves."""
-        return self.ideal + fit.q
 
 
 class _NetworkStep:
@@ -150,31 +118,6 @@ class _NetworkStep:
             G = FlowMatrix(D, task.model.inner)
         wanted = rule.capture * task.ideal + fit.q
         return rule.strategy.choose(fit.network, fit.theta, G, fit.dual, wanted) or "no_candidate"
-
-    def _told(
-        self,
-        rule: GrowthRule,
-        number: int,
-        before: Fit,
-        after: Fit,
-        chosen: Growth,
-        considered: int,
-        task: Task,
-    ) -> Expansion:
-        """The record of a round that led from one fit to the next."""
-        return Expansion(
-            round=number,
-            measure=self._measure,
-            before=-before.q / task.ideal,
-            threshold=rule.capture,
-            missing=task.missing(before) / task.scale if task.scale > 0 else None,
-            missing_threshold=rule.missing,
-            candidates=considered,
-            widths=before.network.widths,
-            grown=after.network.widths,
-            predicted=float(np.sum(chosen.gains)),
-            gained=before.q - after.q,
-        )
 
     def _grow(self, fit: Fit, growth: Growth, *, own: bool = True) -> Fit:
         """The fit with new neurons, which join the step's own network too if it is that one."""
@@ -299,10 +242,11 @@ class RetractedStep(_NetworkStep):
             before, rounds = fit, rounds + 1
             fit, chosen = self._tried(fit, proposals, task, own=own)
             fit = retract(fit, task.model, None, limits)
-            told.append(self._told(rule, rounds, before, fit, chosen, _considered(proposals), task))
+            round_ = Round(self._measure, rounds, considered(proposals), chosen)
+            told.append(round_.told(rule, task, before, fit))
             if told[-1].gained < progress * task.missing(before):
-                return fit, _ended(told, "no_progress")
-        return fit, _ended(told, proposals)
+                return fit, ended(told, "no_progress")
+        return fit, ended(told, proposals)
 
 
 class PlainStep(_NetworkStep):
@@ -356,25 +300,15 @@ class PlainStep(_NetworkStep):
             reached = replace(fit, q=-direction.alignment * task.ideal)
             proposals = self._neurons(rule, G, reached, task, self._rounds)
             if isinstance(proposals, str):
-                told = list(_ended(told, proposals))
+                told = list(ended(told, proposals))
                 break
             larger = self._grow(reached, proposals[0])
             G, direction, _ = self._look(model, scale)
             after = replace(larger, q=-direction.alignment * task.ideal)
-            chosen, considered = proposals[0], _considered(proposals)
-            told.append(self._told(rule, self._rounds, reached, after, chosen, considered, task))
+            round_ = Round(self._measure, self._rounds, considered(proposals), proposals[0])
+            told.append(round_.told(rule, task, reached, after))
         step = direction.step
         return (direction, float(step @ (G @ step)), alignment, task.ideal), tuple(told)
-
-
-def _considered(proposals: Sequence[Growth]) -> int:
-    """Candidates of a round: where there are several places, those of all of them made a proposal."""
-    return max(growth.considered for growth in proposals)
-
-
-def _ended(told: list[Expansion], reason: GrowthEnd) -> tuple[Expansion, ...]:
-    """The rounds, the last of which says why it was the last."""
-    return (*told[:-1], *(replace(last, ended=reason) for last in told[-1:]))
 
 
 STEPS: dict[str, type[RetractedStep] | type[PlainStep]] = {
