@@ -1,5 +1,5 @@
 """Where the figures in README and docs come from: `python -m benchmarks quickstart | jacobian | defaults |
-compare | trunk | hybrid | gallery`."""
+compare | trunk | hybrid | growth | gallery`."""
 
 import argparse
 import sys
@@ -31,12 +31,15 @@ def main() -> int:
     hybrid = benchmarks.add_parser("hybrid", help="errors against h without noise, and with noise")
     hybrid.add_argument("--cells", type=int, nargs="+", default=[5, 10, 20, 40, 80], metavar="N")
     hybrid.add_argument("--out", type=Path, default=Path("results/hybrid"), help="folder for the results")
-    from benchmarks import gallery
+    from benchmarks import gallery, growth
 
+    growth.add_arguments(benchmarks.add_parser("growth", help="growth by gain, at random, fixed, L-BFGS"))
     gallery.add_arguments(benchmarks.add_parser("gallery", help="every case; writes cases/README.md"))
     options = parser.parse_args()
     if options.benchmark == "gallery":
         return gallery.main(options)
+    if options.benchmark == "growth":
+        return growth.main(options.out, options.seeds, options.problems, options.ways)
     if options.benchmark == "trunk":
         from benchmarks import trunk as tomography
 

@@ -23,7 +23,8 @@ HEAD = """# Gallery
 
 Every case of this folder with default settings on {ranks} ranks, written by `python -m benchmarks gallery`
 from real runs. *Error* is ‖m − truth‖/‖truth‖ in L², *misfit* is over what the noise accounts for, right-hand
-sides in brackets are those solved many at once. From left to right what was recovered, the truth, and their
+sides in brackets are those solved many at once. Of functions that are approximated *distance* is the relative
+one to the best on the mesh, in the energy's norm. From left to right what was recovered, the truth, and their
 difference.
 
 """
@@ -84,21 +85,35 @@ def _sentence(name: str) -> str:
 
 
 def _entry(name: str, summary: dict[str, Any]) -> str:
-    error, target = summary["relative_error"], summary["misfit_target"]
-    single = summary["linear_solves"] - summary["block_rhs"]
     figures = [
         f"{summary['status']} (`{summary['stop_reason']}`)",
-        *_errors(error),
-        *([] if not target else [f"misfit {summary['misfit'] / target:.2f}"]),
-        f"{summary['regularisation_kind']} chosen",
-        f"{summary['state_solves']} state solves",
-        f"{single} (+ {summary['block_rhs']}) right-hand sides",
-        f"{_neurons(summary['widths'])} neurons",
+        *_errors(summary["relative_error"]),
+        *(_of_a_function(summary) if "distance" in summary else _of_readings(summary)),
         f"{summary['wall_seconds']:.0f} s",
     ]
     return (
         f"## {name}\n\n{_sentence(name)}\n\n![{name}](../docs/gallery/{name}.png)\n\n{', '.join(figures)}.\n"
     )
+
+
+def _of_readings(summary: dict[str, Any]) -> list[str]:
+    target, single = summary["misfit_target"], summary["linear_solves"] - summary["block_rhs"]
+    return [
+        *([] if not target else [f"misfit {summary['misfit'] / target:.2f}"]),
+        f"{summary['regularisation_kind']} chosen",
+        f"{summary['state_solves']} state solves",
+        f"{single} (+ {summary['block_rhs']}) right-hand sides",
+        f"{_neurons(summary['widths'])} neurons",
+    ]
+
+
+def _of_a_function(summary: dict[str, Any]) -> list[str]:
+    distance, widths = summary["distance"], "-".join(map(str, summary["widths"]))
+    return [
+        f"distance {distance:.1e}",
+        f"{widths} neurons, {summary['parameters']} parameters",
+        f"{summary['outer_iterations']} iterations",
+    ]
 
 
 def _errors(error: Any) -> list[str]:

@@ -179,6 +179,9 @@ CASES = {
         between_cells(5), 0.01, 23, of="readings", experiments=("north", "west", "centre", "east", "south")
     ),
     "two_unknowns": Readings(in_square(200), 0.01, 24, experiments=("everywhere", "alternating")),
+    "scattered": Readings(
+        in_square(500), 0.05, seed=26, exact="sin(2*pi*x)*cos(pi*y) + exp(-((x-.6)**2 + (y-.4)**2)/.05)"
+    ),
     # Every node of quadratic elements on 64 × 64 cells.
     "hippylib_poisson": Readings(on_grid(129), 0.05, 9, discretisation=Discretisation((64, 64), higher=0)),
 }

@@ -3,17 +3,39 @@
 import numpy as np
 from mpi4py import MPI
 
-from app import fem
-from app.case import Case, CaseError
+from app import fem, flow
+from app.case import BaseCase, Case, CaseError, ConvexCase
+from app.case import LinearSolver as Options
 from app.parallel import LinearSolver, agreed
 
 STREAMS = {"network": 0, "candidates": 1, "choice": 2}
 """Random streams that derive from the case's seed, by purpose."""
 
 
+def mesh_of(comm: MPI.Comm, case: BaseCase) -> fem.TaggedMesh:
+    """The mesh of a case, generated or read; raises CaseError."""
+    options = dict(case.mesh)
+    kind = options.pop("kind")
+    if kind == "electrodes":
+        found = "found a mesh through electrodes without readings of electrodes"
+        raise CaseError([f"{case.where('mesh', 'kind')}: {found}, expected another kind"])
+    if kind == "file":
+        options["file"] = case.resolve(options["file"])
+    try:
+        return fem.MESHES[kind](comm, **options)
+    except fem.MeshError as error:
+        raise CaseError([f"{case.where('mesh', 'file')}: {error}"]) from None
+
+
 def solver_of(comm: MPI.Comm, case: Case, prefix: str, size: int, *, symmetric: bool = True) -> LinearSolver:
-    """The solver that the case asks for, for so many unknowns over all ranks."""
-    options = case.equation.solver
+    """The solver that the case's equation asks for, for so many unknowns over all ranks."""
+    return solver_for(comm, case.equation.solver, prefix, size, symmetric=symmetric)
+
+
+def solver_for(
+    comm: MPI.Comm, options: Options, prefix: str, size: int, *, symmetric: bool = True
+) -> LinearSolver:
+    """The solver that a section of a case asks for."""
     kind = options.kind
     if kind == "auto":
         kind = "direct" if size < options.direct_below else "iterative"
@@ -30,6 +52,22 @@ def nodal_values(case: Case, space: fem.CoefficientSpace, name: str, key: str) -
     return values
 
 
-def stream(case: Case, purpose: str) -> np.random.Generator:
+def stream(case: BaseCase, purpose: str) -> np.random.Generator:
     """The random stream for a purpose, the same on all ranks."""
     return np.random.default_rng([case.seed, STREAMS[purpose]])
+
+
+def growth_of(case: Case | ConvexCase) -> flow.GrowthRule | None:
+    """How the case's networks grow."""
+    rule = case.expansion
+    if rule.strategy == "none":
+        return None
+    strategy = flow.STRATEGIES[rule.strategy](
+        stream(case, "candidates"),
+        rule.candidates,
+        rule.scales,
+        rule.neurons,
+        deep=rule.depth,
+        polish=rule.polish,
+    )
+    return flow.GrowthRule(strategy, rule.capture, rule.missing, rule.rounds, rule.progress, rule.merge)

@@ -7,7 +7,7 @@ import numpy as np
 from mpi4py import MPI
 
 from app import fem, flow, physics, tomography, unknowns
-from app.build.pieces import nodal_values, solver_of, stream
+from app.build.pieces import growth_of, mesh_of, nodal_values, solver_of, stream
 from app.case import (
     Case,
     CaseError,
@@ -219,14 +219,7 @@ def _observed(
 def _mesh(comm: MPI.Comm, case: Case, electrodes: ElectrodeReadings | None) -> fem.TaggedMesh:
     if electrodes is not None and case.mesh.kind == "electrodes":
         return tomography.mesh(comm, case, electrodes)
-    options = dict(case.mesh)
-    kind = options.pop("kind")
-    if kind == "file":
-        options["file"] = case.resolve(options["file"])
-    try:
-        return fem.MESHES[kind](comm, **options)
-    except fem.MeshError as error:
-        raise CaseError([f"{case.where('mesh', 'file')}: {error}"]) from None
+    return mesh_of(comm, case)
 
 
 def _forward(
@@ -256,14 +249,8 @@ def _step(
         return flow.IdealStep(nodal.start(), nodal.size)
     parts = [_network(case, space, name, references[name]) for name, space in spaces.items()]
     network = unknowns.together(parts)
-    growth = None
-    rule = case.expansion
-    if rule.strategy != "none":
-        rng = stream(case, "candidates")
-        strategy = flow.STRATEGIES[rule.strategy](rng, rule.candidates, rule.scales)
-        growth = flow.GrowthRule(strategy, rule.capture, rule.missing, rule.rounds, rule.progress)
     start = network.start(stream(case, "network"))
-    return flow.STEPS[case.flow.step](network, start, growth)
+    return flow.STEPS[case.flow.step](network, start, growth_of(case))
 
 
 def _network(case: Case, space: fem.CoefficientSpace, name: str, reference: np.ndarray) -> unknowns.Network:

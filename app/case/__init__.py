@@ -1,13 +1,15 @@
 """The case room turns a YAML file into a validated `Case` and reads the data files it names."""
 
+from app.case.approximation import Approximant, ConvexCase, RegressionCase
+from app.case.base import BaseCase
 from app.case.boundary import BoundaryCondition, tag_names
-from app.case.case import Case, check_dimension, schema
+from app.case.case import Case, check_dimension
 from app.case.equation import Diffusion, ElectricalTomography, LinearSolver
 from app.case.expression import Expression, SpaceTimeExpression
 from app.case.fields import read_field
 from app.case.grammar import ExpressionError
 from app.case.inversion import Expansion, Flow, Regularisation
-from app.case.load import effective_yaml, load_case
+from app.case.load import effective_yaml, load_case, schema
 from app.case.mesh import BoxMesh, ElectrodeMesh, FileMesh, IntervalMesh, RectangleMesh
 from app.case.observations import (
     IN_TIME,
@@ -34,12 +36,15 @@ from app.case.unknowns import (
 
 __all__ = [
     "IN_TIME",
+    "Approximant",
     "AverageObservations",
+    "BaseCase",
     "BoundaryCondition",
     "BoundedTransform",
     "BoxMesh",
     "Case",
     "CaseError",
+    "ConvexCase",
     "DataError",
     "Diffusion",
     "ElectricalTomography",
@@ -64,6 +69,7 @@ __all__ = [
     "PointObservations",
     "ReadingObservations",
     "RectangleMesh",
+    "RegressionCase",
     "Regularisation",
     "SpaceTimeExpression",
     "StateObservations",

@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, PrivateAttr, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
+from app.case.base import BaseCase
 from app.case.equation import Equation
-from app.case.experiments import Experiment, Within
+from app.case.experiments import Experiment
 from app.case.expression import Expression
 from app.case.grammar import ExpressionError
 from app.case.inversion import Expansion, Flow, Regularisation
-from app.case.mesh import Mesh
 from app.case.observations import OF_A_STATE, Observations
-from app.case.origin import Key, Origin
+from app.case.origin import Key
 from app.case.problems import CaseError, nearest
-from app.case.section import NO_TRUTH_VALUE, Identifier, Section, refuse
+from app.case.section import Identifier, Section, refuse
 from app.case.unknowns import Unknown
 
 
-class Case(Section):
-    """A recovery problem. Frozen and picklable; equal to another when both say the same."""
+class InverseEnergy(Section):
+    """An energy that observations make."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*$")] = "case"
-    """Name of the results' folder; by default the name of the case file without its ending."""
-    seed: Annotated[int, Field(ge=0, le=2**32 - 1), NO_TRUTH_VALUE] = 0
-    """Every random stream derives from it."""
-    mesh: Mesh
-    """The mesh."""
+    kind: Literal["inverse", "regression"] = "inverse"
+    """The misfit of observations; regression: of the unknown's own values, without an equation."""
+
+
+class Case(BaseCase):
+    """A recovery problem."""
+
+    energy: InverseEnergy = InverseEnergy()
+    """What is minimised."""
     equation: Equation
     """The partial differential equation."""
     unknowns: Annotated[dict[Identifier, Unknown], Field(min_length=1)]
@@ -45,8 +47,28 @@ class Case(Section):
     expansion: Expansion = Expansion()
     """When and how the network grows."""
 
-    _origin: Origin | Within = PrivateAttr(default=Origin())
-    _parts: dict[str, Case] = PrivateAttr(default_factory=dict)
+    @model_validator(mode="before")
+    @classmethod
+    def _needs_no_equation(cls, value: Any) -> Any:
+        """Regression: the observations are of the unknown, which stands for itself."""
+        energy = value.get("energy") if isinstance(value, dict) else None
+        if not (isinstance(energy, dict) and energy.get("kind") == "regression"):
+            return value
+        unknowns = value.get("unknowns") or {"m": {}}
+        if isinstance(unknowns, dict):
+            unknowns = {
+                name: {"role": "value", **one} if isinstance(one, dict) else one
+                for name, one in unknowns.items()
+            }
+        return {"equation": {"kind": "identity"}, **value, "unknowns": unknowns}
+
+    @field_validator("equation")
+    @classmethod
+    def _goes_with_the_energy(cls, value: Any, info: ValidationInfo) -> Any:
+        energy = info.data.get("energy")
+        if energy is not None and energy.kind == "regression" and value.kind != "identity":
+            raise refuse(f"the equation {value.kind} with the energy regression", "no equation")
+        return value
 
     @field_validator("unknowns")
     @classmethod
@@ -144,38 +166,13 @@ class Case(Section):
                 raise refuse(found, expected, key=name)
         return value
 
-    @property
-    def parts(self) -> dict[str, Case]:
-        """The case of each experiment by its name; without experiments the case itself, with no name."""
-        return self._parts or {"": self}
-
-    @property
-    def folder(self) -> Path:
-        """The case file's folder, absolute."""
-        return self._origin.folder
-
-    def resolve(self, path: Path) -> Path:
-        """The absolute path of a file that the case names relative to itself."""
-        return (self.folder / path).resolve()
-
-    def where(self, *path: Key) -> str:
-        """`file:line: dotted.key` of a key, for messages about what only later rooms can see."""
-        return self._origin.where(path)
-
-    def effective(self) -> dict[str, Any]:
-        """Plain data with all defaults written out and files by absolute paths."""
-        return self.model_dump(context={"folder": self.folder})
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Case) and self.effective() == other.effective()
-
 
 def _has_choice(flow: Flow) -> bool:
     """Whether the flow can follow the model that a choice of the regularisation leads to."""
     return flow.inner_product == "gauss_newton" and flow.step == "retracted"
 
 
-def check_dimension(case: Case, dimension: int) -> None:
+def check_dimension(case: BaseCase, dimension: int) -> None:
     """Raise CaseError for each expression that uses a coordinate the mesh does not have.
 
     `load_case` does this where the case settles the dimension; with a mesh from a file only the
@@ -189,11 +186,6 @@ def check_dimension(case: Case, dimension: int) -> None:
             problems.append(f"{case.where(*path)}: {cause}")
     if problems:
         raise CaseError(problems)
-
-
-def schema() -> dict[str, Any]:
-    """The JSON Schema of a case file."""
-    return Case.model_json_schema()
 
 
 def _expressions(value: object, path: tuple[Key, ...] = ()) -> Iterator[tuple[tuple[Key, ...], Expression]]:

@@ -177,6 +177,19 @@ class Helmholtz(ScalarEquation):
         return False
 
 
+class Identity(Stationary):
+    """No equation: the state is the unknown, of the role value, whose values the observations are then."""
+
+    kind: Literal["identity"]
+    """No equation: the state is the unknown, of the role value, whose values the observations are then."""
+    boundary: dict[str, BoundaryCondition] = Field(default_factory=dict, max_length=0)
+    """None."""
+
+    @property
+    def pinned_by_boundary(self) -> bool:
+        return False
+
+
 class TimeSteps(Section):
     """The time from 0 on, in equal steps."""
 
@@ -293,6 +306,7 @@ Equation = Annotated[
     | PLaplacian
     | Elasticity
     | Helmholtz
+    | Identity
     | Heat
     | ElectricalTomography
     | Custom,

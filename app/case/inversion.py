@@ -89,10 +89,22 @@ class Expansion(Section):
     """Largest number of expansions in an outer iteration."""
     progress: Annotated[float, Field(ge=0, le=1), NO_TRUTH_VALUE] = 0.3
     """A round that gains less than this share of the missing decrease is the iteration's last."""
+    neurons: Count = 24
+    """Largest number of neurons that join at once."""
     candidates: Count = 400
     """Random neurons to choose from."""
+    depth: bool = False
+    """Whether neurons may join every hidden layer, and new ones (residual blocks), or the last one only;
+    gain per parameter decides."""
+    polish: Natural = 0
+    """Steps by which the best candidates of a round are improved (gradient ascent of their gain) before they
+    compete; 0: none."""
     scales: tuple[Positive, Positive] = (1.0, 60.0)
     """Smallest and largest slope of the candidates on the domain scaled to [-1, 1]."""
+    merge: Annotated[float, Field(ge=0, lt=1), NO_TRUTH_VALUE] = 0.0
+    """Where the model is exact, neurons are removed while the unknown changes by less than this share of its
+    distance from the reference, in the norm of K, and the energy by a hundredth of what noise accounts for;
+    0 for never."""
 
     @model_validator(mode="after")
     def _is_ordered(self) -> Self:

@@ -6,20 +6,32 @@ import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 
 from app.case import diagnosis
-from app.case.case import Case, schema
+from app.case.approximation import RegressionCase
+from app.case.base import BaseCase
+from app.case.case import Case
 from app.case.experiments import Within, experiment_data
-from app.case.origin import read_case_file
-from app.case.problems import CaseError
+from app.case.origin import Origin, read_case_file
+from app.case.problems import CaseError, nearest, shown
 
 DIMENSIONS = {"interval": 1, "rectangle": 2, "box": 3, "electrodes": 2}
 
 
-def load_case(path: Path, overrides: Sequence[str] = ()) -> Case:
+CONVEX: dict[str, type[BaseCase]] = {"regression": RegressionCase}
+"""Cases of the energies that are not the misfit of observations, by the energy's kind."""
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a case file, of whatever energy."""
+    return TypeAdapter(Case | RegressionCase).json_schema()
+
+
+def load_case(path: Path, overrides: Sequence[str] = ()) -> BaseCase:
     """Read and validate a case file with `dotted.key=value` overrides.
 
     Serial: rank 0 calls it and broadcasts the case or the error, both of which pickle.
@@ -29,28 +41,43 @@ def load_case(path: Path, overrides: Sequence[str] = ()) -> Case:
     data, origin = read_case_file(path, overrides)
     # the stem may hold spaces and accents that the results' folder should not
     data.setdefault("name", re.sub(r"[^A-Za-z0-9._-]", "-", path.stem))
+    model = _model(data, origin)
     mesh = data.get("mesh")
     kind = mesh.get("kind") if isinstance(mesh, dict) else None
     # every expression can then check its own coordinates, whatever else is wrong
     dimension = DIMENSIONS.get(kind) if isinstance(kind, str) else None
     try:
-        case = Case.model_validate(data, context={"dimension": dimension, "folder": origin.folder})
+        case = model.model_validate(data, context={"dimension": dimension, "folder": origin.folder})
     except ValidationError as error:
-        raise CaseError(diagnosis.problems(error, schema(), data, origin)) from None
+        raise CaseError(diagnosis.problems(error, model.model_json_schema(), data, origin)) from None
     case._origin = origin
+    if not isinstance(case, Case):
+        return case
     for name in case.experiments:
         part = experiment_data(data, name)
         within = Within(origin, name)
         try:
             own = Case.model_validate(part, context={"dimension": dimension, "folder": origin.folder})
         except ValidationError as error:
-            raise CaseError(diagnosis.problems(error, schema(), part, within)) from None
+            raise CaseError(diagnosis.problems(error, Case.model_json_schema(), part, within)) from None
         own._origin = within
         case._parts[name] = own
     return case
 
 
-def effective_yaml(case: Case) -> str:
+def _model(data: dict[str, Any], origin: Origin) -> type[BaseCase]:
+    """What kind of case the data describe; raises CaseError for an energy that there is not."""
+    energy = data.get("energy")
+    kind = energy.get("kind", "inverse") if isinstance(energy, dict) else "inverse"
+    kinds = ("inverse", *CONVEX)
+    if kind not in kinds:
+        where, near = origin.where(("energy", "kind")), nearest(kind, kinds)
+        raise CaseError([f"{where}: found {shown(kind)}, expected one of {', '.join(kinds)}{near}"])
+    measured = "observations" in data or "experiments" in data
+    return Case if kind == "inverse" or (kind == "regression" and measured) else CONVEX[kind]
+
+
+def effective_yaml(case: BaseCase) -> str:
     """The case as YAML with all defaults and absolute paths, which loads from any folder."""
     yaml = YAML()
     yaml.default_flow_style = None  # innermost lists and mappings on one line

@@ -66,6 +66,10 @@ class InverseProblem:
             self._scale = self._sigma * np.where(self.logarithmic, readings, 1.0) / slope
             return huber.pseudo_residual(whitened, self._threshold)
 
+    def misfit(self, residual: np.ndarray) -> float:
+        """½‖e‖²."""
+        return 0.5 * float(residual @ residual)
+
     def derivative(self, residual: np.ndarray) -> np.ndarray:
         """Jᵀe at the coefficient that was evaluated last: one adjoint right-hand side."""
         return self.forward.adjoint(self._whiten(residual), incremental=False)

@@ -29,6 +29,7 @@ from app.fem.inner_products import (
     EdgePreserving,
     GramMatrix,
     effective_length,
+    weighted_product,
 )
 from app.fem.meshes import MESHES, MeshError, TaggedMesh
 from app.fem.observations import PointOutside, point_matrix
@@ -108,4 +109,5 @@ __all__ = [
     "point_matrix",
     "stands_for",
     "together",
+    "weighted_product",
 ]

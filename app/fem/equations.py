@@ -7,6 +7,7 @@ from app.fem.diffusion import Diffusion, ReactionDiffusion
 from app.fem.elasticity import Elasticity
 from app.fem.heat import Heat
 from app.fem.helmholtz import Helmholtz
+from app.fem.identity import Identity
 from app.fem.nonlinear import NonlinearDiffusion, PLaplacian
 from app.fem.terms import PHYSICAL, BoundaryCondition, Equation, components, stands_for
 from app.fem.time_steps import TransientEquation
@@ -24,6 +25,7 @@ EQUATIONS: dict[str, Callable[..., Equation]] = {
     "p_laplacian": PLaplacian,
     "elasticity": Elasticity,
     "helmholtz": Helmholtz,
+    "identity": Identity,
 }
 
 TRANSIENT: dict[str, Callable[..., TransientEquation]] = {"heat": Heat}

@@ -10,7 +10,7 @@ from dolfinx.fem import petsc as fem_petsc
 from mpi4py import MPI
 
 from app.fem.gradients import Gradients
-from app.fem.spaces import CoefficientSpace
+from app.fem.spaces import CoefficientSpace, Field
 from app.parallel import LinearSolver, multiply, symmetric_gram, timed
 
 EDGE_SHARE = 0.3
@@ -205,6 +205,19 @@ def l2(space: CoefficientSpace, length: float, solver: LinearSolver) -> GramMatr
 def h1(space: CoefficientSpace, length: float, solver: LinearSolver) -> GramMatrix:
     """∫∇·∇ + ℓ⁻²∫··."""
     return H1(space, length, solver).at(np.empty(0))
+
+
+def weighted_product(
+    space: CoefficientSpace, weight: Field, length: float | None, solver: LinearSolver
+) -> GramMatrix:
+    """∫ω(∇·∇ + ℓ⁻²··), or ∫ω·· without a length ℓ, with a positive weight ω."""
+    u, v, x = ufl.TrialFunction(space.space), ufl.TestFunction(space.space), space.domain.coordinates
+    omega = weight.ufl(x)
+    form = omega * u * v * ufl.dx(space.domain.mesh)
+    if length is not None:
+        inverse_square = fem.Constant(space.domain.mesh, length**-2)
+        form = omega * (ufl.inner(ufl.grad(u), ufl.grad(v)) + inverse_square * u * v) * ufl.dx
+    return GramMatrix(space.comm, _assemble(space, _compiled(form)), solver)
 
 
 INNER_PRODUCTS: dict[str, Callable[[CoefficientSpace, float, LinearSolver], GramMatrix]] = {

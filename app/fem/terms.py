@@ -84,6 +84,7 @@ PHYSICAL: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "initial": ("", lambda m: m),
     "boundary_flux": ("", lambda m: m),
     "coefficient": ("", lambda m: m),
+    "value": ("", lambda m: m),
     "log_resistivity": ("exp", ufl.exp),
     "log_youngs_modulus": ("exp", ufl.exp),
     "youngs_modulus": ("", lambda m: m),

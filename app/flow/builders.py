@@ -1,7 +1,7 @@
 """Which quadratic model an iteration uses: the Gauss–Newton model of the energy, or an explicit metric."""
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -43,9 +43,12 @@ class Built:
 
 
 class ModelBuilder(Protocol):
-    """Builds one model an iteration and learns from the ratio of true to predicted decrease."""
+    """Builds one model an iteration and learns from the ratio of true to predicted decrease.
 
-    def build(self, energy: LeastSquares, coefficient: np.ndarray, point: Point) -> Built: ...
+    Each kind of model needs its kind of energy: LeastSquares, or Convex.
+    """
+
+    def build(self, energy: Any, coefficient: np.ndarray, point: Point) -> Built: ...
     def learn(self, ratio: float, model: Model) -> None: ...
     def look_closely(self) -> bool:
         """Build exact models from now on; whether that is new."""

@@ -1,32 +1,45 @@
 """Expansion: the neurons that let the network follow what function space asks for.
 
-A candidate enters with outgoing weight zero, so m stays and only its activation ψ joins the tangent
-space. With Ψ⊥ = Ψ − DG⁺DᵀKΨ, s = Ψ⊥ᵀ(r + Kδ) and H = Ψ⊥ᵀKΨ⊥ the best tangent step with the block Ψ is better
-than without it by exactly ½sᵀH⁺s; neurons are chosen greedily with re-orthogonalisation (docs/method.md).
+A candidate enters with outgoing weights zero, so m stays and only its tangent columns Ψ, one an outgoing
+weight, join the tangent space. With Ψ⊥ = Ψ − DG⁺DᵀKΨ, s = Ψ⊥ᵀ(r + Kδ) and H = Ψ⊥ᵀKΨ⊥ the best tangent step
+with the block Ψ is better than without it by exactly ½sᵀH⁺s; neurons are chosen greedily, by gain per
+parameter, with re-orthogonalisation (docs/method.md).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from app.flow.matrix import FlowMatrix
-from app.flow.protocols import Network
-from app.parallel import gram, timed
+from app.flow.polishing import polished
+from app.flow.pool import Neurons, greedy, outside_tangent, six_digits
+from app.flow.protocols import Candidates, Network
+from app.parallel import timed
 
-DEPENDENT = 1e-8
-"""A candidate with less than this share of its square norm outside the tangent space adds nothing."""
-
-FEWEST, MOST = 2, 24
+MOST = 24
 """Neurons that join at once."""
 
 
 @dataclass(frozen=True)
 class Growth:
-    """Chosen neurons: their incoming rows and the gain ½sᵀH⁺s each added to those before it."""
+    """Neurons that may join together."""
 
-    incoming: np.ndarray
+    joining: tuple[tuple[Any, np.ndarray], ...]
+    """Incoming rows by place, in the order in which they join."""
     gains: np.ndarray
+    """½sᵀH⁺s that each added to those before it, in the order of choice."""
+    parameters: int
+    """What they are charged with: without the weights between neurons of several places."""
+    considered: int
+    """Candidates that they were chosen from."""
+
+    def join(self, network: Network, theta: np.ndarray) -> tuple[Network, np.ndarray]:
+        """The network and θ with these neurons; m is unchanged."""
+        for place, incoming in self.joining:
+            network, theta = network.grown(theta, incoming, place)
+        return network, theta
 
 
 class Strategy(Protocol):
@@ -34,8 +47,11 @@ class Strategy(Protocol):
 
     def choose(
         self, network: Network, theta: np.ndarray, G: FlowMatrix, dual: np.ndarray, wanted: float
-    ) -> Growth:
-        """At most `network.room` neurons worth about `wanted`, for the dual r + Kδ; alike on all ranks."""
+    ) -> list[Growth]:
+        """Neurons worth about `wanted`, for the dual r + Kδ, as far as there is room; alike on all ranks.
+
+        Proposals among which inner steps decide, the one that promises most per parameter first.
+        """
 
 
 class GainExpansion:
@@ -43,18 +59,57 @@ class GainExpansion:
 
     by_gain = True
 
-    def __init__(self, rng: np.random.Generator, candidates: int, scales: tuple[float, float]) -> None:
-        self._rng, self._count, self._scales = rng, candidates, scales
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        candidates: int,
+        scales: tuple[float, float],
+        most: int = MOST,
+        *,
+        deep: bool = False,
+        polish: int = 0,
+    ) -> None:
+        """`most` neurons join at once, in the last hidden layer or, if `deep`, in every layer and in new
+        ones; the best candidates of a round take `polish` steps uphill and compete again."""
+        self._rng, self._count, self._scales, self._most = rng, candidates, scales, most
+        self._deep, self._polish = deep, polish
 
     def choose(
         self, network: Network, theta: np.ndarray, G: FlowMatrix, dual: np.ndarray, wanted: float
-    ) -> Growth:
-        """See Strategy."""
+    ) -> list[Growth]:
+        """See Strategy; candidates are spread evenly over the places. Each place makes a proposal, and all
+        together make one."""
         with timed("expansion"):
-            pool = network.candidates(theta, self._count, self._scales, self._rng)
-            s, H, norms = outside_tangent(G, pool.tangent, dual)
-            chosen, gains = greedy(s, H, norms, wanted, min(MOST, network.room), by_gain=self.by_gain)
-            return Growth(pool.incoming[chosen], gains)
+            places = network.places(deep=self._deep)
+            share = -(-self._count // max(1, len(places)))
+            pools = [
+                self._improved(network.candidates(theta, share, self._scales, self._rng, place), G, dual)
+                for place in places
+            ]
+            if len(pools) > 1:
+                pools.append([candidates for pool in pools for candidates in pool])
+            proposals = [_growth(pool, *self._best(pool, G, dual, wanted)) for pool in pools]
+            proposals = [growth for growth in proposals if growth.joining]
+            promises = [growth.gains.sum() / growth.parameters for growth in proposals]
+            order = np.argsort(-six_digits(np.array(promises)), kind="stable")
+            return [proposals[index] for index in order]
+
+    def _improved(self, candidates: Candidates, G: FlowMatrix, dual: np.ndarray) -> list[Candidates]:
+        """The candidates, or if they are to be polished the best of them and what became of these."""
+        if not self._polish or not self.by_gain:
+            return [candidates]
+        taken = _taken([candidates], self._best([candidates], G, dual, np.inf)[0])
+        return taken + [polished(G, best, dual, self._polish) for best in taken]
+
+    def _best(
+        self, pool: Sequence[Candidates], G: FlowMatrix, dual: np.ndarray, wanted: float
+    ) -> tuple[list[int], np.ndarray]:
+        """The chosen ones, counted through all of the pool, and their gains."""
+        if not any(len(candidates.incoming) for candidates in pool):
+            return [], np.empty(0)
+        tangents = [candidates.tangent for candidates in pool]
+        block = outside_tangent(G, tangents[0] if len(pool) == 1 else np.hstack(tangents), dual)
+        return greedy(*block, wanted, self._most, by_gain=self.by_gain, neurons=Neurons.of(pool))
 
 
 class RandomExpansion(GainExpansion):
@@ -63,50 +118,26 @@ class RandomExpansion(GainExpansion):
     by_gain = False
 
 
-def outside_tangent(
-    G: FlowMatrix, tangent: np.ndarray, dual: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """s, H of the candidates' parts outside the tangent space, and their square norms before."""
-    image = G.inner.apply(tangent)
-    local = np.einsum("ij,ij->j", tangent, image)
-    norms = np.empty_like(local)
-    G.comm.Allreduce(local, norms)
-    inside = G.pseudo_solve(gram(G.comm, G.jacobian, image))
-    tangent = tangent - G.jacobian @ inside
-    return gram(G.comm, tangent, dual), G.inner.square(tangent), norms
+def _taken(pool: Sequence[Candidates], chosen: Sequence[int]) -> list[Candidates]:
+    """The chosen neurons, numbers counting through all of the pool; none of those without any."""
+    first, taken = 0, []
+    for candidates in pool:
+        own = [index - first for index in chosen if first <= index < first + len(candidates.incoming)]
+        first += len(candidates.incoming)
+        if own:
+            taken.append(candidates.moved(candidates.incoming[own]))
+    return taken
 
 
-def greedy(
-    s: np.ndarray, H: np.ndarray, norms: np.ndarray, wanted: float, limit: int, *, by_gain: bool = True
-) -> tuple[list[int], np.ndarray]:
-    """Indices in order of choice and the gain of each, until `wanted` is reached.
-
-    Scores are rounded to six digits and the lowest index wins, so that all rank counts choose alike. Not by
-    gain, the first one that is independent of the tangent space comes next.
-    """
-    s, H = s.copy(), H.copy()
-    chosen: list[int] = []
-    gains: list[float] = []
-    while len(chosen) < limit and (len(chosen) < FEWEST or sum(gains) < wanted):
-        free = np.diag(H) > DEPENDENT * norms
-        free[chosen] = False
-        if not free.any():
-            break
-        scores = np.where(free, 0.5 * s**2 / np.where(free, np.diag(H), 1.0), 0.0)
-        best = int(np.argmax(_six_digits(scores) if by_gain else free))
-        if not scores[best] > 0:
-            break
-        chosen.append(best)
-        gains.append(float(scores[best]))
-        column = H[:, best] / H[best, best]
-        s -= column * s[best]
-        H -= np.outer(column, H[best])
-    return chosen, np.array(gains)
-
-
-def _six_digits(scores: np.ndarray) -> np.ndarray:
-    magnitude = 10.0 ** (5 - np.floor(np.log10(np.where(scores > 0, scores, 1.0))))
-    return np.round(scores * magnitude) / magnitude
+def _growth(pool: Sequence[Candidates], chosen: Sequence[int], gains: np.ndarray) -> Growth:
+    """Of a pool in which places come in the order in which their neurons join."""
+    rows: dict[Any, list[np.ndarray]] = {}
+    parameters = 0
+    for taken in _taken(pool, chosen):
+        rows.setdefault(taken.place, []).append(taken.incoming)
+        parameters += len(taken.incoming) * taken.parameters
+    joining = tuple((place, np.vstack(own)) for place, own in rows.items())
+    return Growth(joining, gains, parameters, sum(len(candidates.incoming) for candidates in pool))
 
 
 STRATEGIES = {"gain": GainExpansion, "random": RandomExpansion}

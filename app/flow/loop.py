@@ -8,8 +8,8 @@ import numpy as np
 from app.flow.builders import Built, ModelBuilder
 from app.flow.krylov import Point
 from app.flow.models import GaussNewtonModel, Model
-from app.flow.protocols import InnerProduct, LeastSquares, Observer
-from app.flow.records import Outcome, Record
+from app.flow.protocols import Energy, InnerProduct, Observer
+from app.flow.records import Expansion, Outcome, Record
 from app.flow.steps import Proposal, Step
 from app.flow.stopping import Stopping
 from app.parallel import SolveFailed, check_identical, gram
@@ -19,6 +19,9 @@ ACCEPT = 1e-4
 
 CROWDED = 0.5
 """A capture below this at full width is told to the user."""
+
+Effort = tuple[int, tuple[Expansion, ...]]
+"""Inner steps of an iteration, and each time that the network grew."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,19 @@ class Trial:
     energy: float
     misfit: float
     ratio: float
-    gain: float
-    """Decrease of the energy as a share of the stopping rule's scale."""
+    gained: float
+    """Decrease of the energy."""
+    scale: float
+    """What the stopping rule measures it by."""
+
+    @property
+    def gain(self) -> float:
+        """The decrease as a share of the scale."""
+        return self.gained / self.scale if self.scale > 0 else np.inf
 
 
 def run_flow(
-    energy: LeastSquares,
+    energy: Energy,
     residual: np.ndarray,
     reference: np.ndarray,
     builder: ModelBuilder,
@@ -53,7 +63,7 @@ def run_flow(
     the `earlier` records, if any, which were told already.
     """
     coefficient = step.values()
-    misfit = 0.5 * float(residual @ residual)
+    misfit = energy.misfit(residual)
     records = list(earlier)
     if not records:
         records.append(Record(0, coefficient, None, misfit, None, step.size, step.widths))
@@ -73,7 +83,7 @@ def run_flow(
             reason = "minimum" if rejected == 0 else "no_accepted_step"
             if reason == "minimum":
                 step.declined()
-                work = (work[0], 0)
+                work = (work[0], ())
             penalty = _penalty(built.R, built.model.weight, point.departure)
             record = _in_vain(records[-1], built, step, rejected, work, penalty)
             records.append(record)
@@ -102,13 +112,13 @@ def run_flow(
 
 
 def _iterate(
-    energy: LeastSquares,
+    energy: Energy,
     built: Built,
     step: Step,
     point: Point,
     reference: np.ndarray,
     stopping: Stopping,
-) -> tuple[Trial | None, int, tuple[int, int]]:
+) -> tuple[Trial | None, int, Effort]:
     """The accepted trial, rejected trials, inner steps and expansions.
 
     No trial if patience ran out, or, then with none rejected, if the first step promises too little.
@@ -116,24 +126,25 @@ def _iterate(
     model = built.model
     before = point.misfit + _penalty(built.R, model.weight, point.departure)
     scale = stopping.scale(before)
-    rejected = inner = grown = 0
+    rejected = inner = 0
+    grown: tuple[Expansion, ...] = ()
     while True:
         proposal = step.propose(model, scale)
-        inner, grown = inner + proposal.inner_steps, grown + proposal.expansions
+        inner, grown = inner + proposal.inner_steps, grown + proposal.growth
         if rejected == 0 and not model.damped and proposal.predicted < stopping.least_gain * scale:
             return None, 0, (inner, grown)
         try:
             if not proposal.predicted > 0:
                 raise SolveFailed("the step goes nowhere")
             residual = energy.residual(proposal.values)
-            misfit = 0.5 * float(residual @ residual)
+            misfit = energy.misfit(residual)
             after = misfit + _penalty(built.R, model.weight, proposal.values - reference)
             ratio = (before - after) / proposal.predicted
         except SolveFailed:
             ratio = -np.inf
         if np.isfinite(ratio) and ratio > ACCEPT:
-            gain = (before - after) / scale
-            return Trial(proposal, model, residual, after, misfit, ratio, gain), rejected, (inner, grown)
+            trial = Trial(proposal, model, residual, after, misfit, ratio, before - after, scale)
+            return trial, rejected, (inner, grown)
         rejected += 1
         if rejected >= step.patience:
             return None, rejected, (inner, grown)
@@ -142,12 +153,12 @@ def _iterate(
 
 def _penalty(R: InnerProduct, weight: float, departure: np.ndarray) -> float:
     """½w‖m − m_ref‖²_R."""
+    if not weight:
+        return 0.0
     return 0.5 * weight * float(gram(R.comm, departure, R.apply(departure)))
 
 
-def _in_vain(
-    last: Record, built: Built, step: Step, rejected: int, work: tuple[int, int], penalty: float
-) -> Record:
+def _in_vain(last: Record, built: Built, step: Step, rejected: int, work: Effort, penalty: float) -> Record:
     """The iteration without an accepted trial: its work, its weight and penalty, at the coefficient before
     it."""
     return replace(
@@ -164,14 +175,16 @@ def _in_vain(
         vectors=built.vectors,
         trials=rejected,
         inner_iterations=work[0],
-        expansions=work[1],
+        expansions=len(work[1]),
+        growth=work[1],
+        merged=0,
         gain=None,
+        gained=None,
+        missing=None,
     )
 
 
-def _record(
-    iteration: int, built: Built, trial: Trial, step: Step, rejected: int, work: tuple[int, int]
-) -> Record:
+def _record(iteration: int, built: Built, trial: Trial, step: Step, rejected: int, work: Effort) -> Record:
     model = trial.model
     complement = None
     if isinstance(model, GaussNewtonModel):
@@ -191,7 +204,12 @@ def _record(
         complement=complement,
         trials=rejected,
         inner_iterations=work[0],
-        expansions=work[1],
+        expansions=len(work[1]),
+        growth=work[1],
+        merged=trial.proposal.merged,
         gain=trial.gain,
+        gained=trial.gained,
+        missing=trial.proposal.missing,
+        ratio=trial.ratio,
         damped=model.damped,
     )

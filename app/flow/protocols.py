@@ -4,7 +4,8 @@ Coefficients are arrays (owned,) and blocks (owned, columns), spread over the ra
 parameters are whole on every rank and the same everywhere.
 """
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from mpi4py import MPI
@@ -42,14 +43,33 @@ class Regularisation(Protocol):
         """R of an iteration that starts from this coefficient; earlier ones need no longer work."""
 
 
-class LeastSquares(Protocol):
-    """A misfit φ(m) = ½‖e(m)‖² with Jacobian J = ∂e/∂m at the coefficient that was evaluated last."""
+class Energy(Protocol):
+    """What the flow minimises, φ(m), by way of a residual: e(m) of least squares, m − f of a regression, the
+    equation's own residual of a variational problem.
+    """
 
     def residual(self, coefficient: np.ndarray) -> np.ndarray:
-        """e(m), shape (readings,); raises app.parallel.SolveFailed."""
+        """The residual at m; raises app.parallel.SolveFailed."""
+
+    def misfit(self, residual: np.ndarray) -> float:
+        """φ at the coefficient that was evaluated last, where the residual is this."""
 
     def derivative(self, residual: np.ndarray) -> np.ndarray:
-        """Jᵀe, the derivative of the misfit (a dual vector)."""
+        """φ′ there, a dual vector."""
+
+
+class Convex(Energy, Protocol):
+    """An energy that brings an inner product of its own, such as its Hessian."""
+
+    def product(self, coefficient: np.ndarray) -> InnerProduct:
+        """K at the coefficient that was evaluated last; earlier ones need no longer work."""
+
+
+class LeastSquares(Energy, Protocol):
+    """A misfit φ(m) = ½‖e(m)‖² with Jacobian J = ∂e/∂m at the coefficient that was evaluated last.
+
+    The residual e has shape (readings,), the derivative is Jᵀe.
+    """
 
     def tangent(self, block: np.ndarray) -> np.ndarray:
         """J @ block."""
@@ -59,15 +79,37 @@ class LeastSquares(Protocol):
 
 
 class Candidates(Protocol):
-    """Neurons that might join with outgoing weight zero."""
+    """Neurons that might join at one place with outgoing weights zero."""
+
+    @property
+    def place(self) -> Any:
+        """Where."""
+
+    @property
+    def room(self) -> int:
+        """How many may join."""
 
     @property
     def tangent(self) -> np.ndarray:
-        """∂m/∂(outgoing weight) of each, a block."""
+        """∂m/∂(outgoing weights), a block: one neuron's columns after the other's, equally many each."""
 
     @property
     def incoming(self) -> np.ndarray:
         """What each is made of, one row a candidate, the same on all ranks."""
+
+    @property
+    def outgoing(self) -> int:
+        """Outgoing weights of each."""
+
+    @property
+    def parameters(self) -> int:
+        """All that each would add."""
+
+    def moved(self, incoming: np.ndarray) -> "Candidates":
+        """Others of the same place."""
+
+    def pull_back(self, dual: np.ndarray) -> np.ndarray:
+        """From a derivative by `tangent` to this rank's share of the one by `incoming`."""
 
 
 class Network(Protocol):
@@ -91,13 +133,30 @@ class Network(Protocol):
     def jacobian(self, theta: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """D = ∂m/∂θ, a block of `size` columns, in `out` if that fits."""
 
-    def candidates(
-        self, theta: np.ndarray, count: int, scales: tuple[float, float], rng: np.random.Generator
-    ) -> Candidates:
-        """Random neurons, drawn alike on all ranks."""
+    def places(self, *, deep: bool) -> Sequence[Any]:
+        """Where neurons may join; `deep`: in every layer, and in new ones."""
 
-    def grown(self, theta: np.ndarray, incoming: np.ndarray) -> tuple["Network", np.ndarray]:
-        """Network and θ with these neurons added and m unchanged."""
+    def candidates(
+        self, theta: np.ndarray, count: int, scales: tuple[float, float], rng: np.random.Generator, place: Any
+    ) -> Candidates:
+        """Random neurons for a place with about `count` outgoing weights together, drawn alike on all
+        ranks."""
+
+    def grown(self, theta: np.ndarray, incoming: np.ndarray, place: Any) -> tuple["Network", np.ndarray]:
+        """Network and θ with these neurons added and m unchanged; neurons of several places join in the
+        order of `places`."""
+
+    @property
+    def outgoing(self) -> list[np.ndarray]:
+        """Where in θ the last hidden layer's outgoing weights are, of each network one array."""
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """Where in θ the biases of the output are."""
+
+    def without(self, theta: np.ndarray, neurons: np.ndarray) -> tuple["Network", np.ndarray]:
+        """Network and θ without these neurons, numbered as in `outgoing`; m is unchanged if their outgoing
+        weights are zero."""
 
 
 class Observer(Protocol):

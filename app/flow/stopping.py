@@ -1,9 +1,11 @@
 """When a flow has done its work."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
+
+import numpy as np
 
 from app.flow.records import Record, StopReason
 
@@ -19,6 +21,12 @@ LITTLE = 1 / 3
 
 NEGLIGIBLE = 0.1
 """An energy that falls by less than this share of what noise accounts for is at its minimum."""
+
+BELIEVED = 0.8, 1.25
+"""Range of the ratio of true to predicted decrease in which a model's account of what is missing holds."""
+
+CREEPING = 0.02
+"""A step that gains less than this share of what is missing after it creeps."""
 
 FLOOR_SHARE = 1e-3
 """At least this share of the energy counts as what noise accounts for."""
@@ -80,6 +88,41 @@ class NearTarget:
         return exhausted or ("near" if near else _stalled(records))
 
 
+class AtTolerance:
+    """`tolerance` when the minimiser in function space is within a relative distance, by the model's account.
+
+    The distance is ‖m* − m‖_K / ‖m‖_K, where ½‖m* − m‖²_K is what the model says is missing; it is believed
+    where the step before turned out as predicted. `stalled` when iterations gain next to nothing of what is
+    missing and the network does not grow.
+    """
+
+    least_gain = 0.0
+
+    def __init__(
+        self, tolerance: float, half_square: Callable[[np.ndarray], float], max_iterations: int
+    ) -> None:
+        """`half_square` gives ½‖m‖²_K of a coefficient, alike on all ranks."""
+        self._tolerance, self._half_square, self._most = tolerance, half_square, max_iterations
+        self._goal = 0.0
+
+    def scale(self, energy: float) -> float:
+        """See Stopping: the decrease that may be missing at the end."""
+        return self._goal
+
+    def __call__(self, records: Sequence[Record]) -> StopReason | None:
+        """See Stopping."""
+        last = records[-1]
+        self._goal = self._tolerance**2 * self._half_square(last.coefficient)
+        if last.missing is None or last.ratio is None:
+            return None
+        if last.missing <= self._goal and BELIEVED[0] <= last.ratio <= BELIEVED[1]:
+            return "tolerance"
+        recent = records[-STALL_ITERATIONS:]
+        if len(records) > STALL_ITERATIONS and all(_creeps(record) for record in recent):
+            return "stalled"
+        return _exhausted(records, self._most)
+
+
 @dataclass(frozen=True)
 class AtMinimum:
     """`minimum` when an iteration after the one numbered `start` lowers the energy by a negligible amount.
@@ -109,6 +152,13 @@ class AtMinimum:
         return _exhausted(records, self.max_iterations)
 
 
+def _creeps(record: Record) -> bool:
+    """Whether a step gained next to nothing of what is missing, though the network did not grow."""
+    if record.gained is None or record.missing is None or record.grew:
+        return False
+    return record.gained < CREEPING * record.missing
+
+
 def _exhausted(records: Sequence[Record], most: int) -> StopReason | None:
     return "max_iterations" if records[-1].iteration >= most else None
 
@@ -121,4 +171,4 @@ def _stalled(records: Sequence[Record]) -> StopReason | None:
 
 def _slow(earlier: Record, later: Record) -> bool:
     """Whether an iteration gained next to nothing though the network had nothing to grow for."""
-    return later.misfit > (1 - STALL_SHARE) * earlier.misfit and later.expansions == 0
+    return later.misfit > (1 - STALL_SHARE) * earlier.misfit and not later.grew

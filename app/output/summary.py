@@ -18,7 +18,7 @@ from app.parallel import peak_memory_mb, seconds
 
 PACKAGES = ("mpi4py", "torch", "numpy", "scipy", "pyvista")
 
-CONVERGED: tuple[StopReason, ...] = ("discrepancy", "minimum")
+CONVERGED: tuple[StopReason, ...] = ("discrepancy", "minimum", "tolerance")
 
 
 def status(reason: StopReason, *, target_known: bool) -> str:

@@ -3,7 +3,9 @@
 import torch
 
 from app.unknowns.activations import ACTIVATIONS, TRANSFORMS, Bounded, Identity, Transform
-from app.unknowns.network import Candidates, Network, Nodes
+from app.unknowns.candidates import Candidates
+from app.unknowns.layers import Place
+from app.unknowns.network import Network, Nodes
 from app.unknowns.networks import Networks, together
 from app.unknowns.nodal import Nodal
 
@@ -17,6 +19,7 @@ __all__ = [
     "Networks",
     "Nodal",
     "Nodes",
+    "Place",
     "Transform",
     "one_thread",
     "together",

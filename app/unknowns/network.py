@@ -7,13 +7,21 @@ import numpy as np
 import torch
 
 from app.unknowns.activations import ACTIVATIONS, Identity, Transform
+from app.unknowns.candidates import Candidates
 from app.unknowns.features import FEATURES
+from app.unknowns.layers import Layers, Place
 
 CHUNK = 4096
 """Nodes per sweep: activations, deltas and a strip of the Jacobian stay in the cache."""
 
 START_SCALES = (1.0, 4.0)
 """Range of |a| of the first neurons: ridges no narrower than the domain's quarter."""
+
+DEEPEST = 5
+"""Hidden layers that a network may grow to."""
+
+FEWEST = 8
+"""Neurons drawn for a place at least, however many outgoing weights each has."""
 
 
 @dataclass(frozen=True)
@@ -41,24 +49,12 @@ class Nodes:
         return Nodes(np.ascontiguousarray(scaled), transform.inverse(reference), reference)
 
 
-@dataclass(frozen=True)
-class Candidates:
-    """Neurons that might join the last hidden layer with outgoing weight zero.
-
-    `tangent`, shape (owned, count), holds ∂m/∂(outgoing weight); `incoming`, shape (count, inputs + 1), the
-    incoming weights and the bias, the same on all ranks.
-    """
-
-    tangent: np.ndarray
-    incoming: np.ndarray
-
-
 class Network:
     """m(θ) = T(T⁻¹(m_ref) + MLP(x; θ)) at the rank's owned nodes.
 
     Immutable: it knows shapes and nodes, θ is passed in. θ, shape (size,), is float64 and the same on all
     ranks: layer by layer the weights (outputs × inputs, by rows) and biases, then the outgoing weights and
-    one bias.
+    one bias. The layers whose numbers are among `blocks` are residual blocks (see app.unknowns.layers).
     """
 
     def __init__(
@@ -69,8 +65,8 @@ class Network:
         transform: Transform | None = None,
         max_width: int = 256,
         features: str = "linear",
+        blocks: Sequence[int] = (),
     ) -> None:
-        self.widths = tuple(hidden)
         self.max_width = max_width
         self._nodes = nodes
         self._names = activation, features
@@ -79,14 +75,20 @@ class Network:
         self._plain = isinstance(self._transform, Identity)  # spares a forward sweep and a product
         self._dimension = nodes.scaled.shape[1]
         self._inputs = self._features.lift(torch.from_numpy(np.ascontiguousarray(nodes.scaled.T)))
-        shapes = list(zip(self.widths, (self.inputs, *self.widths[:-1]), strict=True))
-        ends = np.cumsum([out * (inner + 1) for out, inner in shapes]).tolist()
-        self._layers = [
-            (slice(end - out * (inner + 1), end - out), slice(end - out, end), (out, inner))
-            for end, (out, inner) in zip(ends, shapes, strict=True)
-        ]
-        self._outgoing = slice(ends[-1], ends[-1] + self.widths[-1])
-        self.size: int = ends[-1] + self.widths[-1] + 1
+        self._layers = Layers(len(self._inputs), hidden, blocks)
+        self._hidden = self._layers.hidden
+        self._outgoing = self._layers.outgoing
+        self.size: int = self._layers.size
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Neurons of each hidden layer."""
+        return self._layers.widths
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """Numbers of the hidden layers that are residual blocks."""
+        return self._layers.blocks
 
     @property
     def inputs(self) -> int:
@@ -99,21 +101,23 @@ class Network:
         return self._inputs.shape[1]
 
     @property
-    def below(self) -> int:
-        """Inputs of a neuron of the last hidden layer."""
-        return self._layers[-1][2][1]
-
-    @property
     def room(self) -> int:
-        """Neurons that may still join."""
-        return max(0, self.max_width - self.widths[-1])
+        """Neurons that may still join the last hidden layer."""
+        return self._room(Place(len(self.widths) - 1))
+
+    def places(self, *, deep: bool) -> list[Place]:
+        """Where neurons may join, from the last to the first: the last hidden layer if it has room; if the
+        network may become deeper, every layer with room, and new residual blocks."""
+        if not deep:
+            return [Place(len(self.widths) - 1)] if self.room else []
+        return [place for place in self._layers.places() if self._room(place)]
 
     def start(self, rng: np.random.Generator) -> np.ndarray:
         """θ with random hidden layers and outgoing weights zero, so that m is m_ref exactly."""
         theta = np.zeros(self.size)
-        for depth, (weights, biases, (out, _)) in enumerate(self._layers):
-            rows = self._ridges(theta, depth, out, START_SCALES, rng)
-            theta[weights], theta[biases] = rows[:, :-1].ravel(), rows[:, -1]
+        for depth, layer in enumerate(self._hidden):
+            rows = self._ridges(theta, depth, layer.shape[0], START_SCALES, rng)
+            theta[layer.weights], theta[layer.biases] = rows[:, :-1].ravel(), rows[:, -1]
         return theta
 
     def values(self, theta: np.ndarray) -> np.ndarray:
@@ -125,8 +129,8 @@ class Network:
         """D = ∂m/∂θ at the owned nodes, shape (owned, size), column-major, in `out` if its shape is right.
 
         One forward sweep keeps the activations, one backward sweep the deltas δ_l = ∂m/∂z_l; then the
-        columns of W_l are the outer products δ_l ⊗ h_{l−1}, written in place. Fresh memory of D's size costs
-        more than all else, hence `out`.
+        columns of W_l are the outer products δ_l ⊗ (inputs of l), written in place. Fresh memory of D's size
+        costs more than all else, hence `out`.
         """
         parameters = torch.from_numpy(theta)
         owned = self._inputs.shape[1]
@@ -135,45 +139,87 @@ class Network:
         else:
             columns = torch.empty((self.size, owned), dtype=torch.float64)
         for start in range(0, owned, CHUNK):
-            self._fill(parameters, slice(start, min(start + CHUNK, owned)), columns)
+            part = slice(start, min(start + CHUNK, owned))
+            sweep = self._sweep(parameters, part, columns)
+            for layer, seen, delta in zip(self._hidden, sweep.seen, sweep.deltas, strict=True):
+                target = columns[layer.weights].view(*layer.shape, -1)[:, :, part]
+                torch.mul(delta[:, None, :], seen[None, :, :], out=target)
+            columns[-1, part] = 1.0 if sweep.slope is None else sweep.slope
+            if sweep.slope is not None:
+                columns[self._outgoing, part] *= sweep.slope
         return columns.numpy().T
 
     def candidates(
-        self, theta: np.ndarray, count: int, scales: tuple[float, float], rng: np.random.Generator
+        self,
+        theta: np.ndarray,
+        count: int,
+        scales: tuple[float, float],
+        rng: np.random.Generator,
+        place: Place | None = None,
     ) -> Candidates:
-        """Random neurons for the last hidden layer, drawn alike on all ranks; see `_ridges`."""
-        depth = len(self.widths) - 1
-        rows = self._ridges(theta, depth, count, scales, rng)
-        below = self._forward(torch.from_numpy(theta), self._inputs, depth)
-        z = torch.from_numpy(rows[:, :-1]) @ below + _column(rows[:, -1])
-        psi, _ = self._function(z, None)
-        if not self._plain:
-            psi *= torch.from_numpy(self._transform.slope(self._sum(theta)))
-        return Candidates(psi.numpy().T, rows)
+        """Random neurons for a place, drawn alike on all ranks; see `_ridges`.
 
-    def grown(self, theta: np.ndarray, incoming: np.ndarray) -> tuple["Network", np.ndarray]:
-        """The network and θ with neurons of these incoming rows added; m is unchanged."""
-        added = len(incoming)
+        Without a place for the last hidden layer. `count` is the number of outgoing weights of all of them
+        together, about: at least FEWEST neurons are drawn.
+        """
+        place = place or Place(len(self.widths) - 1)
+        each = self._layers.outputs(place)
+        if each > 1:
+            count = max(FEWEST, count // each)
+        rows = self._ridges(theta, place.layer, count, scales, rng)
+        below, above = self._around(torch.from_numpy(theta), place)
+        return Candidates(
+            place, self._room(place), rows, below, above, self._function, slice(0, self.owned), self.owned
+        )
+
+    def grown(
+        self, theta: np.ndarray, incoming: np.ndarray, place: Place | None = None
+    ) -> tuple["Network", np.ndarray]:
+        """The network and θ with neurons of these incoming rows added at a place; m is unchanged.
+
+        Without a place they join the last hidden layer. Neurons of several places join from the last place
+        to the first: so each finds its place and the inputs that it was drawn for.
+        """
+        place = place or Place(len(self.widths) - 1)
+        layers, longer = self._layers.grown(theta, incoming, place)
+        return self._with(layers), longer
+
+    def _with(self, layers: Layers) -> "Network":
+        """The same with other layers."""
         activation, features = self._names
-        larger = Network(
-            (*self.widths[:-1], self.widths[-1] + added),
+        return Network(
+            layers.widths,
             self._nodes,
             activation,
             self._transform,
             self.max_width,
             features,
+            layers.blocks,
         )
-        weights, biases, _ = self._layers[-1]
-        parts = [
-            theta[: weights.stop],
-            incoming[:, :-1].ravel(),
-            theta[biases],
-            incoming[:, -1],
-            theta[self._outgoing],
-            np.zeros(added),
-            theta[-1:],
-        ]
-        return larger, np.concatenate(parts)
+
+    def _room(self, place: Place) -> int:
+        if place.inserted:
+            return self.max_width if len(self.widths) < DEEPEST else 0
+        return max(0, self.max_width - self.widths[place.layer])
+
+    @property
+    def outgoing(self) -> list[np.ndarray]:
+        """Where in θ the outgoing weights of the last hidden layer are."""
+        rows = self._hidden[-1].rows
+        return [self._outgoing.start + np.arange(rows.start, rows.stop)]
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """Where in θ the output's bias is, and its weights of what passes a last layer that is a block."""
+        return np.setdiff1d(np.arange(self._outgoing.start, self.size), self.outgoing[0])
+
+    def without(self, theta: np.ndarray, neurons: np.ndarray) -> tuple["Network", np.ndarray]:
+        """The network and θ without these neurons of the last hidden layer, one of which has to stay.
+
+        m is unchanged if their outgoing weights are zero.
+        """
+        layers, shorter = self._layers.without(theta, neurons)
+        return self._with(layers), shorter
 
     def _ridges(
         self,
@@ -186,11 +232,13 @@ class Network:
         """Rows (a, b) of neurons σ(a·h + b) over the inputs h of layer `depth`.
 
         Direction of a uniform, |a| log-uniform within `scales`, and the ridge a·h + b = 0 passes the image
-        of a point drawn uniformly from [−1, 1]^dimension.
+        of a point drawn uniformly from [−1, 1]^dimension. Where the features of a point are seen, neurons are
+        drawn on them alone.
         """
-        if depth == 0:
-            return self._features.neurons(self._dimension, count, scales, rng)
-        _, _, (_, inner) = self._layers[depth]
+        inner = self._layers.seen(depth)
+        if self._layers.sees_features(depth):
+            rows = self._features.neurons(self._dimension, count, scales, rng)
+            return np.hstack([rows[:, :-1], np.zeros((count, inner - self.inputs)), rows[:, -1:]])
         direction = rng.standard_normal((count, inner))
         direction /= np.linalg.norm(direction, axis=1, keepdims=True)
         scale = np.exp(rng.uniform(np.log(scales[0]), np.log(scales[1]), (count, 1)))
@@ -200,10 +248,12 @@ class Network:
         return np.hstack([a, -np.sum(a * image, axis=1, keepdims=True)])
 
     def _forward(self, theta: torch.Tensor, x: torch.Tensor, depth: int) -> torch.Tensor:
-        """Activations after `depth` hidden layers at inputs x of shape (dimension, n)."""
+        """What layer `depth` (the output, if there are no more) sees at features x of shape (inputs, n)."""
         h = x
-        for weights, biases, shape in self._layers[:depth]:
-            h, _ = self._function(theta[weights].view(shape) @ h + theta[biases][:, None], None)
+        for layer in self._hidden[:depth]:
+            W, b = theta[layer.weights].view(layer.shape), theta[layer.biases]
+            psi, _ = self._function(W @ h + b[:, None], None)
+            h = torch.cat([h, psi]) if layer.block else psi
         return h
 
     def _sum(self, theta: np.ndarray) -> np.ndarray:
@@ -212,31 +262,69 @@ class Network:
         h = self._forward(parameters, self._inputs, len(self.widths))
         return self._nodes.base + (parameters[self._outgoing] @ h + parameters[-1]).numpy()
 
-    def _fill(self, theta: torch.Tensor, part: slice, columns: torch.Tensor) -> None:
-        """Write the rows of the Jacobian (columns here) of the nodes in `part`."""
-        last = len(self._layers) - 1
-        activations, slopes = [self._inputs[:, part]], []
-        for depth, (weights, biases, shape) in enumerate(self._layers):
-            z = torch.addmm(theta[biases][:, None], theta[weights].view(shape), activations[-1])
-            h, slope = self._function(z, columns[self._outgoing, part] if depth == last else z)
-            activations.append(h)
+    def _sweep(self, theta: torch.Tensor, part: slice, columns: torch.Tensor | None = None) -> "_Sweep":
+        """Forward and backward through the layers at the nodes in `part`.
+
+        The last stream and the deltas go where they belong in the Jacobian (columns here), if that is given.
+        """
+        streams = self._streams(part, columns)
+        seen, slopes = [], []
+        for layer in self._hidden:
+            h = streams[layer.stream if layer.block else layer.stream - 1][: layer.shape[1]]
+            z = torch.addmm(theta[layer.biases][:, None], theta[layer.weights].view(layer.shape), h)
+            _, slope = self._function(z, streams[layer.stream][layer.rows])
+            seen.append(h)
             slopes.append(slope)
-        columns[-1, part] = 1.0
-        above = theta[self._outgoing][:, None]
+        above, output = theta[self._outgoing][:, None], None
         if not self._plain:
-            s = theta[self._outgoing] @ activations[-1] + theta[-1]
-            slope = torch.from_numpy(self._transform.slope(self._nodes.base[part] + s.numpy()))
-            columns[self._outgoing, part] *= slope
-            columns[-1, part] = slope
-            above = above * slope
-        for depth in range(last, -1, -1):
-            weights, biases, (out, inner) = self._layers[depth]
-            delta = torch.mul(above, slopes[depth], out=columns[biases, part])
-            target = columns[weights].view(out, inner, -1)[:, :, part]
-            torch.mul(delta[:, None, :], activations[depth][None, :, :], out=target)
+            s = theta[self._outgoing] @ streams[-1] + theta[-1]
+            output = torch.from_numpy(self._transform.slope(self._nodes.base[part] + s.numpy()))
+            above = above * output
+        deltas: list[torch.Tensor] = []
+        for depth in range(len(self._hidden) - 1, -1, -1):
+            layer = self._hidden[depth]
+            out = None if columns is None else columns[layer.biases, part]
+            deltas.insert(0, torch.mul(above[layer.rows], slopes[depth], out=out))
             if depth:
-                above = theta[weights].view(out, inner).T @ delta
+                back = theta[layer.weights].view(layer.shape).T @ deltas[0]
+                above = above[: layer.shape[1]] + back if layer.block else back
+        return _Sweep(seen, deltas, streams[-1], output)
+
+    def _streams(self, part: slice, columns: torch.Tensor | None) -> list[torch.Tensor]:
+        """Room for each stream at the nodes in `part`, the features written into the first one."""
+        points = self._inputs[:, part]
+        lengths = self._layers.streams if columns is None else self._layers.streams[:-1]
+        streams = [torch.empty((rows, points.shape[1]), dtype=points.dtype) for rows in lengths]
+        if columns is not None:
+            streams.append(columns[self._outgoing, part])
+        if len(streams[0]) > len(points):
+            streams[0][: len(points)] = points
+        else:
+            streams[0] = points
+        return streams
+
+    def _around(self, theta: torch.Tensor, place: Place) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """What neurons of a place see at the owned nodes, and ∂m/∂z of each that will see them."""
+        readers, depth = self._layers.readers(place), len(self._hidden)
+        if readers == [depth]:
+            below = self._forward(theta, self._inputs, place.layer)
+            if self._plain:
+                return below, None
+            return below, torch.from_numpy(self._transform.slope(self._sum(theta.numpy())))[None]
+        sweep = self._sweep(theta, slice(0, self.owned))
+        above = [sweep.deltas[number] for number in readers if number < depth]
+        if readers[-1] == depth:
+            one = torch.ones(self.owned, dtype=torch.float64) if sweep.slope is None else sweep.slope
+            above.append(one[None])
+        below = sweep.seen[place.layer] if place.layer < depth else sweep.last
+        return below, torch.cat(above)
 
 
-def _column(row: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(row))[:, None]
+@dataclass(frozen=True)
+class _Sweep:
+    """Of each layer what it sees and ∂m/∂z, shape (neurons, n), the last stream, and T′ unless it is 1."""
+
+    seen: list[torch.Tensor]
+    deltas: list[torch.Tensor]
+    last: torch.Tensor
+    slope: torch.Tensor | None

@@ -1,19 +1,22 @@
 """Several unknowns, each with a network of its own, as one network to the flow."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import zip_longest
 
 import numpy as np
 
-from app.unknowns.network import Candidates, Network
+from app.unknowns.candidates import Candidates
+from app.unknowns.layers import Place
+from app.unknowns.network import Network
 
 
 class Networks:
     """The networks of several unknowns side by side.
 
     m has, on each rank, one unknown's owned nodes after the other's, θ one network's parameters after the
-    other's; the Jacobian is block-diagonal. Candidates of all networks form one pool: the first entry of an
-    `incoming` row says whose neuron it is, zeros fill up shorter rows. Immutable, as Network is.
+    other's; the Jacobian is block-diagonal. Candidates of all networks compete; a place says whose neurons
+    they are. Immutable, as Network is.
     """
 
     def __init__(self, parts: Sequence[Network]) -> None:
@@ -51,39 +54,57 @@ class Networks:
             part.jacobian(theta[columns], D[rows, columns])
         return D
 
-    def candidates(
-        self, theta: np.ndarray, count: int, scales: tuple[float, float], rng: np.random.Generator
-    ) -> Candidates:
-        """Random neurons, drawn alike on all ranks: an equal number for each network that has room."""
-        open_parts = [index for index, part in enumerate(self.parts) if part.room]
-        drawn = []
-        for index in open_parts:
-            pool = self.parts[index].candidates(
-                theta[self._parameters[index]], -(-count // len(open_parts)), scales, rng
-            )
-            drawn.append((index, pool))
-        length = 1 + max(pool.incoming.shape[1] for _, pool in drawn)
-        total = sum(len(pool.incoming) for _, pool in drawn)
-        tangent = np.zeros((self._rows[-1].stop, total), order="F")
-        incoming = np.zeros((total, length))
-        first = 0
-        for index, pool in drawn:
-            own = slice(first, first + len(pool.incoming))
-            tangent[self._rows[index], own] = pool.tangent
-            incoming[own, 0] = index
-            incoming[own, 1 : 1 + pool.incoming.shape[1]] = pool.incoming
-            first = own.stop
-        return Candidates(tangent, incoming)
+    def places(self, *, deep: bool) -> list[Place]:
+        """Where neurons may join, one network's places after the other's; see Network."""
+        return [
+            replace(place, unknown=unknown)
+            for unknown, part in enumerate(self.parts)
+            for place in part.places(deep=deep)
+        ]
 
-    def grown(self, theta: np.ndarray, incoming: np.ndarray) -> tuple["Networks", np.ndarray]:
-        """The networks and θ with neurons of these rows added, as far as theirs has room; m is unchanged."""
-        larger, parameters = [], []
-        for index, (part, own) in enumerate(zip(self.parts, self._split(theta), strict=True)):
-            mine = incoming[incoming[:, 0] == index][: part.room, 1 : 2 + part.below]
-            network, longer = part.grown(own, mine) if len(mine) else (part, own)
-            larger.append(network)
-            parameters.append(longer)
-        return Networks(larger), np.concatenate(parameters)
+    def candidates(
+        self,
+        theta: np.ndarray,
+        count: int,
+        scales: tuple[float, float],
+        rng: np.random.Generator,
+        place: Place,
+    ) -> Candidates:
+        """Random neurons for a place; see Network."""
+        own = theta[self._parameters[place.unknown]]
+        pool = self.parts[place.unknown].candidates(own, count, scales, rng, place)
+        return replace(pool, rows=self._rows[place.unknown], owned=self._rows[-1].stop)
+
+    def grown(self, theta: np.ndarray, incoming: np.ndarray, place: Place) -> tuple["Networks", np.ndarray]:
+        """The networks and θ with neurons of these rows added at a place; m is unchanged."""
+        parts, parameters = list(self.parts), self._split(theta)
+        index = place.unknown
+        parts[index], parameters[index] = parts[index].grown(parameters[index], incoming, place)
+        return Networks(parts), np.concatenate(parameters)
+
+    @property
+    def outgoing(self) -> list[np.ndarray]:
+        """Where in θ the outgoing weights of the last hidden layers are, one array a network."""
+        parts = zip(self.parts, self._parameters, strict=True)
+        return [columns.start + own for part, columns in parts for own in part.outgoing]
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """Where in θ the outputs' biases are."""
+        parts = zip(self.parts, self._parameters, strict=True)
+        return np.concatenate([columns.start + part.offsets for part, columns in parts])
+
+    def without(self, theta: np.ndarray, neurons: np.ndarray) -> tuple["Networks", np.ndarray]:
+        """The networks and θ without these neurons, numbered through all networks as in `outgoing`."""
+        smaller, parameters, first = [], [], 0
+        for part, own in zip(self.parts, self._split(theta), strict=True):
+            last = first + part.widths[-1]
+            mine = neurons[(neurons >= first) & (neurons < last)] - first
+            network, shorter = part.without(own, mine) if len(mine) else (part, own)
+            smaller.append(network)
+            parameters.append(shorter)
+            first = last
+        return Networks(smaller), np.concatenate(parameters)
 
     def _split(self, theta: np.ndarray) -> list[np.ndarray]:
         """Each network's parameters, without a copy."""

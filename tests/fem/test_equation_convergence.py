@@ -140,11 +140,13 @@ def rate(kind: str, degree: int, strong: bool) -> float:
     return -np.polyfit(np.log(cells), np.log(errors), 1)[0]
 
 
+DIFFERENTIAL = [kind for kind in EQUATIONS if kind != "identity"]
+
 IN_PARALLEL = ["advection_diffusion", "p_laplacian", "elasticity", "helmholtz"]
 
 
 @pytest.mark.parametrize("degree", variants([1, 2], in_parallel=[2]))
-@pytest.mark.parametrize("kind", variants([*EQUATIONS], IN_PARALLEL))
+@pytest.mark.parametrize("kind", variants(DIFFERENTIAL, IN_PARALLEL))
 def test_l2_error_falls_with_one_order_more_than_the_degree(kind: str, degree: int) -> None:
     """‖u_h − u‖ ~ h^(degree + 1) with every kind of condition and all that the equation can be given."""
     assert rate(kind, degree, strong=kind in STRONG) == pytest.approx(degree + 1, abs=0.1)
@@ -154,3 +156,15 @@ def test_l2_error_falls_with_one_order_more_than_the_degree(kind: str, degree: i
 def test_an_equation_without_a_strong_form_here_is_tried_too() -> None:
     """The functional of the manufactured state does as a source."""
     assert rate("p_laplacian", 1, strong=False) == pytest.approx(2, abs=0.1)
+
+
+@pytest.mark.parametrize("degree", [1, 2])
+def test_the_state_of_no_equation_is_the_coefficient(degree: int) -> None:
+    """Exactly, where the state's degree is that of the coefficient or more."""
+    space = box_space(2, 4, degree)
+    equation = make_equation("identity", {}, 2)
+    model = ForwardModel(equation, space, 2, LinearSolver(COMM, "direct", "test_"))
+    points = np.array([[0.5, 0.5], [0.1, 0.8]])
+    model.observe_with(point_matrix(space.domain, model.space, points))
+    readings = model.solve(space.interpolate(M))
+    np.testing.assert_allclose(readings, M.numpy(points), rtol=1e-11)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
 
 import numpy as np
 from mpi4py import MPI
@@ -73,6 +72,9 @@ class Readings:
     tangents: int = 0
     adjoints: int = 0
 
+    def misfit(self, residual: np.ndarray) -> float:
+        return 0.5 * float(residual @ residual)
+
     def residual(self, coefficient: np.ndarray) -> np.ndarray:
         m = self._last = coefficient
         self.evaluations += 1
@@ -94,6 +96,28 @@ class Readings:
         """J at the last evaluated m."""
         m = self._last
         return self.B * (1.0 + self.bend * m + 3.0 * self.bend * m**2) / self.sigma
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Candidates of a LinearNetwork, one column and two parameters each."""
+
+    room: int
+    pool: np.ndarray
+    incoming: np.ndarray
+    place = "A"
+    outgoing = 1
+    parameters = 2
+
+    @property
+    def tangent(self) -> np.ndarray:
+        return self.pool[:, self.incoming[:, 0]]
+
+    def moved(self, incoming: np.ndarray) -> "Columns":
+        return replace(self, incoming=incoming)
+
+    def pull_back(self, dual: np.ndarray) -> np.ndarray:
+        raise NotImplementedError("columns do not move")
 
 
 @dataclass(frozen=True)
@@ -123,12 +147,30 @@ class LinearNetwork:
     def jacobian(self, theta: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         return self.A
 
-    def candidates(self, theta: np.ndarray, count: int, scales: object, rng: object) -> SimpleNamespace:
-        return SimpleNamespace(tangent=self.pool, incoming=np.arange(self.pool.shape[1])[:, None])
+    def places(self, *, deep: bool) -> list[str]:
+        return ["A"] if self.room else []
 
-    def grown(self, theta: np.ndarray, incoming: np.ndarray) -> tuple["LinearNetwork", np.ndarray]:
+    def candidates(
+        self, theta: np.ndarray, count: int, scales: object, rng: object, place: object = None
+    ) -> "Columns":
+        return Columns(self.room, self.pool, np.arange(self.pool.shape[1])[:, None])
+
+    def grown(
+        self, theta: np.ndarray, incoming: np.ndarray, place: object = None
+    ) -> tuple["LinearNetwork", np.ndarray]:
         added = self.pool[:, incoming[:, 0]]
         return replace(self, A=np.hstack([self.A, added])), np.append(theta, np.zeros(len(incoming)))
+
+    @property
+    def outgoing(self) -> list[np.ndarray]:
+        return [np.arange(self.size)]
+
+    @property
+    def offsets(self) -> np.ndarray:
+        return np.empty(0, dtype=int)
+
+    def without(self, theta: np.ndarray, neurons: np.ndarray) -> tuple["LinearNetwork", np.ndarray]:
+        return replace(self, A=np.delete(self.A, neurons, axis=1)), np.delete(theta, neurons)
 
 
 class Silent:

@@ -7,8 +7,9 @@ from flow_toys import Dense, LinearNetwork, h1_on_interval, network_on_interval,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.flow.expansion import FEWEST, MOST, STRATEGIES, greedy, outside_tangent
+from app.flow.expansion import MOST, STRATEGIES
 from app.flow.matrix import CUT, FlowMatrix
+from app.flow.pool import FEWEST, greedy, outside_tangent
 from app.unknowns import Identity, Network, Nodes
 
 SCALES = (1.0, 60.0)
@@ -206,7 +207,7 @@ def test_a_candidate_twice_in_the_pool_is_chosen_once(kind: str) -> None:
 @networks
 @pytest.mark.parametrize("seed", range(10))
 def test_choice_does_not_depend_on_the_order_of_summation(kind: str, seed: int) -> None:
-    """With the nodes in another order, as another number of ranks would sum them, the same 24 neurons are
+    """With the nodes in another order, as another number of ranks would sum them, the same neurons are
     chosen in the same order, also when little is left to gain."""
     scene = Scene(kind, at_rest=False, seed=seed)
     order = np.random.default_rng(1).permutation(len(scene.r))
@@ -252,9 +253,10 @@ def test_growth_keeps_the_coefficient_and_does_not_lower_the_alignment(
     """
     scene = Scene(kind, at_rest=True, seed=seed)
     strategy = STRATEGIES[name](np.random.default_rng(seed), 60, SCALES)
-    grown = strategy.choose(scene.network, scene.theta, scene.G, scene.dual, wanted)
-    assert FEWEST <= len(grown.incoming) == len(grown.gains) <= MOST
-    larger, theta = scene.network.grown(scene.theta, grown.incoming)
+    (grown,) = strategy.choose(scene.network, scene.theta, scene.G, scene.dual, wanted)
+    ((_, incoming),) = grown.joining
+    assert FEWEST <= len(incoming) == len(grown.gains) <= MOST
+    larger, theta = grown.join(scene.network, scene.theta)
     before, after = scene.network.values(scene.theta), larger.values(theta)
     np.testing.assert_allclose(after, before, rtol=0, atol=1e-13 * np.abs(before).max())
     old = alignment(scene.D, scene.inner, scene.r)
@@ -271,7 +273,8 @@ def test_growth_stays_within_the_room(name: str) -> None:
     scene = Scene("interval", at_rest=True)
     narrow = network_on_interval(60, (5,), max_width=8)
     strategy = STRATEGIES[name](np.random.default_rng(0), 60, SCALES)
-    assert len(strategy.choose(narrow, scene.theta, scene.G, scene.dual, np.inf).incoming) == 3
+    (grown,) = strategy.choose(narrow, scene.theta, scene.G, scene.dual, np.inf)
+    assert len(grown.gains) == 3
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
@@ -284,7 +287,7 @@ def test_strategies_follow_their_random_stream(name: str) -> None:
         )
         for _ in range(2)
     ]
-    np.testing.assert_array_equal(choices[0].incoming, choices[1].incoming)
+    np.testing.assert_array_equal(choices[0][0].joining[0][1], choices[1][0].joining[0][1])
 
 
 @all_kinds

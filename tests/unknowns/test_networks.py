@@ -48,41 +48,52 @@ def test_each_network_moves_its_own_unknown_alone() -> None:
     assert together([one]) is one
 
 
-def test_candidates_of_all_networks_compete() -> None:
-    """Each has a derivative by its outgoing weight at its own unknown's nodes only, a column of the larger
-    network's Jacobian."""
+@pytest.mark.parametrize("deep", [False, True])
+def test_candidates_of_all_networks_compete(deep: bool) -> None:
+    """Each has derivatives by its outgoing weights at its own unknown's nodes only, columns of the larger
+    network's Jacobian, whichever networks grow, and in which layers."""
     both = networks()
     theta = parameters(both)
-    pool = both.candidates(theta, 12, SCALES, np.random.default_rng(3))
-    owner = pool.incoming[:, 0]
-    assert sorted(owner) == [0] * 6 + [1] * 6
-    assert not pool.tangent[30:, owner == 0].any() and not pool.tangent[:30, owner == 1].any()
-    larger, more = both.grown(theta, pool.incoming)
+    places = both.places(deep=deep)
+    assert [place.unknown for place in places] == ([0] * 5 + [1] * 3 if deep else [0, 1])
+    pools = [both.candidates(theta, 6, SCALES, np.random.default_rng(3), place) for place in places]
+    larger, more = both, theta
+    for pool in pools:
+        one, other = pool.tangent[:30], pool.tangent[30:]
+        assert not (other if pool.place.unknown == 0 else one).any()
+        larger, more = larger.grown(more, pool.incoming, pool.place)
     D = larger.jacobian(more)
-    for column in pool.tangent.T:
+    for column in np.hstack([pool.tangent for pool in pools]).T:
         assert np.abs(D - column[:, None]).max(axis=0).min() <= 1e-12 * np.abs(column).max()
 
 
-@pytest.mark.parametrize("rows", [slice(None), slice(6), slice(6, None)], ids=["both", "one", "other"])
-def test_growth_leaves_all_unknowns_as_they_are(rows: slice) -> None:
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("unknowns", [(0, 1), (0,), (1,)], ids=["both", "one", "other"])
+def test_growth_leaves_all_unknowns_as_they_are(unknowns: tuple[int, ...], deep: bool) -> None:
     """m is unchanged to rounding, whichever network grows."""
     both = networks()
     theta = parameters(both)
-    incoming = both.candidates(theta, 12, SCALES, np.random.default_rng(3)).incoming[rows]
-    larger, more = both.grown(theta, incoming)
+    larger, more, added = both, theta, 0
+    for place in both.places(deep=deep):
+        if place.unknown in unknowns:
+            pool = both.candidates(theta, 6, SCALES, np.random.default_rng(3), place)
+            larger, more = larger.grown(more, pool.incoming, place)
+            added += len(pool.incoming)
     np.testing.assert_allclose(larger.values(more), both.values(theta), rtol=0, atol=1e-14)
-    assert sum(larger.widths) == sum(both.widths) + len(incoming)
+    assert sum(larger.widths) == sum(both.widths) + added
     assert both.widths == (5, 7) and both.room == 2 * 256 - 7
 
 
 def test_a_full_network_leaves_the_room_to_the_others() -> None:
-    """No candidates of a network without room; neurons beyond a network's room do not join."""
+    """No places in a network without room; the room of each is that of its own layer."""
     both = networks(max_width=5)
     theta = parameters(both)
     assert both.room == 3
-    pool = both.candidates(theta, 20, SCALES, np.random.default_rng(3))
-    both, theta = both.grown(theta, pool.incoming)
+    places = both.places(deep=False)
+    pools = [both.candidates(theta, 10, SCALES, np.random.default_rng(3), place) for place in places]
+    assert [pool.room for pool in pools] == [2, 1]
+    for pool in pools:
+        both, theta = both.grown(theta, pool.incoming[: pool.room], pool.place)
     assert [part.room for part in both.parts] == [0, 0] == [both.room] * 2
     half = Networks([network_at(PLACES[0], (5,), max_width=5), network_at(PLACES[1], (4,))])
-    pool = half.candidates(half.start(np.random.default_rng(0)), 20, SCALES, np.random.default_rng(3))
-    assert len(pool.incoming) == 20 and (pool.incoming[:, 0] == 1).all()
+    assert [place.unknown for place in half.places(deep=False)] == [1]

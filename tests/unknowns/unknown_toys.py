@@ -43,11 +43,13 @@ def network_at(
     transform: str = "identity",
     max_width: int = 256,
     features: str = "linear",
+    blocks: tuple[int, ...] = (),
 ) -> Network:
     """A network at coordinates of the box [−1, 3]^dimension."""
     form = transform_of(transform)
     box = (np.full(x.shape[1], -1.0), np.full(x.shape[1], 3.0))
-    return Network(hidden, Nodes.of(x, box, reference_at(x), form), activation, form, max_width, features)
+    nodes = Nodes.of(x, box, reference_at(x), form)
+    return Network(hidden, nodes, activation, form, max_width, features, blocks)
 
 
 def parameters_of(network: Network, seed: int = 0) -> np.ndarray:

@@ -1,0 +1,129 @@
+"""Runs of the energies that are not the misfit of observations, whatever they are: setup, flow, results."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app import fem, flow, output, unknowns
+from app.build.pieces import growth_of, stream
+from app.case import ConvexCase, effective_yaml
+from app.parallel import Interrupt, LinearSolver, gram, on_root, timed
+
+
+@dataclass(frozen=True)
+class ConvexSetup:
+    """A case with its mesh, energy and start: all that `--check` makes sure of."""
+
+    case: ConvexCase
+    domain: fem.TaggedMesh
+    size: int
+    """Number of nodal values over all ranks."""
+    energy: Any
+    """See flow.Convex."""
+    step: flow.Step
+    plain: flow.InnerProduct | None
+    """The inner product of the flow, where it is not the energy's own."""
+    error: Callable[[np.ndarray], float] | None
+    """Relative error of a coefficient in L2, where the truth is known."""
+    write: Callable[[np.ndarray, Path], str | None]
+    """Writes fields and pictures of a coefficient into a folder; returns why there is no picture, if so.
+    Collective."""
+    tell: Callable[[np.ndarray], dict[str, Any]] = lambda coefficient: {}
+    """What the summary says of the coefficient beside what it says of every run. Collective."""
+    counts: fem.Counts = field(default_factory=fem.Counts)
+    """Of linear solves with a state operator, if there are any."""
+    riesz_solvers: list[LinearSolver] = field(default_factory=list)
+    """Of all inner products that the run makes."""
+
+
+def step_of(
+    case: ConvexCase,
+    nodes: Callable[[unknowns.Transform], unknowns.Nodes],
+    *,
+    size: int,
+    reference: np.ndarray,
+) -> flow.Step:
+    """The network or the nodal values of a case at its nodes, starting from the reference."""
+    chosen: Any = case.approximant[1].representation
+    if chosen.kind == "nodal":
+        return flow.IdealStep(reference.copy(), size)
+    options = dict(chosen.transform)
+    transform = unknowns.TRANSFORMS[options.pop("kind")](**options)
+    network = unknowns.Network(
+        chosen.hidden, nodes(transform), chosen.activation, transform, chosen.max_width, chosen.features
+    )
+    start = network.start(stream(case, "network"))
+    step = flow.STEPS[case.flow.step](network, start, growth_of(case))
+    step.follow_closely()
+    return step
+
+
+def run_convex(setup: ConvexSetup, folder: Path, *, quiet: bool = False) -> dict[str, Any]:
+    """Run the flow, write everything into the (prepared) folder and return the summary; collective."""
+    comm, case, energy = setup.domain.comm, setup.case, setup.energy
+    on_root(comm, lambda: (folder / "case.yaml").write_text(effective_yaml(case)))
+    terminal = output.Terminal(None, quiet=quiet or comm.rank > 0)
+
+    def half_square(coefficient: np.ndarray) -> float:
+        image = energy.product(coefficient).apply(coefficient)
+        return 0.5 * float(gram(comm, coefficient, image))
+
+    with terminal, Interrupt(comm) as interrupt:
+        terminal.note(f"{case.name}: {setup.size} nodal values, {comm.size} rank(s)")
+        history = output.History(comm, folder / "history.csv", lambda: setup.counts, setup.error, terminal)
+        reference = setup.step.values()
+        outcome = flow.run_flow(
+            energy,
+            energy.residual(reference),
+            np.zeros_like(reference),
+            flow.ConvexBuilder(setup.plain),
+            setup.step,
+            flow.AtTolerance(case.flow.tolerance, half_square, case.flow.max_iterations),
+            history,
+            interrupt.wished,
+        )
+        summary = _summary(setup, outcome, history.rows, half_square)
+        with timed("output"):
+            failure = setup.write(outcome.coefficient, folder)
+            drawn = output.draw_expansion(comm, folder / "expansion.png", history.records)
+        for told in filter(None, (failure, drawn)):
+            terminal.note(told)
+        summary |= output.resources(comm)
+        on_root(comm, lambda: output.write_json(folder / "summary.json", summary))
+        for line in output.closing_lines(summary, folder):
+            terminal.note(line)
+    return summary
+
+
+def _summary(
+    setup: ConvexSetup,
+    outcome: flow.Outcome,
+    rows: list[output.Row],
+    half_square: Callable[[np.ndarray], float],
+) -> dict[str, Any]:
+    """The run in numbers, but for the resources it took."""
+    case, last = setup.case, rows[-1].record
+    square = half_square(outcome.coefficient)
+    distance = None
+    if last.missing is not None and square > 0:
+        distance = float(np.sqrt(max(last.missing, 0.0) / square))
+    return {
+        "name": case.name,
+        "status": output.status(outcome.stop_reason, target_known=True),
+        "stop_reason": outcome.stop_reason,
+        **output.records_summary(rows),
+        "energy": last.misfit,
+        "misfit_target": None,
+        "regularisation_kind": None,
+        "candidates": None,
+        "distance": distance,
+        **setup.tell(outcome.coefficient),
+        **asdict(setup.counts),
+        "linear_solves": setup.counts.linear_solves,
+        "riesz_solves": sum(solver.solves for solver in setup.riesz_solvers),
+        "coefficient_dofs": setup.size,
+        "seed": case.seed,
+    }

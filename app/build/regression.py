@@ -1,0 +1,79 @@
+"""From a case of regression to its mesh, energy and start."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mpi4py import MPI
+
+from app import energies, fem, output, unknowns
+from app.build.convex import ConvexSetup, step_of
+from app.build.pieces import mesh_of, solver_for
+from app.case import CaseError, Expression, RegressionCase, check_dimension
+from app.parallel import LinearSolver, agreed
+
+
+def prepare_regression(comm: MPI.Comm, case: RegressionCase) -> ConvexSetup:
+    """Read the mesh, interpolate the function and assemble the inner product, before anything is written.
+
+    Raises InputError on all ranks alike.
+    """
+    domain = mesh_of(comm, case)
+    with agreed(comm):
+        check_dimension(case, domain.dimension)
+    name, chosen = case.approximant
+    space = fem.CoefficientSpace(domain, chosen.degree)
+    function = _finite(case, space, "function")
+    weight = _finite(case, space, "weight")
+    with agreed(comm):
+        if not (weight > 0).all():
+            where = case.where("energy", "weight")
+            raise CaseError([f"{where}: found values that are not positive, expected a weight > 0"])
+    solvers: list[LinearSolver] = []
+
+    def product(norm: str, weight: Expression) -> fem.GramMatrix:
+        solvers.append(solver_for(comm, case.energy.solver, "riesz_", space.size))
+        length = None if norm == "l2" else case.energy.length
+        return fem.weighted_product(space, weight, length, solvers[-1])
+
+    own = product(case.energy.norm, case.energy.weight)
+    plain = None
+    if case.flow.inner_product != "energy":
+        plain = product(case.flow.inner_product, Expression(1.0))
+    energy = energies.Regression(own, function)
+    norm = float(np.sqrt(2.0 * energy.misfit(function)))
+    if not 0 < norm < np.inf:
+        where = case.where("energy", "function")
+        raise CaseError([f"{where}: found a function of norm {norm:g}, expected a finite one above 0"])
+    zeros = np.zeros(space.owned)
+    step = step_of(
+        case,
+        lambda transform: unknowns.Nodes.of(space.coordinates, domain.bounding_box(), zeros, transform),
+        size=space.size,
+        reference=zeros,
+    )
+
+    def tell(coefficient: np.ndarray) -> dict[str, Any]:
+        misfit = energy.misfit(energy.residual(coefficient))
+        return {"distance": float(np.sqrt(2.0 * misfit)) / norm}
+
+    def write(coefficient: np.ndarray, folder: Path) -> str | None:
+        panels = {name: coefficient, "function": function, "error": coefficient - function}
+        fields = {key: space.everywhere(values, key) for key, values in panels.items()}
+        output.write_fields(folder / "fields.pvd", space.space, fields)
+        nowhere = np.empty((0, domain.dimension))
+        return output.draw_fields(folder / "coefficient.png", space.space, [panels], nowhere)
+
+    error = fem.RelativeError(space, case.energy.function)
+    return ConvexSetup(
+        case, domain, space.size, energy, step, plain, error, write, tell, riesz_solvers=solvers
+    )
+
+
+def _finite(case: RegressionCase, space: fem.CoefficientSpace, key: str) -> np.ndarray:
+    """Nodal values of an expression of the energy."""
+    values = space.interpolate(getattr(case.energy, key))
+    with agreed(space.comm):
+        if not np.isfinite(values).all():
+            raise CaseError([f"{case.where('energy', key)}: found values that are not finite on the mesh"])
+    return values

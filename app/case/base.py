@@ -1,0 +1,52 @@
+"""What every case has, whatever its energy: a name, a seed, a mesh, and where its keys were written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, PrivateAttr
+
+from app.case.experiments import Within
+from app.case.mesh import Mesh
+from app.case.origin import Key, Origin
+from app.case.section import NO_TRUTH_VALUE, Section
+
+
+class BaseCase(Section):
+    """Frozen and picklable; equal to another of its kind when both say the same."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]*[A-Za-z0-9_-][A-Za-z0-9._-]*$")] = "case"
+    """Name of the results' folder; by default the name of the case file without its ending."""
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1), NO_TRUTH_VALUE] = 0
+    """Every random stream derives from it."""
+    mesh: Mesh
+    """The mesh."""
+
+    _origin: Origin | Within = PrivateAttr(default=Origin())
+    _parts: dict[str, Self] = PrivateAttr(default_factory=dict)
+
+    @property
+    def parts(self) -> dict[str, Self]:
+        """The case of each experiment by its name; without experiments the case itself, with no name."""
+        return self._parts or {"": self}
+
+    @property
+    def folder(self) -> Path:
+        """The case file's folder, absolute."""
+        return self._origin.folder
+
+    def resolve(self, path: Path) -> Path:
+        """The absolute path of a file that the case names relative to itself."""
+        return (self.folder / path).resolve()
+
+    def where(self, *path: Key) -> str:
+        """`file:line: dotted.key` of a key, for messages about what only later rooms can see."""
+        return self._origin.where(path)
+
+    def effective(self) -> dict[str, Any]:
+        """Plain data with all defaults written out and files by absolute paths."""
+        return self.model_dump(context={"folder": self.folder})
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self.effective() == other.effective()

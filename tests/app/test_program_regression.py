@@ -1,0 +1,87 @@
+"""Approximation of functions, which no equation and no observations are needed for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mpi4py import MPI
+from program import Run, run_program, same
+
+from app import build
+from app.case import InputError, load_case
+
+CASE = """\
+mesh: {kind: rectangle, cells: [12, 12]}
+energy:
+  kind: regression
+  function: "sin(2*pi*x)*cos(pi*y)"
+"""
+
+EARLY = 1e-5
+"""Relative difference of the first three iterations that is allowed between numbers of ranks: each takes up
+to a hundred inner steps, through which rounding grows."""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Run]:
+    """The case on 1 and 3 ranks."""
+    folder = tmp_path_factory.mktemp("regression")
+    path = folder / "wave.yaml"
+    path.write_text(CASE)
+    return {ranks: run_program(path, out=folder / f"results{ranks}", ranks=ranks) for ranks in (1, 3)}
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_network_grows_from_one_neuron_to_the_tolerance(runs: dict[int, Run], ranks: int) -> None:
+    run = runs[ranks]
+    assert run.code == 0, run.err
+    assert run.history[0]["width"] == 1 and run.history[-1]["width"] > 1
+    assert run.summary["stop_reason"] == "tolerance" and run.summary["distance"] <= 1e-3
+    assert run.summary["linear_solves"] == run.summary["state_solves"] == 0
+
+
+def test_history_does_not_depend_on_the_ranks(runs: dict[int, Run]) -> None:
+    for left, right in zip(runs[1].history[:4], runs[3].history[:4], strict=True):
+        for column in left.keys() - {"seconds"}:
+            assert same(left[column], right[column], EARLY), (left["iteration"], column)
+
+
+def test_fields_are_written(runs: dict[int, Run]) -> None:
+    """The function, what it is approximated by, and the difference."""
+    run = runs[3]
+    m, function, error = (run.field(name) for name in ("m", "function", "error"))
+    np.testing.assert_allclose(m - function, error, atol=1e-12)
+    assert 0 < np.abs(error).max() < 0.02 < np.abs(function).max()
+    assert (run.folder / "coefficient.png").stat().st_size > 0
+
+
+BAD = {
+    "kind": (("kind: regression", "kind: regresion"), "energy.kind: found 'regresion', expected one of"),
+    "nothing to fit": (('  function: "sin(2*pi*x)*cos(pi*y)"\n', ""), "energy.function: found nothing"),
+    "equation": (("energy:", "equation: {kind: diffusion}\nenergy:"), "found unknown key 'equation'"),
+    "weight": (
+        ("energy:", "energy:\n  weight: 'x - 2'"),
+        "energy.weight: found values that are not positive",
+    ),
+    "zero": (('"sin(2*pi*x)*cos(pi*y)"', "0"), "energy.function: found a function of norm 0"),
+    "infinite": (('"sin(2*pi*x)*cos(pi*y)"', "1/x"), "energy.function: found values that are not finite"),
+    "coordinate": (('"sin(2*pi*x)*cos(pi*y)"', "z"), "energy.function: found z"),
+    "electrodes": (
+        ("kind: rectangle, cells: [12, 12]", "kind: electrodes"),
+        "mesh.kind: found a mesh through electrodes without readings",
+    ),
+}
+
+
+@pytest.mark.parametrize("title", BAD)
+def test_bad_input_is_one_message(title: str, tmp_path: Path) -> None:
+    """Before anything is written: what `--check` goes through."""
+    (old, new), says = BAD[title]
+    assert old in CASE
+    (tmp_path / "wave.yaml").write_text(CASE.replace(old, new))
+    with pytest.raises(InputError) as refused:
+        build.prepare(MPI.COMM_SELF, load_case(tmp_path / "wave.yaml"))
+    (problem,) = refused.value.problems
+    assert problem.startswith(f"{tmp_path}/wave.yaml:") and says in problem
