@@ -26,6 +26,7 @@ from app.case.observations import (
 from app.case.points import PointData, read_averages, read_parts, read_points, read_variances
 from app.case.problems import CaseError, DataError, InputError
 from app.case.readings import ElectrodeReadings, read_readings
+from app.case.ritz import RitzCase
 from app.case.unknowns import (
     BoundedTransform,
     IdentityTransform,
@@ -71,6 +72,7 @@ __all__ = [
     "RectangleMesh",
     "RegressionCase",
     "Regularisation",
+    "RitzCase",
     "SpaceTimeExpression",
     "StateObservations",
     "TraceObservations",

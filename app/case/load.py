@@ -18,17 +18,18 @@ from app.case.case import Case
 from app.case.experiments import Within, experiment_data
 from app.case.origin import Origin, read_case_file
 from app.case.problems import CaseError, nearest, shown
+from app.case.ritz import RitzCase
 
 DIMENSIONS = {"interval": 1, "rectangle": 2, "box": 3, "electrodes": 2}
 
 
-CONVEX: dict[str, type[BaseCase]] = {"regression": RegressionCase}
+CONVEX: dict[str, type[BaseCase]] = {"regression": RegressionCase, "ritz": RitzCase}
 """Cases of the energies that are not the misfit of observations, by the energy's kind."""
 
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of a case file, of whatever energy."""
-    return TypeAdapter(Case | RegressionCase).json_schema()
+    return TypeAdapter(Case | RegressionCase | RitzCase).json_schema()
 
 
 def load_case(path: Path, overrides: Sequence[str] = ()) -> BaseCase:
