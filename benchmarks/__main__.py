@@ -28,7 +28,7 @@ def main() -> int:
     trunk = benchmarks.add_parser("trunk", help="electrical tomography of a trunk, measured and made up")
     trunk.add_argument("file", type=Path, metavar="FILE.ohm", help="measured readings")
     trunk.add_argument("--out", type=Path, default=Path("results/trunk"), help="folder for the results")
-    hybrid = benchmarks.add_parser("hybrid", help="errors of state and coefficient against h, without noise")
+    hybrid = benchmarks.add_parser("hybrid", help="errors against h without noise, and with noise")
     hybrid.add_argument("--cells", type=int, nargs="+", default=[5, 10, 20, 40, 80], metavar="N")
     hybrid.add_argument("--out", type=Path, default=Path("results/hybrid"), help="folder for the results")
     from benchmarks import gallery, growth
