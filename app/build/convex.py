@@ -88,8 +88,9 @@ def run_convex(setup: ConvexSetup, folder: Path, *, quiet: bool = False) -> dict
         summary = _summary(setup, outcome, history.rows, half_square)
         with timed("output"):
             failure = setup.write(outcome.coefficient, folder)
-        if failure is not None:
-            terminal.note(failure)
+            drawn = output.draw_expansion(comm, folder / "expansion.png", history.records)
+        for told in filter(None, (failure, drawn)):
+            terminal.note(told)
         summary |= output.resources(comm)
         on_root(comm, lambda: output.write_json(folder / "summary.json", summary))
         for line in output.closing_lines(summary, folder):

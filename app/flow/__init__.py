@@ -7,7 +7,7 @@ from app.flow.expansion import STRATEGIES, GainExpansion
 from app.flow.loop import run_flow
 from app.flow.network_steps import STEPS, GrowthRule, PlainStep, RetractedStep
 from app.flow.protocols import InnerProduct
-from app.flow.records import Outcome, Record, StopReason
+from app.flow.records import Expansion, Outcome, Record, StopReason
 from app.flow.stages import Contest, run_two_stages
 from app.flow.steps import IdealStep, Step
 from app.flow.stopping import AtTarget, AtTolerance
@@ -21,6 +21,7 @@ __all__ = [
     "Contender",
     "Contest",
     "ConvexBuilder",
+    "Expansion",
     "GainExpansion",
     "GaussNewtonBuilder",
     "GrowthRule",

@@ -154,7 +154,7 @@ class AtMinimum:
 
 def _creeps(record: Record) -> bool:
     """Whether a step gained next to nothing of what is missing, though the network did not grow."""
-    if record.gained is None or record.missing is None or record.expansions:
+    if record.gained is None or record.missing is None or record.grew:
         return False
     return record.gained < CREEPING * record.missing
 
@@ -171,4 +171,4 @@ def _stalled(records: Sequence[Record]) -> StopReason | None:
 
 def _slow(earlier: Record, later: Record) -> bool:
     """Whether an iteration gained next to nothing though the network had nothing to grow for."""
-    return later.misfit > (1 - STALL_SHARE) * earlier.misfit and later.expansions == 0
+    return later.misfit > (1 - STALL_SHARE) * earlier.misfit and not later.grew

@@ -182,8 +182,12 @@ class Network:
         """
         place = place or Place(len(self.widths) - 1)
         layers, longer = self._layers.grown(theta, incoming, place)
+        return self._with(layers), longer
+
+    def _with(self, layers: Layers) -> "Network":
+        """The same with other layers."""
         activation, features = self._names
-        larger = Network(
+        return Network(
             layers.widths,
             self._nodes,
             activation,
@@ -192,12 +196,30 @@ class Network:
             features,
             layers.blocks,
         )
-        return larger, longer
 
     def _room(self, place: Place) -> int:
         if place.inserted:
             return self.max_width if len(self.widths) < DEEPEST else 0
         return max(0, self.max_width - self.widths[place.layer])
+
+    @property
+    def outgoing(self) -> list[np.ndarray]:
+        """Where in θ the outgoing weights of the last hidden layer are."""
+        rows = self._hidden[-1].rows
+        return [self._outgoing.start + np.arange(rows.start, rows.stop)]
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """Where in θ the output's bias is, and its weights of what passes a last layer that is a block."""
+        return np.setdiff1d(np.arange(self._outgoing.start, self.size), self.outgoing[0])
+
+    def without(self, theta: np.ndarray, neurons: np.ndarray) -> tuple["Network", np.ndarray]:
+        """The network and θ without these neurons of the last hidden layer, one of which has to stay.
+
+        m is unchanged if their outgoing weights are zero.
+        """
+        layers, shorter = self._layers.without(theta, neurons)
+        return self._with(layers), shorter
 
     def _ridges(
         self,
