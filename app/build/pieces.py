@@ -70,4 +70,4 @@ def growth_of(case: Case | ConvexCase) -> flow.GrowthRule | None:
         deep=rule.depth,
         polish=rule.polish,
     )
-    return flow.GrowthRule(strategy, rule.capture, rule.missing, rule.rounds, rule.progress)
+    return flow.GrowthRule(strategy, rule.capture, rule.missing, rule.rounds, rule.progress, rule.merge)

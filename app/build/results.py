@@ -1,5 +1,6 @@
 """What a run leaves: summary, fields, pictures."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from app.build.models import Final
 from app.build.pieces import nodal_values
 from app.build.setup import Setup
 from app.parallel import on_root
+
+MOMENTS = 51
+"""Times at most at which the fields show a state that changes."""
 
 
 def summary_of(setup: Setup, outcome: flow.Outcome, final: Final, rows: list[output.Row]) -> dict[str, Any]:
@@ -81,7 +85,7 @@ def write_results(setup: Setup, outcome: flow.Outcome, final: Final, folder: Pat
     finest = max([part.space for part in space.parts] + states, key=_degree)
     if any(part.degree == 0 for part in space.parts):
         finest = fem.discontinuous(setup.domain, max(1, _degree(finest)))
-    output.write_fields(folder / "fields.pvd", finest, fields)
+    output.write_fields(folder / "fields.pvd", finest, fields, *_moments(forward))
     failure = None
     if final.choice is not None:
         failure = output.draw_choice(space.comm, folder / "choice.png", final.choice)
@@ -105,6 +109,19 @@ def _states(forward: fem.ForwardModel | fem.Experiments | fem.ElectricalModel) -
     if not isinstance(forward, fem.Experiments):
         return {"state": forward.state}
     return {f"state_{name}": model.state for name, model in forward.models.items()}
+
+
+def _moments(
+    forward: fem.ForwardModel | fem.Experiments | fem.ElectricalModel,
+) -> tuple[list[str], Iterable[float]]:
+    """The states that change with time, and the times at which they are shown; of several experiments only
+    where all have the same steps."""
+    models = list(forward.models.values()) if isinstance(forward, fem.Experiments) else [forward]
+    transient = [model for model in models if isinstance(model, fem.TransientModel)]
+    if len(transient) < len(models) or len({(each.times.end, each.times.steps) for each in transient}) > 1:
+        return [], (0.0,)
+    together = zip(*(each.moments(MOMENTS) for each in transient), strict=True)
+    return list(_states(forward)), (times[0] for times in together)
 
 
 def _experiments(setup: Setup, residual: np.ndarray) -> dict[str, Any]:

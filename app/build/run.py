@@ -31,8 +31,9 @@ def run(setup: Setup, folder: Path, *, quiet: bool = False) -> dict[str, Any]:
         summary = summary_of(setup, outcome, final, history.rows)
         with timed("output"):
             failure = write_results(setup, outcome, final, folder)
-        if failure is not None:
-            terminal.note(failure)
+            drawn = output.draw_expansion(comm, folder / "expansion.png", history.records)
+        for told in filter(None, (failure, drawn)):
+            terminal.note(told)
         summary |= output.resources(comm)
         on_root(comm, lambda: output.write_json(folder / "summary.json", summary))
         for line in output.closing_lines(summary, folder):

@@ -27,6 +27,7 @@ from app.case.points import PointData, read_averages, read_parts, read_points, r
 from app.case.problems import CaseError, DataError, InputError
 from app.case.readings import ElectrodeReadings, read_readings
 from app.case.reduction import ReductionCase
+from app.case.ritz import RitzCase
 from app.case.unknowns import (
     BoundedTransform,
     IdentityTransform,
@@ -74,6 +75,7 @@ __all__ = [
     "ReductionCase",
     "RegressionCase",
     "Regularisation",
+    "RitzCase",
     "SpaceTimeExpression",
     "StateObservations",
     "TraceObservations",

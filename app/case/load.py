@@ -19,17 +19,22 @@ from app.case.experiments import Within, experiment_data
 from app.case.origin import Origin, read_case_file
 from app.case.problems import CaseError, nearest, shown
 from app.case.reduction import ReductionCase, parameter_names
+from app.case.ritz import RitzCase
 
 DIMENSIONS = {"interval": 1, "rectangle": 2, "box": 3, "electrodes": 2}
 
 
-CONVEX: dict[str, type[BaseCase]] = {"regression": RegressionCase, "reduction": ReductionCase}
+CONVEX: dict[str, type[BaseCase]] = {
+    "regression": RegressionCase,
+    "ritz": RitzCase,
+    "reduction": ReductionCase,
+}
 """Cases of the energies that are not the misfit of observations, by the energy's kind."""
 
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of a case file, of whatever energy."""
-    return TypeAdapter(Case | RegressionCase | ReductionCase).json_schema()
+    return TypeAdapter(Case | RegressionCase | RitzCase | ReductionCase).json_schema()
 
 
 def load_case(path: Path, overrides: Sequence[str] = ()) -> BaseCase:

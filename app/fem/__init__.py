@@ -20,6 +20,7 @@ from app.fem.equations import (
 from app.fem.experiments import Experiments
 from app.fem.fluxes import StateNotGiven
 from app.fem.forward import Counts, ForwardModel
+from app.fem.functionals import FUNCTIONALS
 from app.fem.inner_products import (
     EDGE_SHARE,
     EDGE_SHARES,
@@ -56,12 +57,14 @@ from app.fem.stacked import StackedInnerProduct, StackedRegularisation
 from app.fem.time_steps import TimeSteps, TooLittleMemory, TransientEquation
 from app.fem.traces import PointOffPart
 from app.fem.transient import TransientModel
+from app.fem.variational import H1Distance, VariationalEnergy, lifting_and_cut_off
 from app.fem.wave_numbers import IN_THE_MESH, WaveNumbers, across_the_section
 
 __all__ = [
     "EDGE_SHARE",
     "EDGE_SHARES",
     "EQUATIONS",
+    "FUNCTIONALS",
     "INNER_PRODUCTS",
     "IN_THE_MESH",
     "LENGTH_SHARES",
@@ -87,6 +90,7 @@ __all__ = [
     "Field",
     "ForwardModel",
     "GramMatrix",
+    "H1Distance",
     "Known",
     "MeshError",
     "NoContact",
@@ -105,6 +109,7 @@ __all__ = [
     "TooLittleMemory",
     "TransientEquation",
     "TransientModel",
+    "VariationalEnergy",
     "WaveNumbers",
     "across_the_section",
     "centroid",
@@ -116,6 +121,7 @@ __all__ = [
     "gauss_legendre",
     "interpolated",
     "joined",
+    "lifting_and_cut_off",
     "load_functions",
     "point_matrix",
     "snapshots",

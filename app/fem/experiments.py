@@ -14,12 +14,16 @@ class Experiments:
 
     One evaluation is a state solve of each. A column of an adjoint's data costs a right-hand side in those
     experiments only in which it has an entry, so that all rows of J take one a reading. Every rank holds all
-    readings, and so decides alike.
+    readings, and so decides alike. Experiments whose linear operators are the same, which sources, wells and
+    given values of the state do not change, share one factorisation.
     """
 
     def __init__(self, models: Mapping[str, ForwardModel]) -> None:
         self.models = dict(models)
         self._owned = next(iter(models.values())).coefficient.owned
+        solvers = [model.solver for model in self.models.values()]
+        for i, model in enumerate(self.models.values()):
+            model.share(solvers[:i])
         self._rows: list[slice] = []
         self._values: np.ndarray | None = None
 

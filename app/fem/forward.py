@@ -1,7 +1,7 @@
 """The map m ↦ Bu(m) with A(u, m) = 0, its tangent and its adjoint, on one factorisation per coefficient."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -82,7 +82,9 @@ class ForwardModel:
         shape = (len(self.components),) if self.components else ()
         self.space = fem.functionspace(domain.mesh, ("Lagrange", degree, shape))
         self.state = fem.Function(self.space, name="u")
-        self._solver = solver
+        self._solver = self._factorised_by = solver
+        self._setup = 0
+        self._others: list[LinearSolver] = []
         self._linear = equation.linear
         self._m = [fem.Function(part.space, name="m") for part in coefficient.parts]
         self._observe: Any = None
@@ -128,6 +130,15 @@ class ForwardModel:
         """Point sources of given rates: `matrix`, shape (sources, state dofs), evaluates a state there."""
         first, last = matrix.getOwnershipRange()
         self._supply = multiply_transpose(matrix, np.asarray(rates, dtype=float)[first:last])
+
+    @property
+    def solver(self) -> LinearSolver:
+        """What factorises the operator where no other solver holds it."""
+        return self._solver
+
+    def share(self, others: Sequence[LinearSolver]) -> None:
+        """An operator that one of these solvers holds, to the last bit, is not factorised again."""
+        self._others = list(others) if self._linear else []
 
     def solve(self, values: np.ndarray) -> np.ndarray:
         """Solve the state equation for nodal values of m and return the readings, whole on every rank.
@@ -205,8 +216,12 @@ class ForwardModel:
 
     def _factorise(self) -> None:
         with timed("solve"):
-            self.counts.factorisations += 1
-            self._solver.set_matrix(self._operator)
+            holding = (other for other in self._others if other.holds(self._operator))
+            self._factorised_by = next(holding, self._solver)
+            if self._factorised_by is self._solver:
+                self.counts.factorisations += 1
+                self._solver.set_matrix(self._operator)
+            self._setup = self._factorised_by.setups
 
     def _norm(self, vector: np.ndarray) -> float:
         """Of owned dofs, the same on all ranks; nan or inf where an entry is."""
@@ -287,7 +302,8 @@ class ForwardModel:
         columns = 1 if block.ndim == 1 else block.shape[1]
         kind = single if columns == 1 else "block_rhs"
         setattr(self.counts, kind, getattr(self.counts, kind) + self._columns(block))
-        if not self._operator_current and self._found is not None:  # a later solve has failed
+        current = self._operator_current and self._setup == self._factorised_by.setups
+        if not current and self._found is not None:  # a later solve has failed, here or of who shares
             self._linearise(self._found[1])
             self._operator_current = True
         self._by_m(), self._by_u()  # not a part of the solves
@@ -306,7 +322,7 @@ class ForwardModel:
     def _solve(self, right: np.ndarray, *, transpose: bool = False) -> np.ndarray:
         """Solve with the state operator or its transpose; homogeneous on the Dirichlet parts."""
         right[self._fixed] = 0.0
-        return self._solver.solve(right, transpose=transpose)
+        return self._factorised_by.solve(right, transpose=transpose)
 
     def _by_m(self) -> list[Any]:
         """∂A/∂m at the last state by each unknown, shape (state dofs, nodes); assembled when first asked

@@ -109,6 +109,18 @@ class TransientModel(ForwardModel):
             yield self._state_at(step)
         self._finish()
 
+    def moments(self, most: int) -> Iterator[float]:
+        """The times of at most so many states of the last solve, from 0 to the end in about equal distances.
+
+        `state` is each of them in turn, and again that at the end once all were asked for.
+        """
+        count = min(most, self.times.steps + 1)
+        wanted = set(np.linspace(0, self.times.steps, count).round().astype(int).tolist())
+        for step, state in enumerate(self.states()):
+            if step in wanted:
+                self._assign(state)
+                yield step * self.times.size
+
     def _linearise(self, state: np.ndarray) -> None:
         """For the coefficient that is set, after a later solve has failed."""
         self._set_operators()

@@ -10,6 +10,8 @@ from app.flow.look import MOST_ROWS, Look
 from app.flow.models import ExactModel, GaussNewtonModel, MetricModel, Model, exact_factors
 from app.flow.protocols import InnerProduct, LeastSquares, Regularisation
 from app.flow.smoother import Smoother
+from app.flow.stopping import Stopping
+from app.flow.unseen import unseen_directions
 from app.parallel import gram, timed
 
 AIM, CLOSE_AIM, CLOSE = 0.94, 0.85, 1.2
@@ -177,11 +179,13 @@ class ExactBuilder:
     anew, along the directions of the data that matter.
     """
 
-    def __init__(self, R: InnerProduct, weight: float, look: Look) -> None:
+    def __init__(self, R: InnerProduct, weight: float, look: Look, stopping: Stopping | None = None) -> None:
+        """Where the look left something out, the models are completed to what `stopping` calls negligible."""
         self._R, self._weight = R, weight
         with timed("krylov"):
             self._factors = exact_factors(R, weight, look.rows)
         self._directions = look.directions @ self._factors.combinations
+        self._complete, self._stopping = look.complete, stopping
         self._old = self._stale = False
         self._damping = 0.0
 
@@ -191,17 +195,30 @@ class ExactBuilder:
         with timed("krylov"):
             pull = weight * R.apply(point.departure)
             derivative = point.derivative + pull
+            before = point.misfit + 0.5 * float(gram(R.comm, point.departure, pull))
             model = ExactModel(R, weight, self._factors, derivative, self._damping)
             if self._old and not self._stale:
                 promised = 0.5 * float(gram(R.comm, derivative, model.inner.riesz(derivative)))
-                self._stale = promised > EXCESS * (
-                    point.misfit + 0.5 * float(gram(R.comm, point.departure, pull))
-                )
+                self._stale = promised > EXCESS * before
             if self._stale:
                 self._factors = exact_factors(R, weight, energy.adjoint(self._directions))
-                model = replace(model, factors=self._factors)
+            if self._stopping is not None and not self._complete and (self._stale or not self._old):
+                if self._stale:
+                    self._directions = self._directions @ self._factors.combinations
+                negligible = self._stopping.least_gain * self._stopping.scale(before)
+                self._complete_for(energy, derivative, negligible)
+            model = replace(model, factors=self._factors)
             self._old, self._stale = True, False
         return Built(model, R)
+
+    def _complete_for(self, energy: LeastSquares, derivative: np.ndarray, negligible: float) -> None:
+        """See as much more of J as a step from this derivative needs."""
+        R, weight, seen = self._R, self._weight, self._factors.C
+        K = ExactModel(R, weight, self._factors, derivative).inner
+        new, rows = unseen_directions(energy, R, weight, K, seen, self._directions, derivative, negligible)
+        if new.shape[1]:
+            self._factors = exact_factors(R, weight, np.asfortranarray(np.hstack([seen, rows])))
+            self._directions = np.hstack([self._directions, new]) @ self._factors.combinations
 
     def learn(self, ratio: float, model: Model) -> None:
         """A good ratio lessens the damping; a poor one, or a steep rise of it, says that J is out of date."""

@@ -32,6 +32,8 @@ class Growth:
     """½sᵀH⁺s that each added to those before it, in the order of choice."""
     parameters: int
     """What they are charged with: without the weights between neurons of several places."""
+    considered: int
+    """Candidates that they were chosen from."""
 
     def join(self, network: Network, theta: np.ndarray) -> tuple[Network, np.ndarray]:
         """The network and θ with these neurons; m is unchanged."""
@@ -134,7 +136,8 @@ def _growth(pool: Sequence[Candidates], chosen: Sequence[int], gains: np.ndarray
     for taken in _taken(pool, chosen):
         rows.setdefault(taken.place, []).append(taken.incoming)
         parameters += len(taken.incoming) * taken.parameters
-    return Growth(tuple((place, np.vstack(own)) for place, own in rows.items()), gains, parameters)
+    joining = tuple((place, np.vstack(own)) for place, own in rows.items())
+    return Growth(joining, gains, parameters, sum(len(candidates.incoming) for candidates in pool))
 
 
 STRATEGIES = {"gain": GainExpansion, "random": RandomExpansion}

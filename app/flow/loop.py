@@ -9,7 +9,7 @@ from app.flow.builders import Built, ModelBuilder
 from app.flow.krylov import Point
 from app.flow.models import GaussNewtonModel, Model
 from app.flow.protocols import Energy, InnerProduct, Observer
-from app.flow.records import Outcome, Record
+from app.flow.records import Expansion, Outcome, Record
 from app.flow.steps import Proposal, Step
 from app.flow.stopping import Stopping
 from app.parallel import SolveFailed, check_identical, gram
@@ -19,6 +19,9 @@ ACCEPT = 1e-4
 
 CROWDED = 0.5
 """A capture below this at full width is told to the user."""
+
+Effort = tuple[int, tuple[Expansion, ...]]
+"""Inner steps of an iteration, and each time that the network grew."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def run_flow(
             reason = "minimum" if rejected == 0 else "no_accepted_step"
             if reason == "minimum":
                 step.declined()
-                work = (work[0], 0)
+                work = (work[0], ())
             penalty = _penalty(built.R, built.model.weight, point.departure)
             record = _in_vain(records[-1], built, step, rejected, work, penalty)
             records.append(record)
@@ -115,7 +118,7 @@ def _iterate(
     point: Point,
     reference: np.ndarray,
     stopping: Stopping,
-) -> tuple[Trial | None, int, tuple[int, int]]:
+) -> tuple[Trial | None, int, Effort]:
     """The accepted trial, rejected trials, inner steps and expansions.
 
     No trial if patience ran out, or, then with none rejected, if the first step promises too little.
@@ -123,10 +126,11 @@ def _iterate(
     model = built.model
     before = point.misfit + _penalty(built.R, model.weight, point.departure)
     scale = stopping.scale(before)
-    rejected = inner = grown = 0
+    rejected = inner = 0
+    grown: tuple[Expansion, ...] = ()
     while True:
         proposal = step.propose(model, scale)
-        inner, grown = inner + proposal.inner_steps, grown + proposal.expansions
+        inner, grown = inner + proposal.inner_steps, grown + proposal.growth
         if rejected == 0 and not model.damped and proposal.predicted < stopping.least_gain * scale:
             return None, 0, (inner, grown)
         try:
@@ -154,9 +158,7 @@ def _penalty(R: InnerProduct, weight: float, departure: np.ndarray) -> float:
     return 0.5 * weight * float(gram(R.comm, departure, R.apply(departure)))
 
 
-def _in_vain(
-    last: Record, built: Built, step: Step, rejected: int, work: tuple[int, int], penalty: float
-) -> Record:
+def _in_vain(last: Record, built: Built, step: Step, rejected: int, work: Effort, penalty: float) -> Record:
     """The iteration without an accepted trial: its work, its weight and penalty, at the coefficient before
     it."""
     return replace(
@@ -173,16 +175,16 @@ def _in_vain(
         vectors=built.vectors,
         trials=rejected,
         inner_iterations=work[0],
-        expansions=work[1],
+        expansions=len(work[1]),
+        growth=work[1],
+        merged=0,
         gain=None,
         gained=None,
         missing=None,
     )
 
 
-def _record(
-    iteration: int, built: Built, trial: Trial, step: Step, rejected: int, work: tuple[int, int]
-) -> Record:
+def _record(iteration: int, built: Built, trial: Trial, step: Step, rejected: int, work: Effort) -> Record:
     model = trial.model
     complement = None
     if isinstance(model, GaussNewtonModel):
@@ -202,7 +204,9 @@ def _record(
         complement=complement,
         trials=rejected,
         inner_iterations=work[0],
-        expansions=work[1],
+        expansions=len(work[1]),
+        growth=work[1],
+        merged=trial.proposal.merged,
         gain=trial.gain,
         gained=trial.gained,
         missing=trial.proposal.missing,

@@ -1,15 +1,19 @@
 """Steps of a network: it follows a model with the parameters it has, and grows while that is not enough."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
-from app.flow.expansion import Growth, Strategy
+from app.flow.expansion import Growth
+from app.flow.growth import GrowthRule, Round, Task, considered, ended
 from app.flow.matrix import Direction, FlowMatrix
+from app.flow.merging import merged
 from app.flow.models import Model
 from app.flow.pool import six_digits
 from app.flow.protocols import Network
+from app.flow.records import Expansion, GrowthEnd
 from app.flow.retraction import COARSE, FINE, Fit, Limits, quadratic, retract, start_fit
 from app.flow.steps import Proposal
 from app.flow.stopping import NEGLIGIBLE
@@ -20,6 +24,10 @@ FINE_CAPTURE = 0.9
 
 SLIGHT = 0.02 * NEGLIGIBLE
 """Share of the scale that an inner step has to gain there: fewer would not add up to what counts."""
+
+SPARED, SPARED_GAIN = 0.1 * NEGLIGIBLE, 0.1
+"""Shares of the scale and of a step's decrease that merging neurons may cost: a small part of what ends the
+run, and never what makes a step worth its trial."""
 
 STRAYED = 0.5
 """A step that takes less than this share of the ideal decrease goes elsewhere than the ideal one."""
@@ -32,45 +40,17 @@ ANEW_CAPTURE, ANEW_PROGRESS = 0.5, 0.1
 is missing."""
 
 
-@dataclass(frozen=True)
-class GrowthRule:
-    """While capture is below `capture` and more than the share `missing` of the scale is missing, grow.
-
-    At most `rounds` times an iteration; a round that gains less than the share `progress` of the missing
-    decrease is the iteration's last, since what these candidates cannot bring further ones will not either.
-    """
-
-    strategy: Strategy
-    capture: float = 0.8
-    missing: float = 0.01
-    rounds: int = 8
-    progress: float = 0.3
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a proposal has to follow."""
-
-    model: Model
-    ideal: float
-    """½rᵀK⁻¹r, the model's ideal decrease."""
-    scale: float
-    """What decreases are measured by."""
-
-    def missing(self, fit: Fit) -> float:
-        """The decrease that a fit leaves."""
-        return self.ideal + fit.q
-
-
 class _NetworkStep:
     """A network and its parameters, and how often it has grown in this iteration."""
 
     creeps = True
+    _measure: Literal["capture", "alignment"] = "capture"
 
     def __init__(self, network: Network, theta: np.ndarray, growth: GrowthRule | None) -> None:
         self.network, self.theta, self.growth = network, theta, growth
         self._rounds = 0
         self._before = network, theta
+        self._origin = self.values()
 
     @property
     def size(self) -> int:
@@ -117,26 +97,27 @@ class _NetworkStep:
         ideal = 0.5 * float(gram(model.inner.comm, model.derivative, gradient))
         return G, direction, Task(model, ideal, scale)
 
-    def _neurons(self, G: FlowMatrix | None, fit: Fit, task: Task, rounds: int) -> list[Growth]:
-        """Proposals of neurons that help a fit after so many rounds of growth; none if none are wanted.
+    def _neurons(
+        self, rule: GrowthRule, G: FlowMatrix | None, fit: Fit, task: Task, rounds: int
+    ) -> list[Growth] | GrowthEnd:
+        """Proposals of neurons that help a fit after so many rounds of growth, or why there are none.
 
         `G` is the flow matrix at the fit, made here if it is not known.
         """
-        rule = self.growth
-        if (
-            rule is None
-            or rounds >= rule.rounds
-            or fit.network.room == 0
-            or -fit.q >= rule.capture * task.ideal
-            or task.missing(fit) <= rule.missing * task.scale
-        ):
-            return []
+        if -fit.q >= rule.capture * task.ideal:
+            return "reached"
+        if task.missing(fit) <= rule.missing * task.scale:
+            return "little_missing"
+        if fit.network.room == 0:
+            return "no_room"
+        if rounds >= rule.rounds:
+            return "rounds"
         if G is None:
             with timed("jacobian"):
                 D = fit.network.jacobian(fit.theta)
             G = FlowMatrix(D, task.model.inner)
         wanted = rule.capture * task.ideal + fit.q
-        return rule.strategy.choose(fit.network, fit.theta, G, fit.dual, wanted)
+        return rule.strategy.choose(fit.network, fit.theta, G, fit.dual, wanted) or "no_candidate"
 
     def _grow(self, fit: Fit, growth: Growth, *, own: bool = True) -> Fit:
         """The fit with new neurons, which join the step's own network too if it is that one."""
@@ -175,7 +156,7 @@ class RetractedStep(_NetworkStep):
         """See Step."""
         G, direction, task = self._look(model, scale)
         limits = replace(self._limits, least=self._slight * scale)
-        fits: list[tuple[Fit, int]] = []
+        fits: list[tuple[Fit, tuple[Expansion, ...]]] = []
         if self._begins_anew:
             self._begins_anew = False
             fits.append(self._anew(task, limits))
@@ -183,6 +164,8 @@ class RetractedStep(_NetworkStep):
             fits.insert(0, self._onward(G, task, limits))
         fit, grown = min(fits, key=lambda found: found[0].q)
         steps = sum(found.inner_steps for found, _ in fits)
+        width = sum(fit.network.widths)
+        fit = self._merged(fit, task)
         capture = -fit.q / task.ideal if task.ideal > 0 else 1.0
         return Proposal(
             fit.theta,
@@ -194,19 +177,33 @@ class RetractedStep(_NetworkStep):
             steps,
             grown,
             fit.network,
+            width - sum(fit.network.widths),
         )
 
     def rejected(self, model: Model) -> Model:
         return model.rejected()
 
-    def _onward(self, G: FlowMatrix, task: Task, limits: Limits) -> tuple[Fit, int]:
-        """From θ on, and how often the network grew."""
+    def _merged(self, fit: Fit, task: Task) -> Fit:
+        """The fit to an exact model without neurons that it hardly needs.
+
+        Models that hold near m_k only leave the network as it is: what is little to one of them may be much
+        to the next.
+        """
+        if self.growth is None or not self.growth.merge or self._limits is COARSE:
+            return fit
+        away = fit.values - self._origin
+        square = float(gram(task.model.inner.comm, away, task.model.inner.apply(away)))
+        loss = min(SPARED_GAIN * -fit.q, SPARED * task.scale)
+        return merged(fit, task.model, self.growth.merge * np.sqrt(max(square, 0.0)), loss)
+
+    def _onward(self, G: FlowMatrix, task: Task, limits: Limits) -> tuple[Fit, tuple[Expansion, ...]]:
+        """From θ on, and how the network grew."""
         progress = 0.0 if self.growth is None else self.growth.progress
         start = start_fit(self.network, self.theta, self.values(), task.model)
         return self._followed(retract(start, task.model, G, limits), task, limits, progress, own=True)
 
-    def _anew(self, task: Task, limits: Limits) -> tuple[Fit, int]:
-        """From the run's first parameters, and how often the network grew."""
+    def _anew(self, task: Task, limits: Limits) -> tuple[Fit, tuple[Expansion, ...]]:
+        """From the run's first parameters, and how the network grew."""
         network, theta = self._start
         values = network.values(theta)
         delta = values - self.values()
@@ -214,11 +211,13 @@ class RetractedStep(_NetworkStep):
         fit = retract(Fit(network, theta, values, delta, dual, q), task.model, None, limits)
         return self._followed(fit, task, limits, ANEW_PROGRESS, own=False)
 
-    def _tried(self, fit: Fit, proposals: Sequence[Growth], task: Task, *, own: bool) -> Fit:
-        """The fit with the neurons that a few inner steps make most of: that leave least missing, in its
-        logarithm per parameter. A single proposal is not tried."""
+    def _tried(self, fit: Fit, proposals: Sequence[Growth], task: Task, *, own: bool) -> tuple[Fit, Growth]:
+        """The fit with the neurons that a few inner steps make most of, and these.
+
+        They leave least missing, in its logarithm per parameter. A single proposal is not tried.
+        """
         if len(proposals) == 1:
-            return self._grow(fit, proposals[0], own=own)
+            return self._grow(fit, proposals[0], own=own), proposals[0]
         trials, rates, missing = [], [], task.missing(fit)
         for growth in proposals:
             network, theta = growth.join(fit.network, fit.theta)
@@ -229,27 +228,32 @@ class RetractedStep(_NetworkStep):
         best = int(np.argmax(six_digits(np.array(rates))))
         self._grow(fit, proposals[best], own=own)
         steps = sum(trial.inner_steps - fit.inner_steps for trial in trials)
-        return replace(trials[best], inner_steps=fit.inner_steps + steps)
+        return replace(trials[best], inner_steps=fit.inner_steps + steps), proposals[best]
 
     def _followed(
         self, fit: Fit, task: Task, limits: Limits, progress: float, *, own: bool
-    ) -> tuple[Fit, int]:
+    ) -> tuple[Fit, tuple[Expansion, ...]]:
         """The fit with as many neurons as are wanted, until a round gains less than `progress` of what is
         missing; `own` neurons join the step's network too, and rounds count from its earlier ones."""
-        first = rounds = self._rounds if own else 0
-        while proposals := self._neurons(None, fit, task, rounds):
-            missing = task.missing(fit)
-            fit = retract(self._tried(fit, proposals, task, own=own), task.model, None, limits)
-            rounds += 1
-            if missing - task.missing(fit) < progress * missing:
-                break
-        return fit, rounds - first
+        if (rule := self.growth) is None:
+            return fit, ()
+        rounds, told = self._rounds if own else 0, []
+        while not isinstance(proposals := self._neurons(rule, None, fit, task, rounds), str):
+            before, rounds = fit, rounds + 1
+            fit, chosen = self._tried(fit, proposals, task, own=own)
+            fit = retract(fit, task.model, None, limits)
+            round_ = Round(self._measure, rounds, considered(proposals), chosen)
+            told.append(round_.told(rule, task, before, fit))
+            if told[-1].gained < progress * task.missing(before):
+                return fit, ended(told, "no_progress")
+        return fit, ended(told, proposals)
 
 
 class PlainStep(_NetworkStep):
     """θ + t·v with v = −(G + εI)⁻¹Dᵀr, the explicit Euler step; a rejection halves t."""
 
     patience = 40
+    _measure = "alignment"
 
     def __init__(self, network: Network, theta: np.ndarray, growth: GrowthRule | None) -> None:
         super().__init__(network, theta, growth)
@@ -258,9 +262,10 @@ class PlainStep(_NetworkStep):
 
     def propose(self, model: Model, scale: float) -> Proposal:
         """See Step; the network grows before the step, by the alignment in place of the capture."""
-        start, rounds = self.values(), self._rounds
+        start = self.values()
+        told: tuple[Expansion, ...] = ()
         if self._known is None:
-            self._known = self._direction(model, scale)
+            self._known, told = self._direction(model, scale)
         direction, curvature, alignment, ideal = self._known
         t = self._time
         theta = self.theta + t * direction.step
@@ -268,9 +273,8 @@ class PlainStep(_NetworkStep):
         q, _ = quadratic(model, values - start)
         predicted = -(t * direction.slope + 0.5 * t**2 * curvature)
         capture = -q / ideal if ideal > 0 else 1.0
-        grown = self._rounds - rounds
         missing = ideal + q
-        return Proposal(theta, values, predicted, alignment, capture, missing, 0, grown, self.network)
+        return Proposal(theta, values, predicted, alignment, capture, missing, 0, told, self.network)
 
     def accepted(self, proposal: Proposal) -> None:
         super().accepted(proposal)
@@ -281,20 +285,30 @@ class PlainStep(_NetworkStep):
         self._time *= 0.5
         return model
 
-    def _direction(self, model: Model, scale: float) -> tuple[Direction, float, float, float]:
-        """The direction v after growth, vᵀGv, the alignment before growth, and the ideal decrease."""
+    def _direction(
+        self, model: Model, scale: float
+    ) -> tuple[tuple[Direction, float, float, float], tuple[Expansion, ...]]:
+        """The direction v after growth, vᵀGv, the alignment before growth, and the ideal decrease; and how
+        the network grew."""
         start = self.values()
         G, direction, task = self._look(model, scale)
         alignment = direction.alignment
-        while True:
+        told: list[Expansion] = []
+        rule = self.growth
+        while rule is not None:
             fit = start_fit(self.network, self.theta, start, model)
             reached = replace(fit, q=-direction.alignment * task.ideal)
-            proposals = self._neurons(G, reached, task, self._rounds)
-            if not proposals:
-                step = direction.step
-                return direction, float(step @ (G @ step)), alignment, task.ideal
-            self._grow(reached, proposals[0])
+            proposals = self._neurons(rule, G, reached, task, self._rounds)
+            if isinstance(proposals, str):
+                told = list(ended(told, proposals))
+                break
+            larger = self._grow(reached, proposals[0])
             G, direction, _ = self._look(model, scale)
+            after = replace(larger, q=-direction.alignment * task.ideal)
+            round_ = Round(self._measure, self._rounds, considered(proposals), proposals[0])
+            told.append(round_.told(rule, task, reached, after))
+        step = direction.step
+        return (direction, float(step @ (G @ step)), alignment, task.ideal), tuple(told)
 
 
 STEPS: dict[str, type[RetractedStep] | type[PlainStep]] = {

@@ -146,6 +146,18 @@ class Network(Protocol):
         """Network and θ with these neurons added and m unchanged; neurons of several places join in the
         order of `places`."""
 
+    @property
+    def outgoing(self) -> list[np.ndarray]:
+        """Where in θ the last hidden layer's outgoing weights are, of each network one array."""
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """Where in θ the biases of the output are."""
+
+    def without(self, theta: np.ndarray, neurons: np.ndarray) -> tuple["Network", np.ndarray]:
+        """Network and θ without these neurons, numbered as in `outgoing`; m is unchanged if their outgoing
+        weights are zero."""
+
 
 class Observer(Protocol):
     """Is told of the run as it goes, on all ranks; decides itself which rank writes."""

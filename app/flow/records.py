@@ -18,6 +18,52 @@ StopReason = Literal[
 ]
 """`near` ends the first of two stages and never a run."""
 
+GrowthEnd = Literal["reached", "little_missing", "no_progress", "rounds", "no_room", "no_candidate"]
+"""Why a network grew no further: capture (or alignment) reached its threshold, less is missing than matters,
+the last round gained too little of what was missing, the rounds of an iteration are used up, the layer is as
+wide as it may be, no candidate adds to the tangent space."""
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """A round of growth: why, what was considered, what was chosen, and what it brought."""
+
+    round: int
+    """From 1 in each iteration."""
+    measure: Literal["capture", "alignment"]
+    before: float
+    """Capture (of a plain step the alignment) that fell below `threshold`."""
+    threshold: float
+    missing: float | None
+    """The decrease that was missing, as a share of the stopping rule's scale; above `missing_threshold`. None
+    while there is no scale."""
+    missing_threshold: float
+    candidates: int
+    """Neurons that were considered."""
+    widths: tuple[int, ...]
+    """Neurons of each hidden layer before."""
+    grown: tuple[int, ...]
+    """The same after."""
+    predicted: float
+    """½sᵀH⁺s, by how much more the best tangent step lowers the model with the new neurons."""
+    gained: float
+    """By how much more the model fell with them, in the same unit (that of the energy)."""
+    ended: GrowthEnd | None = None
+    """Why there was no further round; None if there was."""
+
+    @property
+    def neurons(self) -> int:
+        """How many joined."""
+        return sum(self.grown) - sum(self.widths)
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """Which hidden layers they joined, counted from 1; empty if a layer was inserted."""
+        if len(self.grown) != len(self.widths):
+            return ()
+        pairs = zip(self.widths, self.grown, strict=True)
+        return tuple(i for i, (before, after) in enumerate(pairs, 1) if after > before)
+
 
 @dataclass(frozen=True)
 class Record:
@@ -47,6 +93,10 @@ class Record:
     """Levenberg–Marquardt steps of the iteration, rejected ones included."""
     expansions: int = 0
     """Times that the network grew in the iteration."""
+    growth: tuple[Expansion, ...] = ()
+    """Each of them."""
+    merged: int = 0
+    """Neurons that were removed from the accepted step."""
     gain: float | None = None
     """Decrease of the energy, with the iteration's R and w, as a share of the stopping rule's scale."""
     gained: float | None = None
@@ -57,6 +107,12 @@ class Record:
     """True over predicted decrease of the step."""
     damped: bool = False
     """Whether rejected trials held the step back."""
+
+    @property
+    def grew(self) -> bool:
+        """Whether more neurons joined than were removed."""
+        joined = sum(expansion.neurons for expansion in self.growth)
+        return self.expansions > 0 and not 0 < joined <= self.merged
 
 
 @dataclass(frozen=True)

@@ -59,12 +59,12 @@ def run_two_stages(
         R = contest.start.regularisation.at(reference)
         look = take_look(energy, R, residual, first.coefficient - reference, contest.rng)
         choice = choose(look, contest.start, contest.contenders, reference, contest.rng)
-        exact = ExactBuilder(choice.R, choice.weight, look)
+        noise = 0.5 * choice.freedom * choice.spread**2
+        stopping = AtMinimum(records[-1].iteration, max_iterations, noise)
+        exact = ExactBuilder(choice.R, choice.weight, look, stopping)
     except SolveFailed as failure:
         observer.note(f"the look at all readings failed: {failure}")
         return replace(first, stop_reason="error", residual=residual), None
-    noise = 0.5 * choice.freedom * choice.spread**2
-    stopping = AtMinimum(records[-1].iteration, max_iterations, noise)
     del look  # as large as all readings times the mesh
     observer.chosen(choice)
     step.follow_closely()

@@ -7,6 +7,7 @@ import numpy as np
 
 from app.flow.models import Model
 from app.flow.protocols import Network
+from app.flow.records import Expansion
 from app.parallel import gram, timed
 
 
@@ -25,9 +26,12 @@ class Proposal:
     missing: float = 0.0
     """½rᵀK⁻¹r + q(δ), the rest of it."""
     inner_steps: int = 0
-    expansions: int = 0
+    growth: tuple[Expansion, ...] = ()
+    """Rounds in which the network grew for it."""
     network: Network | None = None
     """What θ are the parameters of; None stands for nodal values."""
+    merged: int = 0
+    """Neurons that were removed from it."""
 
 
 class Step(Protocol):

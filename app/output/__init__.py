@@ -2,6 +2,7 @@
 
 from app.output.choice import choice_summary, draw_choice
 from app.output.console import Terminal, closing_lines
+from app.output.expansion import draw_expansion
 from app.output.fields import write_fields
 from app.output.fit import write_fit
 from app.output.folder import FolderTaken, check, prepare
@@ -21,6 +22,7 @@ __all__ = [
     "choice_summary",
     "closing_lines",
     "draw_choice",
+    "draw_expansion",
     "draw_fields",
     "draw_reduction",
     "prepare",

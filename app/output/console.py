@@ -75,11 +75,12 @@ def line(row: Row, target: float | None) -> str:
         misfit += f"/{target:.4g}"
     rejected = f"  {record.trials} rejected" if record.trials else ""
     grown = f"  grew to {'-'.join(map(str, record.widths))}" if record.expansions else ""
+    merged = f"  {record.merged} merged" if record.merged else ""
     return (
         f"{record.iteration:3d}  {_number(record.energy, '10.4g')}  {misfit:>16}"
         f"  {_number(row.mean_error, '6.4f')}  {_number(record.alignment, '5.3f')}"
         f"    {_number(record.capture, '5.3f')}  {record.parameters:6d}  {record.vectors:7d}"
-        f"  {row.state_solves:6d}  {row.linear_solves:4d}  {row.seconds:7.1f}{grown}{rejected}"
+        f"  {row.state_solves:6d}  {row.linear_solves:4d}  {row.seconds:7.1f}{grown}{merged}{rejected}"
     )
 
 
@@ -99,7 +100,8 @@ def closing_lines(summary: dict[str, Any], folder: Path) -> list[str]:
         f"{work}, {summary['wall_seconds']:.1f} s{told}",
         *reduction_lines(summary),
         f"results in {folder}: summary.json, history.csv, fields.pvd, {picture}"
-        + (", choice.png" if summary["candidates"] else ""),
+        + (", choice.png" if summary["candidates"] else "")
+        + (", expansions.csv, expansion.png" if summary.get("widths") else ""),
     ]
 
 

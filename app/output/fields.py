@@ -1,6 +1,6 @@
 """Fields for ParaView: a .pvd file with one .vtu piece a rank."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,24 +8,37 @@ from dolfinx import fem
 from dolfinx.io import VTKFile
 
 
-def write_fields(path: Path, space: Any, fields: Mapping[str, Any]) -> None:
+def write_fields(
+    path: Path,
+    space: Any,
+    fields: Mapping[str, Any],
+    moving: Collection[str] = (),
+    moments: Iterable[float] = (0.0,),
+) -> None:
     """Write DOLFINx functions or expressions of one mesh, interpolated into one Lagrange space; collective.
 
     One VTK file holds one element only: `space` is that of the highest degree, so that nothing is lost. What
-    has several components gets as many of it.
+    has several components gets as many of it. All are written at each of the times `moments`, at which those
+    that are `moving` are looked at anew.
     """
-    functions, degree = [], space.element.basix_element.degree
+    shown, degree = {}, space.element.basix_element.degree
     for name, field in fields.items():
         shape = tuple(field.ufl_shape)
         if shape != tuple(space.value_shape):
             space = fem.functionspace(space.mesh, ("Lagrange", degree, shape))
-        function = fem.Function(space, name=name)
-        if isinstance(field, fem.Function):
-            function.interpolate(field)
-        else:
-            points = space.element.interpolation_points
-            function.interpolate(fem.Expression(field, points))
-        function.x.scatter_forward()
-        functions.append(function)
+        shown[name] = fem.Function(space, name=name)
+        _interpolate(shown[name], field)
     with VTKFile(space.mesh.comm, str(path), "w") as file:
-        file.write_function(functions)
+        for time in moments:
+            for name in moving:
+                _interpolate(shown[name], fields[name])
+            file.write_function(list(shown.values()), time)
+
+
+def _interpolate(function: fem.Function, field: Any) -> None:
+    if isinstance(field, fem.Function):
+        function.interpolate(field)
+    else:
+        points = function.function_space.element.interpolation_points
+        function.interpolate(fem.Expression(field, points))
+    function.x.scatter_forward()

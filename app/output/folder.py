@@ -4,7 +4,7 @@ from pathlib import Path
 
 OURS = (
     "summary.json", "history.csv", "case.yaml", "coefficient.png", "choice.png", "reduction.png",
-    "fields.pvd", "fields*.pvtu", "fields_p*_*.vtu",
+    "expansion.png", "expansions.csv", "fields.pvd", "fields*.pvtu", "fields_p*_*.vtu",
 )  # fmt: skip
 """What a run writes, and all that `--overwrite` removes."""
 

@@ -1,4 +1,7 @@
-"""The history of a run: one row an outer iteration, written to history.csv as it happens."""
+"""The history of a run: one row an outer iteration, written to history.csv as it happens.
+
+Beside it, of networks, expansions.csv with one row each time that they grow.
+"""
 
 import csv
 import math
@@ -11,12 +14,13 @@ from mpi4py import MPI
 
 from app.flow import Choice, Record
 from app.output.choice import choice_lines
+from app.output.expansion import EXPANSION_COLUMNS, expansion_cells
 from app.parallel import on_root, seconds, timed
 
 COLUMNS = (
     "iteration", "energy", "misfit", "regularisation", "weight", "relative_error", "alignment",
     "capture", "vectors", "lambda", "trials", "width", "parameters", "state_solves",
-    "linear_solves", "inner_iterations", "seconds",
+    "linear_solves", "inner_iterations", "seconds", "grown", "gain_predicted", "gain_seen", "merged",
 )  # fmt: skip
 
 
@@ -71,6 +75,10 @@ class Row:
             "linear_solves": self.linear_solves,
             "inner_iterations": self.inner_iterations,
             "seconds": round(self.seconds, 3),
+            "grown": sum(each.neurons for each in record.growth),
+            "gain_predicted": sum(each.predicted for each in record.growth),
+            "gain_seen": sum(each.gained for each in record.growth),
+            "merged": record.merged,
             **{f"relative_error_{name}": error for name, error in errors.items()},
         }
 
@@ -116,6 +124,11 @@ class History:
             self.rows.append(row)
             on_root(self._comm, lambda: self._write(row))
 
+    @property
+    def records(self) -> list[Record]:
+        """The flow's part of the rows."""
+        return [row.record for row in self.rows]
+
     def note(self, message: str) -> None:
         """Show a message once."""
         if self._comm.rank == 0:
@@ -133,4 +146,15 @@ class History:
     def _write(self, row: Row) -> None:
         with self._path.open("a", newline="") as file:
             csv.DictWriter(file, self._columns).writerow(row.cells())
+        if row.record.widths:
+            self._write_expansions(row)
         self._listener.row(row)
+
+    def _write_expansions(self, row: Row) -> None:
+        first = row.record.iteration == 0
+        path = self._path.with_name("expansions.csv")
+        with path.open("w" if first else "a", newline="") as file:
+            writer = csv.DictWriter(file, EXPANSION_COLUMNS)
+            if first:
+                writer.writeheader()
+            writer.writerows(expansion_cells(row.record))

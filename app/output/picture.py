@@ -92,7 +92,8 @@ def _draw_line(path: Path, drawing: Drawing, points: np.ndarray) -> None:
         axes.set_xlabel("x")
         for name, values in fields.items():
             axes.plot(drawing.nodes[order, 0], values[order], label=name)
-        axes.plot(points[:, 0], np.full(len(points), axes.get_ylim()[0]), "k|", label="readings")
+        if len(points):
+            axes.plot(points[:, 0], np.full(len(points), axes.get_ylim()[0]), "k|", label="readings")
         axes.legend()
     figure.savefig(str(path), bbox_inches="tight", pad_inches=0.05)
 

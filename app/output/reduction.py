@@ -125,7 +125,8 @@ def _draw_panels(figure: Any, drawing: Drawing, labels: list[str], decay: Decay)
 def _draw_decay(axes: Any, decay: Decay) -> None:
     squares = decay.singular_values**2
     tails = np.sqrt(np.cumsum(squares[::-1])[::-1] / squares.sum())  # from each value on
-    axes.semilogy(np.arange(1, len(squares)), tails[1:], "-", color="grey", label="POD, tail of the singular values")
+    counts, label = np.arange(1, len(squares)), "POD, tail of the singular values"
+    axes.semilogy(counts, tails[1:], "-", color="grey", label=label)
     axes.semilogy(list(decay.unseen), list(decay.unseen.values()), "o", label="POD, unseen, in L2")
     axes.axhline(
         decay.network, linestyle="--", color="C1", label=f"network of {decay.stored} numbers, unseen"

@@ -36,6 +36,7 @@ class LinearSolver:
         self._comm, self._prefix, self._tolerance = comm, prefix, tolerance
         self._ksp = self._new()
         self._failed = False
+        self._held: tuple[Any, int] | None = None
 
     def set_matrix(self, matrix: Any) -> None:
         """Factorise `matrix` (or set up its preconditioner)."""
@@ -47,6 +48,7 @@ class LinearSolver:
             matrix.setOption(PETSc.Mat.Option.SPD, True)
         self._ksp.setOperators(matrix)
         self.setups += 1
+        self._held = None
         # Multigrid does not notice rows of zeros and may hang on them.
         vector = matrix.getDiagonal()
         diagonal = vector.array.copy()
@@ -58,6 +60,14 @@ class LinearSolver:
         if not self._comm.allreduce(sound, op=MPI.LAND):
             sought = "finite and positive definite" if self.symmetric else "finite and regular"
             self._fail(f"the operator is not {sought}")
+        self._held = matrix, matrix.stateGet()
+
+    def holds(self, matrix: Any) -> bool:
+        """Whether the set-up is that of a matrix whose entries are these, to the last bit; collective."""
+        if self._held is None or self._failed:
+            return False
+        held, state = self._held
+        return held.stateGet() == state and held.getSizes() == matrix.getSizes() and held.equal(matrix)
 
     def solve(self, right: np.ndarray, *, transpose: bool = False) -> np.ndarray:
         """A⁻¹ right, or A⁻ᵀ right, for a vector or a block; of a factorisation, all columns at once by

@@ -111,11 +111,23 @@ class Layers:
         else:
             matrices[place.layer] = np.vstack([matrices[place.layer], incoming])
             widths[place.layer] += len(incoming)
-        parts = [part for W in matrices for part in (W[:, :-1].ravel(), W[:, -1])]
-        return Layers(self.features, widths, sorted(blocks)), np.concatenate(parts)
+        return Layers(self.features, widths, sorted(blocks)), _joined(matrices)
+
+    def without(self, theta: np.ndarray, neurons: np.ndarray) -> tuple["Layers", np.ndarray]:
+        """The layers and θ without these neurons of the last hidden layer."""
+        matrices, rows = self._matrices(theta), self.hidden[-1].rows
+        matrices[-2] = np.delete(matrices[-2], neurons, axis=0)
+        matrices[-1] = np.delete(matrices[-1], rows.start + neurons, axis=1)
+        widths = (*self.widths[:-1], len(matrices[-2]))
+        return Layers(self.features, widths, self.blocks), _joined(matrices)
 
     def _matrices(self, theta: np.ndarray) -> list[np.ndarray]:
         """[W, b] of each layer and of the output."""
         pairs = [(theta[layer.weights].reshape(layer.shape), theta[layer.biases]) for layer in self.hidden]
         pairs.append((theta[self.outgoing][None, :], theta[-1:]))
         return [np.hstack([W, b[:, None]]) for W, b in pairs]
+
+
+def _joined(matrices: Sequence[np.ndarray]) -> np.ndarray:
+    """θ of [W, b] of each layer and of the output."""
+    return np.concatenate([part for W in matrices for part in (W[:, :-1].ravel(), W[:, -1])])

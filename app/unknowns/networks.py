@@ -82,6 +82,30 @@ class Networks:
         parts[index], parameters[index] = parts[index].grown(parameters[index], incoming, place)
         return Networks(parts), np.concatenate(parameters)
 
+    @property
+    def outgoing(self) -> list[np.ndarray]:
+        """Where in θ the outgoing weights of the last hidden layers are, one array a network."""
+        parts = zip(self.parts, self._parameters, strict=True)
+        return [columns.start + own for part, columns in parts for own in part.outgoing]
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """Where in θ the outputs' biases are."""
+        parts = zip(self.parts, self._parameters, strict=True)
+        return np.concatenate([columns.start + part.offsets for part, columns in parts])
+
+    def without(self, theta: np.ndarray, neurons: np.ndarray) -> tuple["Networks", np.ndarray]:
+        """The networks and θ without these neurons, numbered through all networks as in `outgoing`."""
+        smaller, parameters, first = [], [], 0
+        for part, own in zip(self.parts, self._split(theta), strict=True):
+            last = first + part.widths[-1]
+            mine = neurons[(neurons >= first) & (neurons < last)] - first
+            network, shorter = part.without(own, mine) if len(mine) else (part, own)
+            smaller.append(network)
+            parameters.append(shorter)
+            first = last
+        return Networks(smaller), np.concatenate(parameters)
+
     def _split(self, theta: np.ndarray) -> list[np.ndarray]:
         """Each network's parameters, without a copy."""
         return [theta[columns] for columns in self._parameters]

@@ -58,10 +58,23 @@ class Run:
 
     @cached_property
     def grid(self) -> Any:
-        """fields.pvd as ParaView shows it: all pieces in one, the cells that another piece owns left out."""
+        """fields.pvd at its last time: all pieces in one, the cells that another piece owns left out."""
+        return self.grid_at(self.times[-1])
+
+    @cached_property
+    def times(self) -> list[float]:
+        """The times of fields.pvd."""
         import pyvista
 
-        pieces = pyvista.get_reader(str(self.folder / "fields.pvd")).read().combine()
+        return list(pyvista.get_reader(str(self.folder / "fields.pvd")).time_values)
+
+    def grid_at(self, time: float) -> Any:
+        """fields.pvd at one of its times, as `grid`."""
+        import pyvista
+
+        reader: Any = pyvista.get_reader(str(self.folder / "fields.pvd"))
+        reader.set_active_time_value(time)
+        pieces = reader.read().combine()
         ghost = np.asarray(pieces.cell_data.get("vtkGhostType", np.zeros(pieces.n_cells)))
         return pieces.extract_cells(np.flatnonzero(ghost == 0))
 

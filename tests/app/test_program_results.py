@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +37,7 @@ STAGES = {
 COLUMNS = (
     "iteration", "energy", "misfit", "regularisation", "weight", "relative_error", "alignment", "capture",
     "vectors", "lambda", "trials", "width", "parameters", "state_solves", "linear_solves", "inner_iterations",
-    "seconds",
+    "seconds", "grown", "gain_predicted", "gain_seen", "merged",
 )  # fmt: skip
 """Columns of history.csv."""
 
@@ -125,6 +127,31 @@ def test_history_has_the_columns_of_the_contract(titled: Titled, title: str) -> 
     run = titled(title)
     assert tuple(run.history[0]) == COLUMNS
     assert [row["iteration"] for row in run.history] == list(range(run.summary["outer_iterations"] + 1))
+
+
+@everywhere
+def test_growth_is_explained(titled: Titled, title: str) -> None:
+    """expansions.csv, of networks only: as many rounds as the summary counts, each with what fell below its
+    threshold, and the last of an iteration with why it was the last; the widths of history.csv follow. The
+    round that no step was accepted after is not told."""
+    run = titled(title)
+    explained = run.folder / "expansions.csv"
+    assert explained.exists() == (run.folder / "expansion.png").exists() == bool(run.summary["widths"])
+    if not explained.exists():
+        return
+    with explained.open(newline="") as file:
+        rounds = list(csv.DictReader(file))
+    assert len(rounds) == run.summary["expansions"] > 0
+    for each, following in zip(rounds, [*rounds[1:], None], strict=True):
+        assert float(each["before"]) < float(each["threshold"])
+        assert float(each["missing"]) > float(each["missing_threshold"])
+        assert float(each["predicted"]) > 0 and int(each["candidates"]) >= int(each["neurons"]) > 0
+        same_iteration = following is not None and following["iteration"] == each["iteration"]
+        assert each["ended"] or same_iteration
+    for before, after in pairwise(run.history):
+        own = [int(each["neurons"]) for each in rounds if int(each["iteration"]) == after["iteration"]]
+        assert after["grown"] == sum(own)
+        assert after["width"] == before["width"] + after["grown"] - after["merged"]
 
 
 @everywhere

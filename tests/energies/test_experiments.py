@@ -9,7 +9,15 @@ from mpi4py import MPI
 
 from app.case import Expression
 from app.energies import InverseProblem
-from app.fem import MESHES, BoundaryCondition, CoefficientSpace, Experiments, ForwardModel, point_matrix
+from app.fem import (
+    MESHES,
+    BoundaryCondition,
+    CoefficientSpace,
+    Diffusion,
+    Experiments,
+    ForwardModel,
+    point_matrix,
+)
 from app.parallel import LinearSolver, SolveFailed
 
 COMM = MPI.COMM_WORLD
@@ -121,3 +129,54 @@ def test_a_failure_leaves_all_at_the_coefficient_before(monkeypatch: pytest.Monk
         with pytest.raises(SolveFailed, match="experiment two: no state"):
             forward.solve(m + 1.0)
     np.testing.assert_allclose(forward.adjoint(y), expected, rtol=1e-12)
+
+
+PATTERNS = {
+    "source": ("1 + x", "0", ("left", "right")),
+    "other source": ("sin(3*y)", "0", ("left", "right")),
+    "other values": ("1", "0.5*y", ("left", "right")),
+    "other part": ("1", "0", ("left", "top")),
+}
+"""Source, values of the state, and where they are given."""
+
+
+def patterns() -> dict[str, ForwardModel]:
+    """Diffusion with each of the PATTERNS, and wells in the first."""
+    domain = MESHES["rectangle"](COMM, [0.0, 0.0], [1.0, 1.0], [7, 6])
+    space = CoefficientSpace(domain, 1)
+    models = {}
+    for i, (name, (source, value, on)) in enumerate(PATTERNS.items()):
+        boundary = {"rim": BoundaryCondition(on, "dirichlet", Expression(value))}
+        solver = LinearSolver(COMM, "direct", f"test_pattern_{i}_")
+        models[name] = ForwardModel(Diffusion(Expression(source), boundary), space, 2, solver)
+        points = np.random.default_rng(i).uniform(0.05, 0.95, (3 + i, 2))
+        models[name].observe_with(point_matrix(domain, models[name].space, points))
+    where = point_matrix(domain, models["source"].space, np.array([[0.4, 0.5]]))
+    models["source"].feed_with(where, np.array([-1.0]))
+    return models
+
+
+def test_experiments_with_the_same_operator_share_a_factorisation() -> None:
+    """One a coefficient for all but where the state is given elsewhere; readings, tangents and adjoints are
+    those of the models alone, also after a coefficient without a state."""
+    shared, alone = Experiments(patterns()), patterns()
+    rng = np.random.default_rng(0)
+    parts = shared.models["source"].coefficient
+    for sweep in range(3):
+        m = np.full(parts.owned, 0.1 * sweep) + 0.2 * parts.parts[0].coordinates[: parts.owned, 0]
+        expected = np.concatenate([model.solve(m) for model in alone.values()])
+        before = shared.counts
+        found = shared.solve(m)
+        assert shared.counts.factorisations - before.factorisations == 2
+        assert shared.counts.state_rhs - before.state_rhs == len(PATTERNS)
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+        if sweep == 1:
+            with pytest.raises(SolveFailed):
+                shared.solve(np.full(parts.owned, 1e4))
+        delta = np.full(parts.owned, 1.0) - 0.5 * parts.parts[0].coordinates[: parts.owned, 1]
+        expected = np.concatenate([model.tangent(delta) for model in alone.values()])
+        np.testing.assert_allclose(shared.tangent(delta), expected, rtol=0, atol=1e-12)
+        y = rng.standard_normal(len(found))
+        rows = list(shared.rows.values())
+        gradients = [model.adjoint(y[part]) for model, part in zip(alone.values(), rows, strict=True)]
+        np.testing.assert_allclose(shared.adjoint(y), np.sum(gradients, axis=0), rtol=0, atol=1e-12)

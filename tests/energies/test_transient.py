@@ -145,6 +145,11 @@ def test_states_computed_again_change_nothing(scheme: str) -> None:
     assert len(states[0]) == STEPS + 1
     np.testing.assert_allclose(*states, rtol=1e-12, atol=1e-12)
     np.testing.assert_array_equal(few.state.x.array[: states[1].shape[1]], states[1][-1])
+    for most, steps in ((100, [0, 1, 2, 3, 4, 5, 6, 7]), (3, [0, 4, 7]), (2, [0, 7])):
+        shown = [(time, few.state.x.array[: states[1].shape[1]].copy()) for time in few.moments(most)]
+        np.testing.assert_allclose([time for time, _ in shown], 0.5 * np.array(steps) / STEPS, rtol=1e-14)
+        np.testing.assert_allclose([state for _, state in shown], states[0][steps], rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(few.state.x.array[: states[1].shape[1]], states[1][-1])
     with pytest.raises(TooLittleMemory, match="MB"):
         TimeSteps(0.5, STEPS, "backward_euler", 3 * state / 1e6).stride(state)
 

@@ -161,6 +161,17 @@ class LinearNetwork:
         added = self.pool[:, incoming[:, 0]]
         return replace(self, A=np.hstack([self.A, added])), np.append(theta, np.zeros(len(incoming)))
 
+    @property
+    def outgoing(self) -> list[np.ndarray]:
+        return [np.arange(self.size)]
+
+    @property
+    def offsets(self) -> np.ndarray:
+        return np.empty(0, dtype=int)
+
+    def without(self, theta: np.ndarray, neurons: np.ndarray) -> tuple["LinearNetwork", np.ndarray]:
+        return replace(self, A=np.delete(self.A, neurons, axis=1)), np.delete(theta, neurons)
+
 
 class Silent:
     """An observer that keeps what it is told."""

@@ -127,10 +127,11 @@ def test_strong_directions_are_found(sketched: Callable[[int], None]) -> None:
 def test_the_number_of_combinations_has_a_limit(
     sketched: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However precise the readings, no batch begins beyond the limit."""
+    """However precise the readings, no batch begins beyond it; what is left of the residual is pursued."""
     sketched(4)
     monkeypatch.setattr(module, "SKETCH_LIMIT", 10)
-    assert Setting(MANY, 1e-6).look().directions.shape[1] == 12
+    look = Setting(MANY, 1e-6).look()
+    assert look.directions.shape[1] == 12 + module.PURSUED and not look.complete
 
 
 def test_combinations_are_those_of_the_seed(sketched: Callable[[int], None]) -> None:

@@ -1,0 +1,142 @@
+"""Rounds of growth: each says why the network grew, what was predicted and gained, and the last why it was
+the last."""
+
+from typing import get_args
+
+import numpy as np
+import pytest
+from flow_toys import Dense, FixedR, LinearNetwork, Silent, h1_on_interval, network_on_interval, toy
+
+from app.flow import (
+    STEPS,
+    STRATEGIES,
+    AtTarget,
+    Expansion,
+    GaussNewtonBuilder,
+    GrowthRule,
+    MetricBuilder,
+    run_flow,
+)
+from app.flow.models import MetricModel, Model
+from app.flow.records import GrowthEnd
+from app.flow.steps import Proposal
+
+NODES = 40
+all_steps = pytest.mark.parametrize("name", STEPS)
+
+
+def waves(count: int = 25) -> np.ndarray:
+    return np.cos(np.pi * np.outer(np.linspace(0.0, 1.0, NODES), np.arange(count)))
+
+
+def smooth_model(seed: int = 0) -> Model:
+    """A derivative as five readings leave it, with the H1 inner product."""
+    rng = np.random.default_rng(seed)
+    x, centres = np.linspace(0, 1, NODES), rng.uniform(0, 1, 5)
+    r = np.exp(-0.5 * ((x[:, None] - centres) / 0.1) ** 2) @ rng.standard_normal(5)
+    return MetricModel(Dense(h1_on_interval(NODES)), r, 0.0, 1.0)
+
+
+def ideal(model: Model) -> float:
+    return 0.5 * float(model.derivative @ model.inner.riesz(model.derivative))
+
+
+def proposed(
+    name: str, scale: float | None = None, pool: np.ndarray | None = None, width: int = 100, **options: float
+) -> Proposal:
+    """By a linear network of three high frequencies, whose candidates are the low ones."""
+    model = smooth_model()
+    network = LinearNetwork(
+        waves()[:, -3:], waves()[:, :-3] if pool is None else pool, np.zeros(NODES), width
+    )
+    rule = GrowthRule(STRATEGIES["gain"](np.random.default_rng(0), 25, (1.0, 9.0)), **options)
+    return STEPS[name](network, np.zeros(3), rule).propose(model, scale or ideal(model))
+
+
+def check(growth: tuple[Expansion, ...]) -> None:
+    """Complete: numbered, below its threshold, more missing than matters, and an end that is told once."""
+    for each, following in zip(growth, [*growth[1:], None][: len(growth)], strict=True):
+        assert each.before < each.threshold and each.missing > each.missing_threshold
+        assert each.candidates >= each.neurons > 0 and each.layers
+        assert (each.ended is None) == (following is not None and following.round > each.round)
+        if following is not None and each.ended is None:
+            assert following.widths == each.grown and following.round == each.round + 1
+        assert each.predicted > 0
+
+
+@all_steps
+def test_what_is_predicted_is_gained_where_the_model_is_linear(name: str) -> None:
+    """For m = base + Aθ the tangent gain ½sᵀH⁺s is the decrease itself: to 1 % (inner steps end there) of
+    what a retracted step gains, to 1e-6 of a plain one's alignment."""
+    growth = proposed(name, capture=0.99, missing=0.0, progress=0.0).growth
+    assert len(growth) > 0
+    predicted, gained = (sum(getattr(each, key) for each in growth) for key in ("predicted", "gained"))
+    assert predicted == pytest.approx(gained, rel=0.02 if name == "retracted" else 1e-6)
+    check(growth)
+    assert {each.measure for each in growth} == {"capture" if name == "retracted" else "alignment"}
+
+
+@all_steps
+def test_rounds_say_what_was_chosen(name: str) -> None:
+    """Of the candidates so many joined, in the only layer; before and after are the network's widths."""
+    proposal = proposed(name, capture=0.99, missing=0.0, progress=0.0)
+    first, last = proposal.growth[0], proposal.growth[-1]
+    assert (first.candidates, first.widths, first.layers, first.round) == (22, (3,), (1,), 1)
+    assert sum(each.neurons for each in proposal.growth) == last.grown[0] - 3
+    assert last.grown == proposal.network.widths
+
+
+ENDS: dict[str, dict] = {
+    "reached": {"capture": 0.5},
+    "little_missing": {"capture": 1.0, "missing": 0.3},
+    "rounds": {"capture": 1.0, "missing": 0.0, "progress": 0.0, "rounds": 1},
+    "no_room": {"capture": 1.0, "missing": 0.0, "progress": 0.0, "width": 5},
+    "no_candidate": {"capture": 1.0, "missing": 0.0, "progress": 0.0, "pool": waves()[:, :2]},
+    "no_progress": {"capture": 1.0, "missing": 0.0, "progress": 1.0},
+}
+
+
+@all_steps
+@pytest.mark.parametrize("reason", get_args(GrowthEnd))
+def test_growth_ends_for_a_reason(name: str, reason: str) -> None:
+    """Each of the reasons there are, brought about; progress is a matter of retracted steps."""
+    if (name, reason) == ("plain", "no_progress"):
+        pytest.skip("a plain step has no inner steps to judge by")
+    growth = proposed(name, **ENDS[reason]).growth
+    assert growth[-1].ended == reason
+    check(growth)
+
+
+def test_a_network_with_nothing_to_grow_for_tells_nothing() -> None:
+    """No round, no record."""
+    assert proposed("retracted", capture=1e-9).growth == ()
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_records_of_a_run_keep_every_round(name: str) -> None:
+    """From one neuron: each iteration's rounds are those it counts, rejected trials included; widths follow
+    from rounds and merged neurons."""
+    problem, network = toy(), network_on_interval(NODES, (1,))
+    strategy = STRATEGIES["gain"](np.random.default_rng(1), 80, (1.0, 20.0))
+    # Alignment in H1 is near 1 from the start.
+    rule = GrowthRule(strategy, 0.8 if name == "retracted" else 0.999, missing=0.0, merge=1e-2)
+    theta = network.start(np.random.default_rng(0))
+    step, regularisation = STEPS[name](network, theta, rule), FixedR(problem.R)
+    if name == "retracted":
+        builder = GaussNewtonBuilder(regularisation, None, problem.target, creeps=True)
+    else:
+        builder = MetricBuilder(regularisation, None, 1.0)
+    step.follow_closely()
+    seen = Silent()
+    e = problem.energy.residual(step.values())
+    outcome = run_flow(
+        problem.energy, e, problem.reference, builder, step, AtTarget(problem.target, 12), seen
+    )
+    records = outcome.records
+    assert sum(record.expansions for record in records) > 0
+    width = 1
+    for record in records[1:]:
+        assert record.expansions == len(record.growth)
+        check(record.growth)
+        width += sum(each.neurons for each in record.growth) - record.merged
+        assert record.widths == (width,)
