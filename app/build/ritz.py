@@ -85,11 +85,11 @@ class _Results:
         solution = self._found(coefficient)
         if solution is None:
             return {"distance_h1": None, "least_energy": None, "energy_excess": None}
-        least = self._energy.value(solution)
+        least, apart = self._energy.value(solution), self._distance(coefficient, solution)
         above, square = self._energy.value(coefficient) - least, self._energy.half_square(solution)
         return {
             "distance": float(np.sqrt(max(above, 0.0) / square)) if square > 0 else None,
-            "distance_h1": self._distance(coefficient, solution),
+            "distance_h1": apart if np.isfinite(apart) else None,  # relative to zero there is none
             "least_energy": least,
             "energy_excess": above / abs(least) if least else None,
         }
@@ -199,7 +199,9 @@ def _check_values(
 
 
 def _not_finite(case: RitzCase, *path: str) -> CaseError:
-    return CaseError([f"{case.where('energy', *path)}: found values that are not finite on the mesh"])
+    return CaseError(
+        [f"{case.where('energy', *path)}: found values that are not finite on the mesh, expected finite ones"]
+    )
 
 
 def _energy(

@@ -26,6 +26,13 @@ class InverseEnergy(Section):
     kind: Literal["inverse", "regression"] = "inverse"
     """The misfit of observations; regression: of the unknown's own values, without an equation."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fits_one_thing(cls, value: Any) -> Any:
+        if isinstance(value, dict) and value.get("kind") == "regression" and "function" in value:
+            raise refuse("a function beside observations", "one of the two", key="function")
+        return value
+
 
 class Case(BaseCase):
     """A recovery problem."""

@@ -153,6 +153,8 @@ class _Diagnosis:
                 return "a mapping" + _entries(node)
             case "integer":
                 return ("integers" if plural else "an integer") + _bounds(node)
+            case "boolean":
+                return "true or false"
             case "number":
                 return ("finite numbers" if plural else "a finite number") + _bounds(node)
             case _:
@@ -172,7 +174,9 @@ def _bounds(node: Schema) -> str:
 
 def _entries(node: Schema) -> str:
     """How many entries a mapping accepts."""
-    return " with at least one entry" if node.get("minProperties") else ""
+    if not node.get("minProperties"):
+        return ""
+    return " with one entry" if node.get("maxProperties") == 1 else " with at least one entry"
 
 
 def _count(node: Schema) -> str:

@@ -70,7 +70,7 @@ def experiment_data(data: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The data of one experiment's case."""
     experiment = data["experiments"][name]
     rest = {key: value for key, value in data.items() if key != "experiments"}
-    equation = merged(data["equation"], experiment.get("equation") or {})
+    equation = merged(data.get("equation", {"kind": "identity"}), experiment.get("equation") or {})
     return {**rest, "equation": equation, "observations": experiment["observations"]}
 
 

@@ -74,9 +74,12 @@ def load_case(path: Path, overrides: Sequence[str] = ()) -> BaseCase:
 
 def _model(data: dict[str, Any], origin: Origin) -> type[BaseCase]:
     """What kind of case the data describe; raises CaseError for an energy that there is not."""
-    energy = data.get("energy")
-    kind = energy.get("kind", "inverse") if isinstance(energy, dict) else "inverse"
+    energy = data.get("energy", {})
     kinds = ("inverse", *CONVEX)
+    if not isinstance(energy, dict):
+        expected = f"a mapping whose kind is one of {', '.join(kinds)}"
+        raise CaseError([f"{origin.where(('energy',))}: found {shown(energy)}, expected {expected}"])
+    kind = energy.get("kind", None if energy else "inverse")
     if kind not in kinds:
         where, near = origin.where(("energy", "kind")), nearest(kind, kinds)
         raise CaseError([f"{where}: found {shown(kind)}, expected one of {', '.join(kinds)}{near}"])

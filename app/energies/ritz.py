@@ -27,7 +27,7 @@ class Ritz:
             self._value = self._energy.value(coefficient)
             derivative = self._energy.derivative(coefficient)
             if not np.isfinite(self._value) or not np.isfinite(self._norm(derivative)):
-                raise SolveFailed("the energy or its derivative is not finite here")
+                raise SolveFailed("found an energy or a derivative that is not finite")
         return derivative
 
     def misfit(self, residual: np.ndarray) -> float:

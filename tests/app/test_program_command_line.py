@@ -32,12 +32,14 @@ def python(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_schema_is_json_schema_on_stdout() -> None:
-    """`python -m app schema` prints a JSON Schema of an object that describes a case's sections."""
+    """`python -m app schema` prints a JSON Schema of the kinds of cases, each with its sections."""
     done = python("-m", "app", "schema")
     assert (done.returncode, done.stderr) == (0, "")
     schema = json.loads(done.stdout)
-    assert schema["type"] == "object"
-    assert schema["properties"].keys() >= {"mesh", "equation", "unknowns", "observations", "flow", "seed"}
+    kinds = [schema["$defs"][kind["$ref"].rpartition("/")[2]] for kind in schema["anyOf"]]
+    assert all(kind["type"] == "object" for kind in kinds) and len(kinds) > 1
+    assert all(kind["properties"].keys() >= {"mesh", "energy", "unknowns", "flow", "seed"} for kind in kinds)
+    assert kinds[0]["properties"].keys() >= {"equation", "observations"}
 
 
 def test_help_does_not_start_mpi() -> None:

@@ -68,6 +68,16 @@ BAD = {
     "zero": (('"sin(2*pi*x)*cos(pi*y)"', "0"), "energy.function: found a function of norm 0"),
     "infinite": (('"sin(2*pi*x)*cos(pi*y)"', "1/x"), "energy.function: found values that are not finite"),
     "coordinate": (('"sin(2*pi*x)*cos(pi*y)"', "z"), "energy.function: found z"),
+    "both": (
+        ("mesh:", "observations: {h: {kind: points, file: h.csv}}\nmesh:"),
+        "energy.function: found a function beside observations, expected one of the two",
+    ),
+    "no kind": (("  kind: regression\n", ""), "energy.kind: found nothing, expected one of inverse"),
+    "two functions": (
+        ("mesh:", "unknowns: {a: {}, b: {}}\nmesh:"),
+        "unknowns: found a mapping of a, b, expected a mapping with one entry",
+    ),
+    "depth": (("mesh:", "expansion: {depth: deep}\nmesh:"), "found 'deep', expected true or false"),
     "electrodes": (
         ("kind: rectangle, cells: [12, 12]", "kind: electrodes"),
         "mesh.kind: found a mesh through electrodes without readings",
@@ -81,7 +91,28 @@ def test_bad_input_is_one_message(title: str, tmp_path: Path) -> None:
     (old, new), says = BAD[title]
     assert old in CASE
     (tmp_path / "wave.yaml").write_text(CASE.replace(old, new))
+    (tmp_path / "h.csv").write_text("x, y, value\n0.5, 0.5, 1\n")
     with pytest.raises(InputError) as refused:
         build.prepare(MPI.COMM_SELF, load_case(tmp_path / "wave.yaml"))
     (problem,) = refused.value.problems
     assert problem.startswith(f"{tmp_path}/wave.yaml:") and says in problem
+
+
+@pytest.mark.parametrize("energy", ["[regression]", "regression", "null"])
+def test_energy_is_a_mapping(energy: str, tmp_path: Path) -> None:
+    (tmp_path / "wave.yaml").write_text(f"mesh: {{kind: interval, cells: 4}}\nenergy: {energy}\n")
+    with pytest.raises(InputError) as refused:
+        load_case(tmp_path / "wave.yaml")
+    (problem,) = refused.value.problems
+    assert problem.startswith(f"{tmp_path}/wave.yaml:2: energy: found ")
+    assert "expected a mapping whose kind is one of inverse, regression, ritz" in problem
+
+
+def test_experiments_need_no_equation(tmp_path: Path) -> None:
+    """As scattered values in one table need none."""
+    (tmp_path / "h.csv").write_text("x, value\n0.5, 1\n")
+    (tmp_path / "wave.yaml").write_text(
+        "mesh: {kind: interval, cells: 4}\nenergy: {kind: regression}\n"
+        "experiments: {a: {observations: {h: {kind: points, file: h.csv}}}}\n"
+    )
+    assert build.prepare(MPI.COMM_SELF, load_case(tmp_path / "wave.yaml")) is not None

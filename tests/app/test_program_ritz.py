@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from mpi4py import MPI
 from program import Run, run_program
+
+from app import build
+from app.case import load_case
 
 CASE = """\
 mesh: {kind: rectangle, cells: [12, 12]}
@@ -15,6 +21,13 @@ energy:
   boundary:
     wall: {on: left, kind: dirichlet, value: "1 - y/3"}
     side: {on: top, kind: robin, value: 1, transfer: 2}
+"""
+
+EXACT = """\
+mesh: {kind: interval, cells: 4}
+energy:
+  kind: ritz
+  functional: reaction_diffusion
 """
 
 
@@ -46,3 +59,16 @@ def test_fields_are_the_function_the_solution_and_their_difference(run: Run) -> 
     np.testing.assert_allclose(m[wall], 1 - points[wall, 1] / 3, rtol=1e-15)
     assert 0 < np.abs(error).max() < 0.01
     assert (run.folder / "coefficient.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize("value", [0, "1 + x"])
+def test_exact_start_has_converged(value: float | str, tmp_path: Path) -> None:
+    """The lifting is the solution already, zero or not: no step leads away from it."""
+    path = tmp_path / "exact.yaml"
+    path.write_text(EXACT + f"  boundary: {{rim: {{on: all, kind: dirichlet, value: {value}}}}}\n")
+    (tmp_path / "results").mkdir()
+    setup = build.prepare(MPI.COMM_SELF, load_case(path))
+    summary = build.run(setup, tmp_path / "results", quiet=True)
+    assert summary["stop_reason"] == "tolerance" and summary["status"] == "converged"
+    assert summary["distance"] in (None, 0.0) or summary["distance"] < 1e-9
+    assert (tmp_path / "results" / "summary.json").is_file()

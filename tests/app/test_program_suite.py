@@ -16,7 +16,7 @@ from app.case import Case, PointData, load_case, read_parts, read_points
 CASES = {
     path.stem: path
     for path in sorted((ROOT / "cases").glob("*.yaml"))
-    if path.stem != "trunk" and "\nenergy:" not in path.read_text()
+    if path.stem != "trunk" and "observations:" in path.read_text()
 }
 """All that have observations but the electrical one, which has test_program_trunk.py."""
 
@@ -46,6 +46,7 @@ NOISE = {
     "helmholtz": (100, 0.01),
     "two_unknowns": (200, 0.01),
     "wells": (24, 0.01),
+    "scattered": (500, 0.05),
     "heat_pinnacle": (2500, 0.1),
     "cooling": (300, 0.01),
     "hippylib_poisson": (129 * 129, 0.05),  # the nodes of quadratic elements
