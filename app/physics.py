@@ -104,6 +104,8 @@ def _check_terms(case: Case, given: dict[str, Any]) -> None:
         if given.get(term) is not None:
             found = f"the term {term} beside the unknown {name} of the role {case.unknowns[name].role}"
             raise _problem(case, ("equation", term), found, "none: it is the unknown")
+    if "speed" in sought and given.get("velocity") is None:
+        raise _problem(case, ("equation", "velocity"), "nothing", "the velocity whose factor is unknown")
     if "source" not in sought and "source" in given and given["source"] is None:
         raise _problem(case, ("equation", "source"), "nothing", "a number or an expression")
 

@@ -1,5 +1,5 @@
 """Where the figures in README and docs come from: `python -m benchmarks quickstart | jacobian | defaults |
-compare | trunk | hybrid | growth | gallery`."""
+compare | trunk | hybrid | growth | study | gallery`."""
 
 import argparse
 import sys
@@ -35,11 +35,18 @@ def main() -> int:
 
     growth.add_arguments(benchmarks.add_parser("growth", help="growth by gain, at random, fixed, L-BFGS"))
     gallery.add_arguments(benchmarks.add_parser("gallery", help="every case; writes cases/README.md"))
+    products = benchmarks.add_parser("study", help="error against iterations, by the flow's inner product")
+    products.add_argument("what", choices=["inner-product"])
+    products.add_argument("--out", type=Path, default=Path("results/study"), help="folder for the results")
     options = parser.parse_args()
     if options.benchmark == "gallery":
         return gallery.main(options)
     if options.benchmark == "growth":
         return growth.main(options.out, options.seeds, options.problems, options.ways)
+    if options.benchmark == "study":
+        from benchmarks import study as study_of_products
+
+        return study_of_products.main(options.out)
     if options.benchmark == "trunk":
         from benchmarks import trunk as tomography
 

@@ -50,7 +50,8 @@ def main(options: argparse.Namespace) -> int:
     parts = [HEAD.format(ranks=options.ranks)]
     for name, summary in found.items():
         if summary is not None:
-            _picture(out / name / "coefficient.png", PICTURES / f"{name}.png")
+            picture = "reduction.png" if "reduction" in summary else "coefficient.png"
+            _picture(out / name / picture, PICTURES / f"{name}.png")
             parts.append(_entry(name, summary))
     (CASES / "README.md").write_text("\n".join(parts))
     failed = [name for name, summary in found.items() if (summary or {}).get("status") != "converged"]

@@ -6,15 +6,21 @@ from typing import Any
 from mpi4py import MPI
 
 from app.build.convex import ConvexSetup, run_convex
+from app.build.reduction import prepare_reduction
 from app.build.regression import prepare_regression
+from app.build.ritz import prepare_ritz
 from app.build.run import run as run_inverse
 from app.build.setup import Setup
 from app.build.setup import prepare as prepare_inverse
-from app.case import BaseCase, Case, RegressionCase
+from app.case import BaseCase, Case, ReductionCase, RegressionCase, RitzCase
 
 __all__ = ["ConvexSetup", "Setup", "prepare", "run"]
 
-PREPARE: dict[type[BaseCase], Any] = {RegressionCase: prepare_regression}
+PREPARE: dict[type[BaseCase], Any] = {
+    RegressionCase: prepare_regression,
+    RitzCase: prepare_ritz,
+    ReductionCase: prepare_reduction,
+}
 """Of the energies other than the misfit of observations."""
 
 

@@ -37,6 +37,9 @@ class ConvexSetup:
     """Of linear solves with a state operator, if there are any."""
     riesz_solvers: list[LinearSolver] = field(default_factory=list)
     """Of all inner products that the run makes."""
+    half_square: Callable[[np.ndarray], float] | None = None
+    """½‖m‖²_K of a coefficient, in K of the energy, where its own product knows of some nodes only.
+    Collective."""
 
 
 def step_of(
@@ -67,10 +70,11 @@ def run_convex(setup: ConvexSetup, folder: Path, *, quiet: bool = False) -> dict
     on_root(comm, lambda: (folder / "case.yaml").write_text(effective_yaml(case)))
     terminal = output.Terminal(None, quiet=quiet or comm.rank > 0)
 
-    def half_square(coefficient: np.ndarray) -> float:
+    def by_product(coefficient: np.ndarray) -> float:
         image = energy.product(coefficient).apply(coefficient)
         return 0.5 * float(gram(comm, coefficient, image))
 
+    half_square = setup.half_square or by_product
     with terminal, Interrupt(comm) as interrupt:
         terminal.note(f"{case.name}: {setup.size} nodal values, {comm.size} rank(s)")
         history = output.History(comm, folder / "history.csv", lambda: setup.counts, setup.error, terminal)
@@ -108,7 +112,7 @@ def _summary(
     case, last = setup.case, rows[-1].record
     square = half_square(outcome.coefficient)
     distance = None
-    if last.missing is not None and square > 0:
+    if last.missing is not None and not last.damped and square > 0:
         distance = float(np.sqrt(max(last.missing, 0.0) / square))
     return {
         "name": case.name,

@@ -8,7 +8,7 @@ from app.case import BaseCase, Case, CaseError, ConvexCase
 from app.case import LinearSolver as Options
 from app.parallel import LinearSolver, agreed
 
-STREAMS = {"network": 0, "candidates": 1, "choice": 2}
+STREAMS = {"network": 0, "candidates": 1, "choice": 2, "unseen": 3}
 """Random streams that derive from the case's seed, by purpose."""
 
 

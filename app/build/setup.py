@@ -199,7 +199,7 @@ def _observed(
 ) -> tuple[fem.ForwardModel, Measurements]:
     """Forward model and what is measured of its state."""
     try:
-        forward = _forward(case, coefficient.domain, coefficient)
+        forward = forward_of(case, coefficient.domain, coefficient)
         physics.feed(case, forward)
     except ExpressionError as refused:
         raise CaseError([f"{case.where('equation')}: {refused}"]) from None
@@ -222,9 +222,10 @@ def _mesh(comm: MPI.Comm, case: Case, electrodes: ElectrodeReadings | None) -> f
     return mesh_of(comm, case)
 
 
-def _forward(
+def forward_of(
     case: Case, domain: fem.TaggedMesh, coefficient: fem.CoefficientSpace | fem.CoefficientSpaces
 ) -> fem.ForwardModel:
+    """The model of a case's equation; raises CaseError on all ranks alike."""
     equation: Any = physics.equation(case, domain)
     degree = case.equation.degree
     nodes = domain.mesh.topology.index_map(0).size_global * degree**domain.dimension

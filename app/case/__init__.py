@@ -5,7 +5,7 @@ from app.case.base import BaseCase
 from app.case.boundary import BoundaryCondition, tag_names
 from app.case.case import Case, check_dimension
 from app.case.equation import Diffusion, ElectricalTomography, LinearSolver
-from app.case.expression import Expression, SpaceTimeExpression
+from app.case.expression import Expression, ParametricExpression, SpaceTimeExpression
 from app.case.fields import read_field
 from app.case.grammar import ExpressionError
 from app.case.inversion import Expansion, Flow, Regularisation
@@ -26,6 +26,8 @@ from app.case.observations import (
 from app.case.points import PointData, read_averages, read_parts, read_points, read_variances
 from app.case.problems import CaseError, DataError, InputError
 from app.case.readings import ElectrodeReadings, read_readings
+from app.case.reduction import ReductionCase
+from app.case.ritz import RitzCase
 from app.case.unknowns import (
     BoundedTransform,
     IdentityTransform,
@@ -65,12 +67,15 @@ __all__ = [
     "NetworkRepresentation",
     "NodalRepresentation",
     "Observations",
+    "ParametricExpression",
     "PointData",
     "PointObservations",
     "ReadingObservations",
     "RectangleMesh",
+    "ReductionCase",
     "RegressionCase",
     "Regularisation",
+    "RitzCase",
     "SpaceTimeExpression",
     "StateObservations",
     "TraceObservations",

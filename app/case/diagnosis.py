@@ -73,9 +73,9 @@ class _Diagnosis:
         if fault["loc"][-1:] == (KEY,):
             return path, f"found the name {shown(path[-1])}, expected {NAME}"
         if kind in ("union_tag_invalid", "union_tag_not_found") and isinstance(value, dict):
-            kinds = list(node["discriminator"]["mapping"])
-            value = value.get("kind")
-            path = (*path, "kind")
+            key, kinds = node["discriminator"]["propertyName"], list(node["discriminator"]["mapping"])
+            value = value.get(key)
+            path = (*path, key)
             text = f"one of {', '.join(kinds)}{nearest(value, kinds)}"
             return path, f"found {shown(value)}, expected {text}"
         near = nearest(value, self.choices(node)) if isinstance(value, str) else ""

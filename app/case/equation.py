@@ -205,6 +205,7 @@ class TimeSteps(Section):
 class Heat(Section):
     """The heat equation, d(capacity u)/dt - div(k grad u) = source, from an initial state at time 0.
 
+    With a velocity, capacity speed velocity . grad u is added, for heat that is carried along.
     Units are yours, as long as they agree: that of the source is that of capacity * u over a time.
     """
 
@@ -221,6 +222,11 @@ class Heat(Section):
     capacity times a length squared over a time."""
     capacity: Expression | None = None
     """What a unit of volume takes up for one unit of u, 1 unless given."""
+    velocity: tuple[Expression, ...] | None = None
+    """By which the state is carried, one expression a coordinate, in a length over a time; none unless given.
+    Cells have to be small enough to resolve the state."""
+    speed: Expression | None = None
+    """A factor of the velocity where it is not the unknown, 1 unless given."""
     boundary: dict[str, TransientCondition] = Field(default_factory=dict)
     """Boundary conditions by a name of your choice; without any nothing leaves the domain."""
     time: TimeSteps
@@ -232,6 +238,12 @@ class Heat(Section):
     """Lagrange degree of the state."""
     solver: LinearSolver = LinearSolver()
     """How the linear systems are solved; one matrix serves all steps."""
+
+    @model_validator(mode="after")
+    def _has_a_velocity(self) -> Self:
+        if self.speed is not None and self.velocity is None:
+            raise refuse("a speed without a velocity", "the velocity whose factor it is", key="speed")
+        return self
 
 
 class Custom(Stationary):

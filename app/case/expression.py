@@ -67,11 +67,15 @@ class Expression:
 
         Outside a function's domain (`sqrt(x)` left of 0) the values are nan or inf; callers look.
         """
+        return self._evaluate(points, {"t": t})
+
+    def _evaluate(self, points: np.ndarray, others: Mapping[str, float | None]) -> np.ndarray:
+        """Values at points and at one value of each of the other names."""
         points = np.asarray(points, dtype=np.float64)
         if points.ndim != 2:
             raise ValueError(f"found points of shape {points.shape}, expected (n, dim)")
         self.check_dimension(points.shape[1])
-        columns = dict(zip(COORDINATES, points.T, strict=False)) | {"t": t}
+        columns = dict(zip(COORDINATES, points.T, strict=False)) | dict(others)
         with np.errstate(all="ignore"):  # np.where computes both branches
             values = _by_numpy(self._tree, columns)
         return np.array(np.broadcast_to(values, len(points)), dtype=np.float64)
@@ -90,7 +94,7 @@ class Expression:
     def check_dimension(self, dimension: int) -> None:
         """Raise ExpressionError where a coordinate is used that `dimension` does not have."""
         known = COORDINATES[:dimension]
-        strangers = sorted(self.variables.difference(known, {"t"}))
+        strangers = sorted(self.variables.intersection(COORDINATES).difference(known))
         if strangers:
             found = f"{', '.join(strangers)} in {shown(self.text)}"
             raise ExpressionError(found, f"{', '.join(known)} (dimension {dimension})")
@@ -107,7 +111,7 @@ class Expression:
     def __hash__(self) -> int:
         return hash(self.text)
 
-    def __reduce__(self) -> tuple[type[Expression], tuple[str]]:
+    def __reduce__(self) -> tuple[type[Expression], tuple[Any, ...]]:
         return type(self), (self.text,)
 
     @classmethod
@@ -132,11 +136,35 @@ class SpaceTimeExpression(Expression):
     _names = (*COORDINATES, "t")
 
 
+class ParametricExpression(Expression):
+    """A real function of x, y, z and of parameters with names."""
+
+    __slots__ = ("_names", "parameters")
+
+    parameters: tuple[str, ...]
+
+    def __init__(self, source: str | float, parameters: tuple[str, ...] = ()) -> None:
+        """`parameters` are the names that the text may use beside the coordinates."""
+        object.__setattr__(self, "parameters", parameters)
+        object.__setattr__(self, "_names", (*COORDINATES, *parameters))
+        super().__init__(source)
+
+    def at(self, points: np.ndarray, parameters: Mapping[str, float]) -> np.ndarray:
+        """Values at `points` (n, dim) for one value of each parameter; see Expression.numpy."""
+        return self._evaluate(points, parameters)
+
+    def __reduce__(self) -> tuple[type[Expression], tuple[Any, ...]]:
+        return type(self), (self.text, self.parameters)
+
+
 def _from_yaml(kind: type[Expression], value: Any, info: core_schema.ValidationInfo[Any]) -> Expression:
-    """Validation of a field; the context tells the dimension where the case alone settles it."""
+    """Validation of a field; the context tells the dimension where the case alone settles it, and the names
+    of the parameters where there are some."""
+    context = info.context or {}
+    names = (tuple(context.get("parameters", ())),) if issubclass(kind, ParametricExpression) else ()
     try:
-        expression = value if isinstance(value, kind) else kind(getattr(value, "text", value))
-        dimension = (info.context or {}).get("dimension")
+        expression = value if isinstance(value, kind) else kind(getattr(value, "text", value), *names)
+        dimension = context.get("dimension")
         if dimension:
             expression.check_dimension(dimension)
     except ExpressionError as cause:

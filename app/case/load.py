@@ -18,18 +18,24 @@ from app.case.case import Case
 from app.case.experiments import Within, experiment_data
 from app.case.origin import Origin, read_case_file
 from app.case.problems import CaseError, nearest, shown
+from app.case.reduction import ReductionCase, parameter_names
+from app.case.ritz import RitzCase
 
 DIMENSIONS = {"interval": 1, "rectangle": 2, "box": 3}
 """Dimension of the meshes whose kind settles it."""
 
 
-CONVEX: dict[str, type[BaseCase]] = {"regression": RegressionCase}
+CONVEX: dict[str, type[BaseCase]] = {
+    "regression": RegressionCase,
+    "ritz": RitzCase,
+    "reduction": ReductionCase,
+}
 """Cases of the energies that are not the misfit of observations, by the energy's kind."""
 
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of a case file, of whatever energy."""
-    return TypeAdapter(Case | RegressionCase).json_schema()
+    return TypeAdapter(Case | RegressionCase | RitzCase | ReductionCase).json_schema()
 
 
 def load_case(path: Path, overrides: Sequence[str] = ()) -> BaseCase:
@@ -45,8 +51,9 @@ def load_case(path: Path, overrides: Sequence[str] = ()) -> BaseCase:
     model = _model(data, origin)
     # every expression can then check its own coordinates, whatever else is wrong
     dimension = _dimension(data)
+    context = {"dimension": dimension, "folder": origin.folder, "parameters": parameter_names(data)}
     try:
-        case = model.model_validate(data, context={"dimension": dimension, "folder": origin.folder})
+        case = model.model_validate(data, context=context)
     except ValidationError as error:
         raise CaseError(diagnosis.problems(error, model.model_json_schema(), data, origin)) from None
     case._origin = origin

@@ -95,18 +95,22 @@ class Known(Section):
     """The coefficient there, in the unit of m."""
 
 
+Role = Literal[
+    "log_diffusivity", "diffusivity", "log_reaction", "reaction", "source", "boundary_flux",
+    "log_resistivity", "coefficient", "log_youngs_modulus", "youngs_modulus", "log_squared_slowness",
+    "squared_slowness", "initial", "speed", "value",
+]  # fmt: skip
+"""What a coefficient may be in an equation."""
+
+
 class Unknown(Section):
     """A coefficient to be recovered."""
 
-    role: Literal[
-        "log_diffusivity", "diffusivity", "log_reaction", "reaction", "source", "boundary_flux",
-        "log_resistivity", "coefficient", "log_youngs_modulus", "youngs_modulus", "log_squared_slowness",
-        "squared_slowness", "initial", "value",
-    ]  # fmt: skip
+    role: Role
     """What the coefficient m is in the equation: the natural logarithm of a term, which is then exp(m), the
-    term itself (initial: the state at time 0), the flux into the domain through the parts `on`, the state
-    itself (value, of the equation identity), or what a custom equation makes of it; a
-    resistivity is in ohm m."""
+    term itself (initial: the state at time 0; speed: a factor of the velocity), the flux into the domain
+    through the parts `on`, the state itself (value, of the equation identity), or what a custom equation
+    makes of it; a resistivity is in ohm m."""
     on: Parts | None = None
     """Of the role boundary_flux: a tag name of the mesh, a list of them, or all; only the values of m there
     count."""

@@ -20,6 +20,7 @@ from app.fem.equations import (
 from app.fem.experiments import Experiments
 from app.fem.fluxes import StateNotGiven
 from app.fem.forward import Counts, ForwardModel
+from app.fem.functionals import FUNCTIONALS
 from app.fem.inner_products import (
     EDGE_SHARE,
     EDGE_SHARES,
@@ -34,6 +35,13 @@ from app.fem.inner_products import (
 from app.fem.meshes import MESHES, MeshError, TaggedMesh
 from app.fem.observations import PointOutside, point_matrix
 from app.fem.outline import centroid, closed_outline, enclosed_area
+from app.fem.parametric import (
+    OrthogonalDecomposition,
+    ParametricProduct,
+    SampleFailed,
+    gauss_legendre,
+    snapshots,
+)
 from app.fem.readouts import OBSERVATIONS, Observation, joined
 from app.fem.spaces import (
     CoefficientSpace,
@@ -49,12 +57,14 @@ from app.fem.stacked import StackedInnerProduct, StackedRegularisation
 from app.fem.time_steps import TimeSteps, TooLittleMemory, TransientEquation
 from app.fem.traces import PointOffPart
 from app.fem.transient import TransientModel
+from app.fem.variational import H1Distance, VariationalEnergy, lifting_and_cut_off
 from app.fem.wave_numbers import IN_THE_MESH, WaveNumbers, across_the_section
 
 __all__ = [
     "EDGE_SHARE",
     "EDGE_SHARES",
     "EQUATIONS",
+    "FUNCTIONALS",
     "INNER_PRODUCTS",
     "IN_THE_MESH",
     "LENGTH_SHARES",
@@ -80,13 +90,17 @@ __all__ = [
     "Field",
     "ForwardModel",
     "GramMatrix",
+    "H1Distance",
     "Known",
     "MeshError",
     "NoContact",
     "Observation",
+    "OrthogonalDecomposition",
+    "ParametricProduct",
     "PointOffPart",
     "PointOutside",
     "RelativeError",
+    "SampleFailed",
     "StackedInnerProduct",
     "StackedRegularisation",
     "StateNotGiven",
@@ -95,6 +109,7 @@ __all__ = [
     "TooLittleMemory",
     "TransientEquation",
     "TransientModel",
+    "VariationalEnergy",
     "WaveNumbers",
     "across_the_section",
     "centroid",
@@ -103,10 +118,13 @@ __all__ = [
     "discontinuous",
     "effective_length",
     "enclosed_area",
+    "gauss_legendre",
     "interpolated",
     "joined",
+    "lifting_and_cut_off",
     "load_functions",
     "point_matrix",
+    "snapshots",
     "stands_for",
     "together",
     "weighted_product",

@@ -71,6 +71,11 @@ class TaggedMesh:
         facets = np.unique(np.concatenate(parts)).astype(np.int32)
         return facets[facets < self.mesh.topology.index_map(self.dimension - 1).size_local]
 
+    def facet_midpoints(self, names: str | Sequence[str]) -> np.ndarray:
+        """Of the rank's own facets of these parts of the boundary, shape (facets, dimension)."""
+        facets = self.boundary(names)
+        return dmesh.compute_midpoints(self.mesh, self.dimension - 1, facets)[:, : self.dimension]
+
     def region(self, names: str | Sequence[str]) -> np.ndarray:
         """Local indices of the cells of the named regions, ghosts included."""
         names = [names] if isinstance(names, str) else names

@@ -26,7 +26,8 @@ class Field(Protocol):
 
 @dataclass(frozen=True)
 class Known:
-    """Where a coefficient is known, by the names of regions of the mesh, and its values there."""
+    """Where a coefficient is known, by the names of regions of the mesh or of parts of its boundary, and its
+    values there."""
 
     on: tuple[str, ...]
     value: Field
@@ -36,12 +37,18 @@ class CoefficientSpace:
     """Lagrange space of a coefficient m, continuous or, of degree 0, constant on each cell.
 
     Where m is known, its nodes, those on the interface included, keep the known value: they are no part of
-    any block or array of nodal values. `coordinates` has shape (owned, dimension), rows ordered as the rank's
-    owned free dofs, which is the order of the rows of every block and of every array of nodal values.
+    any block or array of nodal values; where several values hold on the boundary the last one counts.
+    `coordinates` has shape (owned, dimension), rows ordered as the rank's owned free dofs, which is the order
+    of the rows of every block and of every array of nodal values.
     """
 
-    def __init__(self, domain: TaggedMesh, degree: int, known: Known | None = None) -> None:
-        """Raises MeshError on all ranks for a region that the mesh lacks, and where all of m is known."""
+    def __init__(
+        self, domain: TaggedMesh, degree: int, known: Known | None = None, boundary: Sequence[Known] = ()
+    ) -> None:
+        """With m known in a region or on parts of the `boundary`.
+
+        Raises MeshError on all ranks for a region or a part that the mesh lacks, and where all of m is known.
+        """
         self.domain = domain
         self.comm = domain.comm
         self.degree = degree
@@ -55,10 +62,13 @@ class CoefficientSpace:
         """Local indices of the rank's owned free nodes; None if all are."""
         self._fixed = np.zeros(self._nodes)
         self.coordinates, self.owned, self.size = everywhere, self._nodes, index_map.size_global
+        given = [(self._nodes_on(domain.boundary(part.on)), part.value) for part in boundary]
         if known is not None:
-            fixed = self._nodes_of(domain.region(known.on))
-            self.free = np.flatnonzero(~fixed)
-            self._fixed[fixed] = known.value.numpy(everywhere[fixed])
+            given.append((self._nodes_of(domain.region(known.on)), known.value))
+        if given:
+            for nodes, value in given:
+                self._fixed[nodes] = value.numpy(everywhere[nodes])
+            self.free = np.flatnonzero(~np.any([nodes for nodes, _ in given], axis=0))
             self.coordinates, self.owned = everywhere[self.free], len(self.free)
             self.size = self.comm.allreduce(self.owned)
             if not self.size:
@@ -130,6 +140,13 @@ class CoefficientSpace:
     def nodal(self, function: fem.Function) -> np.ndarray:
         """Values of a function of this space at all owned nodes."""
         return function.x.array[: self._nodes].copy()
+
+    def _nodes_on(self, facets: np.ndarray) -> np.ndarray:
+        """Which of the rank's owned nodes lie on these facets of any rank."""
+        found = fem.locate_dofs_topological(self.space, self.domain.dimension - 1, facets)
+        marks = np.zeros(self._nodes, dtype=bool)
+        marks[found[found < self._nodes]] = True
+        return marks
 
     def _nodes_of(self, cells: np.ndarray) -> np.ndarray:
         """Which of the rank's owned nodes belong to these cells of any rank."""

@@ -82,6 +82,7 @@ PHYSICAL: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "reaction": ("", lambda m: m),
     "source": ("", lambda m: m),
     "initial": ("", lambda m: m),
+    "speed": ("", lambda m: m),
     "boundary_flux": ("", lambda m: m),
     "coefficient": ("", lambda m: m),
     "value": ("", lambda m: m),

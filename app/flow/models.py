@@ -209,6 +209,8 @@ class MetricModel:
     derivative: np.ndarray
     weight: float
     time: float
+    newton: bool = False
+    """Whether K is the energy's Hessian, so that with t = 1 nothing holds the step back."""
 
     @cached_property
     def inner(self) -> InnerProduct:
@@ -216,7 +218,7 @@ class MetricModel:
 
     @property
     def damped(self) -> bool:
-        return True
+        return not self.newton or self.time < 1.0
 
     def rejected(self) -> "MetricModel":
         return replace(self, time=0.5 * self.time)

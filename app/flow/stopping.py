@@ -91,9 +91,10 @@ class NearTarget:
 class AtTolerance:
     """`tolerance` when the minimiser in function space is within a relative distance, by the model's account.
 
-    The distance is ‖m* − m‖_K / ‖m‖_K, where ½‖m* − m‖²_K is what the model says is missing; it is believed
-    where the step before turned out as predicted. `stalled` when iterations gain next to nothing of what is
-    missing and the network does not grow.
+    The distance is ‖m* − m‖_K / ‖m‖_K, where ½‖m* − m‖²_K is what the model says is missing after a step,
+    with what it got wrong of the step itself. It is believed where the step turned out as predicted and
+    nothing held it back: neither a shorter time step nor a product that is not the energy's own. `stalled`
+    when iterations gain next to nothing of what is missing and the network does not grow.
     """
 
     least_gain = 0.0
@@ -115,7 +116,8 @@ class AtTolerance:
         self._goal = self._tolerance**2 * self._half_square(last.coefficient)
         if last.missing is None or last.ratio is None:
             return None
-        if last.missing <= self._goal and BELIEVED[0] <= last.ratio <= BELIEVED[1]:
+        believed = BELIEVED[0] <= last.ratio <= BELIEVED[1] and not last.damped
+        if believed and last.missing + _mistaken(last) <= self._goal:
             return "tolerance"
         recent = records[-STALL_ITERATIONS:]
         if len(records) > STALL_ITERATIONS and all(_creeps(record) for record in recent):
@@ -150,6 +152,13 @@ class AtMinimum:
         if small and small[-1] and (small == [True, True] or not records[-1].damped):
             return "minimum"
         return _exhausted(records, self.max_iterations)
+
+
+def _mistaken(record: Record) -> float:
+    """By how much the decrease of a step is not what was predicted; of a quadratic energy nothing."""
+    if not record.gained or not record.ratio:
+        return 0.0
+    return abs(record.gained / record.ratio - record.gained)
 
 
 def _creeps(record: Record) -> bool:

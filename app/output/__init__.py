@@ -8,12 +8,15 @@ from app.output.fit import write_fit
 from app.output.folder import FolderTaken, check, prepare
 from app.output.history import History, Row
 from app.output.picture import draw_fields
+from app.output.reduction import Decay, Shown, draw_reduction
 from app.output.summary import records_summary, resources, status, write_json
 
 __all__ = [
+    "Decay",
     "FolderTaken",
     "History",
     "Row",
+    "Shown",
     "Terminal",
     "check",
     "choice_summary",
@@ -21,6 +24,7 @@ __all__ = [
     "draw_choice",
     "draw_expansion",
     "draw_fields",
+    "draw_reduction",
     "prepare",
     "records_summary",
     "resources",

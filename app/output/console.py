@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from app.output.history import Row
+from app.output.reduction import reduction_lines
 
 HEADING = " it      energy     misfit/target   error  align  capture  params  vectors  solves   rhs  seconds"
 
@@ -93,10 +94,12 @@ def closing_lines(summary: dict[str, Any], folder: Path) -> list[str]:
     work = f"{summary['state_solves']} state solves, {summary['linear_solves']} right-hand sides"
     if summary.get("distance") is not None:
         work = f"{summary['parameters']} parameters, relative distance {summary['distance']:.2e}"
+    picture = "reduction.png" if "reduction" in summary else "coefficient.png"
     return [
         f"{summary['status']} ({summary['stop_reason']}) after {summary['outer_iterations']} iterations, "
         f"{work}, {summary['wall_seconds']:.1f} s{told}",
-        f"results in {folder}: summary.json, history.csv, fields.pvd, coefficient.png"
+        *reduction_lines(summary),
+        f"results in {folder}: summary.json, history.csv, fields.pvd, {picture}"
         + (", choice.png" if summary["candidates"] else "")
         + (", expansions.csv, expansion.png" if summary.get("widths") else ""),
     ]

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 OURS = (
-    "summary.json", "history.csv", "case.yaml", "coefficient.png", "choice.png", "expansion.png",
-    "expansions.csv", "fields.pvd", "fields*.pvtu", "fields_p*_*.vtu",
+    "summary.json", "history.csv", "case.yaml", "coefficient.png", "choice.png", "reduction.png",
+    "expansion.png", "expansions.csv", "fields.pvd", "fields*.pvtu", "fields_p*_*.vtu",
 )  # fmt: skip
 """What a run writes, and all that `--overwrite` removes."""
 

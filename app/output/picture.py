@@ -52,7 +52,7 @@ def draw_fields(
     None if there is one: a machine without graphics loses a picture in space, not the run.
     """
     comm: MPI.Comm = space.mesh.comm
-    drawing = _gather(space, rows)
+    drawing = gathered(space, rows)
     failure = None
     if drawing is not None:
         plane = partial(_draw_plane, logarithmic=logarithmic, numbered=numbered)
@@ -64,7 +64,7 @@ def draw_fields(
     return comm.bcast(failure, root=0)
 
 
-def _gather(space: Any, rows: Sequence[Mapping[str, np.ndarray]]) -> Drawing | None:
+def gathered(space: Any, rows: Sequence[Mapping[str, np.ndarray]]) -> Drawing | None:
     """On rank 0; None elsewhere."""
     comm: MPI.Comm = space.mesh.comm
     index_map = space.dofmap.index_map
@@ -92,7 +92,8 @@ def _draw_line(path: Path, drawing: Drawing, points: np.ndarray) -> None:
         axes.set_xlabel("x")
         for name, values in fields.items():
             axes.plot(drawing.nodes[order, 0], values[order], label=name)
-        axes.plot(points[:, 0], np.full(len(points), axes.get_ylim()[0]), "k|", label="readings")
+        if len(points):
+            axes.plot(points[:, 0], np.full(len(points), axes.get_ylim()[0]), "k|", label="readings")
         axes.legend()
     figure.savefig(str(path), bbox_inches="tight", pad_inches=0.05)
 

@@ -1,5 +1,6 @@
 """A coefficient as reference plus multilayer perceptron, with its Jacobian at the nodes and its growth."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,12 +30,14 @@ class Nodes:
     """What a network is evaluated at: the rank's owned nodes.
 
     `scaled`, shape (owned, dimension), lies in [−1, 1]; `base`, shape (owned,), is the transform's inverse
-    of the `reference` coefficient, which is kept since T(T⁻¹(m_ref)) is m_ref up to rounding only.
+    of the `reference` coefficient, which is kept since T(T⁻¹(m_ref)) is m_ref up to rounding only. With a
+    `factor` φ, shape (owned,), and without a transform m is m_ref + φ MLP.
     """
 
     scaled: np.ndarray
     base: np.ndarray
     reference: np.ndarray
+    factor: np.ndarray | None = None
 
     @staticmethod
     def of(
@@ -42,11 +45,16 @@ class Nodes:
         box: tuple[np.ndarray, np.ndarray],
         reference: np.ndarray,
         transform: Transform,
+        factor: np.ndarray | None = None,
     ) -> "Nodes":
-        """Scale coordinates by the bounding box (lower, upper); raises ValueError from the transform."""
+        """Scale coordinates by the bounding box (lower, upper); raises ValueError from the transform, and
+        for one beside a factor."""
         lower, upper = box
         scaled = 2.0 * (coordinates - lower) / (upper - lower) - 1.0
-        return Nodes(np.ascontiguousarray(scaled), transform.inverse(reference), reference)
+        if factor is not None and not isinstance(transform, Identity):
+            raise ValueError("found a transform beside a factor, expected none")
+        base = transform.inverse(reference) if factor is None else np.zeros_like(reference)
+        return Nodes(np.ascontiguousarray(scaled), base, reference, factor)
 
 
 class Network:
@@ -72,7 +80,8 @@ class Network:
         self._names = activation, features
         self._function, self._features = ACTIVATIONS[activation], FEATURES[features]
         self._transform = transform or Identity()
-        self._plain = isinstance(self._transform, Identity)  # spares a forward sweep and a product
+        identity = isinstance(self._transform, Identity)
+        self._plain = identity and nodes.factor is None  # spares a forward sweep and a product
         self._dimension = nodes.scaled.shape[1]
         self._inputs = self._features.lift(torch.from_numpy(np.ascontiguousarray(nodes.scaled.T)))
         self._layers = Layers(len(self._inputs), hidden, blocks)
@@ -120,9 +129,18 @@ class Network:
             theta[layer.weights], theta[layer.biases] = rows[:, :-1].ravel(), rows[:, -1]
         return theta
 
+    def at(self, nodes: Nodes) -> "Network":
+        """The same network at other nodes."""
+        other = copy.copy(self)
+        other._nodes = nodes
+        other._inputs = self._features.lift(torch.from_numpy(np.ascontiguousarray(nodes.scaled.T)))
+        return other
+
     def values(self, theta: np.ndarray) -> np.ndarray:
         """m at the owned nodes, shape (owned,)."""
         s = self._sum(theta)
+        if self._nodes.factor is not None:
+            return self._nodes.reference + self._nodes.factor * s
         return np.where(s == self._nodes.base, self._nodes.reference, self._transform.value(s))
 
     def jacobian(self, theta: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
@@ -262,6 +280,11 @@ class Network:
         h = self._forward(parameters, self._inputs, len(self.widths))
         return self._nodes.base + (parameters[self._outgoing] @ h + parameters[-1]).numpy()
 
+    def _slope(self, s: np.ndarray, part: slice) -> np.ndarray:
+        """∂m/∂s at the nodes in `part`."""
+        factor = self._nodes.factor
+        return self._transform.slope(s) if factor is None else factor[part]
+
     def _sweep(self, theta: torch.Tensor, part: slice, columns: torch.Tensor | None = None) -> "_Sweep":
         """Forward and backward through the layers at the nodes in `part`.
 
@@ -278,7 +301,7 @@ class Network:
         above, output = theta[self._outgoing][:, None], None
         if not self._plain:
             s = theta[self._outgoing] @ streams[-1] + theta[-1]
-            output = torch.from_numpy(self._transform.slope(self._nodes.base[part] + s.numpy()))
+            output = torch.from_numpy(self._slope(self._nodes.base[part] + s.numpy(), part))
             above = above * output
         deltas: list[torch.Tensor] = []
         for depth in range(len(self._hidden) - 1, -1, -1):
@@ -310,7 +333,7 @@ class Network:
             below = self._forward(theta, self._inputs, place.layer)
             if self._plain:
                 return below, None
-            return below, torch.from_numpy(self._transform.slope(self._sum(theta.numpy())))[None]
+            return below, torch.from_numpy(self._slope(self._sum(theta.numpy()), slice(None)))[None]
         sweep = self._sweep(theta, slice(0, self.owned))
         above = [sweep.deltas[number] for number in readers if number < depth]
         if readers[-1] == depth:

@@ -12,7 +12,7 @@ from basix.ufl import element
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.case import Expression, ExpressionError
+from app.case import Expression, ExpressionError, ParametricExpression
 from app.case.grammar import ACCEPTED, DEEPEST_NESTING, FUNCTIONS, LONGEST_TEXT
 
 POINTS = np.array([[0.3, 0.4], [0.25, 0.75], [0.9, 0.1], [0.5, 0.5]])
@@ -216,3 +216,19 @@ def test_any_text_is_an_expression_or_an_expression_error(text: str) -> None:
 def test_functions_are_told_in_the_message() -> None:
     """What is accepted is the whitelist itself."""
     assert all(name in ACCEPTED for name in FUNCTIONS)
+
+
+def test_parameters_are_names_beside_the_coordinates() -> None:
+    """Values at points for one value of each, also after the way to another rank; other names are refused."""
+    expression = pickle.loads(pickle.dumps(ParametricExpression("a*x + y**2 if b > 0 else -a", ("a", "b"))))
+    points = np.array([[0.5, 2.0], [1.0, -1.0]])
+    np.testing.assert_array_equal(expression.at(points, {"a": 4.0, "b": 1.0}), [6.0, 5.0])
+    np.testing.assert_array_equal(expression.at(points, {"a": 4.0, "b": -1.0}), [-4.0, -4.0])
+    assert expression.variables == {"x", "y", "a", "b"}
+    expression.check_dimension(2)
+    with pytest.raises(ExpressionError, match="found y in"):
+        expression.check_dimension(1)
+    with pytest.raises(ExpressionError, match=r"unknown name 'c'.*x, y, z, a, b, pi"):
+        ParametricExpression("c*x", ("a", "b"))
+    with pytest.raises(ExpressionError, match="unknown name 'a'"):
+        Expression("a*x")

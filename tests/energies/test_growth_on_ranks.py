@@ -76,6 +76,6 @@ def test_a_step_grows_as_on_one_rank(architecture: str) -> None:
         step = RetractedStep(at.network, at.theta, GrowthRule(at.strategy("gain", 2), 1.0, 0.0, 2, 0.0))
         proposal = step.propose(at.model, 1e-6)
         check_identical(COMM, proposal.theta, "the parameters")
-        widths.append((proposal.network.widths, proposal.network.blocks, proposal.expansions))
+        widths.append((proposal.network.widths, proposal.network.blocks, len(proposal.growth)))
     assert widths[0] == widths[1]
     assert sum(widths[0][0]) > sum(ARCHITECTURES[architecture][0]) and widths[0][2] == 2

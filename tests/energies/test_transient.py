@@ -43,6 +43,8 @@ def model(kind: str, role: str, scheme: str, memory: float = 2000.0) -> Transien
         "diffusivity": Expression("0.5 + 0.2*x"),
         "capacity": Expression("1 + 0.5*y"),
         "initial": Expression("x*(1 - y)"),
+        "velocity": (Expression("1 + y"), Expression("-x")),
+        "speed": Expression("0.5 + y"),
     }
     given = {name: None if name == stands_for(role) else value for name, value in given.items()}
     boundary = {
@@ -186,3 +188,31 @@ def test_the_error_falls_with_the_order_of_the_element() -> None:
     cells = np.array([8, 16, 32])
     errors = [error("crank_nicolson", n, 1, 200) for n in cells]
     assert -np.polyfit(np.log(cells), np.log(errors), 1)[0] == pytest.approx(2, abs=0.1)
+
+
+def carried(cells: int, steps: int) -> float:
+    """Largest error of u = e⁻ᵏᵗ sin(x − 2t), carried with velocity 4 times the factor ½ while it spreads."""
+    domain = MESHES["interval"](COMM, 0.0, 1.0, cells)
+    u = SpaceTimeExpression("exp(-0.3*t)*sin(x - 2*t)")
+    equation = TRANSIENT["heat"](
+        source=SpaceTimeExpression("0"),
+        boundary={"ends": BoundaryCondition(("all",), "dirichlet", u)},
+        diffusivity=Expression("0.3"),
+        initial=Expression("sin(x)"),
+        velocity=(Expression("4"),),
+        role="speed",
+    )
+    solver = LinearSolver(COMM, "direct", "test_carried_", symmetric=equation.symmetric)
+    times = TimeSteps(1.0, steps, "crank_nicolson")
+    forward = TransientModel(equation, CoefficientSpace(domain, 1), 2, solver, times)
+    points = np.linspace(0.05, 0.95, 30)[:, None]
+    forward.observe_at(point_matrix(domain, forward.space, points), np.ones(len(points)))
+    read = forward.solve(np.full(forward.coefficient.owned, 0.5))
+    return float(np.abs(read - u.numpy(points, 1.0)).max())
+
+
+def test_what_is_carried_is_where_it_has_to_be() -> None:
+    """The error falls with the square of the time step, on cells whose own error does not count."""
+    steps = np.array([10, 20, 40])
+    errors = [carried(20, n) for n in steps]
+    assert -np.polyfit(np.log(steps), np.log(errors), 1)[0] == pytest.approx(2, abs=0.1)

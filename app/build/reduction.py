@@ -1,0 +1,277 @@
+"""From a case of model reduction to its states, energy and start, and what is said of the result."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mpi4py import MPI
+
+from app import energies, fem, output, physics, unknowns
+from app.build.convex import ConvexSetup, step_of
+from app.build.pieces import mesh_of, solver_for, stream
+from app.build.setup import forward_of
+from app.case import CaseError, ExpressionError, ReductionCase, check_dimension
+from app.parallel import agreed
+
+SHOWN = 3
+"""Unseen values of the parameters whose states are drawn and written."""
+
+
+@dataclass(frozen=True)
+class Physics:
+    """What the equation's own room asks of a case, the coefficients being its unknowns."""
+
+    case: ReductionCase
+
+    @property
+    def equation(self) -> Any:
+        """The section of the case."""
+        return self.case.equation
+
+    @property
+    def unknowns(self) -> dict[str, Any]:
+        """Roles and parts of the boundary by name."""
+        return dict(self.case.energy.coefficients)
+
+    def where(self, *path: Any) -> str:
+        """See BaseCase."""
+        own = ("energy", "coefficients") if path[0] == "unknowns" else path[:1]
+        return self.case.where(*own, *path[1:])
+
+
+@dataclass(frozen=True)
+class Family:
+    """The states of a case at values of its parameters."""
+
+    case: ReductionCase
+    space: fem.CoefficientSpace
+    """Of the states as the network knows them."""
+    parts: dict[str, fem.CoefficientSpace]
+    """Of each coefficient."""
+    forward: fem.ForwardModel
+
+    @property
+    def names(self) -> list[str]:
+        """Of the parameters."""
+        return list(self.case.energy.parameters)
+
+    @property
+    def intervals(self) -> list[tuple[float, float]]:
+        """Of the parameters."""
+        return [(one.low, one.high) for one in self.case.energy.parameters.values()]
+
+    def states(self, samples: np.ndarray) -> np.ndarray:
+        """At samples, shape (S, parameters), alike on all ranks: owned nodal values, shape (owned, S).
+
+        Raises CaseError on all ranks where there is none.
+        """
+        coefficients = [self._coefficients(sample) for sample in samples]
+        try:
+            return fem.snapshots(self.forward, self.space, coefficients)
+        except fem.SampleFailed as failure:
+            where, at = self.case.where("equation"), self.label(samples[failure.index])
+            raise CaseError([f"{where}: found no solution at {at}: {failure}"]) from None
+
+    @property
+    def transform(self) -> unknowns.Transform:
+        """Of the network's output."""
+        chosen: Any = self.case.approximant[1].representation
+        options = dict(chosen.transform)
+        return unknowns.TRANSFORMS[options.pop("kind")](**options)
+
+    def nodes(self, samples: np.ndarray, transform: unknowns.Transform) -> unknowns.Nodes:
+        """Coordinates and parameters, of one sample's nodes after the other's, scaled.
+
+        Raises CaseError where the transform does not reach zero, from which the network starts.
+        """
+        owned, count = self.space.owned, len(samples)
+        points = np.hstack([np.tile(self.space.coordinates, (count, 1)), np.repeat(samples, owned, axis=0)])
+        lower, upper = self.space.domain.bounding_box()
+        low, high = np.transpose(self.intervals)
+        box = np.append(lower, low), np.append(upper, high)
+        with agreed(self.space.comm):
+            try:
+                return unknowns.Nodes.of(points, box, np.zeros(owned * count), transform)
+            except ValueError as error:
+                name, _ = self.case.approximant
+                where = self.case.where("unknowns", name, "representation", "transform")
+                raise CaseError([f"{where}: {error}"]) from None
+
+    def values(self, sample: np.ndarray) -> dict[str, float]:
+        """The parameters by their names."""
+        return dict(zip(self.names, sample.tolist(), strict=True))
+
+    def label(self, sample: np.ndarray) -> str:
+        """The parameters with their values."""
+        return ", ".join(f"{name} = {value:.3g}" for name, value in self.values(sample).items())
+
+    def _coefficients(self, sample: np.ndarray) -> np.ndarray:
+        """Owned nodal values of all coefficients."""
+        values, own = self.values(sample), []
+        with agreed(self.space.comm):
+            for name, part in self.parts.items():
+                own.append(self.case.energy.coefficients[name].value.at(part.coordinates, values))
+                if not np.isfinite(own[-1]).all():
+                    where = self.case.where("energy", "coefficients", name, "value")
+                    raise CaseError([f"{where}: found values that are not finite at {self.label(sample)}"])
+        return np.concatenate(own)
+
+
+class Judgement:
+    """A network and proper orthogonal decompositions at parameters that neither has seen."""
+
+    def __init__(
+        self,
+        family: Family,
+        samples: np.ndarray,
+        decomposition: fem.OrthogonalDecomposition,
+        products: dict[str, fem.GramMatrix],
+        step: Any,
+    ) -> None:
+        self._family, self._samples, self._pod, self._products = family, samples, decomposition, products
+        self._step = step
+        self._truth = family.states(samples)
+
+    def tell(self) -> dict[str, Any]:
+        """The entry `reduction` of the summary; collective."""
+        found = self._network
+        told: dict[str, Any] = {
+            "unseen": len(self._samples),
+            **self._errors({norm: found for norm in self._products}),
+            "stored_numbers": self._step.size,
+            "pod": {},
+            "singular_values": self._pod.singular_values.tolist(),
+            "shown": [self._family.values(self._samples[i]) for i in self._shown],
+        }
+        for count in self._counts:
+            best = {norm: self._pod.projected(self._truth, count, K) for norm, K in self._products.items()}
+            stored = count * self._family.space.size
+            told["pod"][str(count)] = {**self._errors(best), "stored_numbers": stored}
+        return told
+
+    def write(self, told: dict[str, Any], folder: Path) -> str | None:
+        """Fields and a picture of some states; returns why there is no picture, if so. Collective."""
+        space = self._family.space
+        counts = self._counts
+        middle = counts[len(counts) // 2]
+        best = self._pod.projected(self._truth, middle, self._products["l2"])
+        fields, shown = {}, []
+        for number, i in enumerate(self._shown, 1):
+            truth, network = self._truth[:, i], self._network[:, i]
+            own = {"truth": truth, "network": network, "error": network - truth}
+            for name, values in own.items():
+                fields[f"{name}_{number}"] = space.everywhere(values, f"{name}_{number}")
+            shown.append(output.Shown(self._family.label(self._samples[i]), truth, network, best[:, i]))
+        output.write_fields(folder / "fields.pvd", space.space, fields)
+        unseen = {int(count): one["unseen_error"] for count, one in told["pod"].items()}
+        decay = output.Decay(
+            self._pod.singular_values, unseen, told["unseen_error"], told["stored_numbers"], middle
+        )
+        return output.draw_reduction(folder / "reduction.png", space.space, shown, decay)
+
+    @cached_property
+    def _network(self) -> np.ndarray:
+        """The network's states, as `_truth`; after the run."""
+        nodes = self._family.nodes(self._samples, self._family.transform)
+        values = self._step.network.at(nodes).values(self._step.theta)
+        return values.reshape(self._truth.shape, order="F")
+
+    @property
+    def _counts(self) -> list[int]:
+        """Numbers of modes, as far as there are so many."""
+        most = len(self._pod.singular_values)
+        return sorted({min(count, most) for count in self._family.case.energy.modes})
+
+    @property
+    def _shown(self) -> list[int]:
+        """Samples spread over the first parameter."""
+        order = np.argsort(self._samples[:, 0], kind="stable")
+        places = np.linspace(0, len(order) - 1, min(SHOWN, len(order))).round().astype(int)
+        return order[places].tolist()
+
+    def _errors(self, found: dict[str, np.ndarray]) -> dict[str, float]:
+        """Relative, of all samples together; `found` by the norm in which its error is taken."""
+        even = np.ones(len(self._samples))
+        errors = {}
+        for norm, K in self._products.items():
+            product = fem.ParametricProduct(K, even)
+            difference = product.norm((found[norm] - self._truth).ravel(order="F"))
+            errors[norm] = difference / product.norm(self._truth.ravel(order="F"))
+        return {"unseen_error": errors["l2"], "unseen_error_h1": errors["h1"]}
+
+
+def prepare_reduction(comm: MPI.Comm, case: ReductionCase) -> ConvexSetup:
+    """Read the mesh, solve for the states to learn from and those to judge by, before anything is written.
+
+    Raises InputError on all ranks alike.
+    """
+    domain = mesh_of(comm, case)
+    with agreed(comm):
+        check_dimension(case, domain.dimension)
+    family = _family(case, domain)
+    energy, space = case.energy, family.space
+    training, weights = fem.gauss_legendre(
+        family.intervals, [one.points for one in energy.parameters.values()]
+    )
+    states = family.states(training)
+    counts = replace(family.forward.counts)  # without those that judge
+    solvers = {norm: solver_for(comm, energy.solver, f"riesz_{norm}_", space.size) for norm in ("l2", "h1")}
+    products = {norm: fem.INNER_PRODUCTS[norm](space, energy.length, one) for norm, one in solvers.items()}
+    over_all = {norm: fem.ParametricProduct(K, weights) for norm, K in products.items()}
+    own, wanted = over_all[energy.norm], states.ravel(order="F")
+    norm = own.norm(wanted)
+    if not 0 < norm < np.inf:
+        found = f"found states of norm {norm:g}, expected a finite one above 0"
+        raise CaseError([f"{case.where('equation')}: {found}"])
+    plain = None if case.flow.inner_product == "energy" else over_all[case.flow.inner_product]
+    regression = energies.Regression(own, wanted)
+    step = step_of(
+        case,
+        lambda transform: family.nodes(training, transform),
+        size=len(training) * space.size,
+        reference=np.zeros_like(wanted),
+    )
+    judgement = Judgement(
+        family,
+        _unseen(case, family.intervals),
+        fem.OrthogonalDecomposition(states, products[energy.norm], weights),
+        products,
+        step,
+    )
+    told: dict[str, Any] = {}
+
+    def tell(coefficient: np.ndarray) -> dict[str, Any]:
+        told.update(judgement.tell())
+        distance = own.norm(coefficient - wanted) / norm
+        return {"distance": distance, "state_dofs": family.forward.size, "reduction": told}
+
+    def error(coefficient: np.ndarray) -> float:
+        return over_all["l2"].norm(coefficient - wanted) / over_all["l2"].norm(wanted)
+
+    return ConvexSetup(
+        case, domain, len(training) * space.size, regression, step, plain, error,
+        lambda coefficient, folder: judgement.write(told, folder),
+        tell, counts, list(solvers.values()),
+    )  # fmt: skip
+
+
+def _family(case: ReductionCase, domain: fem.TaggedMesh) -> Family:
+    """Raises CaseError on all ranks alike."""
+    parts = {name: fem.CoefficientSpace(domain, one.degree) for name, one in case.energy.coefficients.items()}
+    view: Any = Physics(case)
+    try:
+        forward = forward_of(view, domain, fem.together(list(parts.values())))
+        physics.feed(view, forward)
+    except ExpressionError as refused:
+        raise CaseError([f"{case.where('equation')}: {refused}"]) from None
+    space = fem.CoefficientSpace(domain, case.approximant[1].degree)
+    return Family(case, space, parts, forward)
+
+
+def _unseen(case: ReductionCase, intervals: Sequence[tuple[float, float]]) -> np.ndarray:
+    """Values of the parameters to judge by, shape (unseen, parameters), uniform and alike on all ranks."""
+    low, high = np.transpose(intervals)
+    return stream(case, "unseen").uniform(low, high, (case.energy.unseen, len(intervals)))

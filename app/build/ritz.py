@@ -1,0 +1,232 @@
+"""From a case of a variational problem to its mesh, energy and start."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mpi4py import MPI
+
+from app import energies, fem, output, unknowns
+from app.build.convex import ConvexSetup, step_of
+from app.build.pieces import mesh_of, solver_for
+from app.case import CaseError, Expression, ExpressionError, RitzCase, check_dimension
+from app.parallel import LinearSolver, SolveFailed, agreed
+
+SHARED = {"kind", "functional", "boundary", "truth", "length", "solver"}
+"""Keys of the energy that its density does not know."""
+
+
+def prepare_ritz(comm: MPI.Comm, case: RitzCase) -> ConvexSetup:
+    """Read the mesh, compile the energy, make lifting and cut-off and evaluate the energy for the first time,
+    before anything is written.
+
+    Raises InputError on all ranks alike.
+    """
+    domain = mesh_of(comm, case)
+    with agreed(comm):
+        check_dimension(case, domain.dimension)
+    solvers: list[LinearSolver] = []
+    conditions = _conditions(case, domain)
+    space = _space(case, domain, conditions)
+
+    def solver() -> LinearSolver:
+        solvers.append(solver_for(comm, case.energy.solver, "riesz_", space.size))
+        return solvers[-1]
+
+    _check_values(case, space, conditions)
+    energy = _energy(case, space, conditions, solver())
+    reference, cut_off = np.zeros(space.owned), None
+    if space.free is not None:
+        reference, cut_off = fem.lifting_and_cut_off(space, case.energy.diffusivity, solver())
+    try:
+        energy.residual(reference)
+    except SolveFailed as failure:
+        raise CaseError([f"{case.where('energy')}: {failure}, expected finite values"]) from None
+    plain = None
+    if case.flow.inner_product != "energy":
+        length = None if case.flow.inner_product == "l2" else case.energy.length
+        plain = fem.weighted_product(space, Expression(1.0), length, solver())
+    box = domain.bounding_box()
+    step = step_of(
+        case,
+        lambda transform: unknowns.Nodes.of(space.coordinates, box, reference, transform, cut_off),
+        size=space.size,
+        reference=reference,
+    )
+    results = _Results(case, space, energy)
+    return ConvexSetup(
+        case,
+        domain,
+        space.size,
+        energy,
+        step,
+        plain,
+        _error(case, space),
+        results.write,
+        results.tell,
+        riesz_solvers=solvers,
+        half_square=energy.half_square,
+    )
+
+
+class _Results:
+    """What is told of a function beside the finite-element solution, which is found once for it."""
+
+    def __init__(self, case: RitzCase, space: fem.CoefficientSpace, energy: energies.Ritz) -> None:
+        self._name = case.approximant[0]
+        self._space, self._energy = space, energy
+        self._distance = fem.H1Distance(space, case.energy.length)
+        self._solution: np.ndarray | None = None
+
+    def tell(self, coefficient: np.ndarray) -> dict[str, Any]:
+        """Relative distance to the solution by the energy and in H1, the solution's energy, and by what share
+        of it the function's is above it."""
+        solution = self._found(coefficient)
+        if solution is None:
+            return {"distance_h1": None, "least_energy": None, "energy_excess": None}
+        least = self._energy.value(solution)
+        above, square = self._energy.value(coefficient) - least, self._energy.half_square(solution)
+        return {
+            "distance": float(np.sqrt(max(above, 0.0) / square)) if square > 0 else None,
+            "distance_h1": self._distance(coefficient, solution),
+            "least_energy": least,
+            "energy_excess": above / abs(least) if least else None,
+        }
+
+    def write(self, coefficient: np.ndarray, folder: Path) -> str | None:
+        """See ConvexSetup."""
+        space, panels = self._space, {self._name: coefficient}
+        solution = self._found(coefficient)
+        if solution is not None:
+            panels["solution"] = solution
+        whole = {name: space.nodal(space.function(values)) for name, values in panels.items()}
+        if solution is not None:
+            whole["error"] = whole[self._name] - whole["solution"]
+        fields = {name: space.everywhere(values, name) for name, values in whole.items()}
+        output.write_fields(folder / "fields.pvd", space.space, fields)
+        nowhere = np.empty((0, space.domain.dimension))
+        rows = [whole]
+        if space.domain.dimension == 1 and solution is not None:  # a small error shows on axes of its own
+            rows.append({"error": whole.pop("error")})
+        return output.draw_fields(folder / "coefficient.png", space.space, rows, nowhere)
+
+    def _found(self, start: np.ndarray) -> np.ndarray | None:
+        """The finite-element solution by Newton's method; None where that fails."""
+        if self._solution is None:
+            try:
+                self._solution = self._energy.minimiser(start)
+            except SolveFailed:
+                return None
+        return self._solution
+
+
+def _conditions(case: RitzCase, domain: fem.TaggedMesh) -> dict[str, fem.BoundaryCondition]:
+    conditions = {}
+    for name, given in case.energy.boundary.items():
+        on = ("all",) if given.tags is None else given.tags
+        try:
+            domain.boundary(on)
+        except fem.MeshError as error:
+            raise CaseError([f"{case.where('energy', 'boundary', name, 'on')}: {error}"]) from None
+        conditions[name] = fem.BoundaryCondition(on, given.kind, given.value, given.transfer)
+    return conditions
+
+
+def _space(
+    case: RitzCase, domain: fem.TaggedMesh, conditions: dict[str, fem.BoundaryCondition]
+) -> fem.CoefficientSpace:
+    given = [
+        fem.Known(condition.on, case.energy.boundary[name].value)
+        for name, condition in conditions.items()
+        if condition.kind == "dirichlet"
+    ]
+    try:
+        space = fem.CoefficientSpace(domain, case.approximant[1].degree, boundary=given)
+    except fem.MeshError:
+        where = case.where("energy", "boundary")
+        found = "values at all nodes of the mesh"
+        raise CaseError([f"{where}: found {found}, expected a mesh with nodes in between"]) from None
+    with agreed(domain.comm):
+        if not np.isfinite(space.known_values).all():
+            raise _not_finite(case, "boundary")
+    return space
+
+
+def _check_values(
+    case: RitzCase, space: fem.CoefficientSpace, conditions: dict[str, fem.BoundaryCondition]
+) -> None:
+    """Coefficients are finite and of the signs that make the energy convex with one minimiser."""
+    comm, points = space.comm, space.domain.mesh.geometry.x[:, : space.domain.dimension]
+
+    def least(value: Expression, at: np.ndarray, path: Sequence[str]) -> tuple[float, float]:
+        """Least and greatest value on the mesh."""
+        values = value.numpy(at)
+        with agreed(comm):
+            if not np.isfinite(values).all():
+                raise _not_finite(case, *path)
+        low = comm.allreduce(float(values.min(initial=np.inf)), op=MPI.MIN)
+        return low, comm.allreduce(float(values.max(initial=-np.inf)), op=MPI.MAX)
+
+    def refused(found: float, expected: str, path: Sequence[str]) -> CaseError:
+        return CaseError([f"{case.where('energy', *path)}: found {found:g} on the mesh, expected {expected}"])
+
+    pinned = space.size < space.space.dofmap.index_map.size_global
+    least(case.energy.source, points, ["source"])
+    low, _ = least(case.energy.diffusivity, points, ["diffusivity"])
+    if not low > 0:
+        raise refused(low, "a diffusivity > 0", ["diffusivity"])
+    for key in ("reaction", "cubic"):
+        if hasattr(case.energy, key):
+            low, high = least(getattr(case.energy, key), points, [key])
+            if low < 0:
+                raise refused(low, f"a {key} >= 0", [key])
+            pinned = pinned or (key == "reaction" and high > 0)
+    for name, condition in conditions.items():
+        if condition.kind == "dirichlet":
+            continue
+        at = space.domain.facet_midpoints(condition.on)
+        least(case.energy.boundary[name].value, at, ["boundary", name, "value"])
+        if (transfer := case.energy.boundary[name].transfer) is not None:
+            path = ["boundary", name, "transfer"]
+            low, high = least(transfer, at, path)
+            if low < 0:
+                raise refused(low, "a transfer >= 0", path)
+            pinned = pinned or high > 0
+    if not pinned:
+        found = "no part of the mesh's boundary with a given value, no transfer and no reaction"
+        raise CaseError([f"{case.where('energy', 'boundary')}: found {found}, expected one of them"])
+
+
+def _not_finite(case: RitzCase, *path: str) -> CaseError:
+    return CaseError([f"{case.where('energy', *path)}: found values that are not finite on the mesh"])
+
+
+def _energy(
+    case: RitzCase,
+    space: fem.CoefficientSpace,
+    conditions: dict[str, fem.BoundaryCondition],
+    solver: LinearSolver,
+) -> energies.Ritz:
+    given: dict[str, Any] = {
+        key: getattr(case.energy, key) for key in type(case.energy).model_fields if key not in SHARED
+    }
+    functional = fem.FUNCTIONALS[case.energy.functional](**given)
+    try:
+        return energies.Ritz(fem.VariationalEnergy(functional, list(conditions.values()), space, solver))
+    except ExpressionError as refused:
+        raise CaseError([f"{case.where('energy')}: {refused}"]) from None
+
+
+def _error(case: RitzCase, space: fem.CoefficientSpace) -> fem.RelativeError | None:
+    """Of the function in L2, where the exact one is known."""
+    truth, where = case.energy.truth, case.where("energy", "truth")
+    if truth is None:
+        return None
+    try:
+        error = fem.RelativeError(space, truth)
+    except ExpressionError as refused:
+        raise CaseError([f"{where}: {refused}"]) from None
+    if not 0 < error.norm < np.inf:
+        raise CaseError([f"{where}: found a truth of norm {error.norm:g}, expected a finite one above 0"])
+    return error
