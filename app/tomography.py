@@ -117,14 +117,20 @@ def data(case: Case, model: fem.ElectricalModel, readings: ElectrodeReadings) ->
 
 
 def mesh(comm: MPI.Comm, case: Case, readings: ElectrodeReadings) -> fem.TaggedMesh:
-    """The mesh through the electrodes; collective. Raises DataError on all ranks."""
+    """The mesh through the electrodes, of the equation's dimension; collective. Raises CaseError or DataError
+    on all ranks."""
     assert case.mesh.kind == "electrodes"
+    equation = cast(ElectricalTomography, case.equation)
+    options = case.mesh.model_dump(exclude={"kind"})
     with agreed(comm):
-        where = positions(case, readings, 2)
+        for key in ("margin", "depth"):
+            if equation.dimension < 3 and options[key] is not None:
+                found = f"found a {key} in {equation.dimension:g} dimensions"
+                raise CaseError([f"{case.where('mesh', key)}: {found}, expected one only in 3"])
+        where = positions(case, readings, int(equation.dimension))
+    width = None if equation.contacts is None else equation.contacts.width
     try:
-        contacts = cast(ElectricalTomography, case.equation).contacts
-        width = None if contacts is None else contacts.width
-        return fem.MESHES["electrodes"](comm, positions=where, size=case.mesh.size, width=width)
+        return fem.MESHES["electrodes"](comm, positions=where, width=width, **options)
     except fem.MeshError as error:
         raise DataError([f"{case.resolve(_observation(case)[1].file)}: {error}"]) from None
 

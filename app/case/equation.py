@@ -293,7 +293,7 @@ class ElectricalTomography(Section):
         Number, AfterValidator(_dimension), Field(json_schema_extra={"enum": list(DIMENSIONS)})
     ] = 2.5
     """2: electrodes are lines across the plane; 2.5: points, the resistivity constant across the plane of
-    the mesh, in which they lie; 3: points in a mesh of dimension 3."""
+    the mesh, in which they lie; 3: points in a mesh of dimension 3, such as the ground below them."""
     contacts: Contacts | None = None
     """Electrodes with a width and a contact impedance, in 2 or 3 dimensions; without it they are points."""
     degree: Annotated[int, Field(ge=1, le=4), NO_TRUTH_VALUE] = 2

@@ -21,7 +21,8 @@ from app.case.problems import CaseError, nearest, shown
 from app.case.reduction import ReductionCase, parameter_names
 from app.case.ritz import RitzCase
 
-DIMENSIONS = {"interval": 1, "rectangle": 2, "box": 3, "electrodes": 2}
+DIMENSIONS = {"interval": 1, "rectangle": 2, "box": 3}
+"""Dimension of the meshes whose kind settles it."""
 
 
 CONVEX: dict[str, type[BaseCase]] = {
@@ -48,10 +49,8 @@ def load_case(path: Path, overrides: Sequence[str] = ()) -> BaseCase:
     # the stem may hold spaces and accents that the results' folder should not
     data.setdefault("name", re.sub(r"[^A-Za-z0-9._-]", "-", path.stem))
     model = _model(data, origin)
-    mesh = data.get("mesh")
-    kind = mesh.get("kind") if isinstance(mesh, dict) else None
     # every expression can then check its own coordinates, whatever else is wrong
-    dimension = DIMENSIONS.get(kind) if isinstance(kind, str) else None
+    dimension = _dimension(data)
     context = {"dimension": dimension, "folder": origin.folder, "parameters": parameter_names(data)}
     try:
         case = model.model_validate(data, context=context)
@@ -70,6 +69,16 @@ def load_case(path: Path, overrides: Sequence[str] = ()) -> BaseCase:
         own._origin = within
         case._parts[name] = own
     return case
+
+
+def _dimension(data: dict[str, Any]) -> int | None:
+    """The mesh's dimension, where the data settle it: through electrodes it is that of the equation."""
+    mesh, equation = data.get("mesh"), data.get("equation")
+    kind = mesh.get("kind") if isinstance(mesh, dict) else None
+    if kind != "electrodes":
+        return DIMENSIONS.get(kind) if isinstance(kind, str) else None
+    space = equation.get("dimension", 2.5) if isinstance(equation, dict) else None
+    return int(space) if space in (2, 2.5, 3) else None
 
 
 def _model(data: dict[str, Any], origin: Origin) -> type[BaseCase]:

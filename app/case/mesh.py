@@ -91,16 +91,25 @@ class FileMesh(Section):
 
 
 class ElectrodeMesh(Section):
-    """The section of a body within a smooth outline through its electrodes."""
+    """A body through the electrodes: a section within a smooth outline, or the ground below a plane."""
 
     kind: Literal["electrodes"]
-    """Triangles within a smooth closed outline through the electrodes of the readings, small at them."""
+    """Cells that are small at the electrodes of the readings: triangles within a smooth closed outline
+    through them, where the equation is of dimension 3 tetrahedra in a box below them."""
     size: Positive | None = None
-    """Size of the cells far from the electrodes, in m; without it an eighteenth of the section's radius."""
+    """Size of the cells far from the electrodes, in m; without it an eighteenth of the section's radius, in 3
+    dimensions growing up to the box's sides."""
+    margin: Positive | None = None
+    """How far the box reaches beyond the electrodes, in m; without it ten times their largest distance. In 3
+    dimensions only."""
+    depth: Positive | None = None
+    """How far the box reaches below the electrodes, in m; without it ten times their largest distance. In 3
+    dimensions only."""
 
     @property
-    def dimension(self) -> int:
-        return 2
+    def dimension(self) -> None:
+        """That of the equation, without a half."""
+        return None
 
 
 Mesh = Annotated[

@@ -22,8 +22,8 @@ SAMPLES = 200
 """Points of the curve between two electrodes, to measure its length by."""
 
 
-class OutlineError(ValueError):
-    """Electrodes through which no closed outline goes."""
+class LayoutError(ValueError):
+    """Electrodes that no mesh is generated from."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class Sizes:
     """Size of cells: `smallest` at an electrode, growing away from it, `largest` at most."""
 
     electrodes: np.ndarray
-    """Shape (electrodes, 2)."""
+    """Shape (electrodes, dimension)."""
     smallest: float
     largest: float
 
     def at(self, points: np.ndarray) -> np.ndarray:
-        """Size at points, shape (n, 2)."""
+        """Size at points, shape (n, dimension)."""
         distance = np.linalg.norm(points[:, None, :] - self.electrodes[None, :, :], axis=2).min(axis=1)
         return np.minimum(self.smallest + GROWTH * distance, self.largest)
 
@@ -59,32 +59,20 @@ def closed_outline(
 
     `electrodes` has shape (n, 2), in metres, and goes around the section in either sense; `largest` is the
     size of cells far from them (default: a share of the section's radius), and the polygon has corners where
-    electrodes of a `width` end. Serial. Raises OutlineError with fewer than four electrodes, two at one place
+    electrodes of a `width` end. Serial. Raises LayoutError with fewer than four electrodes, two at one place
     or wider than apart, or an outline that crosses itself.
     """
     count = len(electrodes)
-    if count < 4:
-        raise OutlineError(f"found {count} electrodes, expected at least 4")
+    smallest = size_at_electrodes(electrodes, width)
     closed = np.vstack([electrodes, electrodes[:1]])
     chords = np.linalg.norm(np.diff(closed, axis=0), axis=1)
-    apart = np.linalg.norm(electrodes[:, None, :] - electrodes[None, :, :], axis=2)
-    apart[np.diag_indices(count)] = np.inf
-    nearest = float(apart.min())
-    if not nearest > 1e-9 * chords.sum():
-        one, other = sorted(int(i) + 1 for i in np.unravel_index(np.argmin(apart), apart.shape))
-        raise OutlineError(f"found electrodes {one} and {other} at one place, expected all apart")
     _refuse_crossing(closed, "electrodes {} to {} and {} to {}")
     knots = np.concatenate([[0.0], np.cumsum(chords)])
     curve = CubicSpline(knots, closed, bc_type="periodic")
 
     radius = np.sqrt(abs(enclosed_area(electrodes)) / np.pi)
     largest = radius / ACROSS if largest is None else largest
-    if width is not None and not width < 0.9 * nearest:
-        raise OutlineError(
-            f"found electrodes {nearest:g} m apart, expected more than their width of {width:g} m"
-        )
-    smallest = min(nearest / AT_ELECTRODES, largest, np.inf if width is None else width / ACROSS_ELECTRODE)
-    sizes = Sizes(electrodes, smallest, largest)
+    sizes = Sizes(electrodes, min(smallest, largest), largest)
     corners: list[np.ndarray] = []
     places = np.zeros(count, dtype=int)
     for i in range(count):
@@ -97,6 +85,28 @@ def closed_outline(
         np.vstack([points, points[:1]]), "the smooth curve through them: segments {}-{} and {}-{}"
     )
     return Outline(points, places, sizes)
+
+
+def size_at_electrodes(electrodes: np.ndarray, width: float | None = None) -> float:
+    """Size in m of the cells at electrodes, shape (n, dimension), by the shortest distance and a `width`.
+
+    Raises LayoutError with fewer than four electrodes, two at one place or wider than apart.
+    """
+    count = len(electrodes)
+    if count < 4:
+        raise LayoutError(f"found {count} electrodes, expected at least 4")
+    apart = np.linalg.norm(electrodes[:, None, :] - electrodes[None, :, :], axis=2)
+    longest = apart.max()
+    apart[np.diag_indices(count)] = np.inf
+    nearest = float(apart.min())
+    if not nearest > 1e-9 * longest:
+        one, other = sorted(int(i) + 1 for i in np.unravel_index(np.argmin(apart), apart.shape))
+        raise LayoutError(f"found electrodes {one} and {other} at one place, expected all apart")
+    if width is not None and not width < 0.9 * nearest:
+        raise LayoutError(
+            f"found electrodes {nearest:g} m apart, expected more than their width of {width:g} m"
+        )
+    return min(nearest / AT_ELECTRODES, np.inf if width is None else width / ACROSS_ELECTRODE)
 
 
 def enclosed_area(polygon: np.ndarray) -> float:
@@ -151,6 +161,6 @@ def _refuse_crossing(closed: np.ndarray, words: str) -> None:
         n = len(begin)
         i, j = (int(k) for k in np.argwhere(crossed)[0])
         found = words.format(i + 1, (i + 1) % n + 1, j + 1, (j + 1) % n + 1)
-        raise OutlineError(
+        raise LayoutError(
             f"found an outline that crosses itself ({found}), expected electrodes in their order around it"
         )

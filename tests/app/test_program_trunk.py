@@ -111,7 +111,8 @@ def _set(*overrides: str) -> list[str]:
 
 BAD = {
     "three dimensions on a plane mesh": (
-        ("equation.dimension=3",), None, "equation.dimension: found 3 with a mesh of dimension 2, expected",
+        ("equation.dimension=3", "mesh={kind: rectangle, lower: [-1, -1], cells: [4, 4]}"), None,
+        "equation.dimension: found 3 with a mesh of dimension 2, expected",
     ),
     "absolute error without voltages": (
         ("observations.readings.absolute_error=1e-3",), None, "found no columns u and i, expected both",
@@ -156,14 +157,17 @@ observations:
 """
 """A tank with electrodes in a row on its top."""
 
+GROUND = "mesh={kind: electrodes, margin: 1, depth: 1}"
 
-def test_a_tank_in_three_dimensions(tmp_path: Path) -> None:
-    """Apparent resistivities that are all alike are those of the uniform tank, which the run starts from."""
+
+@pytest.mark.parametrize("mesh", [(), (GROUND,)], ids=["tank", "ground"])
+def test_three_dimensions(mesh: tuple[str, ...], tmp_path: Path) -> None:
+    """Apparent resistivities that are all alike are those of a uniform body, which the run starts from."""
     (tmp_path / "box.yaml").write_text(BOX)
     lines = ["7# sensors", "# x y z", *(f"{i / 8} 0.5 0.5" for i in range(1, 8)), "4# data", "# a b m n rhoa"]
     lines += [f"{i} {i + 1} {i + 2} {i + 3} 50" for i in range(1, 5)]
     (tmp_path / "box.ohm").write_text("\n".join(lines))
-    run = run_program(tmp_path / "box.yaml", *_set(BY_DISCREPANCY), out=tmp_path / "results")
+    run = run_program(tmp_path / "box.yaml", *_set(BY_DISCREPANCY, *mesh), out=tmp_path / "results")
     assert run.code == 0, run.err
     assert run.summary["misfit"] < 1e-12 and run.summary["relative_error"] < 1e-6
 

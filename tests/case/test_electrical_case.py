@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.case import CaseError, effective_yaml, load_case
+from app.case import CaseError, check_dimension, effective_yaml, load_case
 
 CASE = """\
 mesh: {kind: electrodes}
@@ -31,7 +31,7 @@ def case_file(tmp_path: Path) -> Path:
 def test_defaults_are_written_back_and_load_again(case_file: Path, tmp_path: Path) -> None:
     """2.5 dimensions, quadratic potentials, errors and reference left to the data."""
     case = load_case(case_file)
-    assert (case.equation.dimension, case.equation.degree, case.mesh.dimension) == (2.5, 2, 2)
+    assert (case.equation.dimension, case.equation.degree, case.mesh.dimension) == (2.5, 2, None)
     assert case.unknowns["m"].reference is None
     observation = case.observations["readings"]
     assert (observation.relative_error, observation.absolute_error) == (None, 0.0)
@@ -52,6 +52,8 @@ OVERRIDES = {
     "equation.contacts={width: .02, impedance: .01}": (
         "equation.contacts", "found electrodes with a width in 2.5 dimensions, expected points",
     ),
+    "mesh.depth=-1": ("mesh.depth", "found -1, expected a finite number > 0"),
+    "unknowns.m.truth=z": ("unknowns.m.truth", "found"),
     "mesh.size=0": ("mesh.size", "found 0, expected a finite number > 0"),
     "unknowns.m.role=log_diffusivity": (
         "unknowns.m", "found the role log_diffusivity in the equation electrical_tomography, expected the",
@@ -75,6 +77,14 @@ def test_what_does_not_fit_is_told_by_its_key(case_file: Path, override: str) ->
         load_case(case_file, [override])
     (problem,) = caught.value.problems
     assert f"{key}: {text}" in problem
+
+
+def test_the_mesh_through_electrodes_has_the_dimension_of_the_equation(case_file: Path) -> None:
+    """In three dimensions a truth may depend on the third coordinate."""
+    case = load_case(case_file, ["equation.dimension=3", 'unknowns.m.truth="4 + z"'])
+    check_dimension(case, 3)
+    with pytest.raises(CaseError, match=r"unknowns\.m\.truth"):
+        check_dimension(case, 2)
 
 
 def test_a_mesh_through_electrodes_needs_them(case_file: Path) -> None:
