@@ -120,8 +120,12 @@ def _of_a_function(summary: dict[str, Any]) -> list[str]:
 def _errors(error: Any) -> list[str]:
     """Of the unknown, or of each of several by its name."""
     if isinstance(error, dict):
-        return [f"error {part:.3f} of {name}" for name, part in error.items()]
-    return [] if error is None else [f"error {error:.3f}"]
+        return [f"error {_short(part)} of {name}" for name, part in error.items()]
+    return [] if error is None else [f"error {_short(error)}"]
+
+
+def _short(error: float) -> str:
+    return f"{error:.3f}" if error >= 0.01 else f"{error:.1e}"
 
 
 def _neurons(widths: Any) -> int:
