@@ -10,7 +10,7 @@ from app.case.base import BaseCase
 from app.case.equation import LinearSolver
 from app.case.expression import Expression
 from app.case.inversion import Expansion
-from app.case.section import NO_TRUTH_VALUE, Count, Identifier, Positive, Section, refuse
+from app.case.section import NO_TRUTH_VALUE, Count, Identifier, Length, Section, refuse
 from app.case.unknowns import NetworkRepresentation, Representation
 
 
@@ -85,7 +85,7 @@ class Regression(Section):
     """Of the distance: the root of the integral of v^2, or of |grad v|^2 + v^2/length^2."""
     weight: Expression = Expression(1.0)
     """A positive weight under the integral."""
-    length: Positive = 1.0
+    length: Length = 1.0
     """The length in the norm h1, in the mesh's unit."""
     solver: LinearSolver = LinearSolver()
     """How the linear systems are solved."""

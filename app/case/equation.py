@@ -136,7 +136,7 @@ class PLaplacian(ScalarEquation):
 
     kind: Literal["p_laplacian"]
     """Diffusion that depends on the gradient, -div(k (eps^2 + |grad u|^2)^(p/2 - 1) grad u) = source."""
-    exponent: Annotated[float, Field(gt=1), NO_TRUTH_VALUE] = 3.0
+    exponent: Annotated[float, Field(gt=1, le=100), NO_TRUTH_VALUE] = 3.0
     """p: above 2 diffusion grows with the gradient, below it shrinks."""
     epsilon: Positive = 0.01
     """eps, in the unit of grad u: gradients below it count as it, so that diffusion neither vanishes nor

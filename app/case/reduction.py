@@ -21,7 +21,7 @@ from app.case.equation import (
 )
 from app.case.expression import ParametricExpression
 from app.case.grammar import CONSTANTS, COORDINATES, FUNCTIONS
-from app.case.section import NO_TRUTH_VALUE, Count, Identifier, Number, Positive, Section, refuse
+from app.case.section import NO_TRUTH_VALUE, Count, Identifier, Length, Number, Section, refuse
 from app.case.unknowns import Role
 
 MOST_SNAPSHOTS = 10_000
@@ -81,7 +81,7 @@ class Reduction(Section):
     terms."""
     norm: Literal["l2", "h1"] = "h1"
     """Of the distance at one value of the parameters; its square is averaged over them."""
-    length: Positive = 1.0
+    length: Length = 1.0
     """The length in the norm h1, in the mesh's unit."""
     unseen: Count = 50
     """Number of values of the parameters, drawn uniformly, at which the result is judged."""

@@ -10,7 +10,7 @@ from app.case.approximation import Approximant, ConvexCase
 from app.case.boundary import Parts, tag_names
 from app.case.equation import LinearSolver
 from app.case.expression import Expression
-from app.case.section import NO_TRUTH_VALUE, Positive, Section, refuse
+from app.case.section import NO_TRUTH_VALUE, Length, Positive, Section, refuse
 
 
 class EnergyCondition(Section):
@@ -58,7 +58,7 @@ class Ritz(Section):
     for u to be unique."""
     truth: Expression | None = None
     """The exact minimiser where it is known, used only to report the error."""
-    length: Positive = 1.0
+    length: Length = 1.0
     """The length in the norm h1, the root of the integral of |grad v|^2 + v^2/length^2, in the mesh's
     unit."""
     solver: LinearSolver = LinearSolver()
@@ -103,7 +103,7 @@ class PLaplacian(Ritz):
     functional: Literal["p_laplacian"]
     """The integral of k (eps^2 + |grad u|^2)^(p/2) / p - f u, of
     -div(k (eps^2 + |grad u|^2)^(p/2 - 1) grad u) = f."""
-    exponent: Annotated[float, Field(gt=1), NO_TRUTH_VALUE] = 3.0
+    exponent: Annotated[float, Field(gt=1, le=100), NO_TRUTH_VALUE] = 3.0
     """p: above 2 diffusion grows with the gradient, below it shrinks."""
     epsilon: Positive = 0.01
     """eps, in the unit of grad u: gradients below it count as it, so that the energy has a Hessian that is

@@ -68,6 +68,8 @@ def default_kind(kind: str) -> BeforeValidator:
 NO_TRUTH_VALUE = BeforeValidator(_no_truth_value)
 Number = Annotated[float, NO_TRUTH_VALUE]
 Positive = Annotated[float, Field(gt=0), NO_TRUTH_VALUE]
+Length = Annotated[float, Field(gt=1e-100, lt=1e100), NO_TRUTH_VALUE]
+"""Its square neither vanishes nor overflows."""
 Count = Annotated[int, Field(ge=1), NO_TRUTH_VALUE]
 Natural = Annotated[int, Field(ge=0), NO_TRUTH_VALUE]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
