@@ -4,6 +4,7 @@
 default features, five seeds each. Fixed networks have the widths with which growth by gain ended.
 """
 
+import csv
 import json
 import os
 import subprocess
@@ -72,6 +73,7 @@ def main(out: Path, seeds: int, names: Sequence[str], ways: Sequence[str]) -> in
         found[name] = runs
         for way, part in runs.items():
             print(f"{name:16} {way:8} {_line(part)}", flush=True)
+        _print_equal(out, name, ways, seeds, round(median(run.parameters for run in runs["gain"])))
     out.mkdir(parents=True, exist_ok=True)
     plain = {
         name: {way: [vars(run) for run in part] for way, part in runs.items()} for name, runs in found.items()
@@ -93,13 +95,34 @@ def _line(runs: Sequence[Run]) -> str:
     return f"{parameters:6.0f} parameters  distance {distance:.2e}  {converged}/{len(runs)}  {seconds:5.1f} s"
 
 
+def _print_equal(out: Path, name: str, ways: Sequence[str], seeds: int, budget: int) -> None:
+    """Medians of the least distance that each way reaches with no more parameters than `budget`."""
+    told = []
+    for way in ways:
+        distances = [_within(_folder(out, name, way, seed), budget) for seed in range(seeds)]
+        told.append(f"{way} {median(distances):.2e}")
+    print(f"{name:16} with at most {budget} parameters: {', '.join(told)}", flush=True)
+
+
+def _within(folder: Path, budget: int) -> float:
+    """By the history: a run starts from 0, whose relative distance is 1."""
+    with (folder / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    kept = [float(row["misfit"]) for row in rows if int(row["parameters"]) <= budget]
+    return float(np.sqrt(min(kept) / float(rows[0]["misfit"])))
+
+
+def _folder(out: Path, name: str, way: str, seed: int) -> Path:
+    return out / f"{name}_{way}_{seed}".replace(", ", "_")
+
+
 def _grown(out: Path, name: str, way: str, seed: int) -> Run:
-    return _run(out / f"{name}_{way}_{seed}".replace(", ", "_"), name, seed, WAYS[way])
+    return _run(_folder(out, name, way, seed), name, seed, WAYS[way])
 
 
 def _fixed(out: Path, name: str, seed: int, grown: Run) -> Run:
     """The same flow with a network that has the grown one's widths from the start."""
-    return _run(out / f"{name}_fixed_{seed}".replace(", ", "_"), name, seed, _without_growth(grown))
+    return _run(_folder(out, name, "fixed", seed), name, seed, _without_growth(grown))
 
 
 def _without_growth(grown: Run) -> tuple[str, ...]:
