@@ -167,7 +167,9 @@ def test_experiments_with_the_same_operator_share_a_factorisation() -> None:
         expected = np.concatenate([model.solve(m) for model in alone.values()])
         before = shared.counts
         found = shared.solve(m)
-        assert shared.counts.factorisations - before.factorisations == 2
+        factorisations = shared.counts.factorisations - before.factorisations
+        # On several ranks sums over ghosts may differ in their last bit, and then nothing is shared.
+        assert factorisations == 2 if COMM.size == 1 else 2 <= factorisations <= len(PATTERNS)
         assert shared.counts.state_rhs - before.state_rhs == len(PATTERNS)
         np.testing.assert_allclose(found, expected, rtol=1e-12)
         if sweep == 1:

@@ -175,6 +175,7 @@ def error(scheme: str, cells: int, degree: int, steps: int) -> float:
     return float(np.linalg.norm(read - np.exp(-3) * np.sin(points[:, 0]) * np.cos(points[:, 1])))
 
 
+@pytest.mark.skipif(COMM.size > 1, reason="takes long; an order does not know of ranks")
 @pytest.mark.parametrize(("scheme", "order"), [("backward_euler", 1), ("crank_nicolson", 2)])
 def test_the_error_falls_with_the_order_of_the_scheme(scheme: str, order: int) -> None:
     """In Δt, on a mesh whose own error does not count."""
@@ -183,6 +184,7 @@ def test_the_error_falls_with_the_order_of_the_scheme(scheme: str, order: int) -
     assert -np.polyfit(np.log(steps), np.log(errors), 1)[0] == pytest.approx(order, abs=0.1)
 
 
+@pytest.mark.skipif(COMM.size > 1, reason="takes long; an order does not know of ranks")
 def test_the_error_falls_with_the_order_of_the_element() -> None:
     """In h, with steps whose own error does not count; linear elements."""
     cells = np.array([8, 16, 32])
