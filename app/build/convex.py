@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from app import fem, flow, output, unknowns
-from app.build.pieces import growth_of, stream
+from app.build.pieces import finish, growth_of, network_of, stream, transform_of
 from app.case import ConvexCase, effective_yaml
-from app.parallel import Interrupt, LinearSolver, SolveFailed, gram, on_root, timed
+from app.parallel import Interrupt, LinearSolver, SolveFailed, gram, on_root
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,7 @@ def step_of(
     chosen: Any = case.approximant[1].representation
     if chosen.kind == "nodal":
         return flow.IdealStep(reference.copy(), size)
-    options = dict(chosen.transform)
-    transform = unknowns.TRANSFORMS[options.pop("kind")](**options)
-    network = unknowns.Network(
-        chosen.hidden, nodes(transform), chosen.activation, transform, chosen.max_width, chosen.features
-    )
+    network = network_of(chosen, nodes(transform_of(chosen)))
     start = network.start(stream(case, "network"))
     step = flow.STEPS[case.flow.step](network, start, growth_of(case))
     step.follow_closely()
@@ -94,16 +90,23 @@ def run_convex(setup: ConvexSetup, folder: Path, *, quiet: bool = False) -> dict
         ):
             outcome = replace(outcome, stop_reason="tolerance")
         summary = _summary(setup, outcome, history.rows, half_square)
-        with timed("output"):
-            failure = setup.write(outcome.coefficient, folder)
-            drawn = output.draw_expansion(comm, folder / "expansion.png", history.records)
-        for told in filter(None, (failure, drawn)):
-            terminal.note(told)
-        summary |= output.resources(comm)
-        on_root(comm, lambda: output.write_json(folder / "summary.json", summary))
-        for line in output.closing_lines(summary, folder):
-            terminal.note(line)
-    return summary
+        return finish(
+            comm, terminal, history, folder, summary, lambda: setup.write(outcome.coefficient, folder)
+        )
+
+
+def write_functions(space: fem.CoefficientSpace, panels: dict[str, np.ndarray], folder: Path) -> str | None:
+    """Fields and a picture of functions by their values at all owned nodes, of which one may be an `error`.
+
+    Returns why there is no picture, if so. Collective.
+    """
+    fields = {name: space.everywhere(values, name) for name, values in panels.items()}
+    output.write_fields(folder / "fields.pvd", space.space, fields)
+    rows = [dict(panels)]
+    if space.domain.dimension == 1 and "error" in panels:  # a small one shows on axes of its own
+        rows.append({"error": rows[0].pop("error")})
+    nowhere = np.empty((0, space.domain.dimension))
+    return output.draw_fields(folder / "coefficient.png", space.space, rows, nowhere)
 
 
 def _has_arrived(

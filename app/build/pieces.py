@@ -1,12 +1,16 @@
-"""What several steps from a case to a run need: solvers, nodal values and random streams."""
+"""What several steps from a case to its results need: solvers, networks, random streams, the end of a run."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mpi4py import MPI
 
-from app import fem, flow
+from app import fem, flow, output, unknowns
 from app.case import BaseCase, Case, CaseError, ConvexCase
 from app.case import LinearSolver as Options
-from app.parallel import LinearSolver, agreed
+from app.parallel import LinearSolver, agreed, on_root, timed
 
 STREAMS = {"network": 0, "candidates": 1, "choice": 2, "unseen": 3}
 """Random streams that derive from the case's seed, by purpose."""
@@ -57,6 +61,20 @@ def stream(case: BaseCase, purpose: str) -> np.random.Generator:
     return np.random.default_rng([case.seed, STREAMS[purpose]])
 
 
+def transform_of(representation: Any) -> unknowns.Transform:
+    """The transform of a network's output."""
+    options = dict(representation.transform)
+    return unknowns.TRANSFORMS[options.pop("kind")](**options)
+
+
+def network_of(representation: Any, nodes: unknowns.Nodes) -> unknowns.Network:
+    """The network that a case describes, at these nodes."""
+    chosen, transform = representation, transform_of(representation)
+    return unknowns.Network(
+        chosen.hidden, nodes, chosen.activation, transform, chosen.max_width, chosen.features
+    )
+
+
 def growth_of(case: Case | ConvexCase) -> flow.GrowthRule | None:
     """How the case's networks grow."""
     rule = case.expansion
@@ -71,3 +89,27 @@ def growth_of(case: Case | ConvexCase) -> flow.GrowthRule | None:
         polish=rule.polish,
     )
     return flow.GrowthRule(strategy, rule.capture, rule.missing, rule.rounds, rule.progress, rule.merge)
+
+
+def finish(
+    comm: MPI.Comm,
+    terminal: output.Terminal,
+    history: output.History,
+    folder: Path,
+    summary: dict[str, Any],
+    write: Callable[[], str | None],
+) -> dict[str, Any]:
+    """Write the results and the summary of a run, with what it took, and say so; collective.
+
+    `write` writes fields and pictures and returns why there is no picture, if so. Returns the summary.
+    """
+    with timed("output"):
+        failure = write()
+        drawn = output.draw_expansion(comm, folder / "expansion.png", history.records)
+    for told in filter(None, (failure, drawn)):
+        terminal.note(told)
+    summary |= output.resources(comm)
+    on_root(comm, lambda: output.write_json(folder / "summary.json", summary))
+    for line in output.closing_lines(summary, folder):
+        terminal.note(line)
+    return summary

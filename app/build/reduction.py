@@ -11,7 +11,7 @@ from mpi4py import MPI
 
 from app import energies, fem, output, physics, unknowns
 from app.build.convex import ConvexSetup, step_of
-from app.build.pieces import mesh_of, solver_for, stream
+from app.build.pieces import mesh_of, solver_for, stream, transform_of
 from app.build.setup import forward_of
 from app.case import CaseError, ExpressionError, ReductionCase, check_dimension
 from app.parallel import agreed
@@ -78,9 +78,7 @@ class Family:
     @property
     def transform(self) -> unknowns.Transform:
         """Of the network's output."""
-        chosen: Any = self.case.approximant[1].representation
-        options = dict(chosen.transform)
-        return unknowns.TRANSFORMS[options.pop("kind")](**options)
+        return transform_of(self.case.approximant[1].representation)
 
     def nodes(self, samples: np.ndarray, transform: unknowns.Transform) -> unknowns.Nodes:
         """Coordinates and parameters, of one sample's nodes after the other's, scaled.

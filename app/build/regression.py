@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
-from app import energies, fem, output, unknowns
-from app.build.convex import ConvexSetup, step_of
+from app import energies, fem, unknowns
+from app.build.convex import ConvexSetup, step_of, write_functions
 from app.build.pieces import mesh_of, solver_for
 from app.case import CaseError, Expression, RegressionCase, check_dimension
 from app.parallel import LinearSolver, agreed
@@ -59,12 +59,7 @@ def prepare_regression(comm: MPI.Comm, case: RegressionCase) -> ConvexSetup:
 
     def write(coefficient: np.ndarray, folder: Path) -> str | None:
         panels = {name: coefficient, "function": function, "error": coefficient - function}
-        fields = {key: space.everywhere(values, key) for key, values in panels.items()}
-        output.write_fields(folder / "fields.pvd", space.space, fields)
-        nowhere, rows = np.empty((0, domain.dimension)), [panels]
-        if domain.dimension == 1:  # a small error shows on axes of its own
-            rows.append({"error": panels.pop("error")})
-        return output.draw_fields(folder / "coefficient.png", space.space, rows, nowhere)
+        return write_functions(space, panels, folder)
 
     error = fem.RelativeError(space, case.energy.function)
     return ConvexSetup(

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
-from app import energies, fem, output, unknowns
-from app.build.convex import ConvexSetup, step_of
+from app import energies, fem, unknowns
+from app.build.convex import ConvexSetup, step_of, write_functions
 from app.build.pieces import mesh_of, solver_for
 from app.case import CaseError, Expression, ExpressionError, RitzCase, check_dimension
 from app.parallel import LinearSolver, SolveFailed, agreed
@@ -103,13 +103,7 @@ class _Results:
         whole = {name: space.nodal(space.function(values)) for name, values in panels.items()}
         if solution is not None:
             whole["error"] = whole[self._name] - whole["solution"]
-        fields = {name: space.everywhere(values, name) for name, values in whole.items()}
-        output.write_fields(folder / "fields.pvd", space.space, fields)
-        nowhere = np.empty((0, space.domain.dimension))
-        rows = [whole]
-        if space.domain.dimension == 1 and solution is not None:  # a small error shows on axes of its own
-            rows.append({"error": whole.pop("error")})
-        return output.draw_fields(folder / "coefficient.png", space.space, rows, nowhere)
+        return write_functions(space, whole, folder)
 
     def _found(self, start: np.ndarray) -> np.ndarray | None:
         """The finite-element solution by Newton's method; None where that fails."""

@@ -8,10 +8,11 @@ import numpy as np
 
 from app import flow, output
 from app.build.models import Final, builder_of, contender_of, contest_of
+from app.build.pieces import finish
 from app.build.results import summary_of, write_results
 from app.build.setup import Setup
 from app.case import effective_yaml
-from app.parallel import Interrupt, on_root, timed
+from app.parallel import Interrupt, on_root
 
 
 def run(setup: Setup, folder: Path, *, quiet: bool = False) -> dict[str, Any]:
@@ -29,16 +30,9 @@ def run(setup: Setup, folder: Path, *, quiet: bool = False) -> dict[str, Any]:
         outcome, final = _flow(setup, history, interrupt.wished)
         # Counted before the output's own solves.
         summary = summary_of(setup, outcome, final, history.rows)
-        with timed("output"):
-            failure = write_results(setup, outcome, final, folder)
-            drawn = output.draw_expansion(comm, folder / "expansion.png", history.records)
-        for told in filter(None, (failure, drawn)):
-            terminal.note(told)
-        summary |= output.resources(comm)
-        on_root(comm, lambda: output.write_json(folder / "summary.json", summary))
-        for line in output.closing_lines(summary, folder):
-            terminal.note(line)
-    return summary
+        return finish(
+            comm, terminal, history, folder, summary, lambda: write_results(setup, outcome, final, folder)
+        )
 
 
 def _flow(

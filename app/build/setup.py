@@ -7,7 +7,15 @@ import numpy as np
 from mpi4py import MPI
 
 from app import fem, flow, physics, tomography, unknowns
-from app.build.pieces import growth_of, mesh_of, nodal_values, solver_of, stream
+from app.build.pieces import (
+    growth_of,
+    mesh_of,
+    network_of,
+    nodal_values,
+    solver_of,
+    stream,
+    transform_of,
+)
 from app.case import (
     Case,
     CaseError,
@@ -256,14 +264,10 @@ def _step(
 
 def _network(case: Case, space: fem.CoefficientSpace, name: str, reference: np.ndarray) -> unknowns.Network:
     chosen: Any = case.unknowns[name].representation
-    options = dict(chosen.transform)
-    transform = unknowns.TRANSFORMS[options.pop("kind")](**options)
-    box = space.domain.bounding_box()
+    transform, box = transform_of(chosen), space.domain.bounding_box()
     with agreed(space.comm):
         try:
             nodes = unknowns.Nodes.of(space.coordinates, box, reference, transform)
         except ValueError as error:
             raise CaseError([f"{case.where('unknowns', name, 'reference')}: {error}"]) from None
-    return unknowns.Network(
-        chosen.hidden, nodes, chosen.activation, transform, chosen.max_width, chosen.features
-    )
+    return network_of(chosen, nodes)

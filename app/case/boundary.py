@@ -20,20 +20,15 @@ def tag_names(on: Parts) -> tuple[str, ...] | None:
     return (on,) if isinstance(on, str) else on
 
 
-class BoundaryCondition(Section):
-    """A condition on a part of the boundary; where none is said, nothing flows through it."""
+class Condition(Section):
+    """What all conditions on parts of the boundary have in common; their kinds say what the value is of."""
 
     on: Parts = "all"
     """A tag name of the mesh, a list of them, or all for the whole boundary."""
-    kind: Literal["dirichlet", "neumann", "robin", "absorbing"]
-    """Whether `value` is that of the state (dirichlet), of the flux into the domain (neumann), for diffusion
-    the diffusivity times du/dn, for elasticity the traction, of flux + transfer * u (robin), or of what comes
-    in where waves leave (absorbing, of helmholtz)."""
+    kind: str
+    """What `value` is that of."""
     value: Expression | tuple[Expression, ...] = Expression("0")
-    """The value on that part of the boundary, in the unit of the state (dirichlet) or of the flux. Of a state
-    of several components a list of one for each, or one that counts for all of them."""
-    component: Component | None = None
-    """The only component that the condition is about, of a state that has several; all unless given."""
+    """The value on that part of the boundary."""
     transfer: Expression | None = None
     """Of robin, and at least 0: the flux out of the domain for one unit of the state."""
 
@@ -48,6 +43,24 @@ class BoundaryCondition(Section):
             raise refuse("robin without a transfer", "one: flux + transfer * u = value", key="transfer")
         if self.kind != "robin" and self.transfer is not None:
             raise refuse(f"{self.kind} with a transfer", "one with robin only", key="transfer")
+        return self
+
+
+class BoundaryCondition(Condition):
+    """A condition on a part of the boundary; where none is said, nothing flows through it."""
+
+    kind: Literal["dirichlet", "neumann", "robin", "absorbing"]
+    """Whether `value` is that of the state (dirichlet), of the flux into the domain (neumann), for diffusion
+    the diffusivity times du/dn, for elasticity the traction, of flux + transfer * u (robin), or of what comes
+    in where waves leave (absorbing, of helmholtz)."""
+    value: Expression | tuple[Expression, ...] = Expression("0")
+    """The value on that part of the boundary, in the unit of the state (dirichlet) or of the flux. Of a state
+    of several components a list of one for each, or one that counts for all of them."""
+    component: Component | None = None
+    """The only component that the condition is about, of a state that has several; all unless given."""
+
+    @model_validator(mode="after")
+    def _suits_its_component(self) -> Self:
         if self.component is not None and isinstance(self.value, tuple):
             raise refuse(f"a list for the component {self.component}", "one expression", key="value")
         if self.component is not None and self.kind == "absorbing":

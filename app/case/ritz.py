@@ -7,38 +7,21 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from app.case.approximation import Approximant, ConvexCase
-from app.case.boundary import Parts, tag_names
+from app.case.boundary import Condition
 from app.case.equation import LinearSolver
 from app.case.expression import Expression
 from app.case.section import NO_TRUTH_VALUE, Length, Positive, Section, refuse
 
 
-class EnergyCondition(Section):
+class EnergyCondition(Condition):
     """A condition on a part of the boundary; where none is said, nothing flows through it."""
 
-    on: Parts = "all"
-    """A tag name of the mesh, a list of them, or all for the whole boundary."""
     kind: Literal["dirichlet", "neumann", "robin"]
     """Whether `value` is that of u (dirichlet), which u then has exactly, of the flux into the domain
     (neumann), that is of the diffusivity times du/dn (of p_laplacian times what the gradient makes of it), or
     of flux + transfer * u (robin)."""
     value: Expression = Expression("0")
     """The value on that part of the boundary, in the unit of u (dirichlet) or of the flux."""
-    transfer: Expression | None = None
-    """Of robin, and at least 0: the flux out of the domain for one unit of u."""
-
-    @property
-    def tags(self) -> tuple[str, ...] | None:
-        """The tag names, None for the whole boundary."""
-        return tag_names(self.on)
-
-    @model_validator(mode="after")
-    def _has_a_transfer(self) -> Self:
-        if self.kind == "robin" and self.transfer is None:
-            raise refuse("robin without a transfer", "one: flux + transfer * u = value", key="transfer")
-        if self.kind != "robin" and self.transfer is not None:
-            raise refuse(f"{self.kind} with a transfer", "one with robin only", key="transfer")
-        return self
 
 
 class Ritz(Section):

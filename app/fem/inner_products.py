@@ -59,7 +59,7 @@ class H1:
         gradients = Gradients(space)
         form = gradients.product(u, v) * gradients.measure + inverse_square * u * v * ufl.dx
         self.solver = solver
-        self._gram = GramMatrix(space.comm, _assemble(space, _compiled(form)), solver)
+        self._gram = GramMatrix(space.comm, assembled_matrix(space, _compiled(form)), solver)
 
     def at(self, values: np.ndarray) -> GramMatrix:
         """R for an iteration that starts from these nodal values."""
@@ -111,7 +111,7 @@ class EdgePreserving:
         with timed("assembly"):
             if self._matrix is not None:
                 self._matrix.destroy()
-            self._matrix = _assemble(self._space, self._form)
+            self._matrix = assembled_matrix(self._space, self._form)
         return GramMatrix(self._space.comm, self._matrix, self.solver)
 
 
@@ -157,10 +157,10 @@ class Bilaplacian:
         u, v = ufl.TrialFunction(space.space), ufl.TestFunction(space.space)
         square: Any = fem.Constant(space.domain.mesh, length**2)
         gradients = Gradients(space)
-        factor = _assemble(space, _compiled(square * gradients.product(u, v) * gradients.measure))
+        factor = assembled_matrix(space, _compiled(square * gradients.product(u, v) * gradients.measure))
         # Lumped by scaling the diagonal (Hinton, Rock and Zienkiewicz 1976): for linear elements the row
         # sums, which for higher ones are not positive.
-        mass = _assemble(space, _compiled(u * v * ufl.dx))
+        mass = assembled_matrix(space, _compiled(u * v * ufl.dx))
         lumped, ones = mass.getDiagonal(), mass.createVecRight()
         ones.set(1.0)
         lumped.scale((mass @ ones).sum() / lumped.sum())
@@ -199,7 +199,7 @@ EDGE_SHARES = (0.1,)
 def l2(space: CoefficientSpace, length: float, solver: LinearSolver) -> GramMatrix:
     """∫··, the mass matrix; ℓ plays no part."""
     u, v = ufl.TrialFunction(space.space), ufl.TestFunction(space.space)
-    return GramMatrix(space.comm, _assemble(space, _compiled(u * v * ufl.dx)), solver)
+    return GramMatrix(space.comm, assembled_matrix(space, _compiled(u * v * ufl.dx)), solver)
 
 
 def h1(space: CoefficientSpace, length: float, solver: LinearSolver) -> GramMatrix:
@@ -217,7 +217,7 @@ def weighted_product(
     if length is not None:
         inverse_square = fem.Constant(space.domain.mesh, length**-2)
         form = omega * (ufl.inner(ufl.grad(u), ufl.grad(v)) + inverse_square * u * v) * ufl.dx
-    return GramMatrix(space.comm, _assemble(space, _compiled(form)), solver)
+    return GramMatrix(space.comm, assembled_matrix(space, _compiled(form)), solver)
 
 
 INNER_PRODUCTS: dict[str, Callable[[CoefficientSpace, float, LinearSolver], GramMatrix]] = {
@@ -238,7 +238,8 @@ def _compiled(form: ufl.Form) -> fem.Form:
         return fem.form(form)
 
 
-def _assemble(space: CoefficientSpace, form: fem.Form) -> Any:
+def assembled_matrix(space: CoefficientSpace, form: fem.Form) -> Any:
+    """A bilinear form between the free nodes of a space."""
     matrix = fem_petsc.assemble_matrix(form)
     matrix.assemble()
     return space.submatrix(matrix)

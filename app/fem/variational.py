@@ -11,7 +11,7 @@ from mpi4py import MPI
 
 from app.fem.forms import boundary_measure, with_fixed_quadrature
 from app.fem.functionals import Functional
-from app.fem.inner_products import GramMatrix
+from app.fem.inner_products import GramMatrix, assembled_matrix
 from app.fem.spaces import CoefficientSpace, Field
 from app.fem.terms import BoundaryCondition
 from app.parallel import LinearSolver, timed
@@ -81,7 +81,7 @@ class VariationalEnergy:
         with timed("assembly"):
             if self._matrix is not None:
                 self._matrix.destroy()
-            self._matrix = _matrix(self.space, self._hessian)
+            self._matrix = assembled_matrix(self.space, self._hessian)
         with timed("solve"):
             return GramMatrix(self.comm, self._matrix, self._solver)
 
@@ -105,7 +105,7 @@ def lifting_and_cut_off(
         form = with_fixed_quadrature(kappa * ufl.inner(ufl.grad(w), ufl.grad(v)) * dx)
         stiffness, given = fem.form(form), fem.form(ufl.replace(form, {w: lifted}))
         load = fem.form(v * dx)
-    matrix = _matrix(space, stiffness)
+    matrix = assembled_matrix(space, stiffness)
     K = GramMatrix(space.comm, matrix, solver)
     g = -K.riesz(_assembled(space, given))
     phi = K.riesz(_assembled(space, load))
@@ -145,10 +145,3 @@ def _assembled(space: CoefficientSpace, form: fem.Form) -> np.ndarray:
         whole = vector.array.copy()
         vector.destroy()
     return space.restricted([whole])
-
-
-def _matrix(space: CoefficientSpace, form: fem.Form) -> Any:
-    """A bilinear form between free nodes."""
-    matrix = fem_petsc.assemble_matrix(form)
-    matrix.assemble()
-    return space.submatrix(matrix)
