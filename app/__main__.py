@@ -117,9 +117,9 @@ def _run(comm: Any, options: argparse.Namespace) -> int:
     from app.parallel import on_root, started
 
     case = on_root(comm, lambda: load_case(Path(options.case), options.overrides))
-    from app import build, output, unknowns
+    from app import build, network, output
 
-    unknowns.one_thread()
+    network.one_thread()
     started()
     folder = options.out or Path("results") / case.name
     if options.check:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.unknowns import Identity, Network, Nodes, one_thread
+from app.network import Identity, Network, Nodes, one_thread
 
 import torch  # isort: skip - after app, which sets the threads
 from torch.func import functional_call, grad, vmap  # isort: skip

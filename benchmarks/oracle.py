@@ -19,12 +19,13 @@ import app.wheel  # noqa: F401
 import numpy as np
 from mpi4py import MPI
 
-from app import build, fem, flow, output
+from app import build, flow, output
 from app.case import load_case
 from app.flow.look import take_look
 from app.flow.smoother import Smoother
+from app.network import one_thread
 from app.parallel import LinearSolver, SolveFailed, started
-from app.unknowns import one_thread
+from app.prior import REGULARISATIONS, effective_length
 
 SHARES = {"bilaplacian": (0.03, 0.05, 0.1, 0.2, 0.4), "trilaplacian": (0.05, 0.1, 0.2, 0.4)}
 """Lengths of R as shares of the domain's diagonal."""
@@ -218,7 +219,7 @@ class Search:
     def _contenders(self) -> list[Contender]:
         """H¹ first."""
         diagonal = self.setup.domain.diagonal
-        length = fem.effective_length(diagonal, None)
+        length = effective_length(diagonal, None)
         return [
             self._contender("h1", length),
             *(self._contender(kind, share * diagonal) for kind, shares in SHARES.items() for share in shares),
@@ -229,7 +230,7 @@ class Search:
         """With a solver of its own."""
         self._solvers += 1
         solver = LinearSolver(self.setup.domain.comm, "direct", f"oracle_{self._solvers}_")
-        make: Any = fem.REGULARISATIONS[kind]
+        make: Any = REGULARISATIONS[kind]
         regularisation = make(self.setup.coefficient, length, solver, **edges)
         return Contender(kind, length, edges.get("edge_share"), regularisation)
 

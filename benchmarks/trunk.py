@@ -119,7 +119,8 @@ def made_up(file: Path, folder: Path, seed: int, *overrides: str) -> float:
     import make_data
 
     from app import fem
-    from app.case import Expression, read_readings
+    from app.case import Expression
+    from app.data import read_readings
 
     folder.mkdir(parents=True, exist_ok=True)
     readings = read_readings(file)

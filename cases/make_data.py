@@ -31,9 +31,13 @@ import app  # noqa: E402, F401, I001
 import numpy as np  # noqa: E402
 from mpi4py import MPI  # noqa: E402
 
-from app import fem, physics  # noqa: E402
+from app.build import physics  # noqa: E402
 from app.case import Case, SpaceTimeExpression, load_case  # noqa: E402
+from app.electrical import ElectricalModel, across_the_section  # noqa: E402
+from app.mesh import MESHES, CoefficientSpace, TaggedMesh, closed_outline, joint_space, point_matrix  # noqa: E402
+from app.observe import OBSERVATIONS  # noqa: E402
 from app.parallel import LinearSolver  # noqa: E402
+from app.pde import ForwardModel, TransientModel  # noqa: E402
 
 FINER = 3
 """Refinement of generated meshes; a mesh from a file is refined uniformly once instead."""
@@ -298,8 +302,8 @@ def solve_finely(
     comm = MPI.COMM_SELF
     domain = _fine_mesh(comm, case, on.cells)
     unknowns = case.unknowns.values()
-    spaces = [fem.CoefficientSpace(domain, unknown.degree + on.higher) for unknown in unknowns]
-    space = fem.together(spaces)
+    spaces = [CoefficientSpace(domain, unknown.degree + on.higher) for unknown in unknowns]
+    space = joint_space(spaces)
     equation: Any = physics.equation(case, domain)
     solver = LinearSolver(comm, on.solver, "data_", symmetric=equation.symmetric)
     truth = np.concatenate([
@@ -309,26 +313,26 @@ def solve_finely(
     steps = physics.time_steps(case)
     if steps is not None:
         finer = dataclasses.replace(steps, steps=SHORTER * steps.steps, scheme="crank_nicolson")
-        model = fem.TransientModel(equation, space, degree, solver, finer)
+        model = TransientModel(equation, space, degree, solver, finer)
         at = np.zeros(len(places)) if times is None else times
-        model.observe_at(fem.point_matrix(domain, model.space, places), at)
+        model.observe_at(point_matrix(domain, model.space, places), at)
         values = model.solve(truth)[:, None]
         return values, max(float(np.abs(state).max()) for state in model.states())
-    forward = fem.ForwardModel(equation, space, degree, solver)
+    forward = ForwardModel(equation, space, degree, solver)
     physics.feed(case, forward)
     count = max(1, len(forward.components))
     component = np.tile(np.arange(count), len(places))
     radius = getattr(next(iter(case.observations.values())), "radius", None)
     if places.ndim == 1:
         parts = {"names": places, "given": _given_parts(case)}
-        fluxes = fem.OBSERVATIONS["fluxes"](domain, forward.space, **parts)
+        fluxes = OBSERVATIONS["fluxes"](domain, forward.space, **parts)
         forward.observe_with(fluxes.matrix, fluxes.weights)
     elif radius is None:
         points = places.repeat(count, axis=0)
-        forward.observe_with(fem.point_matrix(domain, forward.space, points, component))
+        forward.observe_with(point_matrix(domain, forward.space, points, component))
     else:
         means = {"points": places, "radii": np.full(len(places), radius)}
-        forward.observe_with(fem.OBSERVATIONS["averages"](domain, forward.space, **means).matrix)
+        forward.observe_with(OBSERVATIONS["averages"](domain, forward.space, **means).matrix)
     values = forward.solve(truth).reshape(-1, count)
     compared = values if places.ndim == 1 else forward.state.x.array
     return values, float(np.abs(compared).max())
@@ -368,12 +372,12 @@ def measure_finely(electrodes: np.ndarray, abmn: np.ndarray, truth: Any) -> np.n
     """Resistances in Ω for a log-resistivity in 2.5 dimensions; cells away from the electrodes half as large
     as usual, elements one degree higher."""
     comm = MPI.COMM_SELF
-    usual = fem.closed_outline(electrodes).sizes.largest
-    domain = fem.MESHES["electrodes"](comm, positions=electrodes, size=usual / 2)
-    space = fem.CoefficientSpace(domain, 2)
+    usual = closed_outline(electrodes).sizes.largest
+    domain = MESHES["electrodes"](comm, positions=electrodes, size=usual / 2)
+    space = CoefficientSpace(domain, 2)
     apart = [np.linalg.norm(p - q) for i, p in enumerate(electrodes) for q in electrodes[:i]]
-    waves = fem.across_the_section(min(apart), max(apart))
-    model = fem.ElectricalModel(space, electrodes, abmn, waves, 3, LinearSolver(comm, "direct", "data_"))
+    waves = across_the_section(min(apart), max(apart))
+    model = ElectricalModel(space, electrodes, abmn, waves, 3, LinearSolver(comm, "direct", "data_"))
     return np.exp(model.solve(space.interpolate(truth))) / model.geometric_factors
 
 
@@ -395,16 +399,16 @@ def _load(name: str) -> Case:
     return load_case(FOLDER / f"{name}.yaml")
 
 
-def _fine_mesh(comm: MPI.Comm, case: Case, cells: tuple[int, ...] | None) -> fem.TaggedMesh:
+def _fine_mesh(comm: MPI.Comm, case: Case, cells: tuple[int, ...] | None) -> TaggedMesh:
     options: dict[str, Any] = dict(case.mesh)
     kind = options.pop("kind")
     if kind == "file":
         with tempfile.TemporaryDirectory() as folder:
-            return fem.MESHES["file"](comm, _refined(case.resolve(options["file"]), Path(folder)))
+            return MESHES["file"](comm, _refined(case.resolve(options["file"]), Path(folder)))
     coarse = options["cells"]
     finer = FINER * coarse if np.isscalar(coarse) else [FINER * n for n in coarse]
     options["cells"] = finer if cells is None else cells
-    return fem.MESHES[kind](comm, **options)
+    return MESHES[kind](comm, **options)
 
 
 def _refined(path: Path, folder: Path) -> Path:

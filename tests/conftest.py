@@ -3,6 +3,7 @@
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 
 import app  # noqa: F401 - before anything numerical: one BLAS thread a rank, and the order the wheel asks for
 
@@ -20,6 +21,16 @@ def comm() -> MPI.Comm:
 def shared_tmp_path(comm: MPI.Comm, tmp_path: Path) -> Path:
     """Rank 0's temporary folder, the same on all ranks."""
     return comm.bcast(tmp_path, root=0)
+
+
+@pytest.fixture(scope="session")
+def gmsh() -> ModuleType:
+    """gmsh, whose wheel needs X11 and OpenGL libraries that a bare machine lacks."""
+    try:
+        import gmsh
+    except OSError as error:
+        pytest.skip(f"gmsh does not load here: {error}")
+    return gmsh
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from app.case import Expression
-from app.fem import EQUATIONS, BoundaryCondition, Equation, components, stands_for
+from app.pde import EQUATIONS, BoundaryCondition, Equation, components, stands_for
 
 ROLES = [(kind, role) for kind, physics in EQUATIONS.items() for role in physics.roles]
 """All pairs; a new equation is among them."""

@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from app.fem import OBSERVATIONS, ForwardModel, Observation, TaggedMesh
+from app.mesh import TaggedMesh
+from app.observe import OBSERVATIONS, Observation
+from app.pde import ForwardModel
 
 RNG_SEED = 3
 

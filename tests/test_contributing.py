@@ -66,17 +66,17 @@ def test_the_guide_needs_less_than_thirty_lines() -> None:
 @pytest.mark.skipif(MPI.COMM_WORLD.size > 1, reason="starts programs of its own")
 def test_the_guide_adds_an_equation(tmp_path: Path) -> None:
     """In a copy of the program the laws over the dictionary hold for it, and a case of it is in order."""
-    assert [file for file, _, _ in BLOCKS] == ["app/fem/absorption.py", *["app/fem/equations.py"] * 2,
-                                               *["app/case/equation.py"] * 2]  # fmt: skip
-    for part in ("app", "tests/energies", "tests/fem"):
+    schema = ["app/case/equation.py"] * 2
+    room = "app/pde/equations"
+    assert [file for file, _, _ in BLOCKS] == [f"{room}/absorption.py", *[f"{room}/__init__.py"] * 2, *schema]
+    for part in ("app", "tests/energy", "tests/pde"):
         shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
-    for part in (
-        "pyproject.toml", "tests/conftest.py", "tests/equation_table.py", "tests/observation_table.py",
-    ):  # fmt: skip
-        shutil.copy(ROOT / part, tmp_path / part)
+    for part in ("conftest", "elliptic", "equation_table", "observation_table"):
+        shutil.copy(ROOT / "tests" / f"{part}.py", tmp_path / "tests" / f"{part}.py")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path / "pyproject.toml")
     for file, place, text in BLOCKS:
         put(tmp_path, file, place, text)
-    laws = ["tests/energies/test_equations.py", "tests/fem/test_equation_convergence.py"]
+    laws = ["tests/energy/test_equations.py", "tests/pde/test_equation_convergence.py"]
     said = python(tmp_path, "-m", "pytest", "-p", "no:cacheprovider", "-k", "absorption", *laws)
     assert "8 passed" in said  # three roles with two laws each, and two degrees of the state
     (section,) = re.findall(r"```yaml\n(.*?)```", GUIDE, flags=re.DOTALL)

@@ -10,16 +10,18 @@ APP = Path(__file__).parents[1] / "app"
 
 ARROWS = {
     "__main__": {"build"},
-    "build": {"case", "measurements", "physics", "tomography", "output", "energies", "unknowns"},
-    "measurements": {"case", "fem"},
-    "physics": {"case", "fem"},
-    "tomography": {"case", "fem"},
+    "build": {"data", "electrical", "observe", "output", "energy", "network"},
+    "data": {"case"},
     "output": {"flow"},
-    "energies": {"fem"},
-    "case": set(),
+    "energy": {"pde", "prior"},
+    "electrical": {"pde"},
+    "pde": {"mesh"},
+    "observe": {"mesh"},
+    "prior": {"mesh"},
+    "mesh": set(),
+    "network": set(),
     "flow": set(),
-    "fem": set(),
-    "unknowns": set(),
+    "case": set(),
     "parallel": set(),
     "__init__": set(),
     "wheel": set(),
@@ -27,15 +29,15 @@ ARROWS = {
 """Who may import whom; what can be reached along the arrows may be imported too, and by all `parallel`
 and `wheel`."""
 
+MATHEMATICS = ("mesh/", "pde/", "electrical/", "observe/", "prior/", "energy/")
+
 LIBRARIES = {
-    "torch": ("unknowns/",),
-    "ufl": (
-        "fem/", "energies/", "case/expression.py", "case/grammar.py", "output/fields.py", "build/",
-    ),
-    "dolfinx": ("fem/", "energies/", "output/", "build/"),
+    "torch": ("network/",),
+    "ufl": (*MATHEMATICS, "case/expression.py", "case/grammar.py", "output/fields.py", "build/"),
+    "dolfinx": (*MATHEMATICS, "output/", "build/"),
     "pydantic": ("case/",),
     "ruamel": ("case/",),
-}  # fmt: skip
+}
 """Libraries that only some rooms know, by the beginning of the path."""
 
 FILES = sorted(path.relative_to(APP).as_posix() for path in APP.rglob("*.py"))
@@ -72,11 +74,11 @@ def test_every_room_has_its_arrows() -> None:
 
 
 def test_arrows_make_no_circle() -> None:
-    """No room is reached from a room that it reaches; fem, unknowns and flow reach none of each other."""
+    """No room is reached from a room that it reaches; mesh, network and flow reach none of each other."""
     for name in ARROWS:
         for other in reachable(name) - {name, "parallel", "wheel"}:
             assert name not in reachable(other)
-    for name in ("fem", "unknowns", "flow"):
+    for name in ("mesh", "network", "flow"):
         assert reachable(name) == {name, "parallel", "wheel"}
 
 
@@ -89,7 +91,7 @@ def test_imports_follow_the_arrows(file: str) -> None:
 
 @pytest.mark.parametrize("file", FILES)
 def test_libraries_are_imported_only_where_they_belong(file: str) -> None:
-    """torch in unknowns; UFL where forms are made; DOLFINx where there is a mesh; pydantic in case."""
+    """torch in network; UFL where forms are made; DOLFINx where there is a mesh; pydantic in case."""
     libraries = {name.split(".")[0] for name in imported(file)}
     for library in libraries & set(LIBRARIES):
         assert file.startswith(LIBRARIES[library]), f"{file} imports {library}"
@@ -99,9 +101,9 @@ def test_libraries_are_imported_only_where_they_belong(file: str) -> None:
     "text, names",
     [
         ("import torch.nn", ["torch.nn"]),
-        ("from app import fem, flow", ["app.fem", "app.flow"]),
+        ("from app import build, flow", ["app.build", "app.flow"]),
         ("from . import krylov", ["app.flow.krylov"]),
-        ("from ..fem.forward import Counts", ["app.fem.forward.Counts"]),
+        ("from ..pde.forward import Counts", ["app.pde.forward.Counts"]),
         ("def f():\n    import ufl as u", ["ufl"]),
     ],
 )

@@ -10,9 +10,9 @@ import pytest
 from dolfinx import fem as dolfinx_fem
 from mpi4py import MPI
 
+from app.build.measurements import Measurements, measurements
 from app.case import InputError, load_case
-from app.fem import MESHES, TaggedMesh
-from app.measurements import Measurements, measurements
+from app.mesh import MESHES, TaggedMesh
 from app.parallel import multiply
 
 CASE = """\

@@ -36,7 +36,11 @@ def environment() -> dict[str, str]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(MPI.COMM_WORLD.size > 1, reason="runs already on several ranks")
-@pytest.mark.parametrize("names", [("fem",), ("energies",), ("parallel",)], ids=" and ".join)
+@pytest.mark.parametrize(
+    "names",
+    [("mesh", "pde"), ("electrical", "observe", "prior"), ("energy",), ("parallel",)],
+    ids=" and ".join,
+)
 def test_laws_hold_on_three_ranks(names: tuple[str, ...]) -> None:
     """The tests of these folders pass under mpirun, every rank running every test.
 

@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from app import fem, flow, output, unknowns
+from app import flow, output
 from app.build.pieces import finish, growth_of, network_of, stream, transform_of
 from app.case import ConvexCase, effective_yaml
+from app.mesh import CoefficientSpace, TaggedMesh
+from app.network import Nodes, Transform
 from app.parallel import Interrupt, LinearSolver, SolveFailed, gram, on_root
+from app.pde import Counts
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class ConvexSetup:
     """A case with its mesh, energy and start: all that `--check` makes sure of."""
 
     case: ConvexCase
-    domain: fem.TaggedMesh
+    domain: TaggedMesh
     size: int
     """Number of nodal values over all ranks."""
     energy: Any
@@ -33,7 +36,7 @@ class ConvexSetup:
     Collective."""
     tell: Callable[[np.ndarray], dict[str, Any]] = lambda coefficient: {}
     """What the summary says of the coefficient beside what it says of every run. Collective."""
-    counts: fem.Counts = field(default_factory=fem.Counts)
+    counts: Counts = field(default_factory=Counts)
     """Of linear solves with a state operator, if there are any."""
     riesz_solvers: list[LinearSolver] = field(default_factory=list)
     """Of all inner products that the run makes."""
@@ -44,7 +47,7 @@ class ConvexSetup:
 
 def step_of(
     case: ConvexCase,
-    nodes: Callable[[unknowns.Transform], unknowns.Nodes],
+    nodes: Callable[[Transform], Nodes],
     *,
     size: int,
     reference: np.ndarray,
@@ -95,7 +98,7 @@ def run_convex(setup: ConvexSetup, folder: Path, *, quiet: bool = False) -> dict
         )
 
 
-def write_functions(space: fem.CoefficientSpace, panels: dict[str, np.ndarray], folder: Path) -> str | None:
+def write_functions(space: CoefficientSpace, panels: dict[str, np.ndarray], folder: Path) -> str | None:
     """Fields and a picture of functions by their values at all owned nodes, of which one may be an `error`.
 
     Returns why there is no picture, if so. Collective.

@@ -3,10 +3,22 @@
 from dataclasses import dataclass
 from typing import Any
 
-from app import fem, flow
+from app import flow
 from app.build.pieces import solver_of, stream
 from app.build.setup import Setup
+from app.mesh import CoefficientSpace
 from app.parallel import LinearSolver, timed
+from app.prior import (
+    EDGE_SHARE,
+    EDGE_SHARES,
+    INNER_PRODUCTS,
+    LENGTH_SHARES,
+    REGULARISATIONS,
+    EdgePreserving,
+    StackedInnerProduct,
+    StackedRegularisation,
+    effective_length,
+)
 
 
 @dataclass(frozen=True)
@@ -27,12 +39,12 @@ def contender_of(
     Of several unknowns, that of each, of one kind and one length, divided by the square of its scale.
     """
     chosen = setup.case.regularisation[setup.name]
-    make = fem.REGULARISATIONS[kind]
+    make = REGULARISATIONS[kind]
     given = chosen.length_scale if share is None else None
-    length = fem.effective_length(setup.domain.diagonal, given, share or make.share)
+    length = effective_length(setup.domain.diagonal, given, share or make.share)
     edges = {}
-    if make is fem.EdgePreserving:
-        edges["edge_share"] = edge_share or chosen.edge_share or fem.EDGE_SHARE
+    if make is EdgePreserving:
+        edges["edge_share"] = edge_share or chosen.edge_share or EDGE_SHARE
     with timed("assembly"):
         parts = [
             make(space, length, _riesz_solver(setup, prefix, space), **edges)
@@ -41,14 +53,14 @@ def contender_of(
     scales = _scales(setup)
     if scales == [1.0]:
         return flow.Contender(kind, length, parts[0], **edges)
-    return flow.Contender(kind, length, fem.StackedRegularisation(setup.coefficient, parts, scales), **edges)
+    return flow.Contender(kind, length, StackedRegularisation(setup.coefficient, parts, scales), **edges)
 
 
 def _scales(setup: Setup) -> list[float]:
     return [setup.case.regularisation[name].scale for name in setup.spaces]
 
 
-def _riesz_solver(setup: Setup, prefix: str, space: fem.CoefficientSpace) -> LinearSolver:
+def _riesz_solver(setup: Setup, prefix: str, space: CoefficientSpace) -> LinearSolver:
     solver = solver_of(setup.domain.comm, setup.case, prefix, space.size)
     setup.riesz_solvers.append(solver)
     return solver
@@ -62,10 +74,10 @@ def contest_of(setup: Setup, start: flow.Contender) -> flow.Contest:
         return flow.Contest(fixed, [start], rng)
     smooth = [
         contender_of(setup, kind, "riesz_", share)
-        for kind, shares in fem.LENGTH_SHARES.items()
+        for kind, shares in LENGTH_SHARES.items()
         for share in shares
     ]
-    edges = [contender_of(setup, "edge_preserving", "riesz_", edge_share=e) for e in fem.EDGE_SHARES]
+    edges = [contender_of(setup, "edge_preserving", "riesz_", edge_share=e) for e in EDGE_SHARES]
     return flow.Contest(start, [start, *smooth, *edges], rng)
 
 
@@ -78,13 +90,11 @@ def builder_of(setup: Setup, regularisation: Any) -> flow.ModelBuilder:
         return flow.GaussNewtonBuilder(regularisation, given, setup.target, setup.step.creeps)
     plain = None
     if product != "prior":
-        length = fem.effective_length(
-            setup.domain.diagonal, setup.case.regularisation[setup.name].length_scale
-        )
+        length = effective_length(setup.domain.diagonal, setup.case.regularisation[setup.name].length_scale)
         with timed("assembly"):
             parts = [
-                fem.INNER_PRODUCTS[product](space, length, _riesz_solver(setup, "metric_", space))
+                INNER_PRODUCTS[product](space, length, _riesz_solver(setup, "metric_", space))
                 for space in setup.spaces.values()
             ]
-        plain = fem.StackedInnerProduct(setup.coefficient, parts, _scales(setup))
+        plain = StackedInnerProduct(setup.coefficient, parts, _scales(setup))
     return flow.MetricBuilder(regularisation, plain, given)

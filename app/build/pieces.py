@@ -7,16 +7,18 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
-from app import fem, flow, output, unknowns
+from app import flow, output
 from app.case import BaseCase, Case, CaseError, ConvexCase
 from app.case import LinearSolver as Options
+from app.mesh import MESHES, CoefficientSpace, MeshError, TaggedMesh
+from app.network import TRANSFORMS, Network, Nodes, Transform
 from app.parallel import LinearSolver, agreed, on_root, timed
 
 STREAMS = {"network": 0, "candidates": 1, "choice": 2, "unseen": 3}
 """Random streams that derive from the case's seed, by purpose."""
 
 
-def mesh_of(comm: MPI.Comm, case: BaseCase) -> fem.TaggedMesh:
+def mesh_of(comm: MPI.Comm, case: BaseCase) -> TaggedMesh:
     """The mesh of a case, generated or read; raises CaseError."""
     options = dict(case.mesh)
     kind = options.pop("kind")
@@ -26,8 +28,8 @@ def mesh_of(comm: MPI.Comm, case: BaseCase) -> fem.TaggedMesh:
     if kind == "file":
         options["file"] = case.resolve(options["file"])
     try:
-        return fem.MESHES[kind](comm, **options)
-    except fem.MeshError as error:
+        return MESHES[kind](comm, **options)
+    except MeshError as error:
         raise CaseError([f"{case.where('mesh', 'file')}: {error}"]) from None
 
 
@@ -46,7 +48,7 @@ def solver_for(
     return LinearSolver(comm, kind, prefix, options.tolerance, symmetric=symmetric)
 
 
-def nodal_values(case: Case, space: fem.CoefficientSpace, name: str, key: str) -> np.ndarray:
+def nodal_values(case: Case, space: CoefficientSpace, name: str, key: str) -> np.ndarray:
     """Nodal values of an expression of the unknown; raises CaseError where they are not finite."""
     values = space.interpolate(getattr(case.unknowns[name], key))
     with agreed(space.comm):
@@ -61,18 +63,16 @@ def stream(case: BaseCase, purpose: str) -> np.random.Generator:
     return np.random.default_rng([case.seed, STREAMS[purpose]])
 
 
-def transform_of(representation: Any) -> unknowns.Transform:
+def transform_of(representation: Any) -> Transform:
     """The transform of a network's output."""
     options = dict(representation.transform)
-    return unknowns.TRANSFORMS[options.pop("kind")](**options)
+    return TRANSFORMS[options.pop("kind")](**options)
 
 
-def network_of(representation: Any, nodes: unknowns.Nodes) -> unknowns.Network:
+def network_of(representation: Any, nodes: Nodes) -> Network:
     """The network that a case describes, at these nodes."""
     chosen, transform = representation, transform_of(representation)
-    return unknowns.Network(
-        chosen.hidden, nodes, chosen.activation, transform, chosen.max_width, chosen.features
-    )
+    return Network(chosen.hidden, nodes, chosen.activation, transform, chosen.max_width, chosen.features)
 
 
 def growth_of(case: Case | ConvexCase) -> flow.GrowthRule | None:

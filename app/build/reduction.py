@@ -9,12 +9,25 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
-from app import energies, fem, output, physics, unknowns
+from app import output
+from app.build import physics
 from app.build.convex import ConvexSetup, step_of
 from app.build.pieces import mesh_of, solver_for, stream, transform_of
 from app.build.setup import forward_of
 from app.case import CaseError, ExpressionError, ReductionCase, check_dimension
+from app.energy import (
+    OrthogonalDecomposition,
+    ParametricProduct,
+    Regression,
+    SampleFailed,
+    gauss_legendre,
+    snapshots,
+)
+from app.mesh import CoefficientSpace, TaggedMesh, joint_space
+from app.network import Nodes, Transform
 from app.parallel import agreed
+from app.pde import ForwardModel
+from app.prior import INNER_PRODUCTS, GramMatrix
 
 SHOWN = 3
 """Unseen values of the parameters whose states are drawn and written."""
@@ -47,11 +60,11 @@ class Family:
     """The states of a case at values of its parameters."""
 
     case: ReductionCase
-    space: fem.CoefficientSpace
+    space: CoefficientSpace
     """Of the states as the network knows them."""
-    parts: dict[str, fem.CoefficientSpace]
+    parts: dict[str, CoefficientSpace]
     """Of each coefficient."""
-    forward: fem.ForwardModel
+    forward: ForwardModel
 
     @property
     def names(self) -> list[str]:
@@ -70,17 +83,17 @@ class Family:
         """
         coefficients = [self._coefficients(sample) for sample in samples]
         try:
-            return fem.snapshots(self.forward, self.space, coefficients)
-        except fem.SampleFailed as failure:
+            return snapshots(self.forward, self.space, coefficients)
+        except SampleFailed as failure:
             where, at = self.case.where("equation"), self.label(samples[failure.index])
             raise CaseError([f"{where}: found no solution at {at}: {failure}"]) from None
 
     @property
-    def transform(self) -> unknowns.Transform:
+    def transform(self) -> Transform:
         """Of the network's output."""
         return transform_of(self.case.approximant[1].representation)
 
-    def nodes(self, samples: np.ndarray, transform: unknowns.Transform) -> unknowns.Nodes:
+    def nodes(self, samples: np.ndarray, transform: Transform) -> Nodes:
         """Coordinates and parameters, of one sample's nodes after the other's, scaled.
 
         Raises CaseError where the transform does not reach zero, from which the network starts.
@@ -92,7 +105,7 @@ class Family:
         box = np.append(lower, low), np.append(upper, high)
         with agreed(self.space.comm):
             try:
-                return unknowns.Nodes.of(points, box, np.zeros(owned * count), transform)
+                return Nodes.of(points, box, np.zeros(owned * count), transform)
             except ValueError as error:
                 name, _ = self.case.approximant
                 where = self.case.where("unknowns", name, "representation", "transform")
@@ -125,8 +138,8 @@ class Judgement:
         self,
         family: Family,
         samples: np.ndarray,
-        decomposition: fem.OrthogonalDecomposition,
-        products: dict[str, fem.GramMatrix],
+        decomposition: OrthogonalDecomposition,
+        products: dict[str, GramMatrix],
         step: Any,
     ) -> None:
         self._family, self._samples, self._pod, self._products = family, samples, decomposition, products
@@ -195,7 +208,7 @@ class Judgement:
         even = np.ones(len(self._samples))
         errors = {}
         for norm, K in self._products.items():
-            product = fem.ParametricProduct(K, even)
+            product = ParametricProduct(K, even)
             difference = product.norm((found[norm] - self._truth).ravel(order="F"))
             errors[norm] = difference / product.norm(self._truth.ravel(order="F"))
         return {"unseen_error": errors["l2"], "unseen_error_h1": errors["h1"]}
@@ -211,21 +224,19 @@ def prepare_reduction(comm: MPI.Comm, case: ReductionCase) -> ConvexSetup:
         check_dimension(case, domain.dimension)
     family = _family(case, domain)
     energy, space = case.energy, family.space
-    training, weights = fem.gauss_legendre(
-        family.intervals, [one.points for one in energy.parameters.values()]
-    )
+    training, weights = gauss_legendre(family.intervals, [one.points for one in energy.parameters.values()])
     states = family.states(training)
     counts = replace(family.forward.counts)  # without those that judge
     solvers = {norm: solver_for(comm, energy.solver, f"riesz_{norm}_", space.size) for norm in ("l2", "h1")}
-    products = {norm: fem.INNER_PRODUCTS[norm](space, energy.length, one) for norm, one in solvers.items()}
-    over_all = {norm: fem.ParametricProduct(K, weights) for norm, K in products.items()}
+    products = {norm: INNER_PRODUCTS[norm](space, energy.length, one) for norm, one in solvers.items()}
+    over_all = {norm: ParametricProduct(K, weights) for norm, K in products.items()}
     own, wanted = over_all[energy.norm], states.ravel(order="F")
     norm = own.norm(wanted)
     if not 0 < norm < np.inf:
         found = f"found states of norm {norm:g}, expected a finite one above 0"
         raise CaseError([f"{case.where('equation')}: {found}"])
     plain = None if case.flow.inner_product == "energy" else over_all[case.flow.inner_product]
-    regression = energies.Regression(own, wanted)
+    regression = Regression(own, wanted)
     step = step_of(
         case,
         lambda transform: family.nodes(training, transform),
@@ -235,7 +246,7 @@ def prepare_reduction(comm: MPI.Comm, case: ReductionCase) -> ConvexSetup:
     judgement = Judgement(
         family,
         _unseen(case, family.intervals),
-        fem.OrthogonalDecomposition(states, products[energy.norm], weights),
+        OrthogonalDecomposition(states, products[energy.norm], weights),
         products,
         step,
     )
@@ -256,16 +267,16 @@ def prepare_reduction(comm: MPI.Comm, case: ReductionCase) -> ConvexSetup:
     )  # fmt: skip
 
 
-def _family(case: ReductionCase, domain: fem.TaggedMesh) -> Family:
+def _family(case: ReductionCase, domain: TaggedMesh) -> Family:
     """Raises CaseError on all ranks alike."""
-    parts = {name: fem.CoefficientSpace(domain, one.degree) for name, one in case.energy.coefficients.items()}
+    parts = {name: CoefficientSpace(domain, one.degree) for name, one in case.energy.coefficients.items()}
     view: Any = Physics(case)
     try:
-        forward = forward_of(view, domain, fem.together(list(parts.values())))
+        forward = forward_of(view, domain, joint_space(list(parts.values())))
         physics.feed(view, forward)
     except ExpressionError as refused:
         raise CaseError([f"{case.where('equation')}: {refused}"]) from None
-    space = fem.CoefficientSpace(domain, case.approximant[1].degree)
+    space = CoefficientSpace(domain, case.approximant[1].degree)
     return Family(case, space, parts, forward)
 
 

@@ -6,11 +6,14 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
-from app import energies, fem, unknowns
 from app.build.convex import ConvexSetup, step_of, write_functions
 from app.build.pieces import mesh_of, solver_for
 from app.case import CaseError, Expression, RegressionCase, check_dimension
+from app.energy import Regression
+from app.mesh import CoefficientSpace, RelativeError
+from app.network import Nodes
 from app.parallel import LinearSolver, agreed
+from app.prior import GramMatrix, weighted_product
 
 
 def prepare_regression(comm: MPI.Comm, case: RegressionCase) -> ConvexSetup:
@@ -22,7 +25,7 @@ def prepare_regression(comm: MPI.Comm, case: RegressionCase) -> ConvexSetup:
     with agreed(comm):
         check_dimension(case, domain.dimension)
     name, chosen = case.approximant
-    space = fem.CoefficientSpace(domain, chosen.degree)
+    space = CoefficientSpace(domain, chosen.degree)
     function = _finite(case, space, "function")
     weight = _finite(case, space, "weight")
     with agreed(comm):
@@ -31,16 +34,16 @@ def prepare_regression(comm: MPI.Comm, case: RegressionCase) -> ConvexSetup:
             raise CaseError([f"{where}: found values that are not positive, expected a weight > 0"])
     solvers: list[LinearSolver] = []
 
-    def product(norm: str, weight: Expression) -> fem.GramMatrix:
+    def product(norm: str, weight: Expression) -> GramMatrix:
         solvers.append(solver_for(comm, case.energy.solver, "riesz_", space.size))
         length = None if norm == "l2" else case.energy.length
-        return fem.weighted_product(space, weight, length, solvers[-1])
+        return weighted_product(space, weight, length, solvers[-1])
 
     own = product(case.energy.norm, case.energy.weight)
     plain = None
     if case.flow.inner_product != "energy":
         plain = product(case.flow.inner_product, Expression(1.0))
-    energy = energies.Regression(own, function)
+    energy = Regression(own, function)
     norm = float(np.sqrt(2.0 * energy.misfit(function)))
     if not 0 < norm < np.inf:
         where = case.where("energy", "function")
@@ -48,7 +51,7 @@ def prepare_regression(comm: MPI.Comm, case: RegressionCase) -> ConvexSetup:
     zeros = np.zeros(space.owned)
     step = step_of(
         case,
-        lambda transform: unknowns.Nodes.of(space.coordinates, domain.bounding_box(), zeros, transform),
+        lambda transform: Nodes.of(space.coordinates, domain.bounding_box(), zeros, transform),
         size=space.size,
         reference=zeros,
     )
@@ -61,13 +64,13 @@ def prepare_regression(comm: MPI.Comm, case: RegressionCase) -> ConvexSetup:
         panels = {name: coefficient, "function": function, "error": coefficient - function}
         return write_functions(space, panels, folder)
 
-    error = fem.RelativeError(space, case.energy.function)
+    error = RelativeError(space, case.energy.function)
     return ConvexSetup(
         case, domain, space.size, energy, step, plain, error, write, tell, riesz_solvers=solvers
     )
 
 
-def _finite(case: RegressionCase, space: fem.CoefficientSpace, key: str) -> np.ndarray:
+def _finite(case: RegressionCase, space: CoefficientSpace, key: str) -> np.ndarray:
     """Nodal values of an expression of the energy."""
     values = space.interpolate(getattr(case.energy, key))
     with agreed(space.comm):

@@ -7,11 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from app import fem, flow, output, tomography, unknowns
+from app import flow, output
+from app.build import tomography
 from app.build.models import Final
 from app.build.pieces import nodal_values
 from app.build.setup import Setup
+from app.electrical import ElectricalModel
+from app.mesh import discontinuous, interpolated
+from app.network import Networks
 from app.parallel import on_root
+from app.pde import PHYSICAL, Experiments, ForwardModel, TransientModel
 
 MOMENTS = 51
 """Times at most at which the fields show a state that changes."""
@@ -46,7 +51,7 @@ def summary_of(setup: Setup, outcome: flow.Outcome, final: Final, rows: list[out
 def _widths(setup: Setup) -> dict[str, Any]:
     """Of several networks, the neurons of each."""
     network = getattr(setup.step, "network", None)
-    if not isinstance(network, unknowns.Networks):
+    if not isinstance(network, Networks):
         return {}
     own = zip(setup.spaces, network.parts, strict=True)
     return {"widths": {name: list(part.widths) for name, part in own}}
@@ -84,7 +89,7 @@ def write_results(setup: Setup, outcome: flow.Outcome, final: Final, folder: Pat
     # Discontinuous if one of the fields is.
     finest = max([part.space for part in space.parts] + states, key=_degree)
     if any(part.degree == 0 for part in space.parts):
-        finest = fem.discontinuous(setup.domain, max(1, _degree(finest)))
+        finest = discontinuous(setup.domain, max(1, _degree(finest)))
     output.write_fields(folder / "fields.pvd", finest, fields, *_moments(forward))
     failure = None
     if final.choice is not None:
@@ -92,7 +97,7 @@ def write_results(setup: Setup, outcome: flow.Outcome, final: Final, folder: Pat
     picture, points = folder / "coefficient.png", setup.data.points
     points = points[np.isfinite(points).all(axis=1)]  # the others belong to parts of the mesh
     drawn_on, panels = _panels(setup, rows)
-    if not isinstance(forward, fem.ElectricalModel):
+    if not isinstance(forward, ElectricalModel):
         return output.draw_fields(picture, drawn_on, panels, points) or failure
     data, sigma, abmn = setup.data.values, setup.sigma, forward.abmn
     on_root(
@@ -104,20 +109,20 @@ def write_results(setup: Setup, outcome: flow.Outcome, final: Final, folder: Pat
     return drawn or failure
 
 
-def _states(forward: fem.ForwardModel | fem.Experiments | fem.ElectricalModel) -> dict[str, Any]:
+def _states(forward: ForwardModel | Experiments | ElectricalModel) -> dict[str, Any]:
     """The state, or that of each experiment with its name."""
-    if not isinstance(forward, fem.Experiments):
+    if not isinstance(forward, Experiments):
         return {"state": forward.state}
     return {f"state_{name}": model.state for name, model in forward.models.items()}
 
 
 def _moments(
-    forward: fem.ForwardModel | fem.Experiments | fem.ElectricalModel,
+    forward: ForwardModel | Experiments | ElectricalModel,
 ) -> tuple[list[str], Iterable[float]]:
     """The states that change with time, and the times at which they are shown; of several experiments only
     where all have the same steps."""
-    models = list(forward.models.values()) if isinstance(forward, fem.Experiments) else [forward]
-    transient = [model for model in models if isinstance(model, fem.TransientModel)]
+    models = list(forward.models.values()) if isinstance(forward, Experiments) else [forward]
+    transient = [model for model in models if isinstance(model, TransientModel)]
     if len(transient) < len(models) or len({(each.times.end, each.times.steps) for each in transient}) > 1:
         return [], (0.0,)
     together = zip(*(each.moments(MOMENTS) for each in transient), strict=True)
@@ -126,7 +131,7 @@ def _moments(
 
 def _experiments(setup: Setup, residual: np.ndarray) -> dict[str, Any]:
     """Readings and misfit of each experiment."""
-    if not isinstance(setup.forward, fem.Experiments):
+    if not isinstance(setup.forward, Experiments):
         return {}
     parts = {name: residual[rows] for name, rows in setup.forward.rows.items()}
     told = {name: {"readings": len(own), "misfit": 0.5 * float(own @ own)} for name, own in parts.items()}
@@ -148,7 +153,7 @@ def _shown(
         error = space.everywhere(space.nodal(m) - space.nodal(truth), f"error{ending}")
         shown |= {truth.name: truth, error.name: error}
     gradient = space.everywhere(steepest, f"gradient{ending}")
-    prefix, physical = fem.PHYSICAL[unknown.role]
+    prefix, physical = PHYSICAL[unknown.role]
     return shown, {gradient.name: gradient, **({f"{prefix}_{name}": physical(m)} if prefix else {})}
 
 
@@ -157,10 +162,10 @@ def _panels(setup: Setup, rows: list[dict[str, Any]]) -> tuple[Any, list[dict[st
     spaces = list(setup.spaces.values())
     drawn_on = max((space.space for space in spaces), key=_degree)
     if any(space.degree == 0 for space in spaces):
-        drawn_on = fem.discontinuous(setup.domain, 1)
+        drawn_on = discontinuous(setup.domain, 1)
     owned = drawn_on.dofmap.index_map.size_local
     return drawn_on, [
-        {name: fem.interpolated(function, drawn_on).x.array[:owned] for name, function in row.items()}
+        {name: interpolated(function, drawn_on).x.array[:owned] for name, function in row.items()}
         for row in rows
     ]
 

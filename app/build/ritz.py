@@ -7,11 +7,15 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
-from app import energies, fem, unknowns
 from app.build.convex import ConvexSetup, step_of, write_functions
 from app.build.pieces import mesh_of, solver_for
 from app.case import CaseError, Expression, ExpressionError, RitzCase, check_dimension
+from app.energy import FUNCTIONALS, H1Distance, Ritz, VariationalEnergy, lifting_and_cut_off
+from app.mesh import CoefficientSpace, Known, MeshError, RelativeError, TaggedMesh
+from app.network import Nodes
 from app.parallel import LinearSolver, SolveFailed, agreed
+from app.pde import BoundaryCondition
+from app.prior import weighted_product
 
 SHARED = {"kind", "functional", "boundary", "truth", "length", "solver"}
 """Keys of the energy that its density does not know."""
@@ -38,7 +42,7 @@ def prepare_ritz(comm: MPI.Comm, case: RitzCase) -> ConvexSetup:
     energy = _energy(case, space, conditions, solver())
     reference, cut_off = np.zeros(space.owned), None
     if space.free is not None:
-        reference, cut_off = fem.lifting_and_cut_off(space, case.energy.diffusivity, solver())
+        reference, cut_off = lifting_and_cut_off(space, case.energy.diffusivity, solver())
     try:
         energy.residual(reference)
     except SolveFailed as failure:
@@ -46,11 +50,11 @@ def prepare_ritz(comm: MPI.Comm, case: RitzCase) -> ConvexSetup:
     plain = None
     if case.flow.inner_product != "energy":
         length = None if case.flow.inner_product == "l2" else case.energy.length
-        plain = fem.weighted_product(space, Expression(1.0), length, solver())
+        plain = weighted_product(space, Expression(1.0), length, solver())
     box = domain.bounding_box()
     step = step_of(
         case,
-        lambda transform: unknowns.Nodes.of(space.coordinates, box, reference, transform, cut_off),
+        lambda transform: Nodes.of(space.coordinates, box, reference, transform, cut_off),
         size=space.size,
         reference=reference,
     )
@@ -73,10 +77,10 @@ def prepare_ritz(comm: MPI.Comm, case: RitzCase) -> ConvexSetup:
 class _Results:
     """What is told of a function beside the finite-element solution, which is found once for it."""
 
-    def __init__(self, case: RitzCase, space: fem.CoefficientSpace, energy: energies.Ritz) -> None:
+    def __init__(self, case: RitzCase, space: CoefficientSpace, energy: Ritz) -> None:
         self._name = case.approximant[0]
         self._space, self._energy = space, energy
-        self._distance = fem.H1Distance(space, case.energy.length)
+        self._distance = H1Distance(space, case.energy.length)
         self._solution: np.ndarray | None = None
 
     def tell(self, coefficient: np.ndarray) -> dict[str, Any]:
@@ -115,29 +119,27 @@ class _Results:
         return self._solution
 
 
-def _conditions(case: RitzCase, domain: fem.TaggedMesh) -> dict[str, fem.BoundaryCondition]:
+def _conditions(case: RitzCase, domain: TaggedMesh) -> dict[str, BoundaryCondition]:
     conditions = {}
     for name, given in case.energy.boundary.items():
         on = ("all",) if given.tags is None else given.tags
         try:
             domain.boundary(on)
-        except fem.MeshError as error:
+        except MeshError as error:
             raise CaseError([f"{case.where('energy', 'boundary', name, 'on')}: {error}"]) from None
-        conditions[name] = fem.BoundaryCondition(on, given.kind, given.value, given.transfer)
+        conditions[name] = BoundaryCondition(on, given.kind, given.value, given.transfer)
     return conditions
 
 
-def _space(
-    case: RitzCase, domain: fem.TaggedMesh, conditions: dict[str, fem.BoundaryCondition]
-) -> fem.CoefficientSpace:
+def _space(case: RitzCase, domain: TaggedMesh, conditions: dict[str, BoundaryCondition]) -> CoefficientSpace:
     given = [
-        fem.Known(condition.on, case.energy.boundary[name].value)
+        Known(condition.on, case.energy.boundary[name].value)
         for name, condition in conditions.items()
         if condition.kind == "dirichlet"
     ]
     try:
-        space = fem.CoefficientSpace(domain, case.approximant[1].degree, boundary=given)
-    except fem.MeshError:
+        space = CoefficientSpace(domain, case.approximant[1].degree, boundary=given)
+    except MeshError:
         where = case.where("energy", "boundary")
         found = "values at all nodes of the mesh"
         raise CaseError([f"{where}: found {found}, expected a mesh with nodes in between"]) from None
@@ -147,9 +149,7 @@ def _space(
     return space
 
 
-def _check_values(
-    case: RitzCase, space: fem.CoefficientSpace, conditions: dict[str, fem.BoundaryCondition]
-) -> None:
+def _check_values(case: RitzCase, space: CoefficientSpace, conditions: dict[str, BoundaryCondition]) -> None:
     """Coefficients are finite and of the signs that make the energy convex with one minimiser."""
     comm, points = space.comm, space.domain.mesh.geometry.x[:, : space.domain.dimension]
 
@@ -200,27 +200,27 @@ def _not_finite(case: RitzCase, *path: str) -> CaseError:
 
 def _energy(
     case: RitzCase,
-    space: fem.CoefficientSpace,
-    conditions: dict[str, fem.BoundaryCondition],
+    space: CoefficientSpace,
+    conditions: dict[str, BoundaryCondition],
     solver: LinearSolver,
-) -> energies.Ritz:
+) -> Ritz:
     given: dict[str, Any] = {
         key: getattr(case.energy, key) for key in type(case.energy).model_fields if key not in SHARED
     }
-    functional = fem.FUNCTIONALS[case.energy.functional](**given)
+    functional = FUNCTIONALS[case.energy.functional](**given)
     try:
-        return energies.Ritz(fem.VariationalEnergy(functional, list(conditions.values()), space, solver))
+        return Ritz(VariationalEnergy(functional, list(conditions.values()), space, solver))
     except ExpressionError as refused:
         raise CaseError([f"{case.where('energy')}: {refused}"]) from None
 
 
-def _error(case: RitzCase, space: fem.CoefficientSpace) -> fem.RelativeError | None:
+def _error(case: RitzCase, space: CoefficientSpace) -> RelativeError | None:
     """Of the function in L2, where the exact one is known."""
     truth, where = case.energy.truth, case.where("energy", "truth")
     if truth is None:
         return None
     try:
-        error = fem.RelativeError(space, truth)
+        error = RelativeError(space, truth)
     except ExpressionError as refused:
         raise CaseError([f"{where}: {refused}"]) from None
     if not 0 < error.norm < np.inf:

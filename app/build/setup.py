@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
-from app import fem, flow, physics, tomography, unknowns
+from app import flow
+from app.build import physics, tomography
+from app.build.measurements import Measurements, measurements, together
 from app.build.pieces import (
     growth_of,
     mesh_of,
@@ -21,15 +23,25 @@ from app.case import (
     CaseError,
     DataError,
     ElectricalTomography,
-    ElectrodeReadings,
     ExpressionError,
-    PointData,
     Unknown,
     check_dimension,
 )
-from app.energies import InverseProblem
-from app.measurements import Measurements, measurements, together
+from app.data import ElectrodeReadings, PointData
+from app.electrical import ElectricalModel
+from app.energy import InverseProblem
+from app.mesh import (
+    CoefficientSpace,
+    CoefficientSpaces,
+    Known,
+    MeshError,
+    RelativeError,
+    TaggedMesh,
+    joint_space,
+)
+from app.network import Network, Nodal, Nodes, joint_network
 from app.parallel import LinearSolver, SolveFailed, agreed, on_root
+from app.pde import CustomError, Experiments, ForwardModel, TooLittleMemory, TransientModel, components
 
 
 @dataclass(frozen=True)
@@ -37,10 +49,10 @@ class Setup:
     """A case with its mesh, data, operators and start: all that `--check` makes sure of."""
 
     case: Case
-    domain: fem.TaggedMesh
-    spaces: dict[str, fem.CoefficientSpace]
+    domain: TaggedMesh
+    spaces: dict[str, CoefficientSpace]
     """Of each unknown."""
-    forward: fem.ForwardModel | fem.Experiments | fem.ElectricalModel
+    forward: ForwardModel | Experiments | ElectricalModel
     data: PointData
     sigma: np.ndarray
     """Standard deviations of the readings, or what stands in for them until a factor is found."""
@@ -53,7 +65,7 @@ class Setup:
     step: flow.Step
     start: np.ndarray
     """Residual at the step's start."""
-    errors: dict[str, fem.RelativeError]
+    errors: dict[str, RelativeError]
     """Of each unknown whose truth there is."""
     riesz_solvers: list[LinearSolver] = field(default_factory=list)
     """Of all inner products that the run makes."""
@@ -61,7 +73,7 @@ class Setup:
     @property
     def coefficient(self) -> Any:
         """The space of all unknowns: of one, its own."""
-        return fem.together(list(self.spaces.values()))
+        return joint_space(list(self.spaces.values()))
 
     @property
     def name(self) -> str:
@@ -100,8 +112,8 @@ def prepare(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> Setup:
         with agreed(comm):
             check_dimension(part, domain.dimension)
     spaces = {name: _space(case, domain, name) for name in case.unknowns}
-    coefficient = fem.together(list(spaces.values()))
-    forward: fem.ForwardModel | fem.Experiments | fem.ElectricalModel
+    coefficient = joint_space(list(spaces.values()))
+    forward: ForwardModel | Experiments | ElectricalModel
     compared: dict[str, np.ndarray] = {}
     if electrodes is not None:
         (only,) = spaces.values()
@@ -142,14 +154,14 @@ def prepare(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> Setup:
     return Setup(case, domain, spaces, forward, data, sigma, energy, target, reference, step, start, errors)
 
 
-def _space(case: Case, domain: fem.TaggedMesh, name: str) -> fem.CoefficientSpace:
+def _space(case: Case, domain: TaggedMesh, name: str) -> CoefficientSpace:
     unknown, known = case.unknowns[name], None
     if unknown.known is not None:
         on = unknown.known.on
-        known = fem.Known((on,) if isinstance(on, str) else on, unknown.known.value)
+        known = Known((on,) if isinstance(on, str) else on, unknown.known.value)
     try:
-        space = fem.CoefficientSpace(domain, unknown.degree, known)
-    except fem.MeshError as error:
+        space = CoefficientSpace(domain, unknown.degree, known)
+    except MeshError as error:
         raise CaseError([f"{case.where('unknowns', name, 'known', 'on')}: {error}"]) from None
     with agreed(domain.comm):
         if not np.isfinite(space.known_values).all():
@@ -158,18 +170,18 @@ def _space(case: Case, domain: fem.TaggedMesh, name: str) -> fem.CoefficientSpac
     return space
 
 
-def _reference(case: Case, space: fem.CoefficientSpace, name: str, data: PointData) -> np.ndarray:
+def _reference(case: Case, space: CoefficientSpace, name: str, data: PointData) -> np.ndarray:
     if case.unknowns[name].reference is None:
         return np.full(space.owned, np.median(data.values))
     return nodal_values(case, space, name, "reference")
 
 
-def _error(case: Case, space: fem.CoefficientSpace, name: str) -> fem.RelativeError:
+def _error(case: Case, space: CoefficientSpace, name: str) -> RelativeError:
     truth = case.unknowns[name].truth
     assert truth is not None
     nodal_values(case, space, name, "truth")
     try:
-        error = fem.RelativeError(space, truth, physics.place(case, space.domain, name))
+        error = RelativeError(space, truth, physics.place(case, space.domain, name))
     except ExpressionError as refused:
         raise CaseError([f"{case.where('unknowns', name, 'truth')}: {refused}"]) from None
     if not 0 < error.norm < np.inf:
@@ -179,8 +191,8 @@ def _error(case: Case, space: fem.CoefficientSpace, name: str) -> fem.RelativeEr
 
 
 def _electrical(
-    case: Case, coefficient: fem.CoefficientSpace, electrodes: ElectrodeReadings
-) -> tuple[fem.ElectricalModel, PointData, np.ndarray]:
+    case: Case, coefficient: CoefficientSpace, electrodes: ElectrodeReadings
+) -> tuple[ElectricalModel, PointData, np.ndarray]:
     """Forward model, data and standard deviations of four-electrode readings."""
     nodes = coefficient.domain.mesh.topology.index_map(0).size_global
     size = nodes * case.equation.degree**coefficient.domain.dimension
@@ -192,31 +204,31 @@ def _electrical(
 
 
 def _experiments(
-    case: Case, coefficient: fem.CoefficientSpace | fem.CoefficientSpaces
-) -> tuple[fem.ForwardModel | fem.Experiments, Measurements]:
+    case: Case, coefficient: CoefficientSpace | CoefficientSpaces
+) -> tuple[ForwardModel | Experiments, Measurements]:
     """Forward model and measurements of the only experiment or of all together."""
     parts = {name: _observed(part, coefficient) for name, part in case.parts.items()}
     if not case.experiments:
         return parts[""]
-    forward = fem.Experiments({name: model for name, (model, _) in parts.items()})
+    forward = Experiments({name: model for name, (model, _) in parts.items()})
     return forward, together([measured for _, measured in parts.values()], case.where("experiments"))
 
 
 def _observed(
-    case: Case, coefficient: fem.CoefficientSpace | fem.CoefficientSpaces
-) -> tuple[fem.ForwardModel, Measurements]:
+    case: Case, coefficient: CoefficientSpace | CoefficientSpaces
+) -> tuple[ForwardModel, Measurements]:
     """Forward model and what is measured of its state."""
     try:
         forward = forward_of(case, coefficient.domain, coefficient)
         physics.feed(case, forward)
     except ExpressionError as refused:
         raise CaseError([f"{case.where('equation')}: {refused}"]) from None
-    except fem.CustomError as refused:
+    except CustomError as refused:
         raise CaseError([f"{case.where('equation', 'file')}: {refused}"]) from None
     domain, space, path = coefficient.domain, forward.space, ("observations",)
     measured = measurements(case, case.observations, path, domain, space, forward.components)
     assert measured.operator is not None
-    if isinstance(forward, fem.TransientModel):
+    if isinstance(forward, TransientModel):
         assert measured.data.times is not None
         forward.observe_at(measured.operator.matrix, measured.data.times)
     else:
@@ -224,50 +236,48 @@ def _observed(
     return forward, measured
 
 
-def _mesh(comm: MPI.Comm, case: Case, electrodes: ElectrodeReadings | None) -> fem.TaggedMesh:
+def _mesh(comm: MPI.Comm, case: Case, electrodes: ElectrodeReadings | None) -> TaggedMesh:
     if electrodes is not None and case.mesh.kind == "electrodes":
         return tomography.mesh(comm, case, electrodes)
     return mesh_of(comm, case)
 
 
 def forward_of(
-    case: Case, domain: fem.TaggedMesh, coefficient: fem.CoefficientSpace | fem.CoefficientSpaces
-) -> fem.ForwardModel:
+    case: Case, domain: TaggedMesh, coefficient: CoefficientSpace | CoefficientSpaces
+) -> ForwardModel:
     """The model of a case's equation; raises CaseError on all ranks alike."""
     equation: Any = physics.equation(case, domain)
     degree = case.equation.degree
     nodes = domain.mesh.topology.index_map(0).size_global * degree**domain.dimension
-    size = nodes * max(1, len(fem.components(equation, domain.dimension)))
+    size = nodes * max(1, len(components(equation, domain.dimension)))
     solver = solver_of(domain.comm, case, "state_", size, symmetric=equation.symmetric)
     times = physics.time_steps(case)
     if times is None:
-        return fem.ForwardModel(equation, coefficient, degree, solver)
+        return ForwardModel(equation, coefficient, degree, solver)
     try:
-        return fem.TransientModel(equation, coefficient, degree, solver, times)
-    except fem.TooLittleMemory as refused:
+        return TransientModel(equation, coefficient, degree, solver, times)
+    except TooLittleMemory as refused:
         raise CaseError([f"{case.where('equation', 'time', 'memory_limit')}: {refused}"]) from None
 
 
-def _step(
-    case: Case, spaces: dict[str, fem.CoefficientSpace], references: dict[str, np.ndarray]
-) -> flow.Step:
+def _step(case: Case, spaces: dict[str, CoefficientSpace], references: dict[str, np.ndarray]) -> flow.Step:
     """A network for each unknown, or nodal values of all."""
     if all(unknown.representation.kind == "nodal" for unknown in case.unknowns.values()):
         reference = np.concatenate(list(references.values()))
-        nodal = unknowns.Nodal(reference, sum(space.size for space in spaces.values()))
+        nodal = Nodal(reference, sum(space.size for space in spaces.values()))
         return flow.IdealStep(nodal.start(), nodal.size)
     parts = [_network(case, space, name, references[name]) for name, space in spaces.items()]
-    network = unknowns.together(parts)
+    network = joint_network(parts)
     start = network.start(stream(case, "network"))
     return flow.STEPS[case.flow.step](network, start, growth_of(case))
 
 
-def _network(case: Case, space: fem.CoefficientSpace, name: str, reference: np.ndarray) -> unknowns.Network:
+def _network(case: Case, space: CoefficientSpace, name: str, reference: np.ndarray) -> Network:
     chosen: Any = case.unknowns[name].representation
     transform, box = transform_of(chosen), space.domain.bounding_box()
     with agreed(space.comm):
         try:
-            nodes = unknowns.Nodes.of(space.coordinates, box, reference, transform)
+            nodes = Nodes.of(space.coordinates, box, reference, transform)
         except ValueError as error:
             raise CaseError([f"{case.where('unknowns', name, 'reference')}: {error}"]) from None
     return network_of(chosen, nodes)

@@ -6,7 +6,6 @@ from app.case.boundary import BoundaryCondition, tag_names
 from app.case.case import Case, check_dimension
 from app.case.equation import Diffusion, ElectricalTomography, LinearSolver
 from app.case.expression import Expression, ParametricExpression, SpaceTimeExpression
-from app.case.fields import read_field
 from app.case.grammar import ExpressionError
 from app.case.inversion import Expansion, Flow, Regularisation
 from app.case.load import effective_yaml, load_case, schema
@@ -23,9 +22,7 @@ from app.case.observations import (
     StateObservations,
     TraceObservations,
 )
-from app.case.points import PointData, read_averages, read_parts, read_points, read_variances
 from app.case.problems import CaseError, DataError, InputError
-from app.case.readings import ElectrodeReadings, read_readings
 from app.case.reduction import ReductionCase
 from app.case.ritz import RitzCase
 from app.case.unknowns import (
@@ -51,7 +48,6 @@ __all__ = [
     "Diffusion",
     "ElectricalTomography",
     "ElectrodeMesh",
-    "ElectrodeReadings",
     "Expansion",
     "Expression",
     "ExpressionError",
@@ -68,7 +64,6 @@ __all__ = [
     "NodalRepresentation",
     "Observations",
     "ParametricExpression",
-    "PointData",
     "PointObservations",
     "ReadingObservations",
     "RectangleMesh",
@@ -83,12 +78,6 @@ __all__ = [
     "check_dimension",
     "effective_yaml",
     "load_case",
-    "read_averages",
-    "read_field",
-    "read_parts",
-    "read_points",
-    "read_readings",
-    "read_variances",
     "schema",
     "tag_names",
 ]

@@ -25,7 +25,7 @@ COLUMNS = (
 
 
 class Work(Protocol):
-    """Counts of solves so far (app.fem.Counts)."""
+    """Counts of solves so far (app.pde.Counts)."""
 
     state_solves: int
 

@@ -47,9 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
     from mpi4py import MPI
 
     from app.case import InputError, load_case
+    from app.network import one_thread
     from app.output import Terminal
     from app.parallel import on_root, started
-    from app.unknowns import one_thread
 
     comm = MPI.COMM_WORLD
     one_thread()

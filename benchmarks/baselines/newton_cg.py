@@ -17,9 +17,9 @@ import numpy as np
 from mpi4py import MPI
 
 from app.case import Case
-from app.fem import Counts
 from app.flow import StopReason
 from app.parallel import SolveFailed, timed
+from app.pde import Counts
 from benchmarks.baselines.trace import Point, Problem, Show, Trace, write
 
 ARMIJO, BACKTRACKS = 1e-4, 10

@@ -19,8 +19,8 @@ from dolfinx.mesh import exterior_facet_indices
 from mpi4py import MPI
 
 from app.case import Case
-from app.fem import Counts
 from app.parallel import on_root
+from app.pde import Counts
 from benchmarks.baselines.trace import Point, Problem, Show, Trace, write, write_alone
 
 WEIGHT = 3e-6

@@ -13,12 +13,14 @@ import app.wheel  # noqa: F401
 import numpy as np
 from mpi4py import MPI
 
-from app import build, fem, output
+from app import build, output
 from app.case import Case, effective_yaml
-from app.energies import InverseProblem
+from app.energy import InverseProblem
 from app.flow import Record, StopReason
 from app.output.history import COLUMNS
 from app.parallel import LinearSolver, gram, on_root, seconds, timed
+from app.pde import Counts
+from app.prior import INNER_PRODUCTS, effective_length
 
 Show = Callable[[output.Row], None]
 
@@ -57,10 +59,10 @@ class Problem:
         self.reference = self.setup.reference
         space = self.setup.coefficient
         given = case.regularisation[self.setup.name].length_scale
-        self.length = fem.effective_length(self.setup.domain.diagonal, given)
+        self.length = effective_length(self.setup.domain.diagonal, given)
         self.riesz_solvers = [LinearSolver(comm, "direct", prefix) for prefix in ("riesz_", "mass_")]
-        self.R = fem.INNER_PRODUCTS["h1"](space, self.length, self.riesz_solvers[0])
-        self.mass = fem.INNER_PRODUCTS["l2"](space, self.length, self.riesz_solvers[1])
+        self.R = INNER_PRODUCTS["h1"](space, self.length, self.riesz_solvers[0])
+        self.mass = INNER_PRODUCTS["l2"](space, self.length, self.riesz_solvers[1])
         self.ready = seconds()
         """Seconds by stage at which a method may begin."""
 
@@ -99,7 +101,7 @@ class Problem:
 class Spent:
     """What a run has taken."""
 
-    counts: fem.Counts
+    counts: Counts
     riesz_solves: int
     """Solves with R and the mass matrix."""
     seconds: dict[str, float]
@@ -113,12 +115,12 @@ class Trace:
     ready and the run's beginning is not charged to the run.
     """
 
-    def __init__(self, problem: Problem, show: Show | None = None, since: fem.Counts | None = None) -> None:
+    def __init__(self, problem: Problem, show: Show | None = None, since: Counts | None = None) -> None:
         self.rows: list[output.Row] = []
         self.first_met: dict[str, Any] | None = None
         """The work at the first point that met the target."""
         self._problem, self._show = problem, show
-        self._counts = fem.Counts(**asdict(since or problem.setup.forward.counts))
+        self._counts = Counts(**asdict(since or problem.setup.forward.counts))
         self._riesz = 0 if since else self._solves()
         now = seconds()
         self._waited = {stage: now[stage] - problem.ready[stage] for stage in now}
@@ -132,7 +134,7 @@ class Trace:
         now = self._problem.setup.forward.counts
         parts = {f.name: getattr(now, f.name) - getattr(self._counts, f.name) for f in fields(now)}
         passed = {stage: spent - self._waited[stage] for stage, spent in seconds().items()}
-        return Spent(fem.Counts(**parts), self._solves() - self._riesz, passed)
+        return Spent(Counts(**parts), self._solves() - self._riesz, passed)
 
     def end(self) -> None:
         """Take nothing more into account."""

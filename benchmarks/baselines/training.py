@@ -17,9 +17,9 @@ import numpy as np
 from mpi4py import MPI
 from scipy.optimize import minimize
 
-from app import unknowns
 from app.case import Case
 from app.flow import StopReason
+from app.network import TRANSFORMS, Network, Nodes
 from app.parallel import SolveFailed, gram, timed
 from benchmarks.baselines.trace import Point, Problem, Show, Trace, write
 
@@ -78,7 +78,7 @@ class Objective:
     """
 
     def __init__(
-        self, problem: Problem, network: unknowns.Network, weight: float, solves: int, show: Show | None
+        self, problem: Problem, network: Network, weight: float, solves: int, show: Show | None
     ) -> None:
         self.trace = Trace(problem, show)
         self.evaluations, self.value = 0, np.inf
@@ -203,20 +203,20 @@ def lbfgs(objective: Objective, theta: np.ndarray) -> Run:
         return objective.run("max_iterations")
 
 
-def network_of(problem: Problem, hidden: Sequence[int]) -> unknowns.Network:
+def network_of(problem: Problem, hidden: Sequence[int]) -> Network:
     """The program's network with these widths, and the case's activation and transform if it has them."""
     setup = problem.setup
     chosen = setup.unknown.representation
     options = {"kind": "identity"} if chosen.kind == "nodal" else dict(chosen.transform)
-    transform = unknowns.TRANSFORMS[options.pop("kind")](**options)
+    transform = TRANSFORMS[options.pop("kind")](**options)
     activation = "tanh" if chosen.kind == "nodal" else chosen.activation
     features = "quadratic" if chosen.kind == "nodal" else chosen.features
     space = setup.coefficient
-    nodes = unknowns.Nodes.of(space.coordinates, space.domain.bounding_box(), setup.reference, transform)
-    return unknowns.Network(tuple(hidden), nodes, activation, transform, max(hidden), features)
+    nodes = Nodes.of(space.coordinates, space.domain.bounding_box(), setup.reference, transform)
+    return Network(tuple(hidden), nodes, activation, transform, max(hidden), features)
 
 
-def starting(problem: Problem, network: unknowns.Network, start: Start) -> np.ndarray:
+def starting(problem: Problem, network: Network, start: Start) -> np.ndarray:
     """θ at the start, by the case's seed."""
     rng = np.random.default_rng([problem.case.seed, STREAM])
     if start == "ridges":

@@ -11,7 +11,8 @@ import pytest
 from program import ROOT
 from ruamel.yaml import YAML
 
-from app.case import Case, PointData, load_case, read_parts, read_points
+from app.case import Case, load_case
+from app.data import PointData, read_parts, read_points
 
 CASES = {
     path.stem: path

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from program import BY_DISCREPANCY, ROOT, Job, Run, run_program
 
-from app.case import load_case, read_readings
+from app.case import load_case
+from app.data import read_readings
 
 TRUNK = ROOT / "cases" / "trunk.yaml"
 DATA = ROOT / "cases" / "data" / "trunk.ohm"

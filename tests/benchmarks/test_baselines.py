@@ -15,8 +15,8 @@ from mpi4py import MPI
 
 from app import build
 from app.case import Case, load_case
-from app.fem import Counts
 from app.output.history import COLUMNS
+from app.pde import Counts
 from benchmarks.baselines import __main__ as command
 from benchmarks.baselines import newton_cg, peer, training
 from benchmarks.baselines.trace import Problem, Trace

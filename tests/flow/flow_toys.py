@@ -9,8 +9,8 @@ from mpi4py import MPI
 from app.flow.choice import Choice
 from app.flow.krylov import Point
 from app.flow.records import Record
+from app.network import Identity, Network, Nodes
 from app.parallel import symmetric_gram
-from app.unknowns import Identity, Network, Nodes
 
 
 class Dense:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from app.flow.expansion import MOST, STRATEGIES
 from app.flow.matrix import CUT, FlowMatrix
 from app.flow.pool import FEWEST, greedy, outside_tangent
-from app.unknowns import Identity, Network, Nodes
+from app.network import Identity, Network, Nodes
 
 SCALES = (1.0, 60.0)
 

@@ -12,7 +12,7 @@ from app.flow.merging import eliminated, merged, refitted
 from app.flow.models import MetricModel, Model
 from app.flow.protocols import Network as AnyNetwork
 from app.flow.retraction import Fit, quadratic, start_fit
-from app.unknowns import ACTIVATIONS, TRANSFORMS, Bounded, Identity, Network, Networks, Nodes
+from app.network import ACTIVATIONS, TRANSFORMS, Bounded, Identity, Network, Networks, Nodes
 
 NODES = 60
 ANY = 1e300

@@ -9,7 +9,7 @@ from app.flow.expansion import STRATEGIES, GainExpansion
 from app.flow.matrix import FlowMatrix
 from app.flow.polishing import polished
 from app.flow.pool import DEPENDENT, Neurons, greedy, outside_tangent
-from app.unknowns import Candidates, Identity, Network, Nodes
+from app.network import Candidates, Identity, Network, Nodes
 
 ARCHITECTURES = {"one": ((5,), ()), "two": ((4, 3), ()), "blocks": ((2, 4, 3), (0, 2))}
 """Widths, and which layers are residual blocks."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from flow_toys import Dense, Readings, spd
 
-from app.unknowns import ACTIVATIONS, TRANSFORMS, Network, Nodes
+from app.network import ACTIVATIONS, TRANSFORMS, Network, Nodes
 
 BOUNDS = {"bounded": (-3.0, 4.0)}
 NODES, READINGS, WEIGHT = 50, 20, 0.3

@@ -6,8 +6,8 @@ from mpi4py import MPI
 from app.flow.merging import merged
 from app.flow.models import MetricModel
 from app.flow.retraction import start_fit
+from app.network import Identity, Network, Nodes
 from app.parallel import check_identical, symmetric_gram
-from app.unknowns import Identity, Network, Nodes
 
 NODES = 61
 

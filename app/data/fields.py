@@ -1,0 +1,125 @@
+"""A measured field from a VTU or XDMF file: readings at the nodes of its own mesh."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+
+from app.case.problems import DataError, nearest, read_text
+from app.data.points import PointData
+
+SIGMA = "sigma"
+"""The array with the standard deviations, where the file has one."""
+
+
+def read_field(path: Path, dimension: int, array: str | None) -> PointData:
+    """Nodes and values of an array of numbers at the nodes, by its name where the file has several.
+
+    Serial. Raises DataError.
+    """
+    path = Path(path)
+    nodes, arrays = _read_xdmf(path) if path.suffix == ".xdmf" else _read_vtk(path)
+    arrays = {name: values for name, values in arrays.items() if values.ndim == 1}
+    fields = [name for name in arrays if name != SIGMA]
+    if array is None and len(fields) != 1:
+        found = f"the arrays {', '.join(fields)}" if fields else "no array of numbers at the nodes"
+        expected = "the key array to name one" if fields else "one"
+        raise DataError([f"{path}: found {found}, expected {expected}"])
+    name = fields[0] if array is None else array
+    if name not in arrays:
+        expected = f"one of {', '.join(fields)}{nearest(name, fields)}"
+        raise DataError([f"{path}: found no array {name!r} at the nodes, expected {expected}"])
+    values, sigma = arrays[name], arrays.get(SIGMA)
+    flat = nodes[:, dimension:]
+    if nodes.shape[1] < dimension or np.ptp(flat, axis=0).max(initial=0.0) > 0:
+        found = f"nodes in {nodes.shape[1]} dimensions"
+        raise DataError([f"{path}: found {found}, expected {dimension}, and nothing beyond"])
+    if not np.isfinite(values).all():
+        raise DataError([f"{path}: {name}: found values that are not finite, expected finite numbers"])
+    if sigma is not None and not (np.isfinite(sigma) & (sigma > 0)).all():
+        raise DataError([f"{path}: {SIGMA}: found values that are not > 0, expected numbers > 0"])
+    return PointData(
+        points=np.array(nodes[:, :dimension]),
+        values=np.array(values),
+        sigma=None if sigma is None else np.array(sigma),
+        lines=np.arange(1, len(values) + 1),
+    )
+
+
+def _read_vtk(path: Path) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
+    import pyvista
+
+    try:
+        grid: Any = pyvista.read(str(path))
+        arrays = {name: np.asarray(grid.point_data[name], dtype=float) for name in grid.point_data}
+        nodes = np.asarray(grid.points, dtype=float)
+    except Exception as cause:
+        reason = " ".join(str(cause).split())
+        raise DataError([f"{path}: found no mesh file ({reason}), expected VTU or XDMF"]) from None
+    if not len(nodes):
+        raise DataError([f"{path}: found no nodes, expected a VTU file with a field"])
+    return nodes, arrays
+
+
+def _read_xdmf(path: Path) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
+    """The first geometry, and the last of each attribute at nodes.
+
+    VTK's own reader ends the process on files that DOLFINx writes.
+    """
+    text = read_text(path, "an XDMF file", DataError)
+    try:
+        tree = ElementTree.fromstring(text)
+    except ElementTree.ParseError as cause:
+        raise DataError([f"{path}: found text that is not XML ({cause}), expected XDMF"]) from None
+    geometry = tree.find(".//Geometry/DataItem")
+    if geometry is None:
+        raise DataError([f"{path}: found no geometry, expected an XDMF file with a mesh and a field"])
+    nodes = _data_item(path, geometry)
+    arrays: dict[str, np.ndarray] = {}
+    for attribute in tree.iter("Attribute"):
+        item = attribute.find("DataItem")
+        if item is not None and attribute.get("Center") == "Node":
+            values = _data_item(path, item)
+            arrays[attribute.get("Name", "")] = values[:, 0] if values.shape[1] == 1 else values
+    return nodes, {name: values for name, values in arrays.items() if len(values) == len(nodes)}
+
+
+def _data_item(path: Path, item: ElementTree.Element) -> np.ndarray:
+    """The numbers of an item, two-dimensional: written in the file, or in an HDF5 file beside it."""
+    try:
+        sizes = [int(size) for size in item.get("Dimensions", "").split()]
+        shape = (sizes[0], int(np.prod(sizes[1:])))
+        if item.get("Format") == "HDF":
+            file, _, dataset = (item.text or "").strip().partition(":")
+            return _from_hdf5(path.parent / file, dataset).reshape(shape)
+        return np.array((item.text or "").split(), dtype=float).reshape(shape)
+    except Exception as cause:
+        raise DataError([f"{path}: found an unreadable item ({cause}), expected numbers"]) from None
+
+
+def _from_hdf5(path: Path, dataset: str) -> np.ndarray:
+    """A dataset by PETSc's reader, on this rank alone."""
+    import app.wheel  # noqa: F401
+
+    # isort: split
+    from mpi4py import MPI
+    from petsc4py import PETSc as _PETSc
+
+    PETSc: Any = _PETSc  # its stubs know communicators of its own only
+    if not path.is_file():
+        raise ValueError(f"no file {path}")
+    group, _, name = dataset.rpartition("/")
+    viewer = PETSc.ViewerHDF5().create(str(path), "r", comm=MPI.COMM_SELF)
+    vector = PETSc.Vec().create(MPI.COMM_SELF)
+    vector.setName(name)
+    viewer.pushGroup(group)
+    try:
+        vector.load(viewer)
+        return vector.array.copy()
+    finally:
+        viewer.popGroup()
+        viewer.destroy(), vector.destroy()

@@ -1,0 +1,238 @@
+"""Electrical tomography: from log-resistivity to the apparent resistivities of four-electrode readings."""
+
+from typing import Any
+
+import numpy as np
+import ufl
+from dolfinx import fem
+from dolfinx.fem import petsc as _fem_petsc
+from mpi4py import MPI
+
+from app.electrical.contacts import Contacts
+from app.electrical.element_products import ElementProducts, FourPoles
+from app.electrical.wave_numbers import WaveNumbers
+from app.mesh.points import point_matrix
+from app.mesh.spaces import CoefficientSpace
+from app.parallel import LinearSolver, SolveFailed, gram, multiply, multiply_transpose, timed
+from app.parallel.blocks import PETSc
+from app.pde.forward import Counts
+
+fem_petsc: Any = _fem_petsc  # its overloads by singledispatch are unknown to type checkers
+
+BLIND = 1e-6
+"""A reading below this share of the largest, at uniform resistivity, has no geometric factor."""
+
+
+class BlindReading(ValueError):
+    """A reading that a uniform resistivity leaves at zero; `index` counts the readings from 0."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(index)
+        self.index = index
+
+    def __str__(self) -> str:
+        return (
+            "found a reading that is zero at uniform resistivity, expected electrodes with a geometric factor"
+        )
+
+
+class ElectricalModel:
+    """m ↦ log ρₐ of each reading, for the resistivity ρ = exp(m) in Ωm, with its tangent and its adjoint.
+
+    −∇·(e⁻ᵐ∇u) = I(δₐ − δ_b), no current through the boundary, point electrodes; in 2.5 dimensions
+    −∇·(e⁻ᵐ∇û) + k²e⁻ᵐû for each of several wave numbers k (app.electrical.wave_numbers). A reading is
+    R = (u_m − u_n)/I in Ω (two dimensions: of a body one metre thick), the apparent resistivity ρₐ = KR with
+    the geometric factor K = 1/R at ρ = 1 Ωm on the same mesh, without what electrodes carry along themselves.
+
+    An evaluation takes one factorisation a wave number and one right-hand side an electrode and wave number
+    (`state_rhs`, though they are solved as a block). The potentials of all electrodes give every row of J by
+    element products, the operator being symmetric: tangents and adjoints need no right-hand side and count
+    none. J is formed when it is first asked for at a coefficient, whole: (owned dofs, readings) on each rank.
+
+    Blocks of coefficients have the rank's owned rows; data are whole on every rank. The constant that pure
+    Neumann conditions leave open is fixed without effect on the readings, which are differences.
+    """
+
+    def __init__(
+        self,
+        coefficient: CoefficientSpace,
+        electrodes: np.ndarray,
+        abmn: np.ndarray,
+        waves: WaveNumbers,
+        degree: int,
+        solver: LinearSolver,
+        contacts: Contacts | None = None,
+    ) -> None:
+        """`electrodes` (n, dimension) in metres, `abmn` (readings, 4) counted from 0, the same on all ranks;
+        with `contacts`, which k = 0 needs, no longer points.
+
+        Raises PointOutside for an electrode off the mesh, NoContact and BlindReading, on all ranks.
+        """
+        assert contacts is None or not waves.k.any()
+        domain = coefficient.domain
+        self.comm = domain.comm
+        self.coefficient = coefficient
+        self.counts = Counts()
+        self.space = fem.functionspace(domain.mesh, ("Lagrange", degree))
+        self.state = fem.Function(self.space, name="u")
+        """Potential in V of 1 A through the electrodes of the first reading, at the last solved m."""
+        self._poles = FourPoles(len(electrodes), abmn)
+        self._waves, self._solver = waves, solver
+        self._m = fem.Function(coefficient.space, name="m")
+        self._owned: int = self.space.dofmap.index_map.size_local
+        self._shunt: Any = None
+        with timed("assembly"):
+            if contacts is None:
+                evaluation = point_matrix(domain, self.space, electrodes)
+            else:
+                evaluation, shunt = contacts.assemble(domain, self.space, electrodes)
+            self._sources = _Sources(evaluation)
+
+        u, v = ufl.TrialFunction(self.space), ufl.TestFunction(self.space)
+        exactness = 2 * degree + coefficient.space.element.basix_element.degree
+        dx = ufl.dx(metadata={"quadrature_degree": exactness})
+        sigma = ufl.exp(-self._m)
+        with timed("compile"):
+            self._stiffness_form = fem.form(sigma * ufl.inner(ufl.grad(u), ufl.grad(v)) * dx)
+            self._mass_form = fem.form(sigma * u * v * dx)
+        self._products = ElementProducts(coefficient, self._m, self.space, exactness)
+        self._stiffness: Any = fem_petsc.create_matrix(self._stiffness_form)
+        self._mass: Any = fem_petsc.create_matrix(self._mass_form)
+        self._assembled = [(self._stiffness, self._stiffness_form)]
+        if waves.k.any():
+            self._assembled.append((self._mass, self._mass_form))
+        self._operator: Any = None
+        # Zero potential in the dof that weighs most at the first electrode makes u unique at k = 0.
+        first = self.space.dofmap.index_map.local_range[0]
+        ground = np.array([self._sources.first_dof]) - first
+        self._ground_dofs = ground[(ground >= 0) & (ground < self._owned)]
+        self._ground_global = (self._ground_dofs + first).astype(PETSc.IntType)
+
+        self._potentials: list[np.ndarray] = []
+        self._readings = np.zeros(len(abmn))
+        self._rows: np.ndarray | None = None
+        uniform = self._poles.of(self._green(np.zeros(coefficient.owned)))
+        blind = np.flatnonzero(~(np.abs(uniform) > BLIND * np.abs(uniform).max()))
+        if len(blind):
+            raise BlindReading(int(blind[0]))
+        if contacts is not None:
+            self._shunt, self._operator = shunt, None
+        self.geometric_factors = 1.0 / uniform
+        """K of each reading, in m (two dimensions: 1)."""
+
+    @property
+    def abmn(self) -> np.ndarray:
+        """Electrodes of each reading, counted from 0, shape (readings, 4)."""
+        return self._poles.abmn
+
+    @property
+    def size(self) -> int:
+        """Number of state dofs over all ranks."""
+        return self.space.dofmap.index_map.size_global
+
+    def solve(self, values: np.ndarray) -> np.ndarray:
+        """log ρₐ of each reading for nodal values of m, whole on every rank.
+
+        The tangent and the adjoint then refer to this m. Raises SolveFailed on all ranks where an operator is
+        singular, a potential is not finite or an apparent resistivity is not positive.
+        """
+        self._readings = self._poles.of(self._green(values))
+        apparent = self.geometric_factors * self._readings
+        if not (np.isfinite(apparent) & (apparent > 0)).all():
+            raise SolveFailed("an apparent resistivity is not positive at this coefficient")
+        a, b = self._poles.abmn[0, :2]
+        inside = sum(
+            w * (u[:, a] - u[:, b]) for w, u in zip(self._waves.weights, self._potentials, strict=True)
+        )
+        self.state.x.array[: self._owned] = inside
+        self.state.x.scatter_forward()
+        return np.log(apparent)
+
+    def tangent(self, block: np.ndarray) -> np.ndarray:
+        """J block at the last solved m."""
+        return gram(self.comm, self._jacobian(), block)
+
+    def adjoint(self, data: np.ndarray, *, incremental: bool = True) -> np.ndarray:
+        """Jᵀ data at the last solved m; `incremental` plays no part, as no right-hand side is counted."""
+        product = self._jacobian() @ data
+        return product if data.ndim == 1 else np.asfortranarray(product)
+
+    def _jacobian(self) -> np.ndarray:
+        """Jᵀ = (∂R/∂m)ᵀ diag(1/R), the derivative of log(KR)."""
+        if self._rows is None:
+            with timed("assembly"):
+                self._rows = self._products.rows(self._potentials, self._waves, self._poles) / self._readings
+        return self._rows
+
+    def _green(self, values: np.ndarray) -> np.ndarray:
+        """Σⱼ wⱼ û(source, receiver) of a unit current at each electrode, up to a constant; (electrodes,
+        electrodes)."""
+        self.counts.state_solves += 1
+        self.coefficient.assign(self._m, values)
+        self._rows, self._potentials = None, []
+        with timed("assembly"):
+            for matrix, form in self._assembled:
+                matrix.zeroEntries()
+                fem_petsc.assemble_matrix(matrix, form)
+                matrix.assemble()
+            if self._operator is None:
+                self._operator = self._stiffness.duplicate(copy=True)
+                if self._shunt is not None:  # makes room
+                    self._operator.axpy(1.0, self._shunt, PETSc.Mat.Structure.DIFFERENT_NONZERO_PATTERN)
+                self._operator.setOption(PETSc.Mat.Option.KEEP_NONZERO_PATTERN, True)
+        poles = np.zeros((self._poles.electrodes, self._poles.electrodes))
+        for k, weight in zip(self._waves.k, self._waves.weights, strict=True):
+            potential = self._wave(k)
+            if not self.comm.allreduce(bool(np.isfinite(potential).all()), op=MPI.LAND):
+                raise SolveFailed("the potential is not finite at this coefficient")
+            self._potentials.append(potential)
+            poles += weight * self._sources.read(potential).T
+        return poles
+
+    def _wave(self, k: float) -> np.ndarray:
+        """û of a unit current at each electrode, shape (owned dofs, electrodes)."""
+        with timed("assembly"):
+            if k > 0:
+                self._stiffness.copy(self._operator, PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
+                self._operator.axpy(k * k, self._mass, PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
+            else:
+                self._operator.zeroEntries()
+                self._operator.axpy(1.0, self._stiffness, PETSc.Mat.Structure.SUBSET_NONZERO_PATTERN)
+                if self._shunt is not None:
+                    self._operator.axpy(1.0, self._shunt, PETSc.Mat.Structure.SUBSET_NONZERO_PATTERN)
+                self._operator.zeroRowsColumns(self._ground_global)
+        with timed("solve"):
+            self.counts.factorisations += 1
+            self._solver.set_matrix(self._operator)
+            right = self._sources.block.copy(order="F")
+            if k > 0:
+                # The current returns through the whole body. As A(e⁻ᵐ) 1 = k² M 1, that takes a constant
+                # from û, which grows as k⁻² and would drown the rest.
+                returned = multiply(self._mass, np.ones(self._owned))
+                right -= (returned / self.comm.allreduce(float(returned.sum())))[:, None]
+            else:
+                right[self._ground_dofs] = 0.0
+            self.counts.state_rhs += right.shape[1]
+            return self._solver.solve(right)
+
+
+class _Sources:
+    """Point electrodes: unit currents as right-hand sides, and the potential at each as a reading."""
+
+    def __init__(self, matrix: Any) -> None:
+        """`matrix`, shape (electrodes, state dofs), evaluates a state at the electrodes."""
+        self._matrix = matrix
+        self._comm = matrix.comm.tompi4py()
+        first, last = matrix.getOwnershipRange()
+        unit = np.asfortranarray(np.eye(matrix.getSize()[0])[first:last])
+        self.block = multiply_transpose(matrix, unit)
+        """Shape (owned dofs, electrodes)."""
+        offset = matrix.getOwnershipRangeColumn()[0]
+        share = self.block[:, 0]
+        best = (float(share.max()), -(offset + int(share.argmax()))) if len(share) else (-np.inf, 0)
+        self.first_dof = -max(self._comm.allgather(best))[1]
+        """Global index of the dof that weighs most in the first electrode's potential."""
+
+    def read(self, states: np.ndarray) -> np.ndarray:
+        """The potential at each electrode, shape (electrodes, columns), whole on every rank."""
+        return np.concatenate(self._comm.allgather(multiply(self._matrix, states)), axis=0)

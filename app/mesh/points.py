@@ -1,0 +1,123 @@
+"""Observation operators: sparse PETSc matrices B that take the state's dofs to the data's."""
+
+from typing import Any
+
+import numpy as np
+from dolfinx.geometry import determine_point_ownership
+
+from app.mesh.meshes import TaggedMesh
+from app.parallel.blocks import PETSc
+
+OUTSIDE = 1e-10
+"""A point may lie outside the mesh by this share of the bounding box's diagonal."""
+
+
+class PointOutside(ValueError):
+    """A measurement point lies outside the mesh; `index` counts the points from 0."""
+
+    def __init__(self, index: int, point: np.ndarray, distance: float) -> None:
+        super().__init__(index, point, distance)
+        self.index, self.point, self.distance = index, point, distance
+
+    def __str__(self) -> str:
+        where = ", ".join(f"{x:.6g}" for x in self.point)
+        return f"point {self.index + 1} at ({where}) lies outside the mesh by {self.distance:.3g} or more"
+
+
+def point_matrix(domain: TaggedMesh, space: Any, points: np.ndarray, component: Any = 0) -> Any:
+    """B with (Bu)_i = u(x_i) for a Lagrange space; a point on shared facets has one row.
+
+    Of a state of several components one is read: `component` is its index, one for all points or an array
+    (n,). `points`, shape (n, dimension), is the same on all ranks. B has shape (n, state dofs); its rows are
+    spread in equal contiguous parts, in the order of the points, whichever rank holds the point's cell.
+    Raises PointOutside on all ranks.
+    """
+    comm = domain.comm
+    tolerance = OUTSIDE * domain.diagonal
+    padded = np.zeros((len(points), 3))
+    padded[:, : domain.dimension] = points
+    mine = padded if comm.rank == 0 else np.empty((0, 3))
+    ownership = determine_point_ownership(domain.mesh, mine, tolerance)
+    owner = comm.bcast(np.asarray(ownership.src_owner) if comm.rank == 0 else None, root=0)
+    rows = np.flatnonzero(owner == comm.rank)
+    cells = np.array(ownership.dest_cells, dtype=np.int32)
+
+    reference, distance = _locate(domain, points[rows], cells)
+    _prefer_neighbours(domain, points[rows], cells, reference, distance, tolerance)
+    worst = np.zeros(len(points))
+    worst[rows] = distance
+    total = np.empty_like(worst)
+    comm.Allreduce(worst, total)
+    total[owner < 0] = np.inf
+    outside = np.flatnonzero(total > tolerance)
+    if len(outside):
+        first = int(outside[0])
+        far = total[first] if np.isfinite(total[first]) else _distance_to_box(domain, points[first])
+        raise PointOutside(first, points[first], float(far))
+
+    index_map, size = space.dofmap.index_map, space.dofmap.index_map_bs
+    components = np.broadcast_to(component, len(points))
+    matrix = PETSc.Mat().createAIJ(
+        ((PETSc.DECIDE, len(points)), (size * index_map.size_local, size * index_map.size_global)),
+        nnz=space.element.space_dimension // size,
+        comm=comm,
+    )
+    if len(rows):
+        values = space.element.basix_element.tabulate(0, reference)[0, :, :, 0]
+        for row, cell, value in zip(rows, cells, values, strict=True):
+            nodes = index_map.local_to_global(space.dofmap.cell_dofs(cell))
+            dofs = (size * nodes + components[row]).astype(PETSc.IntType)
+            matrix.setValues([row], dofs, value)
+    matrix.assemble()
+    return matrix
+
+
+def _locate(domain: TaggedMesh, points: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Reference coordinates of the nearest points within the given simplices, and the distances to them."""
+    geometry = domain.mesh.geometry
+    cmap = geometry.cmaps[0]
+    reference = np.zeros((len(cells), domain.mesh.topology.dim))
+    distance = np.zeros(len(cells))
+    for i, (point, cell) in enumerate(zip(points, cells, strict=True)):
+        nodes = geometry.x[geometry.dofmaps[0][cell], : domain.dimension]
+        inside = _moved_into_simplex(cmap.pull_back(point[None, :], nodes)[0])
+        reference[i] = inside
+        distance[i] = np.linalg.norm(cmap.push_forward(inside[None, :], nodes)[0] - point)
+    return reference, distance
+
+
+def _prefer_neighbours(
+    domain: TaggedMesh,
+    points: np.ndarray,
+    cells: np.ndarray,
+    reference: np.ndarray,
+    distance: np.ndarray,
+    tolerance: float,
+) -> None:
+    """Move points that lie outside their cells to a neighbouring cell that is nearer, in place; collective.
+
+    DOLFINx finds the cell by a distance that is good to about 1e-8, and near a facet may take the one beyond.
+    """
+    topology = domain.mesh.topology
+    topology.create_connectivity(topology.dim, 0)
+    topology.create_connectivity(0, topology.dim)
+    vertices, around = topology.connectivity(topology.dim, 0), topology.connectivity(0, topology.dim)
+    for i in np.flatnonzero(distance > tolerance):
+        near = np.unique(np.concatenate([around.links(v) for v in vertices.links(cells[i])]))
+        inside, far = _locate(domain, np.tile(points[i], (len(near), 1)), near)
+        best = int(np.argmin(far))
+        if far[best] < distance[i]:
+            cells[i], reference[i], distance[i] = near[best], inside[best], far[best]
+
+
+def _moved_into_simplex(X: np.ndarray) -> np.ndarray:
+    """X itself if it is inside, else a point of the boundary as near as rounding asks for."""
+    clipped = np.clip(X, 0.0, None)
+    return clipped / max(1.0, clipped.sum())
+
+
+def _distance_to_box(domain: TaggedMesh, point: np.ndarray) -> float:
+    """Lower bound of the distance, for the message only; of a point in a notch it is the tolerance."""
+    lower, upper = domain.bounding_box()
+    outside = np.maximum(np.maximum(lower - point, point - upper), 0.0)
+    return max(float(np.linalg.norm(outside)), OUTSIDE * domain.diagonal)

@@ -1,0 +1,34 @@
+"""Partial differential equations and their forward maps, with tangent and adjoint."""
+
+import app.wheel  # noqa: F401
+
+# isort: split
+from app.pde.equations import EQUATIONS, TRANSIENT
+from app.pde.equations.custom import Custom, CustomError, load_functions
+from app.pde.equations.diffusion import Diffusion
+from app.pde.equations.terms import PHYSICAL, BoundaryCondition, Equation, components, stands_for
+from app.pde.experiments import Experiments
+from app.pde.forward import Counts, ForwardModel
+from app.pde.time_steps import TimeSteps, TooLittleMemory, TransientEquation
+from app.pde.transient import TransientModel
+
+__all__ = [
+    "EQUATIONS",
+    "PHYSICAL",
+    "TRANSIENT",
+    "BoundaryCondition",
+    "Counts",
+    "Custom",
+    "CustomError",
+    "Diffusion",
+    "Equation",
+    "Experiments",
+    "ForwardModel",
+    "TimeSteps",
+    "TooLittleMemory",
+    "TransientEquation",
+    "TransientModel",
+    "components",
+    "load_functions",
+    "stands_for",
+]

@@ -1,0 +1,142 @@
+"""What the residuals of all equations are made of: given or unknown coefficients, and boundary conditions."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import ufl
+from ufl.domain import extract_unique_domain
+
+from app.mesh.spaces import Field
+
+
+@dataclass(frozen=True)
+class BoundaryCondition:
+    """What holds on named parts of the boundary, for a flux F out of which nothing is said elsewhere.
+
+    `dirichlet`: u = value; `neumann`: F = value; `robin`: F + transfer u = value; `absorbing`: F − iω√s u =
+    value, of waves only; `unknown`: F is the unknown of the role boundary_flux. F is that of the
+    equation, κ ∂u/∂n for diffusion, into the domain.
+
+    A state of several components has them all conditioned, by a value each or by one for all, or that of the
+    index `component` alone.
+    """
+
+    on: tuple[str, ...]
+    kind: Literal["dirichlet", "neumann", "robin", "absorbing", "unknown"]
+    value: Field | tuple[Field, ...] | None = None
+    transfer: Field | None = None
+    component: int | None = None
+
+    def by_component(self, count: int) -> list[tuple[int, Any]]:
+        """Index and value of each conditioned component of a state that has `count`."""
+        chosen = range(count) if self.component is None else (self.component,)
+        values = self.value if isinstance(self.value, tuple) else (self.value,) * len(chosen)
+        return list(zip(chosen, values, strict=True))
+
+
+Roles = str | tuple[str, ...]
+"""What the unknown coefficient is in an equation; of several unknowns, what each of them is."""
+
+
+class Equation(Protocol):
+    """A(u, m; v) = 0 for all v that vanish on Dirichlet parts; m holds the unknown coefficients.
+
+    One whose state u has several components also has a method components(dimension): their names.
+    """
+
+    @property
+    def linear(self) -> bool:
+        """Whether A is affine in u; Newton's method otherwise."""
+
+    @property
+    def symmetric(self) -> bool:
+        """Whether ∂A/∂u is symmetric and positive definite."""
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """What an unknown can be in this equation, names in PHYSICAL."""
+
+    @property
+    def role(self) -> Roles:
+        """What it is here."""
+
+    @property
+    def boundary(self) -> Mapping[str, BoundaryCondition]:
+        """Conditions by name."""
+
+    def residual(self, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
+        """UFL form of A; `m` maps roles to unknowns, which `term` and `inflow` look up, and `ds(i)` is the
+        measure of the i-th boundary condition's part."""
+
+
+def roles_of(equation: Equation) -> tuple[str, ...]:
+    """The roles of the unknowns, in the order of the coefficients."""
+    return (equation.role,) if isinstance(equation.role, str) else equation.role
+
+
+PHYSICAL: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "log_diffusivity": ("exp", ufl.exp),
+    "diffusivity": ("", lambda m: m),
+    "log_reaction": ("exp", ufl.exp),
+    "reaction": ("", lambda m: m),
+    "source": ("", lambda m: m),
+    "initial": ("", lambda m: m),
+    "speed": ("", lambda m: m),
+    "boundary_flux": ("", lambda m: m),
+    "coefficient": ("", lambda m: m),
+    "value": ("", lambda m: m),
+    "log_resistivity": ("exp", ufl.exp),
+    "log_youngs_modulus": ("exp", ufl.exp),
+    "youngs_modulus": ("", lambda m: m),
+    "log_squared_slowness": ("exp", ufl.exp),
+    "squared_slowness": ("", lambda m: m),
+}
+"""What the equation makes of a coefficient, by its role: a prefix for the output, none where m is itself the
+physical quantity, and a function of UFL."""
+
+
+def components(equation: Any, dimension: int) -> tuple[str, ...]:
+    """Names of the components that the state of an equation (or of its class) has on a mesh of this
+    dimension; none of a scalar."""
+    return equation.components(dimension) if hasattr(equation, "components") else ()
+
+
+def stands_for(role: str) -> str:
+    """The term of the residual that a coefficient of this role takes the place of."""
+    return role.removeprefix("log_")
+
+
+def term(equation: Any, name: str, m: Mapping[str, Any], x: Any, otherwise: float = 0.0) -> Any:
+    """A coefficient of the residual: made of the unknown of that role, else as the equation was given it."""
+    for role, unknown in m.items():
+        if stands_for(role) == name:
+            return PHYSICAL[role][1](unknown)
+    given = getattr(equation, name)
+    return ufl.as_ufl(otherwise) if given is None else given.ufl(x)
+
+
+def cells(x: Any) -> Any:
+    """The measure of the cells; said with its mesh, which a source of zero does not know."""
+    return ufl.dx(extract_unique_domain(x))
+
+
+def inflow(equation: Equation, u: Any, m: Mapping[str, Any], v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
+    """∫ F v over the parts of the boundary where the flux F is said; the residual subtracts it."""
+    form: Any = 0
+    for index, condition in enumerate(equation.boundary.values()):
+        if condition.kind == "unknown":
+            form += m["boundary_flux"] * v * ds(index)
+        elif condition.kind != "dirichlet":
+            for state, test, value in _conditioned(condition, u, v):
+                form += value.ufl(x) * test * ds(index)
+                if condition.transfer is not None:
+                    form -= condition.transfer.ufl(x) * state * test * ds(index)
+    return form
+
+
+def _conditioned(condition: BoundaryCondition, u: Any, v: Any) -> list[tuple[Any, Any, Any]]:
+    """State, test function and value of each component that a condition is about."""
+    if v.ufl_shape == ():
+        return [(u, v, condition.value)]
+    return [(u[i], v[i], value) for i, value in condition.by_component(len(v))]

@@ -1,0 +1,276 @@
+"""Laws of the forward map m ↦ Bu(m), its tangent J and its adjoint Jᵀ."""
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from elliptic import (
+    COMM,
+    ELEMENTS,
+    WAVES,
+    Formula,
+    Problem,
+    box_space,
+    cached_problem,
+    constant,
+    dot,
+    forward_model,
+    make_problem,
+    raised_on_all_ranks,
+    random_rows,
+    variants,
+)
+from equation_table import LINEAR, NONLINEAR, ROLES, make_equation
+
+from app.parallel import LinearSolver, SolveFailed
+from app.pde import BoundaryCondition, ForwardModel, forward
+
+ROUNDING = 1e-10
+"""Relative; 1e6 times the machine's accuracy leaves room for the condition of the state operator."""
+
+STEP = 1e-4
+"""Of central differences: the truncation, STEP², and the rounding of a solve, 1e-12 / STEP, are near 1e-8."""
+
+DIFFERENCES = 1e-7
+"""Relative accuracy that central differences with STEP have for fields of size one."""
+
+
+LOGARITHMIC = [kind for kind, role in ROLES if role == "log_diffusivity"]
+"""Equations with an unknown log-diffusivity."""
+
+
+@pytest.fixture(params=variants(LOGARITHMIC, in_parallel=["diffusion", "nonlinear_diffusion"]))
+def equation(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+OTHERS = [(kind, role, (2, 2, 1)) for kind, role in ROLES if (kind, role) != ("diffusion", "log_diffusivity")]
+
+TRIED = [("diffusion", None, element) for element in ELEMENTS] + variants(
+    OTHERS, in_parallel=[("nonlinear_diffusion", "log_diffusivity", (2, 2, 1))]
+)
+"""Diffusion with all elements, everything else with one; tests/energy has all of them on several ranks."""
+
+
+@pytest.fixture(params=TRIED, ids=lambda t: f"{t[0]}-{t[1]}-{t[2][0]}D-P{t[2][1]}-P{t[2][2]}")
+def solved(request: pytest.FixtureRequest) -> Problem:
+    """A problem of each equation, role and element, solved at its coefficient."""
+    equation, role, element = request.param
+    problem = cached_problem(equation, *element, role=role)
+    problem.model.solve(problem.m)
+    return problem
+
+
+@pytest.fixture(params=["direct", "iterative"])
+def fresh(request: pytest.FixtureRequest, equation: str) -> Problem:
+    """A new problem of an unknown log-diffusivity with either linear solver, which a test may break or count
+    on."""
+    role = "log_diffusivity"
+    return make_problem(equation, dimension=2, state=2, coefficient=1, kind=request.param, role=role)
+
+
+def test_tangent_is_the_central_difference(solved: Problem) -> None:
+    """J d = (Bu(m + hd) − Bu(m − hd)) / 2h up to O(h²)."""
+    direction = random_rows(solved.space)
+    tangent = solved.model.tangent(direction)
+    above = solved.model.solve(solved.m + STEP * direction)
+    below = solved.model.solve(solved.m - STEP * direction)
+    difference = (above - below) / (2 * STEP)
+    np.testing.assert_allclose(difference, tangent, rtol=0, atol=DIFFERENCES * np.abs(tangent).max())
+
+
+def test_adjoint_is_the_transpose_of_the_tangent(solved: Problem) -> None:
+    """⟨J d, y⟩ = ⟨d, Jᵀ y⟩."""
+    direction = random_rows(solved.space)
+    y = np.random.default_rng(1).standard_normal(solved.readings)
+    tangent = solved.model.tangent(direction)
+    right = dot(direction, solved.model.adjoint(y))
+    assert abs(tangent @ y - right) <= ROUNDING * np.linalg.norm(tangent) * np.linalg.norm(y)
+
+
+def test_blocks_are_their_columns(solved: Problem) -> None:
+    """J and Jᵀ of a block of columns are J and Jᵀ of each column; data are alike on all ranks."""
+    block, data = random_rows(solved.space, 3), np.random.default_rng(1).standard_normal((solved.readings, 3))
+    for operator, columns in ((solved.model.tangent, block), (solved.model.adjoint, data)):
+        whole = operator(columns)
+        single = np.column_stack([operator(column) for column in columns.T])
+        assert whole.shape == single.shape
+        np.testing.assert_allclose(whole, single, rtol=0, atol=ROUNDING * np.abs(single).max(initial=0.0))
+    readings = COMM.allgather(solved.model.tangent(block))
+    assert all(np.array_equal(reading, readings[0]) for reading in readings)
+
+
+def test_the_adjoint_does_not_depend_on_how_it_is_counted(solved: Problem) -> None:
+    """Jᵀy is the same as an adjoint and as an incremental right-hand side (MUMPS sums in no fixed order)."""
+    y = np.random.default_rng(1).standard_normal(solved.readings)
+    once, again = (solved.model.adjoint(y, incremental=flag) for flag in (False, True))
+    np.testing.assert_allclose(again, once, rtol=0, atol=ROUNDING * np.abs(once).max(initial=0.0))
+
+
+def test_direct_and_iterative_solvers_agree(equation: str) -> None:
+    """Bu, J d and Jᵀ y are those of the factorisation when conjugate gradients solve."""
+    found = []
+    for kind in ("direct", "iterative"):
+        problem = make_problem(equation, dimension=2, state=2, coefficient=1, kind=kind)
+        data = problem.model.solve(problem.m)
+        tangent = problem.model.tangent(random_rows(problem.space))
+        found.append((data, tangent, problem.model.adjoint(np.ones(problem.readings))))
+    for direct, iterative in zip(*found, strict=True):
+        np.testing.assert_allclose(iterative, direct, rtol=0, atol=ROUNDING * np.abs(direct).max())
+
+
+@pytest.mark.parametrize(
+    "equation", variants([e for e in LOGARITHMIC if e in LINEAR], in_parallel=["diffusion"]), indirect=True
+)
+def test_counts_are_of_right_hand_sides(fresh: Problem) -> None:
+    """A solve of a linear state is one state right-hand side and one set-up; tangent and adjoint count their
+    columns, several at once apart and with their own clock; one column is no block."""
+    model = fresh.model
+    model.solve(fresh.m)
+    model.solve(2 * fresh.m)
+    model.tangent(random_rows(fresh.space))
+    model.tangent(random_rows(fresh.space, 1))
+    model.adjoint(np.ones(fresh.readings), incremental=False)
+    counts = asdict(model.counts)
+    clocks = {key: counts.pop(key) for key in ("block_seconds", "single_seconds")}
+    assert counts == {
+        "state_solves": 2, "state_rhs": 2, "recomputed_rhs": 0, "adjoint_rhs": 1,
+        "incremental_rhs": 2, "block_rhs": 0, "factorisations": 2,
+    }  # fmt: skip
+    assert clocks["block_seconds"] == 0.0 < clocks["single_seconds"]
+    model.tangent(random_rows(fresh.space, 3))
+    model.adjoint(np.ones((fresh.readings, 2)))
+    model.adjoint(np.ones((fresh.readings, 4)), incremental=False)
+    after = asdict(model.counts)
+    assert after["block_rhs"] == 3 + 2 + 4
+    assert (after["adjoint_rhs"], after["incremental_rhs"]) == (1, 2)
+    assert after["block_seconds"] > 0.0 and after["single_seconds"] == clocks["single_seconds"]
+    assert model.counts.linear_solves == 2 + 1 + 2 + 9
+
+
+def test_blocks_wider_than_the_parts_are_their_columns(
+    solved: Problem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """J and Jᵀ of a block that is solved in several parts, the last of them smaller, are those of the whole;
+    Jᵀ's stays column-major."""
+    block, data = random_rows(solved.space, 7), np.random.default_rng(1).standard_normal((solved.readings, 7))
+    whole = solved.model.tangent(block), solved.model.adjoint(data)
+    before = solved.model.counts.block_rhs
+    monkeypatch.setattr(forward, "BLOCK", 3)
+    parts = solved.model.tangent(block), solved.model.adjoint(data)
+    assert solved.model.counts.block_rhs == before + 14
+    for found, expected in zip(parts, whole, strict=True):
+        scale = np.abs(expected).max(initial=0.0)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=ROUNDING * scale)
+    assert parts[1].flags.f_contiguous
+
+
+def wild_coefficients(problem: Problem) -> dict[str, np.ndarray]:
+    """Coefficients at which there is no state."""
+    one_nan = problem.m.copy()
+    if COMM.rank == 0:
+        one_nan[0] = np.nan
+    return {
+        "not a number": np.full_like(problem.m, np.nan),
+        "not a number in one dof of one rank": one_nan,
+        "overflows": 1e4 * problem.m,
+        "overflows everywhere": np.full_like(problem.m, 1e4),
+        "underflows to a singular operator": np.full_like(problem.m, -1e4),
+        "underflows where m is negative": 1e4 * np.minimum(problem.m, 0.0),
+    }
+
+
+@pytest.mark.parametrize("wild", wild_coefficients(Problem(None, None, np.zeros(1), 0)))
+def test_a_coefficient_without_state_fails_on_all_ranks_and_breaks_nothing(
+    fresh: Problem, equation: str, wild: str
+) -> None:
+    """SolveFailed on every rank; tangent and state are still those of the last state, and the model gives
+    what it gave before."""
+    if equation == "advection_diffusion" and "underflows" in wild:
+        pytest.skip("where nothing diffuses the velocity still determines a state")
+    before = fresh.model.solve(fresh.m)
+    state, tangent = fresh.model.state.x.array.copy(), fresh.model.tangent(random_rows(fresh.space))
+    with raised_on_all_ranks(SolveFailed):
+        fresh.model.solve(wild_coefficients(fresh)[wild])
+    np.testing.assert_array_equal(fresh.model.state.x.array, state)
+    again = fresh.model.tangent(random_rows(fresh.space))
+    np.testing.assert_allclose(again, tangent, rtol=0, atol=ROUNDING * np.abs(tangent).max())
+    np.testing.assert_allclose(fresh.model.solve(fresh.m), before, rtol=ROUNDING)
+    fresh.model.tangent(random_rows(fresh.space))
+
+
+@pytest.mark.parametrize("equation", variants(NONLINEAR, in_parallel=NONLINEAR[:1]), indirect=True)
+def test_newton_steps_are_counted(fresh: Problem) -> None:
+    """A solve is one state solve, a right-hand side and a set-up for each of Newton's steps, and the set-up
+    of the operator at the state; a solve at the same coefficient again takes a step or two."""
+    counts = fresh.model.counts
+    fresh.model.solve(fresh.m)
+    assert counts.state_solves == 1
+    steps = counts.state_rhs
+    assert 3 <= steps <= 20 and counts.factorisations == steps + 1
+    fresh.model.solve(fresh.m)
+    assert counts.state_solves == 2 and counts.state_rhs <= steps + 2
+    assert counts.factorisations == counts.state_rhs + 2
+
+
+@pytest.mark.parametrize("equation", variants(NONLINEAR, in_parallel=NONLINEAR[:1]), indirect=True)
+def test_the_state_does_not_depend_on_where_newton_starts(fresh: Problem) -> None:
+    """From zero, from a near state and from a far one the same Bu is found, to rounding."""
+    first = fresh.model.solve(fresh.m)
+    for other in (fresh.m + 0.1, 3 * fresh.m):
+        fresh.model.solve(other)
+        np.testing.assert_allclose(fresh.model.solve(fresh.m), first, rtol=0, atol=1e-9 * np.abs(first).max())
+
+
+def test_a_solver_of_symmetric_operators_is_refused_where_there_is_none() -> None:
+    """Cholesky would take half of the operator for the whole."""
+    space = box_space(2, 4, 1)
+    physics = make_equation("advection_diffusion", {}, 2)
+    with pytest.raises(ValueError, match="symmetric"):
+        ForwardModel(physics, space, 1, LinearSolver(COMM, "direct", "test_"))
+
+
+@pytest.mark.parametrize("readings", [1, 2])
+def test_fewer_readings_than_ranks(readings: int) -> None:
+    """⟨J d, y⟩ = ⟨d, Jᵀ y⟩ also where some ranks hold no reading."""
+    space = box_space(2, 6, 1)
+    rim = {"rim": BoundaryCondition(("all",), "dirichlet", constant(0.0))}
+    points = np.array([[0.3, 0.4], [0.8, 0.7]])[:readings]
+    model = forward_model(space, 1, rim, points=points)
+    assert model.solve(space.interpolate(WAVES)).shape == (readings,)
+    direction, y = random_rows(space, 2), np.ones((readings, 2))
+    tangent, adjoint = model.tangent(direction), model.adjoint(y)
+    for column in range(2):
+        right = dot(direction[:, column], adjoint[:, column])
+        assert abs(tangent[:, column] @ y[:, column] - right) <= ROUNDING * np.abs(tangent).max()
+
+
+def linear_state(boundary: dict[str, BoundaryCondition], source: Formula) -> tuple[ForwardModel, np.ndarray]:
+    """A model at m = 0 on the unit square, and its points."""
+    space = box_space(2, 6, 1)
+    points = np.array([[0.3, 0.4], [0.8, 0.7], [1.0, 0.5]])
+    return forward_model(space, 1, boundary, source=source, points=points), points
+
+
+def test_a_linear_state_without_source_is_found_exactly() -> None:
+    """At m = 0, −Δu = 0 with u = 1 + 2x + 3y on the boundary has that solution, which P1 holds exactly."""
+    linear = Formula(lambda x, library: 1 + 2 * x[0] + 3 * x[1])
+    model, points = linear_state({"rim": BoundaryCondition(("all",), "dirichlet", linear)}, constant(0.0))
+    np.testing.assert_allclose(
+        model.solve(np.zeros(model.coefficient.owned)), linear.numpy(points), rtol=ROUNDING
+    )
+
+
+def test_conditions_may_name_several_parts_and_share_one() -> None:
+    """Fluxes given twice on a part add up: 1 and 2 on the right give u = 3x, 2 and −2 at the bottom none."""
+    zero = constant(0.0)
+    boundary = {
+        "wall": BoundaryCondition(("left",), "dirichlet", zero),
+        "first": BoundaryCondition(("right",), "neumann", constant(1.0)),
+        "second": BoundaryCondition(("bottom", "right"), "neumann", constant(2.0)),
+        "third": BoundaryCondition(("bottom",), "neumann", constant(-2.0)),
+    }
+    model, points = linear_state(boundary, zero)
+    np.testing.assert_allclose(
+        model.solve(np.zeros(model.coefficient.owned)), 3 * points[:, 0], rtol=ROUNDING
+    )
