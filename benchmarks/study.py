@@ -17,7 +17,7 @@ import numpy as np
 from mpi4py import MPI
 
 from app import flow
-from app.build import prepare
+from app.problem import prepare
 from app.case import load_case
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,7 +10,7 @@ import pytest
 from dolfinx import fem as dolfinx_fem
 from mpi4py import MPI
 
-from app.build.measurements import Measurements, measurements
+from app.problem.measurements import Measurements, measurements
 from app.case import InputError, load_case
 from app.mesh import MESHES, TaggedMesh
 from app.parallel import multiply

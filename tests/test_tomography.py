@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mpi4py import MPI
 
-from app.build import tomography
+from app.problem import tomography
 from app.case import InputError, load_case
 
 CASE = """\

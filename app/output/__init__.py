@@ -6,16 +6,15 @@ from app.output.expansion import draw_expansion
 from app.output.fields import write_fields
 from app.output.fit import write_fit
 from app.output.folder import FolderTaken, check, prepare
-from app.output.history import History, Row
+from app.output.history import History
 from app.output.picture import draw_fields
 from app.output.reduction import Decay, Shown, draw_reduction
-from app.output.summary import records_summary, resources, status, write_json
+from app.output.summary import records_summary, resources, status, versions, work_summary, write_json
 
 __all__ = [
     "Decay",
     "FolderTaken",
     "History",
-    "Row",
     "Shown",
     "Terminal",
     "check",
@@ -29,6 +28,8 @@ __all__ = [
     "records_summary",
     "resources",
     "status",
+    "versions",
+    "work_summary",
     "write_fields",
     "write_fit",
     "write_json",

@@ -7,9 +7,10 @@ from app.parallel.agreement import FailedElsewhere, agreed, check_identical, on_
 from app.parallel.blocks import dense_matrix, gram, multiply, multiply_transpose, symmetric_gram
 from app.parallel.interrupt import Interrupt
 from app.parallel.solver import LinearSolver, SolveFailed
-from app.parallel.timing import peak_memory_mb, seconds, started, timed
+from app.parallel.timing import Clock, peak_memory_mb, process_age, timed
 
 __all__ = [
+    "Clock",
     "FailedElsewhere",
     "Interrupt",
     "LinearSolver",
@@ -22,8 +23,7 @@ __all__ = [
     "multiply_transpose",
     "on_root",
     "peak_memory_mb",
-    "seconds",
-    "started",
+    "process_age",
     "symmetric_gram",
     "timed",
 ]
