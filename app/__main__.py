@@ -119,7 +119,7 @@ def _run(comm: Any, options: argparse.Namespace) -> int:
     case = on_root(comm, lambda: load_case(Path(options.case), options.overrides))
     from app import network, output
     from app.problem import build
-    from app.run import run
+    from app.run import Options, run
 
     network.one_thread()
     clock = Clock(process_age())
@@ -133,7 +133,7 @@ def _run(comm: Any, options: argparse.Namespace) -> int:
     on_root(comm, lambda: output.check(folder, path, overwrite=options.overwrite))
     problem = build(case, comm, clock=clock, allow_code=options.allow_code)
     on_root(comm, lambda: output.prepare(folder, path, overwrite=options.overwrite))
-    summary = run(problem, folder, quiet=options.quiet)
+    summary = run(problem, folder, Options(quiet=options.quiet))
     return EXIT_CODES[summary["status"]]
 
 

@@ -109,6 +109,8 @@ class FlowState:
     records: tuple[Record, ...]
     spent: Mapping[str, float] = field(default_factory=dict)
     """Work and seconds so far, by the problem's meter."""
+    read: Mapping[str, float] = field(default_factory=dict)
+    """What the meter read then; of this process only."""
     selected: Selected | None = None
     stop_reason: StopReason | None = None
     """Why the run is over, if it is."""

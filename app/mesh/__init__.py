@@ -4,6 +4,7 @@ import app.wheel  # noqa: F401
 
 # isort: split
 from app.mesh.meshes import MESHES, MeshError, TaggedMesh
+from app.mesh.order import JointOrder, NodeOrder
 from app.mesh.outline import centroid, closed_outline, enclosed_area
 from app.mesh.points import PointOutside, point_matrix
 from app.mesh.spaces import (
@@ -16,16 +17,20 @@ from app.mesh.spaces import (
     interpolated,
     joint_space,
 )
+from app.mesh.stored import StoredMesh, restored, stored
 
 __all__ = [
     "MESHES",
     "CoefficientSpace",
     "CoefficientSpaces",
     "Field",
+    "JointOrder",
     "Known",
     "MeshError",
+    "NodeOrder",
     "PointOutside",
     "RelativeError",
+    "StoredMesh",
     "TaggedMesh",
     "centroid",
     "closed_outline",
@@ -34,4 +39,6 @@ __all__ = [
     "interpolated",
     "joint_space",
     "point_matrix",
+    "restored",
+    "stored",
 ]

@@ -15,6 +15,9 @@ import app
 from app.flow import Record, StopReason
 from app.parallel import peak_memory_mb
 
+WRITES = ("summary.json", "summary.part")
+"""Names of the files, for whoever replaces them."""
+
 SECONDS = "seconds_"
 """How a meter names the seconds of a stage."""
 

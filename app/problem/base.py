@@ -9,7 +9,9 @@ import numpy as np
 from mpi4py import MPI
 
 from app.case import BaseCase
-from app.flow import Evaluation, FlowState, Method, Minimisation, StopReason, advance, begun, complete
+from app.flow import Evaluation, FlowState, Method, Minimisation, StopReason, advance, begun, complete, grown
+from app.mesh import JointOrder, NodeOrder
+from app.output import Coefficient
 from app.parallel import Clock, LinearSolver
 from app.pde import Counts
 
@@ -33,6 +35,9 @@ class Report(Protocol):
 
     def summary(self, state: FlowState, reason: StopReason) -> dict[str, Any]:
         """The run in numbers, but for the resources it took."""
+
+    def coefficient(self, state: FlowState) -> Coefficient:
+        """The coefficient as a function."""
 
     def write(self, state: FlowState, folder: Path) -> str | None:
         """Write fields and pictures into the folder; returns why there is no picture, if so."""
@@ -81,6 +86,8 @@ class Problem:
     method: Method
     report: Report
     clock: Clock
+    order: NodeOrder | JointOrder
+    """Of the coefficient's nodal values, independent of the partition."""
     at_start: Evaluation | None
     """The energy at the start, if it was evaluated already."""
     owned: ExitStack = field(default_factory=ExitStack)
@@ -101,6 +108,11 @@ class Problem:
         """The state with what is not saved of it, made again where it is missing; collective."""
         with self.clock.running():
             return complete(self.minimisation, self.method, state)
+
+    def spent_since(self, state: FlowState) -> dict[str, float]:
+        """What was spent until now, what came after a state included; on this rank."""
+        now = self.minimisation.meter.read()
+        return grown(state.spent, state.read or now, now)
 
     def close(self) -> None:
         """Release what was made; collective."""

@@ -6,6 +6,7 @@ from mpi4py import MPI
 
 from app import flow
 from app.case import BaseCase, Case, ReductionCase, RegressionCase, RitzCase
+from app.mesh import JointOrder, NodeOrder
 from app.parallel import Clock
 from app.problem.base import Problem, WorkMeter
 from app.problem.inversion import evaluated_at_start, read_inversion
@@ -70,4 +71,7 @@ def build_inversion(
         meter=WorkMeter(clock, given.forward, given.riesz_solvers),
         truth=report,
     )
-    return Problem(case, comm, minimisation, method, report, clock, at_start)
+    spaces = list(given.spaces.values())
+    parts = [NodeOrder(comm, space.coordinates) for space in spaces]
+    order = JointOrder(parts, [space.owned for space in spaces])
+    return Problem(case, comm, minimisation, method, report, clock, order, at_start)

@@ -10,11 +10,11 @@ from mpi4py import MPI
 
 from app import flow, output
 from app.case import ConvexCase
-from app.mesh import CoefficientSpace
+from app.mesh import CoefficientSpace, NodeOrder
 from app.network import Nodes, Transform
 from app.parallel import Clock, SolveFailed, gram
 from app.problem.base import Problem, Report, WorkMeter
-from app.problem.factories import Start, network_of, network_start, nodal_start, transform_of
+from app.problem.factories import Start, network_of, network_start, nodal_start, split, transform_of
 
 
 def start_of(
@@ -41,6 +41,7 @@ def problem_of(
     plain: flow.InnerProduct | None,
     half_square: Callable[[Any], float],
     report: Report,
+    points: np.ndarray,
     meter: WorkMeter,
     method: flow.Method,
     clock: Clock,
@@ -48,7 +49,7 @@ def problem_of(
     """The minimisation of a convex energy (see app.flow.protocols.Convex).
 
     `plain` is the inner product of the flow, where it is not the energy's own; `half_square` gives ½‖m‖²_K of
-    an evaluation in K of the energy.
+    an evaluation in K of the energy. `points`, shape (owned, inputs), are where the nodal values are.
     """
     most = case.flow.max_iterations
     minimisation = flow.Minimisation(
@@ -63,7 +64,7 @@ def problem_of(
         meter=meter,
         truth=report,
     )
-    return Problem(case, comm, minimisation, method, report, clock, None)
+    return Problem(case, comm, minimisation, method, report, clock, NodeOrder(comm, points), None)
 
 
 def by_product(at: Any) -> float:
@@ -135,6 +136,26 @@ class ConvexReport:
             return False
         missing = 0.5 * float(gram(self._comm, derivative, gradient))
         return missing <= self._case.flow.tolerance**2 * self._half_square(at)
+
+
+def function_of(
+    title: str, name: str, space: CoefficientSpace, state: flow.FlowState, *, by_network: bool
+) -> output.Coefficient:
+    """The function of a run, by its network or on the mesh."""
+    own, at = state.representation, state.evaluation
+    assert at is not None
+    networks, thetas = split(own)
+    part = output.Part(
+        name,
+        "value",
+        "",
+        space,
+        space.nodal(space.function(at.m)),
+        networks[0] if networks else None,
+        thetas[0] if networks else np.empty(0),
+        by_network=by_network and bool(networks),
+    )
+    return output.Coefficient(title, (part,))
 
 
 def write_functions(space: CoefficientSpace, panels: dict[str, np.ndarray], folder: Path) -> str | None:

@@ -1,5 +1,6 @@
 """Factories that several energies need: meshes, solvers, networks, random streams, starts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,3 +111,11 @@ def nodal_start(reference: np.ndarray, size: int, method: flow.Method) -> Start:
     """The nodal values of the reference, `size` of them over all ranks."""
     own = flow.Representation(None, reference.copy(), size)
     return Start(own, flow.IdealStep(method.trials.max_rejections), flow.StepState())
+
+
+def split(own: flow.Representation) -> tuple[Sequence[Network], list[np.ndarray]]:
+    """The networks of all unknowns and the parameters of each; no networks of nodal values."""
+    network: Any = own.network
+    if network is None:
+        return (), []
+    return network.parts, network.split(own.theta)

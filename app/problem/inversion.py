@@ -12,6 +12,7 @@ from app.case import (
     CaseError,
     DataError,
     ElectricalTomography,
+    Expression,
     ExpressionError,
     check_dimension,
 )
@@ -77,6 +78,11 @@ class Inversion:
     def step(self) -> flow.Step:
         """How the representation follows a model."""
         return self.start.step
+
+    def reference_of(self, name: str) -> Expression:
+        """m_ref of an unknown."""
+        given = self.case.unknowns[name].reference
+        return Expression(float(np.median(self.data.values))) if given is None else given
 
     @property
     def name(self) -> str:

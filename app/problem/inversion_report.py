@@ -15,7 +15,7 @@ from app.network import Networks
 from app.parallel import on_root
 from app.pde import PHYSICAL, Experiments, TransientModel
 from app.problem import tomography
-from app.problem.factories import nodal_values
+from app.problem.factories import nodal_values, split
 from app.problem.inversion import Inversion
 
 MOMENTS = 51
@@ -89,6 +89,31 @@ class InversionReport:
             "state_dofs": given.forward.size,
             "seed": case.seed,
         }
+
+    def coefficient(self, state: flow.FlowState) -> output.Coefficient:
+        """See Report; where a part of m is known, or m is constant on each cell, the mesh has its part in
+        it."""
+        given, at = self.given, state.evaluation
+        assert at is not None
+        networks, thetas = split(state.representation)
+        parts = []
+        for i, (name, values) in enumerate(zip(given.spaces, given.coefficient.split(at.m), strict=True)):
+            space, unknown = given.spaces[name], given.case.unknowns[name]
+            network = networks[i] if networks else None
+            parts.append(
+                output.Part(
+                    name,
+                    unknown.role,
+                    PHYSICAL[unknown.role][0],
+                    space,
+                    space.nodal(space.function(values)),
+                    network,
+                    thetas[i] if networks else np.empty(0),
+                    given.reference_of(name),
+                    by_network=network is not None and space.free is None and space.degree > 0,
+                )
+            )
+        return output.Coefficient(given.case.name, tuple(parts))
 
     def write(self, state: flow.FlowState, folder: Path) -> str | None:
         """See Report."""

@@ -26,7 +26,7 @@ from app.prior import INNER_PRODUCTS, GramMatrix
 from app.problem import physics
 from app.problem.base import Problem, WorkMeter
 from app.problem.convex import ConvexReport, by_product, problem_of, start_of
-from app.problem.factories import mesh_of, solver_for, stream, transform_of
+from app.problem.factories import mesh_of, solver_for, split, stream, transform_of
 from app.problem.inversion import forward_of
 
 SHOWN = 3
@@ -93,19 +93,23 @@ class Family:
         """Of the network's output."""
         return transform_of(self.case.approximant[1].representation)
 
+    def points(self, samples: np.ndarray) -> np.ndarray:
+        """Coordinates and parameters, of one sample's nodes after the other's, shape (owned · S, inputs)."""
+        count, owned = len(samples), self.space.owned
+        return np.hstack([np.tile(self.space.coordinates, (count, 1)), np.repeat(samples, owned, axis=0)])
+
     def nodes(self, samples: np.ndarray, transform: Transform) -> Nodes:
         """Coordinates and parameters, of one sample's nodes after the other's, scaled.
 
         Raises CaseError where the transform does not reach zero, from which the network starts.
         """
-        owned, count = self.space.owned, len(samples)
-        points = np.hstack([np.tile(self.space.coordinates, (count, 1)), np.repeat(samples, owned, axis=0)])
+        points = self.points(samples)
         lower, upper = self.space.domain.bounding_box()
         low, high = np.transpose(self.intervals)
         box = np.append(lower, low), np.append(upper, high)
         with agreed(self.space.comm):
             try:
-                return Nodes.of(points, box, np.zeros(owned * count), transform)
+                return Nodes.of(points, box, np.zeros(len(points)), transform)
             except ValueError as error:
                 name, _ = self.case.approximant
                 where = self.case.where("unknowns", name, "representation", "transform")
@@ -164,6 +168,14 @@ class ReductionReport(ConvexReport):
         distance = own.norm(state.evaluation.m - self._wanted) / own.norm(self._wanted)
         told = self._judged(state.representation)
         return {"distance": distance, "state_dofs": self._family.forward.size, "reduction": told}
+
+    def coefficient(self, state: flow.FlowState) -> output.Coefficient:
+        """See Report; the states as a function of place and parameters."""
+        family, (networks, thetas) = self._family, split(state.representation)
+        name, _ = family.case.approximant
+        names = tuple(family.names)
+        part = output.Part(name, "state", "", family.space, None, networks[0], thetas[0], None, True, names)
+        return output.Coefficient(family.case.name, (part,))
 
     def write(self, state: flow.FlowState, folder: Path) -> str | None:
         """See Report; of some states."""
@@ -273,7 +285,20 @@ def build_reduction(comm: MPI.Comm, case: ReductionCase, method: flow.Method, cl
     report = ReductionReport(family, wanted, over_all, unseen, decomposition, products)
     meter = WorkMeter(clock, counted, list(solvers.values()))
     regression = Regression(own, wanted)
-    return problem_of(comm, case, regression, start, plain, by_product, report, meter, method, clock)
+    points = family.points(training)
+    return problem_of(
+        comm,
+        case,
+        regression,
+        start,
+        plain,
+        by_product,
+        report,
+        points,
+        meter,
+        method,
+        clock,
+    )
 
 
 def _family(case: ReductionCase, domain: TaggedMesh) -> Family:

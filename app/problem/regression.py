@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
-from app import flow
+from app import flow, output
 from app.case import CaseError, Expression, RegressionCase, check_dimension
 from app.energy import Regression
 from app.mesh import CoefficientSpace, RelativeError
@@ -14,7 +14,7 @@ from app.network import Nodes
 from app.parallel import Clock, LinearSolver, agreed
 from app.prior import GramMatrix, weighted_product
 from app.problem.base import Problem, WorkMeter
-from app.problem.convex import ConvexReport, by_product, problem_of, start_of, write_functions
+from app.problem.convex import ConvexReport, by_product, function_of, problem_of, start_of, write_functions
 from app.problem.factories import mesh_of, solver_for
 
 
@@ -43,6 +43,10 @@ class RegressionReport(ConvexReport):
         """The distance as it is."""
         assert state.evaluation is not None
         return {"distance": float(np.sqrt(2.0 * state.evaluation.value)) / self._norm}
+
+    def coefficient(self, state: flow.FlowState) -> output.Coefficient:
+        """See Report."""
+        return function_of(self._case.name, self._name, self._space, state, by_network=True)
 
     def write(self, state: flow.FlowState, folder: Path) -> str | None:
         """See Report."""
@@ -94,7 +98,8 @@ def build_regression(comm: MPI.Comm, case: RegressionCase, method: flow.Method, 
     )
     report = RegressionReport(comm, case, space, function, norm)
     meter = WorkMeter(clock, riesz_solvers=solvers)
-    return problem_of(comm, case, energy, start, plain, by_product, report, meter, method, clock)
+    points = space.coordinates
+    return problem_of(comm, case, energy, start, plain, by_product, report, points, meter, method, clock)
 
 
 def _finite(case: RegressionCase, space: CoefficientSpace, key: str) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
-from app import flow
+from app import flow, output
 from app.case import CaseError, Expression, ExpressionError, RitzCase, check_dimension
 from app.energy import FUNCTIONALS, H1Distance, Ritz, VariationalEnergy, lifting_and_cut_off
 from app.mesh import CoefficientSpace, Known, MeshError, RelativeError, TaggedMesh
@@ -16,7 +16,7 @@ from app.parallel import Clock, LinearSolver, SolveFailed, agreed
 from app.pde import BoundaryCondition
 from app.prior import weighted_product
 from app.problem.base import Problem, WorkMeter
-from app.problem.convex import ConvexReport, problem_of, start_of, write_functions
+from app.problem.convex import ConvexReport, function_of, problem_of, start_of, write_functions
 from app.problem.factories import mesh_of, solver_for
 
 SHARED = {"kind", "functional", "boundary", "truth", "length", "solver"}
@@ -63,7 +63,10 @@ def build_ritz(comm: MPI.Comm, case: RitzCase, method: flow.Method, clock: Clock
     )
     report = RitzReport(comm, case, space, energy)
     meter = WorkMeter(clock, riesz_solvers=solvers)
-    return problem_of(comm, case, energy, start, plain, report.half_square, report, meter, method, clock)
+    points = space.coordinates
+    return problem_of(
+        comm, case, energy, start, plain, report.half_square, report, points, meter, method, clock
+    )
 
 
 class RitzReport(ConvexReport):
@@ -101,6 +104,11 @@ class RitzReport(ConvexReport):
             "least_energy": least,
             "energy_excess": above / abs(least) if least else None,
         }
+
+    def coefficient(self, state: flow.FlowState) -> output.Coefficient:
+        """See Report; lifting and cut-off are finite-element functions, and so is what is made with them."""
+        free = self._space.free is None
+        return function_of(self._case.name, self._name, self._space, state, by_network=free)
 
     def write(self, state: flow.FlowState, folder: Path) -> str | None:
         """See Report."""
