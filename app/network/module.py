@@ -21,13 +21,13 @@ class Module(torch.nn.Module):
         super().__init__()
         lower, upper = (torch.tensor(corner.tolist(), dtype=torch.float64) for corner in network.box)
         self.theta = torch.nn.Parameter(torch.tensor(theta, dtype=torch.float64))
-        self.register_buffer("lower", lower)
-        self.register_buffer("upper", upper)
+        self._box = lower, upper
         self._network, self._base = network, base
 
     def forward(self, points: torch.Tensor) -> torch.Tensor:
         """Values, shape (n,)."""
-        scaled = 2.0 * (points - self.lower) / (self.upper - self.lower) - 1.0
+        lower, upper = self._box
+        scaled = 2.0 * (points - lower) / (upper - lower) - 1.0
         s = self._base + self._network.output(self.theta, scaled.T)
         transform = self._network.transform
         if isinstance(transform, Bounded):
