@@ -33,7 +33,7 @@ MATHEMATICS = ("mesh/", "pde/", "electrical/", "observe/", "prior/", "energy/")
 
 LIBRARIES = {
     "torch": ("network/",),
-    "ufl": (*MATHEMATICS, "case/expression.py", "case/grammar.py", "output/fields.py", "build/"),
+    "ufl": (*MATHEMATICS, "output/fields.py", "build/"),
     "dolfinx": (*MATHEMATICS, "output/", "build/"),
     "pydantic": ("case/",),
     "ruamel": ("case/",),
