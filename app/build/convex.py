@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ class ConvexSetup:
     """Number of nodal values over all ranks."""
     energy: Any
     """See flow.Convex."""
-    step: flow.Step
+    make_step: Callable[[], flow.Step]
+    """See step_of."""
     plain: flow.InnerProduct | None
     """The inner product of the flow, where it is not the energy's own."""
     error: Callable[[np.ndarray], float] | None
@@ -44,6 +46,11 @@ class ConvexSetup:
     """½‖m‖²_K of a coefficient, in K of the energy, where its own product knows of some nodes only.
     Collective."""
 
+    @property
+    def step(self) -> flow.Step:
+        """The network or the nodal values, at the reference."""
+        return self.make_step()
+
 
 def step_of(
     case: ConvexCase,
@@ -51,16 +58,23 @@ def step_of(
     *,
     size: int,
     reference: np.ndarray,
-) -> flow.Step:
-    """The network or the nodal values of a case at its nodes, starting from the reference."""
+) -> Callable[[], flow.Step]:
+    """What makes, once, the network or the nodal values of a case at its nodes, starting from the reference;
+    networks need torch."""
     chosen: Any = case.approximant[1].representation
-    if chosen.kind == "nodal":
-        return flow.IdealStep(reference.copy(), size)
-    network = network_of(chosen, nodes(transform_of(chosen)))
-    start = network.start(stream(case, "network"))
-    step = flow.STEPS[case.flow.step](network, start, growth_of(case))
-    step.follow_closely()
-    return step
+    at = None if chosen.kind == "nodal" else nodes(transform_of(chosen))
+
+    @cache
+    def make() -> flow.Step:
+        if at is None:
+            return flow.IdealStep(reference.copy(), size)
+        network = network_of(chosen, at)
+        start = network.start(stream(case, "network"))
+        step = flow.STEPS[case.flow.step](network, start, growth_of(case))
+        step.follow_closely()
+        return step
+
+    return make
 
 
 def run_convex(setup: ConvexSetup, folder: Path, *, quiet: bool = False) -> dict[str, Any]:

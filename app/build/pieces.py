@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from mpi4py import MPI
@@ -10,8 +10,11 @@ from mpi4py import MPI
 from app import flow, output
 from app.case import BaseCase, Case, CaseError, ConvexCase, LinearSolverSpec
 from app.mesh import MESHES, CoefficientSpace, MeshError, TaggedMesh
-from app.network import TRANSFORMS, Network, Nodes, Transform
+from app.network import TRANSFORMS, Nodes, Transform, one_thread
 from app.parallel import LinearSolver, agreed, on_root, timed
+
+if TYPE_CHECKING:
+    from app.network import Network
 
 STREAMS = {"network": 0, "candidates": 1, "choice": 2, "unseen": 3}
 """Random streams that derive from the case's seed, by purpose."""
@@ -68,8 +71,11 @@ def transform_of(representation: Any) -> Transform:
     return TRANSFORMS[options.pop("kind")](**options)
 
 
-def network_of(representation: Any, nodes: Nodes) -> Network:
+def network_of(representation: Any, nodes: Nodes) -> "Network":
     """The network that a case describes, at these nodes."""
+    from app.network import Network  # imports torch
+
+    one_thread()
     chosen, transform = representation, transform_of(representation)
     return Network(chosen.hidden, nodes, chosen.activation, transform, chosen.max_width, chosen.features)
 

@@ -1,6 +1,6 @@
 """From a case of model reduction to its states, energy and start, and what is said of the result."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -140,7 +140,7 @@ class Judgement:
         samples: np.ndarray,
         decomposition: OrthogonalDecomposition,
         products: dict[str, GramMatrix],
-        step: Any,
+        step: Callable[[], Any],
     ) -> None:
         self._family, self._samples, self._pod, self._products = family, samples, decomposition, products
         self._step = step
@@ -152,7 +152,7 @@ class Judgement:
         told: dict[str, Any] = {
             "unseen": len(self._samples),
             **self._errors({norm: found for norm in self._products}),
-            "stored_numbers": self._step.size,
+            "stored_numbers": self._step().size,
             "pod": {},
             "singular_values": self._pod.singular_values.tolist(),
             "shown": [self._family.values(self._samples[i]) for i in self._shown],
@@ -187,7 +187,8 @@ class Judgement:
     def _network(self) -> np.ndarray:
         """The network's states, as `_truth`; after the run."""
         nodes = self._family.nodes(self._samples, self._family.transform)
-        values = self._step.network.at(nodes).values(self._step.theta)
+        step = self._step()
+        values = step.network.at(nodes).values(step.theta)
         return values.reshape(self._truth.shape, order="F")
 
     @property

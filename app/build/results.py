@@ -14,7 +14,6 @@ from app.build.pieces import nodal_values
 from app.build.setup import Setup
 from app.electrical import ElectricalModel
 from app.mesh import discontinuous, interpolated
-from app.network import Networks
 from app.parallel import on_root
 from app.pde import PHYSICAL, Experiments, ForwardModel, TransientModel
 
@@ -51,7 +50,7 @@ def summary_of(setup: Setup, outcome: flow.Outcome, final: Final, rows: list[out
 def _widths(setup: Setup) -> dict[str, Any]:
     """Of several networks, the neurons of each."""
     network = getattr(setup.step, "network", None)
-    if not isinstance(network, Networks):
+    if network is None or len(setup.spaces) == 1:
         return {}
     own = zip(setup.spaces, network.parts, strict=True)
     return {"widths": {name: list(part.widths) for name, part in own}}

@@ -1,6 +1,7 @@
 """From a case to its mesh, data, operators and start."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ from app.mesh import (
     TaggedMesh,
     joint_space,
 )
-from app.network import Network, Nodal, Nodes, joint_network
+from app.network import Nodal, Nodes
 from app.parallel import LinearSolver, SolveFailed, agreed, on_root
 from app.pde import CustomError, Experiments, ForwardModel, TooLittleMemory, TransientModel, components
 
@@ -62,13 +63,31 @@ class Setup:
     regularisation in spite of outliers."""
     reference: np.ndarray
     """m_ref of all unknowns, owned nodal values."""
-    step: flow.Step
+    nodes: dict[str, Nodes]
+    """Of each unknown, what its network is evaluated at; empty where the unknowns are nodal values."""
     start: np.ndarray
-    """Residual at the step's start."""
+    """Residual at the reference, where the step starts."""
     errors: dict[str, RelativeError]
     """Of each unknown whose truth there is."""
     riesz_solvers: list[LinearSolver] = field(default_factory=list)
     """Of all inner products that the run makes."""
+
+    @cached_property
+    def step(self) -> flow.Step:
+        """The networks of the unknowns, or their nodal values, at the reference; made when it is asked for,
+        since networks need torch."""
+        case = self.case
+        if not self.nodes:
+            nodal = Nodal(self.reference, sum(space.size for space in self.spaces.values()))
+            return flow.IdealStep(nodal.start(), nodal.size)
+        from app.network import joint_network
+
+        chosen = case.unknowns
+        network = joint_network(
+            [network_of(chosen[name].representation, at) for name, at in self.nodes.items()]
+        )
+        start = network.start(stream(case, "network"))
+        return flow.STEPS[case.flow.step](network, start, growth_of(case))
 
     @property
     def coefficient(self) -> Any:
@@ -132,13 +151,13 @@ def prepare(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> Setup:
     references = {name: _reference(case, space, name, data) for name, space in spaces.items()}
     reference = np.concatenate(list(references.values()))
     errors = {name: _error(case, space, name) for name, space in spaces.items() if case.unknowns[name].truth}
-    step = _step(case, spaces, references)
+    nodes = _nodes(case, spaces, references)
     energy = InverseProblem(forward, data.values, sigma, **compared)
     # What outliers, if there are any, add to the misfit is not known: only who asks for a target gets one.
     open_end = energy.robust and case.regularisation[name].weight == "cross_validation"
     target = 0.5 * case.flow.discrepancy**2 * energy.expectation if known and not open_end else None
     try:
-        start = energy.residual(step.values())
+        start = energy.residual(reference)
     except SolveFailed as failure:
         where = case.where("equation")
         raise CaseError([f"{where}: found no solution at the reference coefficient: {failure}"]) from None
@@ -151,7 +170,7 @@ def prepare(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> Setup:
         if np.isinf(start).any() and energy.logarithmic.any():
             found = "logarithms to compare with a state that is not positive at the start"
         raise DataError([f"{files}: found {found}"])
-    return Setup(case, domain, spaces, forward, data, sigma, energy, target, reference, step, start, errors)
+    return Setup(case, domain, spaces, forward, data, sigma, energy, target, reference, nodes, start, errors)
 
 
 def _space(case: Case, domain: TaggedMesh, name: str) -> CoefficientSpace:
@@ -260,24 +279,19 @@ def forward_of(
         raise CaseError([f"{case.where('equation', 'time', 'memory_limit')}: {refused}"]) from None
 
 
-def _step(case: Case, spaces: dict[str, CoefficientSpace], references: dict[str, np.ndarray]) -> flow.Step:
-    """A network for each unknown, or nodal values of all."""
-    if all(unknown.representation.kind == "nodal" for unknown in case.unknowns.values()):
-        reference = np.concatenate(list(references.values()))
-        nodal = Nodal(reference, sum(space.size for space in spaces.values()))
-        return flow.IdealStep(nodal.start(), nodal.size)
-    parts = [_network(case, space, name, references[name]) for name, space in spaces.items()]
-    network = joint_network(parts)
-    start = network.start(stream(case, "network"))
-    return flow.STEPS[case.flow.step](network, start, growth_of(case))
-
-
-def _network(case: Case, space: CoefficientSpace, name: str, reference: np.ndarray) -> Network:
-    chosen: Any = case.unknowns[name].representation
-    transform, box = transform_of(chosen), space.domain.bounding_box()
-    with agreed(space.comm):
-        try:
-            nodes = Nodes.of(space.coordinates, box, reference, transform)
-        except ValueError as error:
-            raise CaseError([f"{case.where('unknowns', name, 'reference')}: {error}"]) from None
-    return network_of(chosen, nodes)
+def _nodes(
+    case: Case, spaces: dict[str, CoefficientSpace], references: dict[str, np.ndarray]
+) -> dict[str, Nodes]:
+    """What the network of each unknown is evaluated at; none of nodal values."""
+    nodes = {}
+    for name, space in spaces.items():
+        chosen: Any = case.unknowns[name].representation
+        if chosen.kind == "nodal":  # then all are
+            return {}
+        transform, box = transform_of(chosen), space.domain.bounding_box()
+        with agreed(space.comm):
+            try:
+                nodes[name] = Nodes.of(space.coordinates, box, references[name], transform)
+            except ValueError as error:
+                raise CaseError([f"{case.where('unknowns', name, 'reference')}: {error}"]) from None
+    return nodes
