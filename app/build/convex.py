@@ -80,7 +80,7 @@ def step_of(
 def run_convex(setup: ConvexSetup, folder: Path, *, quiet: bool = False) -> dict[str, Any]:
     """Run the flow, write everything into the (prepared) folder and return the summary; collective."""
     comm, case, energy = setup.domain.comm, setup.case, setup.energy
-    on_root(comm, lambda: (folder / "case.yaml").write_text(effective_yaml(case)))
+    on_root(comm, lambda: (folder / "case.yaml").write_text(effective_yaml(case, folder)))
     terminal = output.Terminal(None, quiet=quiet or comm.rank > 0)
 
     def by_product(coefficient: np.ndarray) -> float:

@@ -18,7 +18,7 @@ from app.parallel import Interrupt, on_root
 def run(setup: Setup, folder: Path, *, quiet: bool = False) -> dict[str, Any]:
     """Run the flow, write everything into the (prepared) folder and return the summary; collective."""
     comm, case = setup.domain.comm, setup.case
-    on_root(comm, lambda: (folder / "case.yaml").write_text(effective_yaml(case)))
+    on_root(comm, lambda: (folder / "case.yaml").write_text(effective_yaml(case, folder)))
     terminal = output.Terminal(setup.target, quiet=quiet or comm.rank > 0)
     with terminal, Interrupt(comm) as interrupt:
         for line in _opening(setup):

@@ -4,6 +4,7 @@ from app.case.approximation import Approximant, ConvexCase, RegressionCase
 from app.case.base import BaseCase
 from app.case.boundary import BoundaryConditionSpec, tag_names
 from app.case.case import Case, check_dimension
+from app.case.digest import canonical_case, case_digest, differing_keys
 from app.case.equation import DiffusionSpec, ElectricalTomography, LinearSolverSpec
 from app.case.expression import Expression, ParametricExpression, SpaceTimeExpression
 from app.case.grammar import ExpressionError
@@ -75,7 +76,10 @@ __all__ = [
     "StateObservations",
     "TraceObservations",
     "Unknown",
+    "canonical_case",
+    "case_digest",
     "check_dimension",
+    "differing_keys",
     "effective_yaml",
     "load_case",
     "schema",
