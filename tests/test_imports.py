@@ -9,7 +9,8 @@ import pytest
 APP = Path(__file__).parents[1] / "app"
 
 ARROWS = {
-    "__main__": {"build"},
+    "__main__": {"cli"},
+    "cli": {"build"},
     "build": {"data", "electrical", "observe", "output", "energy", "network"},
     "data": {"case"},
     "output": {"flow"},
