@@ -2,12 +2,13 @@
 
 from app.case.approximation import Approximant, ConvexCase, RegressionCase
 from app.case.base import BaseCase
-from app.case.boundary import BoundaryCondition, tag_names
+from app.case.boundary import BoundaryConditionSpec, tag_names
 from app.case.case import Case, check_dimension
-from app.case.equation import Diffusion, ElectricalTomography, LinearSolver
+from app.case.digest import canonical_case, case_digest, differing_keys
+from app.case.equation import DiffusionSpec, ElectricalTomography, LinearSolverSpec
 from app.case.expression import Expression, ParametricExpression, SpaceTimeExpression
 from app.case.grammar import ExpressionError
-from app.case.inversion import Expansion, Flow, Regularisation
+from app.case.inversion import ExpansionSpec, Flow, RegularisationSpec
 from app.case.load import effective_yaml, load_case, schema
 from app.case.mesh import BoxMesh, ElectrodeMesh, FileMesh, IntervalMesh, RectangleMesh
 from app.case.observations import (
@@ -38,17 +39,17 @@ __all__ = [
     "Approximant",
     "AverageObservations",
     "BaseCase",
-    "BoundaryCondition",
+    "BoundaryConditionSpec",
     "BoundedTransform",
     "BoxMesh",
     "Case",
     "CaseError",
     "ConvexCase",
     "DataError",
-    "Diffusion",
+    "DiffusionSpec",
     "ElectricalTomography",
     "ElectrodeMesh",
-    "Expansion",
+    "ExpansionSpec",
     "Expression",
     "ExpressionError",
     "FieldObservations",
@@ -59,7 +60,7 @@ __all__ = [
     "IdentityTransform",
     "InputError",
     "IntervalMesh",
-    "LinearSolver",
+    "LinearSolverSpec",
     "NetworkRepresentation",
     "NodalRepresentation",
     "Observations",
@@ -69,13 +70,16 @@ __all__ = [
     "RectangleMesh",
     "ReductionCase",
     "RegressionCase",
-    "Regularisation",
+    "RegularisationSpec",
     "RitzCase",
     "SpaceTimeExpression",
     "StateObservations",
     "TraceObservations",
     "Unknown",
+    "canonical_case",
+    "case_digest",
     "check_dimension",
+    "differing_keys",
     "effective_yaml",
     "load_case",
     "schema",

@@ -11,11 +11,10 @@ from app import flow, output
 from app.electrical import ElectricalModel
 from app.energy import Misfit
 from app.mesh import discontinuous, interpolated
-from app.network import Networks
 from app.parallel import on_root
 from app.pde import PHYSICAL, Experiments, TransientModel
 from app.problem import tomography
-from app.problem.factories import nodal_values, split
+from app.problem.factories import nodal_values
 from app.problem.inversion import Inversion
 
 MOMENTS = 51
@@ -95,7 +94,7 @@ class InversionReport:
         it."""
         given, at = self.given, state.evaluation
         assert at is not None
-        networks, thetas = split(state.representation)
+        networks, thetas = state.representation.split()
         parts = []
         for i, (name, values) in enumerate(zip(given.spaces, given.coefficient.split(at.m), strict=True)):
             space, unknown = given.spaces[name], given.case.unknowns[name]
@@ -154,7 +153,7 @@ class InversionReport:
 def _widths(given: Inversion, state: flow.FlowState) -> dict[str, Any]:
     """Of several networks, the neurons of each."""
     network = state.representation.network
-    if not isinstance(network, Networks):
+    if network is None or len(given.spaces) == 1:
         return {}
     own = zip(given.spaces, network.parts, strict=True)
     return {"widths": {name: list(part.widths) for name, part in own}}

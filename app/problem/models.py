@@ -75,13 +75,16 @@ def contest_of(setup: Inversion, start: flow.Contender) -> flow.Contest:
     return flow.Contest(start, [start, *smooth, *edges], rng)
 
 
-def builder_of(setup: Inversion, regularisation: Any, method: flow.Method) -> flow.ModelBuilder:
-    """What builds the models of a given regularisation, by the case's inner product and weight."""
+def builder_of(
+    setup: Inversion, regularisation: Any, method: flow.Method, *, creeps: bool
+) -> flow.ModelBuilder:
+    """What builds the models of a given regularisation, by the case's inner product and weight; `creeps` is
+    the step's."""
     weight = setup.case.regularisation[setup.name].weight
     given = None if isinstance(weight, str) else float(weight)
     product = setup.case.flow.inner_product
     if product == "gauss_newton":
-        return flow.GaussNewtonBuilder(regularisation, given, setup.target, setup.step.creeps, method)
+        return flow.GaussNewtonBuilder(regularisation, given, setup.target, creeps, method)
     plain = None
     if product != "prior":
         length = effective_length(setup.domain.diagonal, setup.case.regularisation[setup.name].length_scale)

@@ -15,15 +15,15 @@ from app.network import Nodes
 from app.parallel import Clock, LinearSolver, SolveFailed, agreed
 from app.pde import BoundaryCondition
 from app.prior import weighted_product
-from app.problem.base import Problem, WorkMeter
-from app.problem.convex import ConvexReport, function_of, problem_of, start_of, write_functions
+from app.problem.base import WorkMeter
+from app.problem.convex import Approximation, ConvexReport, function_of, nodes_of, write_functions
 from app.problem.factories import mesh_of, solver_for
 
 SHARED = {"kind", "functional", "boundary", "truth", "length", "solver"}
 """Keys of the energy that its density does not know."""
 
 
-def build_ritz(comm: MPI.Comm, case: RitzCase, method: flow.Method, clock: Clock) -> Problem:
+def read_ritz(comm: MPI.Comm, case: RitzCase, clock: Clock) -> Approximation:
     """Read the mesh, compile the energy, make lifting and cut-off and evaluate the energy for the first time,
     before anything is written.
 
@@ -54,26 +54,17 @@ def build_ritz(comm: MPI.Comm, case: RitzCase, method: flow.Method, clock: Clock
         length = None if case.flow.inner_product == "l2" else case.energy.length
         plain = weighted_product(space, Expression(1.0), length, solver())
     box = domain.bounding_box()
-    start = start_of(
-        case,
-        lambda transform: Nodes.of(space.coordinates, box, reference, transform, cut_off),
-        method,
-        size=space.size,
-        reference=reference,
-    )
+    nodes = nodes_of(case, lambda transform: Nodes.of(space.coordinates, box, reference, transform, cut_off))
     report = RitzReport(comm, case, space, energy)
     meter = WorkMeter(clock, riesz_solvers=solvers)
-    points = space.coordinates
-    return problem_of(
-        comm, case, energy, start, plain, report.half_square, report, points, meter, method, clock
-    )
+    return Approximation(comm, case, energy, nodes, space.coordinates, reference, plain, report, meter)
 
 
 class RitzReport(ConvexReport):
     """What is told of a function beside the finite-element solution."""
 
     def __init__(self, comm: MPI.Comm, case: RitzCase, space: CoefficientSpace, energy: Ritz) -> None:
-        super().__init__(comm, case, space.size, self.half_square)
+        super().__init__(comm, case, space.size)
         self._name = case.approximant[0]
         self._space, self._energy = space, energy
         self._distance = H1Distance(space, case.energy.length)
