@@ -1,6 +1,8 @@
 """Imports run one way, as the README says; read from the import statements."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,18 +12,19 @@ APP = Path(__file__).parents[1] / "app"
 
 ARROWS = {
     "__main__": {"build"},
-    "build": {"data", "electrical", "observe", "output", "energy", "network"},
-    "data": {"case"},
+    "build": {"case", "data", "electrical", "observe", "output", "energy", "network"},
+    "data": {"schema"},
     "output": {"flow"},
     "energy": {"pde", "prior"},
     "electrical": {"pde"},
     "pde": {"mesh"},
-    "observe": {"mesh"},
+    "observe": {"data", "mesh"},
     "prior": {"mesh"},
     "mesh": set(),
     "network": set(),
     "flow": set(),
-    "case": set(),
+    "case": {"observe"},
+    "schema": set(),
     "parallel": set(),
     "__init__": set(),
     "wheel": set(),
@@ -35,7 +38,7 @@ LIBRARIES = {
     "torch": ("network/",),
     "ufl": (*MATHEMATICS, "case/expression.py", "case/grammar.py", "output/fields.py", "build/"),
     "dolfinx": (*MATHEMATICS, "output/", "build/"),
-    "pydantic": ("case/",),
+    "pydantic": ("case/", "schema/", "observe/"),
     "ruamel": ("case/",),
 }
 """Libraries that only some rooms know, by the beginning of the path."""
@@ -95,6 +98,14 @@ def test_libraries_are_imported_only_where_they_belong(file: str) -> None:
     libraries = {name.split(".")[0] for name in imported(file)}
     for library in libraries & set(LIBRARIES):
         assert file.startswith(LIBRARIES[library]), f"{file} imports {library}"
+
+
+def test_a_case_is_read_without_meshes() -> None:
+    """The schema and messages are fast, and start no MPI."""
+    heavy = "{'mpi4py', 'petsc4py', 'ufl', 'dolfinx', 'torch', 'pyvista', 'scipy'}"
+    script = f"import sys, app.case; print({heavy} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=APP.parent, capture_output=True, text=True)
+    assert done.stdout == "set()\n", done.stderr
 
 
 @pytest.mark.parametrize(

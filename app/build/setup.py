@@ -8,7 +8,6 @@ from mpi4py import MPI
 
 from app import flow
 from app.build import physics, tomography
-from app.build.measurements import Measurements, measurements, together
 from app.build.pieces import (
     growth_of,
     mesh_of,
@@ -40,6 +39,7 @@ from app.mesh import (
     joint_space,
 )
 from app.network import Network, Nodal, Nodes, joint_network
+from app.observe.measurements import Measurements, measurements, together
 from app.parallel import LinearSolver, SolveFailed, agreed, on_root
 from app.pde import CustomError, Experiments, ForwardModel, TooLittleMemory, TransientModel, components
 
@@ -225,8 +225,7 @@ def _observed(
         raise CaseError([f"{case.where('equation')}: {refused}"]) from None
     except CustomError as refused:
         raise CaseError([f"{case.where('equation', 'file')}: {refused}"]) from None
-    domain, space, path = coefficient.domain, forward.space, ("observations",)
-    measured = measurements(case, case.observations, path, domain, space, forward.components)
+    measured = measurements(case, case.observations, physics.observed_state(case, forward))
     assert measured.operator is not None
     if isinstance(forward, TransientModel):
         assert measured.data.times is not None

@@ -2,7 +2,7 @@
 
 from app.case.approximation import Approximant, ConvexCase, RegressionCase
 from app.case.base import BaseCase
-from app.case.boundary import BoundaryCondition, tag_names
+from app.case.boundary import BoundaryCondition
 from app.case.case import Case, check_dimension
 from app.case.equation import Diffusion, ElectricalTomography, LinearSolver
 from app.case.expression import Expression, ParametricExpression, SpaceTimeExpression
@@ -10,19 +10,6 @@ from app.case.grammar import ExpressionError
 from app.case.inversion import Expansion, Flow, Regularisation
 from app.case.load import effective_yaml, load_case, schema
 from app.case.mesh import BoxMesh, ElectrodeMesh, FileMesh, IntervalMesh, RectangleMesh
-from app.case.observations import (
-    IN_TIME,
-    AverageObservations,
-    FieldObservations,
-    FluxObservations,
-    HuberMisfit,
-    Observations,
-    PointObservations,
-    ReadingObservations,
-    StateObservations,
-    TraceObservations,
-)
-from app.case.problems import CaseError, DataError, InputError
 from app.case.reduction import ReductionCase
 from app.case.ritz import RitzCase
 from app.case.unknowns import (
@@ -32,11 +19,11 @@ from app.case.unknowns import (
     NodalRepresentation,
     Unknown,
 )
+from app.schema.problems import CaseError, DataError, InputError
+from app.schema.section import tag_names
 
 __all__ = [
-    "IN_TIME",
     "Approximant",
-    "AverageObservations",
     "BaseCase",
     "BoundaryCondition",
     "BoundedTransform",
@@ -51,29 +38,21 @@ __all__ = [
     "Expansion",
     "Expression",
     "ExpressionError",
-    "FieldObservations",
     "FileMesh",
     "Flow",
-    "FluxObservations",
-    "HuberMisfit",
     "IdentityTransform",
     "InputError",
     "IntervalMesh",
     "LinearSolver",
     "NetworkRepresentation",
     "NodalRepresentation",
-    "Observations",
     "ParametricExpression",
-    "PointObservations",
-    "ReadingObservations",
     "RectangleMesh",
     "ReductionCase",
     "RegressionCase",
     "Regularisation",
     "RitzCase",
     "SpaceTimeExpression",
-    "StateObservations",
-    "TraceObservations",
     "Unknown",
     "check_dimension",
     "effective_yaml",

@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr
 from app.case.experiments import Within
 from app.case.mesh import Mesh
 from app.case.origin import Key, Origin
-from app.case.section import NO_TRUTH_VALUE, Section
+from app.schema.section import NO_TRUTH_VALUE, Section
 
 
 class BaseCase(Section):

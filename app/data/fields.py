@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from app.case.problems import DataError, nearest, read_text
 from app.data.points import PointData
+from app.schema.problems import DataError, nearest, read_text
 
 SIGMA = "sigma"
 """The array with the standard deviations, where the file has one."""

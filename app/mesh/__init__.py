@@ -5,7 +5,7 @@ import app.wheel  # noqa: F401
 # isort: split
 from app.mesh.meshes import MESHES, MeshError, TaggedMesh
 from app.mesh.outline import centroid, closed_outline, enclosed_area
-from app.mesh.points import PointOutside, point_matrix
+from app.mesh.points import PlaceError, PointOutside, point_matrix
 from app.mesh.spaces import (
     CoefficientSpace,
     CoefficientSpaces,
@@ -24,6 +24,7 @@ __all__ = [
     "Field",
     "Known",
     "MeshError",
+    "PlaceError",
     "PointOutside",
     "RelativeError",
     "TaggedMesh",

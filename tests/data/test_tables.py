@@ -42,9 +42,9 @@ def test_parts_and_balls_have_columns_of_their_own(tmp_path: Path) -> None:
         for data in (read_parts(path, 2), read_averages(path, 2, None)):
             assert data.names == ("left", "top") and np.isnan(data.points).all()
             np.testing.assert_array_equal(data.values, [1, 2])
-    assert read_averages(discs, 2, None).radii == pytest.approx([0.05])
+    assert read_averages(discs, 2, None).columns["radius"] == pytest.approx([0.05])
     discs.write_text("x,y,value\n.1,.2,3\n")
-    assert read_averages(discs, 2, 0.3).radii == pytest.approx([0.3])
+    assert read_averages(discs, 2, 0.3).columns["radius"] == pytest.approx([0.3])
 
 
 def test_variances_are_one_a_reading(tmp_path: Path) -> None:
