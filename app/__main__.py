@@ -114,24 +114,26 @@ def _start(options: argparse.Namespace, petsc: list[str]) -> int:
 
 def _run(comm: Any, options: argparse.Namespace) -> int:
     from app.case import load_case
-    from app.parallel import on_root, started
+    from app.parallel import Clock, on_root, process_age
 
     case = on_root(comm, lambda: load_case(Path(options.case), options.overrides))
-    from app import build, network, output
+    from app import network, output
+    from app.problem import build
+    from app.run import Options, run
 
     network.one_thread()
-    started()
+    clock = Clock(process_age())
     folder = options.out or Path("results") / case.name
     if options.check:
-        build.prepare(comm, case, allow_code=options.allow_code)
+        build(case, comm, allow_code=options.allow_code).close()
         if comm.rank == 0 and not options.quiet:
             print(f"{options.case}: the case, its mesh and its data are in order")
         return CONVERGED
     path = Path(options.case)
     on_root(comm, lambda: output.check(folder, path, overwrite=options.overwrite))
-    setup = build.prepare(comm, case, allow_code=options.allow_code)
+    problem = build(case, comm, clock=clock, allow_code=options.allow_code)
     on_root(comm, lambda: output.prepare(folder, path, overwrite=options.overwrite))
-    summary = build.run(setup, folder, quiet=options.quiet)
+    summary = run(problem, folder, Options(quiet=options.quiet))
     return EXIT_CODES[summary["status"]]
 
 

@@ -31,7 +31,7 @@ import app  # noqa: E402, F401, I001
 import numpy as np  # noqa: E402
 from mpi4py import MPI  # noqa: E402
 
-from app.build import physics  # noqa: E402
+from app.problem import physics  # noqa: E402
 from app.case import Case, SpaceTimeExpression, load_case  # noqa: E402
 from app.electrical import ElectricalModel, across_the_section  # noqa: E402
 from app.mesh import MESHES, CoefficientSpace, TaggedMesh, closed_outline, joint_space, point_matrix  # noqa: E402

@@ -11,8 +11,8 @@ import pytest
 APP = Path(__file__).parents[1] / "app"
 
 ARROWS = {
-    "__main__": {"build"},
-    "build": {"case", "data", "electrical", "observe", "output", "energy", "network"},
+    "__main__": {"problem"},
+    "problem": {"case", "data", "electrical", "observe", "output", "energy", "network"},
     "data": {"schema"},
     "output": {"flow"},
     "energy": {"pde", "prior"},
@@ -36,8 +36,8 @@ MATHEMATICS = ("mesh/", "pde/", "electrical/", "observe/", "prior/", "energy/")
 
 LIBRARIES = {
     "torch": ("network/",),
-    "ufl": (*MATHEMATICS, "case/expression.py", "case/grammar.py", "output/fields.py", "build/"),
-    "dolfinx": (*MATHEMATICS, "output/", "build/"),
+    "ufl": (*MATHEMATICS, "case/expression.py", "case/grammar.py", "output/fields.py", "problem/"),
+    "dolfinx": (*MATHEMATICS, "output/", "problem/"),
     "pydantic": ("case/", "schema/", "observe/"),
     "ruamel": ("case/",),
 }
@@ -112,7 +112,7 @@ def test_a_case_is_read_without_meshes() -> None:
     "text, names",
     [
         ("import torch.nn", ["torch.nn"]),
-        ("from app import build, flow", ["app.build", "app.flow"]),
+        ("from app import problem, flow", ["app.problem", "app.flow"]),
         ("from . import krylov", ["app.flow.krylov"]),
         ("from ..pde.forward import Counts", ["app.pde.forward.Counts"]),
         ("def f():\n    import ufl as u", ["ufl"]),

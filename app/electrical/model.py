@@ -1,5 +1,6 @@
 """Electrical tomography: from log-resistivity to the apparent resistivities of four-electrode readings."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,44 @@ class BlindReading(ValueError):
         )
 
 
+class ElectricalLinearisation:
+    """The forward map at one coefficient m, for as long as it is held: readings, potentials, and J.
+
+    J is formed when it is first asked for, whole: (owned dofs, readings) on each rank.
+    """
+
+    def __init__(
+        self, model: "ElectricalModel", values: np.ndarray, potentials: Sequence[np.ndarray]
+    ) -> None:
+        """`potentials` of a unit current at each electrode, shape (owned dofs, electrodes), one array a wave
+        number."""
+        self.model, self.values = model, values
+        self.potentials = tuple(potentials)
+        self.resistances = model.resistances(potentials)
+        """R of each reading in Ω, whole on every rank."""
+        self._rows: np.ndarray | None = None
+
+    @property
+    def readings(self) -> np.ndarray:
+        """log ρₐ, shape (readings,), whole on every rank."""
+        return np.log(self.model.geometric_factors * self.resistances)
+
+    def tangent(self, block: np.ndarray) -> np.ndarray:
+        """J block."""
+        return gram(self.model.comm, self._jacobian(), block)
+
+    def adjoint(self, data: np.ndarray, *, incremental: bool = True) -> np.ndarray:
+        """Jᵀ data; `incremental` plays no part, as no right-hand side is counted."""
+        product = self._jacobian() @ data
+        return product if data.ndim == 1 else np.asfortranarray(product)
+
+    def _jacobian(self) -> np.ndarray:
+        """Jᵀ = (∂R/∂m)ᵀ diag(1/R), the derivative of log(KR)."""
+        if self._rows is None:
+            self._rows = self.model.sensitivities(self) / self.resistances
+        return self._rows
+
+
 class ElectricalModel:
     """m ↦ log ρₐ of each reading, for the resistivity ρ = exp(m) in Ωm, with its tangent and its adjoint.
 
@@ -47,7 +86,7 @@ class ElectricalModel:
     An evaluation takes one factorisation a wave number and one right-hand side an electrode and wave number
     (`state_rhs`, though they are solved as a block). The potentials of all electrodes give every row of J by
     element products, the operator being symmetric: tangents and adjoints need no right-hand side and count
-    none. J is formed when it is first asked for at a coefficient, whole: (owned dofs, readings) on each rank.
+    none.
 
     Blocks of coefficients have the rank's owned rows; data are whole on every rank. The constant that pure
     Neumann conditions leave open is fixed without effect on the readings, which are differences.
@@ -75,7 +114,6 @@ class ElectricalModel:
         self.counts = Counts()
         self.space = fem.functionspace(domain.mesh, ("Lagrange", degree))
         self.state = fem.Function(self.space, name="u")
-        """Potential in V of 1 A through the electrodes of the first reading, at the last solved m."""
         self._poles = FourPoles(len(electrodes), abmn)
         self._waves, self._solver = waves, solver
         self._m = fem.Function(coefficient.space, name="m")
@@ -108,10 +146,7 @@ class ElectricalModel:
         self._ground_dofs = ground[(ground >= 0) & (ground < self._owned)]
         self._ground_global = (self._ground_dofs + first).astype(PETSc.IntType)
 
-        self._potentials: list[np.ndarray] = []
-        self._readings = np.zeros(len(abmn))
-        self._rows: np.ndarray | None = None
-        uniform = self._poles.of(self._green(np.zeros(coefficient.owned)))
+        uniform = self.resistances(self._solved(np.zeros(coefficient.owned)))
         blind = np.flatnonzero(~(np.abs(uniform) > BLIND * np.abs(uniform).max()))
         if len(blind):
             raise BlindReading(int(blind[0]))
@@ -130,46 +165,44 @@ class ElectricalModel:
         """Number of state dofs over all ranks."""
         return self.space.dofmap.index_map.size_global
 
-    def solve(self, values: np.ndarray) -> np.ndarray:
-        """log ρₐ of each reading for nodal values of m, whole on every rank.
+    def at(self, values: np.ndarray, near: ElectricalLinearisation | None = None) -> ElectricalLinearisation:
+        """The forward map at nodal values of m; `near` plays no part, as the equation is linear.
 
-        The tangent and the adjoint then refer to this m. Raises SolveFailed on all ranks where an operator is
-        singular, a potential is not finite or an apparent resistivity is not positive.
+        Raises SolveFailed on all ranks where an operator is singular, a potential is not finite or an
+        apparent resistivity is not positive.
         """
-        self._readings = self._poles.of(self._green(values))
-        apparent = self.geometric_factors * self._readings
+        found = ElectricalLinearisation(self, np.array(values, dtype=float), self._solved(values))
+        apparent = self.geometric_factors * found.resistances
         if not (np.isfinite(apparent) & (apparent > 0)).all():
             raise SolveFailed("an apparent resistivity is not positive at this coefficient")
+        return found
+
+    def function(self, found: ElectricalLinearisation) -> fem.Function:
+        """Potential in V of 1 A through the electrodes of the first reading; another one takes its place in
+        the same function."""
         a, b = self._poles.abmn[0, :2]
-        inside = sum(
-            w * (u[:, a] - u[:, b]) for w, u in zip(self._waves.weights, self._potentials, strict=True)
-        )
-        self.state.x.array[: self._owned] = inside
+        weighted = zip(self._waves.weights, found.potentials, strict=True)
+        self.state.x.array[: self._owned] = sum(w * (u[:, a] - u[:, b]) for w, u in weighted)
         self.state.x.scatter_forward()
-        return np.log(apparent)
+        return self.state
 
-    def tangent(self, block: np.ndarray) -> np.ndarray:
-        """J block at the last solved m."""
-        return gram(self.comm, self._jacobian(), block)
+    def resistances(self, potentials: Sequence[np.ndarray]) -> np.ndarray:
+        """R of each reading in Ω, whole on every rank: Σⱼ wⱼ ûⱼ at the receivers; collective."""
+        poles = np.zeros((self._poles.electrodes, self._poles.electrodes))
+        for weight, potential in zip(self._waves.weights, potentials, strict=True):
+            poles += weight * self._sources.read(potential).T
+        return self._poles.of(poles)
 
-    def adjoint(self, data: np.ndarray, *, incremental: bool = True) -> np.ndarray:
-        """Jᵀ data at the last solved m; `incremental` plays no part, as no right-hand side is counted."""
-        product = self._jacobian() @ data
-        return product if data.ndim == 1 else np.asfortranarray(product)
+    def sensitivities(self, at: ElectricalLinearisation) -> np.ndarray:
+        """(∂R/∂m)ᵀ, shape (owned dofs, readings), by element products."""
+        with timed("assembly"):
+            self.coefficient.assign(self._m, at.values)
+            return self._products.rows(list(at.potentials), self._waves, self._poles)
 
-    def _jacobian(self) -> np.ndarray:
-        """Jᵀ = (∂R/∂m)ᵀ diag(1/R), the derivative of log(KR)."""
-        if self._rows is None:
-            with timed("assembly"):
-                self._rows = self._products.rows(self._potentials, self._waves, self._poles) / self._readings
-        return self._rows
-
-    def _green(self, values: np.ndarray) -> np.ndarray:
-        """Σⱼ wⱼ û(source, receiver) of a unit current at each electrode, up to a constant; (electrodes,
-        electrodes)."""
+    def _solved(self, values: np.ndarray) -> list[np.ndarray]:
+        """û of a unit current at each electrode, up to a constant, one array a wave number."""
         self.counts.state_solves += 1
         self.coefficient.assign(self._m, values)
-        self._rows, self._potentials = None, []
         with timed("assembly"):
             for matrix, form in self._assembled:
                 matrix.zeroEntries()
@@ -180,14 +213,12 @@ class ElectricalModel:
                 if self._shunt is not None:  # makes room
                     self._operator.axpy(1.0, self._shunt, PETSc.Mat.Structure.DIFFERENT_NONZERO_PATTERN)
                 self._operator.setOption(PETSc.Mat.Option.KEEP_NONZERO_PATTERN, True)
-        poles = np.zeros((self._poles.electrodes, self._poles.electrodes))
-        for k, weight in zip(self._waves.k, self._waves.weights, strict=True):
-            potential = self._wave(k)
-            if not self.comm.allreduce(bool(np.isfinite(potential).all()), op=MPI.LAND):
+        potentials = []
+        for k in self._waves.k:
+            potentials.append(self._wave(k))
+            if not self.comm.allreduce(bool(np.isfinite(potentials[-1]).all()), op=MPI.LAND):
                 raise SolveFailed("the potential is not finite at this coefficient")
-            self._potentials.append(potential)
-            poles += weight * self._sources.read(potential).T
-        return poles
+        return potentials
 
     def _wave(self, k: float) -> np.ndarray:
         """û of a unit current at each electrode, shape (owned dofs, electrodes)."""

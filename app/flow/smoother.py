@@ -3,8 +3,9 @@
 import numpy as np
 from scipy import linalg
 
-WEIGHTS, RANGE = 51, (10.0, 1e-11)
-"""Weights considered, and their range relative to the largest eigenvalue of JR⁻¹Jᵀ."""
+from app.flow.method import SelectionMethod
+
+DEFAULT = SelectionMethod()
 
 HALVINGS = 50
 """Of the logarithmic range in which a weight for a level is sought."""
@@ -16,7 +17,14 @@ class Smoother:
     `S` = ĴR⁻¹Ĵᵀ = UΛUᵀ; predictions are QSα with α = U(Λ + w)⁻¹UᵀQᵀy, and the solution is R⁻¹Ĵᵀα.
     """
 
-    def __init__(self, S: np.ndarray, directions: np.ndarray, data: np.ndarray) -> None:
+    def __init__(
+        self,
+        S: np.ndarray,
+        directions: np.ndarray,
+        data: np.ndarray,
+        method: SelectionMethod = DEFAULT,
+    ) -> None:
+        self._method = method
         values, self.vectors = linalg.eigh(0.5 * (S + S.T))
         self.values = np.maximum(values, 0.0)
         self._P = directions @ self.vectors
@@ -27,7 +35,9 @@ class Smoother:
     def weights(self) -> np.ndarray:
         """The weights to consider, falling."""
         largest = max(self.values[-1], np.finfo(float).tiny)
-        return np.geomspace(RANGE[0] * largest, RANGE[1] * largest, WEIGHTS)
+        return np.geomspace(
+            self._method.largest * largest, self._method.least * largest, self._method.weights
+        )
 
     def best_weight(self) -> float:
         """The weight by leave-one-out."""
@@ -37,7 +47,7 @@ class Smoother:
     def weight_for(self, level: float, upper: float) -> tuple[float, bool]:
         """The weight, at most `upper`, with which half of the squared residual is `level`, or the least one
         that is considered; and whether the level is met."""
-        low, high = np.log([RANGE[1] * self.values[-1], min(upper, 1e9 * self.values[-1])])
+        low, high = np.log([self._method.least * self.values[-1], min(upper, 1e9 * self.values[-1])])
         if self.fit(np.exp([low]))[0][0] > level:
             return float(np.exp(low)), False
         for _ in range(HALVINGS):

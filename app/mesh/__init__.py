@@ -4,6 +4,7 @@ import app.wheel  # noqa: F401
 
 # isort: split
 from app.mesh.meshes import MESHES, MeshError, TaggedMesh
+from app.mesh.order import JointOrder, NodeOrder
 from app.mesh.outline import centroid, closed_outline, enclosed_area
 from app.mesh.points import PlaceError, PointOutside, point_matrix
 from app.mesh.spaces import (
@@ -16,17 +17,21 @@ from app.mesh.spaces import (
     interpolated,
     joint_space,
 )
+from app.mesh.stored import StoredMesh, restored, stored
 
 __all__ = [
     "MESHES",
     "CoefficientSpace",
     "CoefficientSpaces",
     "Field",
+    "JointOrder",
     "Known",
     "MeshError",
+    "NodeOrder",
     "PlaceError",
     "PointOutside",
     "RelativeError",
+    "StoredMesh",
     "TaggedMesh",
     "centroid",
     "closed_outline",
@@ -35,4 +40,6 @@ __all__ = [
     "interpolated",
     "joint_space",
     "point_matrix",
+    "restored",
+    "stored",
 ]

@@ -75,6 +75,11 @@ class CoefficientSpace:
                 raise MeshError("found all of the mesh, expected a part of it")
 
     @property
+    def everywhere_coordinates(self) -> np.ndarray:
+        """Coordinates of all owned nodes, those where m is known included, shape (nodes, dimension)."""
+        return self._everywhere
+
+    @property
     def parts(self) -> "tuple[CoefficientSpace, ...]":
         """This space, as if it were one of several."""
         return (self,)

@@ -7,7 +7,6 @@ from app.network.candidates import Candidates
 from app.network.layers import Place
 from app.network.network import Network, Nodes
 from app.network.networks import Networks, joint_network
-from app.network.nodal import Nodal
 
 __all__ = [
     "ACTIVATIONS",
@@ -17,7 +16,6 @@ __all__ = [
     "Identity",
     "Network",
     "Networks",
-    "Nodal",
     "Nodes",
     "Place",
     "Transform",

@@ -3,11 +3,12 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
-from app.network.activations import ACTIVATIONS, Identity, Transform
+from app.network.activations import ACTIVATIONS, TRANSFORMS, Identity, Transform
 from app.network.candidates import Candidates
 from app.network.features import FEATURES
 from app.network.layers import Layers, Place
@@ -38,6 +39,8 @@ class Nodes:
     base: np.ndarray
     reference: np.ndarray
     factor: np.ndarray | None = None
+    box: tuple[np.ndarray, np.ndarray] | None = None
+    """Lower and upper corner of what is scaled to [−1, 1]."""
 
     @staticmethod
     def of(
@@ -54,7 +57,7 @@ class Nodes:
         if factor is not None and not isinstance(transform, Identity):
             raise ValueError("found a transform beside a factor, expected none")
         base = transform.inverse(reference) if factor is None else np.zeros_like(reference)
-        return Nodes(np.ascontiguousarray(scaled), base, reference, factor)
+        return Nodes(np.ascontiguousarray(scaled), base, reference, factor, box)
 
 
 class Network:
@@ -100,6 +103,16 @@ class Network:
         return self._layers.blocks
 
     @property
+    def shape(self) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
+        """Widths of the hidden layers, and which are residual blocks; of one network."""
+        return ((self.widths, self.blocks),)
+
+    def shaped(self, shape: Sequence[tuple[Sequence[int], Sequence[int]]]) -> "Network":
+        """The same network with other hidden layers, see `shape`."""
+        ((widths, blocks),) = shape
+        return self._with(Layers(self._layers.features, widths, blocks))
+
+    @property
     def inputs(self) -> int:
         """What the first hidden layer sees of a point."""
         return len(self._inputs)
@@ -121,6 +134,15 @@ class Network:
             return [Place(len(self.widths) - 1)] if self.room else []
         return [place for place in self._layers.places() if self._room(place)]
 
+    @property
+    def parts(self) -> "tuple[Network, ...]":
+        """This network, as if it were one of several."""
+        return (self,)
+
+    def split(self, theta: np.ndarray) -> list[np.ndarray]:
+        """As of several networks."""
+        return [theta]
+
     def start(self, rng: np.random.Generator) -> np.ndarray:
         """θ with random hidden layers and outgoing weights zero, so that m is m_ref exactly."""
         theta = np.zeros(self.size)
@@ -128,6 +150,27 @@ class Network:
             rows = self._ridges(theta, depth, layer.shape[0], START_SCALES, rng)
             theta[layer.weights], theta[layer.biases] = rows[:, :-1].ravel(), rows[:, -1]
         return theta
+
+    def described(self) -> dict[str, Any]:
+        """All but the parameters and the nodes, in plain data."""
+        activation, features = self._names
+        kinds = {kind: name for name, kind in TRANSFORMS.items()}
+        box = self._nodes.box
+        assert box is not None
+        return {
+            "hidden": list(self.widths),
+            "blocks": list(self.blocks),
+            "activation": activation,
+            "features": features,
+            "transform": {"kind": kinds[type(self._transform)], **vars(self._transform)},
+            "max_width": self.max_width,
+            "box": [corner.tolist() for corner in box],
+        }
+
+    def nodes_at(self, coordinates: np.ndarray, reference: np.ndarray) -> Nodes:
+        """Nodes elsewhere, scaled as the network's own are, where m_ref has these values."""
+        assert self._nodes.box is not None
+        return Nodes.of(coordinates, self._nodes.box, reference, self._transform)
 
     def at(self, nodes: Nodes) -> "Network":
         """The same network at other nodes."""

@@ -1,4 +1,4 @@
-"""From a case of a variational problem to its mesh, energy and start."""
+"""A variational problem: from a case to its mesh, energy and start, and what is said of the result."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,21 +7,23 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
-from app.build.convex import ConvexSetup, step_of, write_functions
-from app.build.pieces import mesh_of, solver_for
+from app import flow, output
 from app.case import CaseError, Expression, ExpressionError, RitzCase, check_dimension
 from app.energy import FUNCTIONALS, H1Distance, Ritz, VariationalEnergy, lifting_and_cut_off
 from app.mesh import CoefficientSpace, Known, MeshError, RelativeError, TaggedMesh
 from app.network import Nodes
-from app.parallel import LinearSolver, SolveFailed, agreed
+from app.parallel import Clock, LinearSolver, SolveFailed, agreed
 from app.pde import BoundaryCondition
 from app.prior import weighted_product
+from app.problem.base import Problem, WorkMeter
+from app.problem.convex import ConvexReport, function_of, problem_of, start_of, write_functions
+from app.problem.factories import mesh_of, solver_for
 
 SHARED = {"kind", "functional", "boundary", "truth", "length", "solver"}
 """Keys of the energy that its density does not know."""
 
 
-def prepare_ritz(comm: MPI.Comm, case: RitzCase) -> ConvexSetup:
+def build_ritz(comm: MPI.Comm, case: RitzCase, method: flow.Method, clock: Clock) -> Problem:
     """Read the mesh, compile the energy, make lifting and cut-off and evaluate the energy for the first time,
     before anything is written.
 
@@ -44,7 +46,7 @@ def prepare_ritz(comm: MPI.Comm, case: RitzCase) -> ConvexSetup:
     if space.free is not None:
         reference, cut_off = lifting_and_cut_off(space, case.energy.diffusivity, solver())
     try:
-        energy.residual(reference)
+        energy.at(reference)
     except SolveFailed as failure:
         raise CaseError([f"{case.where('energy')}: {failure}, expected finite values"]) from None
     plain = None
@@ -52,45 +54,50 @@ def prepare_ritz(comm: MPI.Comm, case: RitzCase) -> ConvexSetup:
         length = None if case.flow.inner_product == "l2" else case.energy.length
         plain = weighted_product(space, Expression(1.0), length, solver())
     box = domain.bounding_box()
-    step = step_of(
+    start = start_of(
         case,
         lambda transform: Nodes.of(space.coordinates, box, reference, transform, cut_off),
+        method,
         size=space.size,
         reference=reference,
     )
-    results = _Results(case, space, energy)
-    return ConvexSetup(
-        case,
-        domain,
-        space.size,
-        energy,
-        step,
-        plain,
-        _error(case, space),
-        results.write,
-        results.tell,
-        riesz_solvers=solvers,
-        half_square=energy.half_square,
+    report = RitzReport(comm, case, space, energy)
+    meter = WorkMeter(clock, riesz_solvers=solvers)
+    points = space.coordinates
+    return problem_of(
+        comm, case, energy, start, plain, report.half_square, report, points, meter, method, clock
     )
 
 
-class _Results:
-    """What is told of a function beside the finite-element solution, which is found once for it."""
+class RitzReport(ConvexReport):
+    """What is told of a function beside the finite-element solution."""
 
-    def __init__(self, case: RitzCase, space: CoefficientSpace, energy: Ritz) -> None:
+    def __init__(self, comm: MPI.Comm, case: RitzCase, space: CoefficientSpace, energy: Ritz) -> None:
+        super().__init__(comm, case, space.size, self.half_square)
         self._name = case.approximant[0]
         self._space, self._energy = space, energy
         self._distance = H1Distance(space, case.energy.length)
-        self._solution: np.ndarray | None = None
+        self._error = _error(case, space)
+        self._known: tuple[np.ndarray, np.ndarray | None] | None = None
 
-    def tell(self, coefficient: np.ndarray) -> dict[str, Any]:
+    def half_square(self, at: Any) -> float:
+        """½E″(u)(u, u) of an evaluation's u, values on the boundary included."""
+        return self._energy.half_square(at.m)
+
+    def error(self, m: np.ndarray) -> float | None:
+        """See Report."""
+        return None if self._error is None else self._error(m)
+
+    def told(self, state: flow.FlowState) -> dict[str, Any]:
         """Relative distance to the solution by the energy and in H1, the solution's energy, and by what share
         of it the function's is above it."""
-        solution = self._found(coefficient)
+        assert state.evaluation is not None
+        m = state.evaluation.m
+        solution = self._solution(m)
         if solution is None:
             return {"distance_h1": None, "least_energy": None, "energy_excess": None}
-        least, apart = self._energy.value(solution), self._distance(coefficient, solution)
-        above, square = self._energy.value(coefficient) - least, self._energy.half_square(solution)
+        least, apart = self._energy.value(solution), self._distance(m, solution)
+        above, square = self._energy.value(m) - least, self._energy.half_square(solution)
         return {
             "distance": float(np.sqrt(max(above, 0.0) / square)) if square > 0 else None,
             "distance_h1": apart if np.isfinite(apart) else None,  # relative to zero there is none
@@ -98,10 +105,16 @@ class _Results:
             "energy_excess": above / abs(least) if least else None,
         }
 
-    def write(self, coefficient: np.ndarray, folder: Path) -> str | None:
-        """See ConvexSetup."""
-        space, panels = self._space, {self._name: coefficient}
-        solution = self._found(coefficient)
+    def coefficient(self, state: flow.FlowState) -> output.Coefficient:
+        """See Report; lifting and cut-off are finite-element functions, and so is what is made with them."""
+        free = self._space.free is None
+        return function_of(self._case.name, self._name, self._space, state, by_network=free)
+
+    def write(self, state: flow.FlowState, folder: Path) -> str | None:
+        """See Report."""
+        assert state.evaluation is not None
+        space, panels = self._space, {self._name: state.evaluation.m}
+        solution = self._solution(state.evaluation.m)
         if solution is not None:
             panels["solution"] = solution
         whole = {name: space.nodal(space.function(values)) for name, values in panels.items()}
@@ -109,14 +122,14 @@ class _Results:
             whole["error"] = whole[self._name] - whole["solution"]
         return write_functions(space, whole, folder)
 
-    def _found(self, start: np.ndarray) -> np.ndarray | None:
-        """The finite-element solution by Newton's method; None where that fails."""
-        if self._solution is None:
+    def _solution(self, start: np.ndarray) -> np.ndarray | None:
+        """The finite-element solution by Newton's method from there; None where that fails."""
+        if self._known is None or self._known[0] is not start:
             try:
-                self._solution = self._energy.minimiser(start)
+                self._known = start, self._energy.minimiser(start)
             except SolveFailed:
-                return None
-        return self._solution
+                self._known = start, None
+        return self._known[1]
 
 
 def _conditions(case: RitzCase, domain: TaggedMesh) -> dict[str, BoundaryCondition]:

@@ -1,19 +1,14 @@
-"""From a case of model reduction to its states, energy and start, and what is said of the result."""
+"""Model reduction: from a case to its states, energy and start, and what is said of the result."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mpi4py import MPI
 
-from app import output
-from app.build import physics
-from app.build.convex import ConvexSetup, step_of
-from app.build.pieces import mesh_of, solver_for, stream, transform_of
-from app.build.setup import forward_of
+from app import flow, output
 from app.case import CaseError, ExpressionError, ReductionCase, check_dimension
 from app.energy import (
     OrthogonalDecomposition,
@@ -25,9 +20,14 @@ from app.energy import (
 )
 from app.mesh import CoefficientSpace, TaggedMesh, joint_space
 from app.network import Nodes, Transform
-from app.parallel import agreed
-from app.pde import ForwardModel
+from app.parallel import Clock, agreed
+from app.pde import Counts, ForwardModel
 from app.prior import INNER_PRODUCTS, GramMatrix
+from app.problem import physics
+from app.problem.base import Problem, WorkMeter
+from app.problem.convex import ConvexReport, by_product, problem_of, start_of
+from app.problem.factories import mesh_of, solver_for, split, stream, transform_of
+from app.problem.inversion import forward_of
 
 SHOWN = 3
 """Unseen values of the parameters whose states are drawn and written."""
@@ -93,19 +93,23 @@ class Family:
         """Of the network's output."""
         return transform_of(self.case.approximant[1].representation)
 
+    def points(self, samples: np.ndarray) -> np.ndarray:
+        """Coordinates and parameters, of one sample's nodes after the other's, shape (owned · S, inputs)."""
+        count, owned = len(samples), self.space.owned
+        return np.hstack([np.tile(self.space.coordinates, (count, 1)), np.repeat(samples, owned, axis=0)])
+
     def nodes(self, samples: np.ndarray, transform: Transform) -> Nodes:
         """Coordinates and parameters, of one sample's nodes after the other's, scaled.
 
         Raises CaseError where the transform does not reach zero, from which the network starts.
         """
-        owned, count = self.space.owned, len(samples)
-        points = np.hstack([np.tile(self.space.coordinates, (count, 1)), np.repeat(samples, owned, axis=0)])
+        points = self.points(samples)
         lower, upper = self.space.domain.bounding_box()
         low, high = np.transpose(self.intervals)
         box = np.append(lower, low), np.append(upper, high)
         with agreed(self.space.comm):
             try:
-                return Nodes.of(points, box, np.zeros(owned * count), transform)
+                return Nodes.of(points, box, np.zeros(len(points)), transform)
             except ValueError as error:
                 name, _ = self.case.approximant
                 where = self.case.where("unknowns", name, "representation", "transform")
@@ -131,47 +135,57 @@ class Family:
         return np.concatenate(own)
 
 
-class Judgement:
-    """A network and proper orthogonal decompositions at parameters that neither has seen."""
+class ReductionReport(ConvexReport):
+    """What is told of a network and of proper orthogonal decompositions at parameters that neither has
+    seen."""
 
     def __init__(
         self,
         family: Family,
+        wanted: np.ndarray,
+        products: dict[str, ParametricProduct],
         samples: np.ndarray,
         decomposition: OrthogonalDecomposition,
-        products: dict[str, GramMatrix],
-        step: Any,
+        inner: dict[str, GramMatrix],
     ) -> None:
-        self._family, self._samples, self._pod, self._products = family, samples, decomposition, products
-        self._step = step
+        """`wanted` are the states to learn, and `products` and `inner` the inner products of all of them and
+        of one, by norm; `samples` are the unseen parameters."""
+        space = family.space
+        super().__init__(space.comm, family.case, space.comm.allreduce(len(wanted)), by_product)
+        self._family, self._samples, self._pod, self._products = family, samples, decomposition, inner
+        self._wanted, self._over_all = wanted, products
         self._truth = family.states(samples)
 
-    def tell(self) -> dict[str, Any]:
-        """The entry `reduction` of the summary; collective."""
-        found = self._network
-        told: dict[str, Any] = {
-            "unseen": len(self._samples),
-            **self._errors({norm: found for norm in self._products}),
-            "stored_numbers": self._step.size,
-            "pod": {},
-            "singular_values": self._pod.singular_values.tolist(),
-            "shown": [self._family.values(self._samples[i]) for i in self._shown],
-        }
-        for count in self._counts:
-            best = {norm: self._pod.projected(self._truth, count, K) for norm, K in self._products.items()}
-            stored = count * self._family.space.size
-            told["pod"][str(count)] = {**self._errors(best), "stored_numbers": stored}
-        return told
+    def error(self, m: np.ndarray) -> float:
+        """See Report."""
+        l2 = self._over_all["l2"]
+        return l2.norm(m - self._wanted) / l2.norm(self._wanted)
 
-    def write(self, told: dict[str, Any], folder: Path) -> str | None:
-        """Fields and a picture of some states; returns why there is no picture, if so. Collective."""
-        space = self._family.space
+    def told(self, state: flow.FlowState) -> dict[str, Any]:
+        """The distance as it is, and the entry `reduction`."""
+        assert state.evaluation is not None
+        own = self._over_all[self._family.case.energy.norm]
+        distance = own.norm(state.evaluation.m - self._wanted) / own.norm(self._wanted)
+        told = self._judged(state.representation)
+        return {"distance": distance, "state_dofs": self._family.forward.size, "reduction": told}
+
+    def coefficient(self, state: flow.FlowState) -> output.Coefficient:
+        """See Report; the states as a function of place and parameters."""
+        family, (networks, thetas) = self._family, split(state.representation)
+        name, _ = family.case.approximant
+        names = tuple(family.names)
+        part = output.Part(name, "state", "", family.space, None, networks[0], thetas[0], None, True, names)
+        return output.Coefficient(family.case.name, (part,))
+
+    def write(self, state: flow.FlowState, folder: Path) -> str | None:
+        """See Report; of some states."""
+        space, told = self._family.space, self._judged(state.representation)
         counts = self._counts
         middle = counts[len(counts) // 2]
         best = self._pod.projected(self._truth, middle, self._products["l2"])
-        fields, shown = {}, []
+        fields, shown, found = {}, [], self._states(state.representation)
         for number, i in enumerate(self._shown, 1):
-            truth, network = self._truth[:, i], self._network[:, i]
+            truth, network = self._truth[:, i], found[:, i]
             own = {"truth": truth, "network": network, "error": network - truth}
             for name, values in own.items():
                 fields[f"{name}_{number}"] = space.everywhere(values, f"{name}_{number}")
@@ -183,12 +197,28 @@ class Judgement:
         )
         return output.draw_reduction(folder / "reduction.png", space.space, shown, decay)
 
-    @cached_property
-    def _network(self) -> np.ndarray:
-        """The network's states, as `_truth`; after the run."""
+    def _judged(self, own: flow.Representation) -> dict[str, Any]:
+        """The entry `reduction` of the summary."""
+        found = self._states(own)
+        told: dict[str, Any] = {
+            "unseen": len(self._samples),
+            **self._errors({norm: found for norm in self._products}),
+            "stored_numbers": own.size,
+            "pod": {},
+            "singular_values": self._pod.singular_values.tolist(),
+            "shown": [self._family.values(self._samples[i]) for i in self._shown],
+        }
+        for count in self._counts:
+            best = {norm: self._pod.projected(self._truth, count, K) for norm, K in self._products.items()}
+            stored = count * self._family.space.size
+            told["pod"][str(count)] = {**self._errors(best), "stored_numbers": stored}
+        return told
+
+    def _states(self, own: flow.Representation) -> np.ndarray:
+        """The network's at the unseen parameters, shape (owned, samples)."""
+        network: Any = own.network
         nodes = self._family.nodes(self._samples, self._family.transform)
-        values = self._step.network.at(nodes).values(self._step.theta)
-        return values.reshape(self._truth.shape, order="F")
+        return network.at(nodes).values(own.theta).reshape(self._truth.shape, order="F")
 
     @property
     def _counts(self) -> list[int]:
@@ -214,7 +244,14 @@ class Judgement:
         return {"unseen_error": errors["l2"], "unseen_error_h1": errors["h1"]}
 
 
-def prepare_reduction(comm: MPI.Comm, case: ReductionCase) -> ConvexSetup:
+@dataclass(frozen=True)
+class _Counted:
+    """What the states to learn have cost."""
+
+    counts: Counts
+
+
+def build_reduction(comm: MPI.Comm, case: ReductionCase, method: flow.Method, clock: Clock) -> Problem:
     """Read the mesh, solve for the states to learn from and those to judge by, before anything is written.
 
     Raises InputError on all ranks alike.
@@ -226,7 +263,7 @@ def prepare_reduction(comm: MPI.Comm, case: ReductionCase) -> ConvexSetup:
     energy, space = case.energy, family.space
     training, weights = gauss_legendre(family.intervals, [one.points for one in energy.parameters.values()])
     states = family.states(training)
-    counts = replace(family.forward.counts)  # without those that judge
+    counted = _Counted(replace(family.forward.counts))  # without those that judge
     solvers = {norm: solver_for(comm, energy.solver, f"riesz_{norm}_", space.size) for norm in ("l2", "h1")}
     products = {norm: INNER_PRODUCTS[norm](space, energy.length, one) for norm, one in solvers.items()}
     over_all = {norm: ParametricProduct(K, weights) for norm, K in products.items()}
@@ -236,35 +273,32 @@ def prepare_reduction(comm: MPI.Comm, case: ReductionCase) -> ConvexSetup:
         found = f"found states of norm {norm:g}, expected a finite one above 0"
         raise CaseError([f"{case.where('equation')}: {found}"])
     plain = None if case.flow.inner_product == "energy" else over_all[case.flow.inner_product]
-    regression = Regression(own, wanted)
-    step = step_of(
+    start = start_of(
         case,
         lambda transform: family.nodes(training, transform),
+        method,
         size=len(training) * space.size,
         reference=np.zeros_like(wanted),
     )
-    judgement = Judgement(
-        family,
-        _unseen(case, family.intervals),
-        OrthogonalDecomposition(states, products[energy.norm], weights),
-        products,
-        step,
+    decomposition = OrthogonalDecomposition(states, products[energy.norm], weights)
+    unseen = _unseen(case, family.intervals)
+    report = ReductionReport(family, wanted, over_all, unseen, decomposition, products)
+    meter = WorkMeter(clock, counted, list(solvers.values()))
+    regression = Regression(own, wanted)
+    points = family.points(training)
+    return problem_of(
+        comm,
+        case,
+        regression,
+        start,
+        plain,
+        by_product,
+        report,
+        points,
+        meter,
+        method,
+        clock,
     )
-    told: dict[str, Any] = {}
-
-    def tell(coefficient: np.ndarray) -> dict[str, Any]:
-        told.update(judgement.tell())
-        distance = own.norm(coefficient - wanted) / norm
-        return {"distance": distance, "state_dofs": family.forward.size, "reduction": told}
-
-    def error(coefficient: np.ndarray) -> float:
-        return over_all["l2"].norm(coefficient - wanted) / over_all["l2"].norm(wanted)
-
-    return ConvexSetup(
-        case, domain, len(training) * space.size, regression, step, plain, error,
-        lambda coefficient, folder: judgement.write(told, folder),
-        tell, counts, list(solvers.values()),
-    )  # fmt: skip
 
 
 def _family(case: ReductionCase, domain: TaggedMesh) -> Family:

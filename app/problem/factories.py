@@ -1,18 +1,18 @@
-"""What several steps from a case to its results need: solvers, networks, random streams, the end of a run."""
+"""Factories that several energies need: meshes, solvers, networks, random streams, starts."""
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from mpi4py import MPI
 
-from app import flow, output
+from app import flow
 from app.case import BaseCase, Case, CaseError, ConvexCase
 from app.case import LinearSolver as Options
 from app.mesh import MESHES, CoefficientSpace, MeshError, TaggedMesh
-from app.network import TRANSFORMS, Network, Nodes, Transform
-from app.parallel import LinearSolver, agreed, on_root, timed
+from app.network import TRANSFORMS, Network, Networks, Nodes, Transform
+from app.parallel import LinearSolver, agreed
 
 STREAMS = {"network": 0, "candidates": 1, "choice": 2, "unseen": 3}
 """Random streams that derive from the case's seed, by purpose."""
@@ -75,41 +75,47 @@ def network_of(representation: Any, nodes: Nodes) -> Network:
     return Network(chosen.hidden, nodes, chosen.activation, transform, chosen.max_width, chosen.features)
 
 
-def growth_of(case: Case | ConvexCase) -> flow.GrowthRule | None:
+def growth_of(case: Case | ConvexCase, method: flow.Method) -> flow.GrowthRule | None:
     """How the case's networks grow."""
     rule = case.expansion
     if rule.strategy == "none":
         return None
     strategy = flow.STRATEGIES[rule.strategy](
-        stream(case, "candidates"),
-        rule.candidates,
-        rule.scales,
-        rule.neurons,
+        candidates=rule.candidates,
+        scales=rule.scales,
+        most=rule.neurons,
         deep=rule.depth,
         polish=rule.polish,
+        method=method.growth,
     )
     return flow.GrowthRule(strategy, rule.capture, rule.missing, rule.rounds, rule.progress, rule.merge)
 
 
-def finish(
-    comm: MPI.Comm,
-    terminal: output.Terminal,
-    history: output.History,
-    folder: Path,
-    summary: dict[str, Any],
-    write: Callable[[], str | None],
-) -> dict[str, Any]:
-    """Write the results and the summary of a run, with what it took, and say so; collective.
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Where a run starts, and the step by which it goes on."""
 
-    `write` writes fields and pictures and returns why there is no picture, if so. Returns the summary.
-    """
-    with timed("output"):
-        failure = write()
-        drawn = output.draw_expansion(comm, folder / "expansion.png", history.records)
-    for told in filter(None, (failure, drawn)):
-        terminal.note(told)
-    summary |= output.resources(comm)
-    on_root(comm, lambda: output.write_json(folder / "summary.json", summary))
-    for line in output.closing_lines(summary, folder):
-        terminal.note(line)
-    return summary
+    own: flow.Representation
+    step: flow.Step
+    state: flow.StepState
+
+
+def network_start(case: Case | ConvexCase, network: Network | Networks, method: flow.Method) -> Start:
+    """A network at its reference, with random hidden layers; it grows as the case says."""
+    own = flow.Representation.of(network, network.start(stream(case, "network")))
+    step = flow.STEPS[case.flow.step](growth_of(case, method), own, method)
+    return Start(own, step, flow.seeded(stream(case, "candidates")))
+
+
+def nodal_start(reference: np.ndarray, size: int, method: flow.Method) -> Start:
+    """The nodal values of the reference, `size` of them over all ranks."""
+    own = flow.Representation(None, reference.copy(), size)
+    return Start(own, flow.IdealStep(method.trials.max_rejections), flow.StepState())
+
+
+def split(own: flow.Representation) -> tuple[Sequence[Network], list[np.ndarray]]:
+    """The networks of all unknowns and the parameters of each; no networks of nodal values."""
+    network: Any = own.network
+    if network is None:
+        return (), []
+    return network.parts, network.split(own.theta)

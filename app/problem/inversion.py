@@ -1,4 +1,4 @@
-"""From a case to its mesh, data, operators and start."""
+"""An inverse problem: from a case to its mesh, data, operators and start."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,28 +7,18 @@ import numpy as np
 from mpi4py import MPI
 
 from app import flow
-from app.build import physics, tomography
-from app.build.pieces import (
-    growth_of,
-    mesh_of,
-    network_of,
-    nodal_values,
-    solver_of,
-    stream,
-    transform_of,
-)
 from app.case import (
     Case,
     CaseError,
     DataError,
     ElectricalTomography,
+    Expression,
     ExpressionError,
-    Unknown,
     check_dimension,
 )
 from app.data import ElectrodeReadings, PointData
 from app.electrical import ElectricalModel
-from app.energy import InverseProblem
+from app.energy import InverseProblem, Misfit
 from app.mesh import (
     CoefficientSpace,
     CoefficientSpaces,
@@ -38,15 +28,26 @@ from app.mesh import (
     TaggedMesh,
     joint_space,
 )
-from app.network import Network, Nodal, Nodes, joint_network
+from app.network import Network, Nodes, joint_network
 from app.observe.measurements import Measurements, measurements, together
 from app.parallel import LinearSolver, SolveFailed, agreed, on_root
 from app.pde import CustomError, Experiments, ForwardModel, TooLittleMemory, TransientModel, components
+from app.problem import physics, tomography
+from app.problem.factories import (
+    Start,
+    mesh_of,
+    network_of,
+    network_start,
+    nodal_start,
+    nodal_values,
+    solver_of,
+    transform_of,
+)
 
 
-@dataclass(frozen=True)
-class Setup:
-    """A case with its mesh, data, operators and start: all that `--check` makes sure of."""
+@dataclass(frozen=True, eq=False)
+class Inversion:
+    """An inverse problem with its mesh, data, operators and start."""
 
     case: Case
     domain: TaggedMesh
@@ -56,15 +57,13 @@ class Setup:
     data: PointData
     sigma: np.ndarray
     """Standard deviations of the readings, or what stands in for them until a factor is found."""
-    energy: InverseProblem
+    energy: InverseProblem[Any]
     target: float | None
     """½τ² times the mean of ‖e‖² under noise; None while the noise is unknown, and where the data choose the
     regularisation in spite of outliers."""
     reference: np.ndarray
     """m_ref of all unknowns, owned nodal values."""
-    step: flow.Step
-    start: np.ndarray
-    """Residual at the step's start."""
+    start: Start
     errors: dict[str, RelativeError]
     """Of each unknown whose truth there is."""
     riesz_solvers: list[LinearSolver] = field(default_factory=list)
@@ -76,30 +75,23 @@ class Setup:
         return joint_space(list(self.spaces.values()))
 
     @property
+    def step(self) -> flow.Step:
+        """How the representation follows a model."""
+        return self.start.step
+
+    def reference_of(self, name: str) -> Expression:
+        """m_ref of an unknown."""
+        given = self.case.unknowns[name].reference
+        return Expression(float(np.median(self.data.values))) if given is None else given
+
+    @property
     def name(self) -> str:
         """Of the first unknown; what is said of all alike is found there."""
         return next(iter(self.spaces))
 
-    @property
-    def unknown(self) -> Unknown:
-        """The first one."""
-        return self.case.unknowns[self.name]
 
-    @property
-    def error(self) -> Any:
-        """What gives the error of a coefficient: a number, of several unknowns one for each name whose truth
-        there is; None without any."""
-        if not self.errors or len(self.spaces) == 1:
-            return next(iter(self.errors.values()), None)
-        return self._each_error
-
-    def _each_error(self, values: np.ndarray) -> dict[str, float]:
-        own = dict(zip(self.spaces, self.coefficient.split(values), strict=True))
-        return {name: error(own[name]) for name, error in self.errors.items()}
-
-
-def prepare(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> Setup:
-    """Read mesh and data, compile, locate and solve for the first time, before anything is written.
+def read_inversion(comm: MPI.Comm, case: Case, method: flow.Method, *, allow_code: bool = False) -> Inversion:
+    """Read mesh and data, compile and locate, before anything is written.
 
     A case with code of its own is refused unless that is allowed. Raises InputError on all ranks alike.
     """
@@ -132,26 +124,30 @@ def prepare(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> Setup:
     references = {name: _reference(case, space, name, data) for name, space in spaces.items()}
     reference = np.concatenate(list(references.values()))
     errors = {name: _error(case, space, name) for name, space in spaces.items() if case.unknowns[name].truth}
-    step = _step(case, spaces, references)
-    energy = InverseProblem(forward, data.values, sigma, **compared)
+    energy: InverseProblem[Any] = InverseProblem(forward, data.values, sigma, **compared)
     # What outliers, if there are any, add to the misfit is not known: only who asks for a target gets one.
     open_end = energy.robust and case.regularisation[name].weight == "cross_validation"
     target = 0.5 * case.flow.discrepancy**2 * energy.expectation if known and not open_end else None
+    start = _start(case, spaces, references, method)
+    return Inversion(case, domain, spaces, forward, data, sigma, energy, target, reference, start, errors)
+
+
+def evaluated_at_start(given: Inversion) -> Misfit[Any]:
+    """The misfit at the start; raises InputError on all ranks alike where there is none."""
+    case = given.case
     try:
-        start = energy.residual(step.values())
+        at_start = given.energy.at(given.start.own.values())
     except SolveFailed as failure:
         where = case.where("equation")
         raise CaseError([f"{where}: found no solution at the reference coefficient: {failure}"]) from None
-    with np.errstate(over="ignore"):
-        misfit = 0.5 * float(start @ start)
-    if not np.isfinite(misfit):
+    if not np.isfinite(at_start.value):
         observed = [o for part in case.parts.values() for o in part.observations.values()]
         files = ", ".join(str(case.resolve(o.file)) for o in observed)
         found = "readings so large against their sigma that the misfit overflows"
-        if np.isinf(start).any() and energy.logarithmic.any():
+        if np.isinf(at_start.residual).any() and given.energy.logarithmic.any():
             found = "logarithms to compare with a state that is not positive at the start"
         raise DataError([f"{files}: found {found}"])
-    return Setup(case, domain, spaces, forward, data, sigma, energy, target, reference, step, start, errors)
+    return at_start
 
 
 def _space(case: Case, domain: TaggedMesh, name: str) -> CoefficientSpace:
@@ -259,16 +255,18 @@ def forward_of(
         raise CaseError([f"{case.where('equation', 'time', 'memory_limit')}: {refused}"]) from None
 
 
-def _step(case: Case, spaces: dict[str, CoefficientSpace], references: dict[str, np.ndarray]) -> flow.Step:
+def _start(
+    case: Case,
+    spaces: dict[str, CoefficientSpace],
+    references: dict[str, np.ndarray],
+    method: flow.Method,
+) -> Start:
     """A network for each unknown, or nodal values of all."""
     if all(unknown.representation.kind == "nodal" for unknown in case.unknowns.values()):
         reference = np.concatenate(list(references.values()))
-        nodal = Nodal(reference, sum(space.size for space in spaces.values()))
-        return flow.IdealStep(nodal.start(), nodal.size)
+        return nodal_start(reference, sum(space.size for space in spaces.values()), method)
     parts = [_network(case, space, name, references[name]) for name, space in spaces.items()]
-    network = joint_network(parts)
-    start = network.start(stream(case, "network"))
-    return flow.STEPS[case.flow.step](network, start, growth_of(case))
+    return network_start(case, joint_network(parts), method)
 
 
 def _network(case: Case, space: CoefficientSpace, name: str, reference: np.ndarray) -> Network:

@@ -1,11 +1,10 @@
 """Regularisations, what the data choose among, and the model of an iteration."""
 
-from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from app import flow
-from app.build.pieces import solver_of, stream
-from app.build.setup import Setup
 from app.mesh import CoefficientSpace
 from app.parallel import LinearSolver, timed
 from app.prior import (
@@ -19,20 +18,12 @@ from app.prior import (
     StackedRegularisation,
     effective_length,
 )
-
-
-@dataclass(frozen=True)
-class Final:
-    """The regularisation with which the run ended."""
-
-    contender: flow.Contender
-    R: flow.InnerProduct
-    choice: flow.Choice | None
-    """Set where the data chose."""
+from app.problem.factories import solver_of, stream
+from app.problem.inversion import Inversion
 
 
 def contender_of(
-    setup: Setup, kind: str, prefix: str, share: float | None = None, edge_share: float | None = None
+    setup: Inversion, kind: str, prefix: str, share: float | None = None, edge_share: float | None = None
 ) -> flow.Contender:
     """A regularisation with solvers of its own; without shares with the case's length and edges.
 
@@ -56,19 +47,22 @@ def contender_of(
     return flow.Contender(kind, length, StackedRegularisation(setup.coefficient, parts, scales), **edges)
 
 
-def _scales(setup: Setup) -> list[float]:
+def _scales(setup: Inversion) -> list[float]:
     return [setup.case.regularisation[name].scale for name in setup.spaces]
 
 
-def _riesz_solver(setup: Setup, prefix: str, space: CoefficientSpace) -> LinearSolver:
+def _riesz_solver(setup: Inversion, prefix: str, space: CoefficientSpace) -> LinearSolver:
     solver = solver_of(setup.domain.comm, setup.case, prefix, space.size)
     setup.riesz_solvers.append(solver)
     return solver
 
 
-def contest_of(setup: Setup, start: flow.Contender) -> flow.Contest:
+def contest_of(setup: Inversion, start: flow.Contender) -> flow.Contest:
     """What the data choose among: everything, or the weight of the case's kind alone."""
-    rng = stream(setup.case, "choice")
+
+    def rng() -> np.random.Generator:
+        return stream(setup.case, "choice")
+
     if setup.case.regularisation[setup.name].kind != "auto":
         fixed = start if start.regularisation.fixed else contender_of(setup, "h1", "start_")
         return flow.Contest(fixed, [start], rng)
@@ -81,13 +75,13 @@ def contest_of(setup: Setup, start: flow.Contender) -> flow.Contest:
     return flow.Contest(start, [start, *smooth, *edges], rng)
 
 
-def builder_of(setup: Setup, regularisation: Any) -> flow.ModelBuilder:
+def builder_of(setup: Inversion, regularisation: Any, method: flow.Method) -> flow.ModelBuilder:
     """What builds the models of a given regularisation, by the case's inner product and weight."""
     weight = setup.case.regularisation[setup.name].weight
     given = None if isinstance(weight, str) else float(weight)
     product = setup.case.flow.inner_product
     if product == "gauss_newton":
-        return flow.GaussNewtonBuilder(regularisation, given, setup.target, setup.step.creeps)
+        return flow.GaussNewtonBuilder(regularisation, given, setup.target, setup.step.creeps, method)
     plain = None
     if product != "prior":
         length = effective_length(setup.domain.diagonal, setup.case.regularisation[setup.name].length_scale)
@@ -97,4 +91,4 @@ def builder_of(setup: Setup, regularisation: Any) -> flow.ModelBuilder:
                 for space in setup.spaces.values()
             ]
         plain = StackedInnerProduct(setup.coefficient, parts, _scales(setup))
-    return flow.MetricBuilder(regularisation, plain, given)
+    return flow.MetricBuilder(regularisation, plain, given, method)
