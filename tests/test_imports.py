@@ -36,7 +36,7 @@ MATHEMATICS = ("mesh/", "pde/", "electrical/", "observe/", "prior/", "energy/")
 
 LIBRARIES = {
     "torch": ("network/",),
-    "ufl": (*MATHEMATICS, "case/expression.py", "case/grammar.py", "output/fields.py", "problem/"),
+    "ufl": (*MATHEMATICS, "output/fields.py", "problem/"),
     "dolfinx": (*MATHEMATICS, "output/", "problem/"),
     "pydantic": ("case/", "schema/", "observe/"),
     "ruamel": ("case/",),

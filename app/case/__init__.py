@@ -2,12 +2,12 @@
 
 from app.case.approximation import Approximant, ConvexCase, RegressionCase
 from app.case.base import BaseCase
-from app.case.boundary import BoundaryCondition
+from app.case.boundary import BoundaryConditionSpec
 from app.case.case import Case, check_dimension
-from app.case.equation import Diffusion, ElectricalTomography, LinearSolver
+from app.case.equation import DiffusionSpec, ElectricalTomography, LinearSolverSpec
 from app.case.expression import Expression, ParametricExpression, SpaceTimeExpression
 from app.case.grammar import ExpressionError
-from app.case.inversion import Expansion, Flow, Regularisation
+from app.case.inversion import ExpansionSpec, Flow, RegularisationSpec
 from app.case.load import effective_yaml, load_case, schema
 from app.case.mesh import BoxMesh, ElectrodeMesh, FileMesh, IntervalMesh, RectangleMesh
 from app.case.reduction import ReductionCase
@@ -25,17 +25,17 @@ from app.schema.section import tag_names
 __all__ = [
     "Approximant",
     "BaseCase",
-    "BoundaryCondition",
+    "BoundaryConditionSpec",
     "BoundedTransform",
     "BoxMesh",
     "Case",
     "CaseError",
     "ConvexCase",
     "DataError",
-    "Diffusion",
+    "DiffusionSpec",
     "ElectricalTomography",
     "ElectrodeMesh",
-    "Expansion",
+    "ExpansionSpec",
     "Expression",
     "ExpressionError",
     "FileMesh",
@@ -43,14 +43,14 @@ __all__ = [
     "IdentityTransform",
     "InputError",
     "IntervalMesh",
-    "LinearSolver",
+    "LinearSolverSpec",
     "NetworkRepresentation",
     "NodalRepresentation",
     "ParametricExpression",
     "RectangleMesh",
     "ReductionCase",
     "RegressionCase",
-    "Regularisation",
+    "RegularisationSpec",
     "RitzCase",
     "SpaceTimeExpression",
     "Unknown",

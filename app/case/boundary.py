@@ -36,7 +36,7 @@ class Condition(Section):
         return self
 
 
-class BoundaryCondition(Condition):
+class BoundaryConditionSpec(Condition):
     """A condition on a part of the boundary; where none is said, nothing flows through it."""
 
     kind: Literal["dirichlet", "neumann", "robin", "absorbing"]
@@ -58,7 +58,7 @@ class BoundaryCondition(Condition):
         return self
 
 
-class TransientCondition(BoundaryCondition):
+class TransientCondition(BoundaryConditionSpec):
     """A condition on a part of the boundary of a state in time; where none is said, nothing flows."""
 
     kind: Literal["dirichlet", "neumann", "robin"]

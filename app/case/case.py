@@ -12,7 +12,7 @@ from app.case.equation import Equation
 from app.case.experiments import Experiment
 from app.case.expression import Expression
 from app.case.grammar import ExpressionError
-from app.case.inversion import Expansion, Flow, Regularisation
+from app.case.inversion import ExpansionSpec, Flow, RegularisationSpec
 from app.case.origin import Key
 from app.case.unknowns import Unknown
 from app.observe import OBSERVATIONS, Observations, accepted_kinds
@@ -49,9 +49,9 @@ class Case(BaseCase):
     """The measurements, by name, of a case without experiments."""
     flow: Flow = Flow()
     """How the iteration goes and when it stops."""
-    regularisation: dict[str, Regularisation] = Field(default_factory=dict, validate_default=True)
+    regularisation: dict[str, RegularisationSpec] = Field(default_factory=dict, validate_default=True)
     """The regularisation of each unknown, by the unknown's name; of several alike but for the scale."""
-    expansion: Expansion = Expansion()
+    expansion: ExpansionSpec = ExpansionSpec()
     """When and how the network grows."""
 
     @model_validator(mode="before")
@@ -155,8 +155,8 @@ class Case(BaseCase):
     @field_validator("regularisation")
     @classmethod
     def _names_unknowns(
-        cls, value: dict[str, Regularisation], info: ValidationInfo
-    ) -> dict[str, Regularisation]:
+        cls, value: dict[str, RegularisationSpec], info: ValidationInfo
+    ) -> dict[str, RegularisationSpec]:
         unknowns = info.data.get("unknowns", value)
         for name in value:
             if name not in unknowns:

@@ -15,7 +15,7 @@ LengthScale = Annotated[
 ]
 
 
-class Regularisation(Section):
+class RegularisationSpec(Section):
     """The inner product R of an unknown, and its weight.
 
     Nothing said, both are chosen from the data. A kind alone goes with the weight by discrepancy; a weight or
@@ -76,7 +76,7 @@ class Flow(Section):
     """Outer iterations after which the run stops unconverged."""
 
 
-class Expansion(Section):
+class ExpansionSpec(Section):
     """How the network grows."""
 
     strategy: Literal["gain", "random", "none"] = "gain"

@@ -81,7 +81,7 @@ Representation = Annotated[
 ]
 
 
-class Known(Section):
+class KnownSpec(Section):
     """A part of the domain where the coefficient is known.
 
     The nodes on its border belong to it, so that of degree 1 or 2 the coefficient is continuous there. What
@@ -115,7 +115,7 @@ class Unknown(Section):
     count."""
     degree: Annotated[int, Field(ge=0, le=2), NO_TRUTH_VALUE] = 1
     """Lagrange degree of the coefficient; 0: constant on each cell."""
-    known: Known | None = None
+    known: KnownSpec | None = None
     """Where the coefficient is known; it is sought elsewhere."""
     reference: Expression | None = None
     """m_ref, the start of the recovery and the centre of the regularisation, in the unit of m; unless given 1

@@ -3,6 +3,7 @@
 import app.wheel  # noqa: F401
 
 # isort: split
+from app.mesh.fields import Field, in_ufl
 from app.mesh.meshes import MESHES, MeshError, TaggedMesh
 from app.mesh.order import JointOrder, NodeOrder
 from app.mesh.outline import centroid, closed_outline, enclosed_area
@@ -10,7 +11,6 @@ from app.mesh.points import PlaceError, PointOutside, point_matrix
 from app.mesh.spaces import (
     CoefficientSpace,
     CoefficientSpaces,
-    Field,
     Known,
     RelativeError,
     discontinuous,
@@ -37,6 +37,7 @@ __all__ = [
     "closed_outline",
     "discontinuous",
     "enclosed_area",
+    "in_ufl",
     "interpolated",
     "joint_space",
     "point_matrix",

@@ -9,7 +9,8 @@ from dolfinx import fem
 from dolfinx.fem import petsc as fem_petsc
 from mpi4py import MPI
 
-from app.mesh.spaces import CoefficientSpace, Field
+from app.mesh.fields import Field, in_ufl
+from app.mesh.spaces import CoefficientSpace
 from app.parallel import LinearSolver, multiply, symmetric_gram, timed
 from app.prior.gradients import Gradients
 
@@ -212,7 +213,7 @@ def weighted_product(
 ) -> GramMatrix:
     """∫ω(∇·∇ + ℓ⁻²··), or ∫ω·· without a length ℓ, with a positive weight ω."""
     u, v, x = ufl.TrialFunction(space.space), ufl.TestFunction(space.space), space.domain.coordinates
-    omega = weight.ufl(x)
+    omega = in_ufl(weight, x)
     form = omega * u * v * ufl.dx(space.domain.mesh)
     if length is not None:
         inverse_square = fem.Constant(space.domain.mesh, length**-2)

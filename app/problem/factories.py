@@ -8,8 +8,7 @@ import numpy as np
 from mpi4py import MPI
 
 from app import flow
-from app.case import BaseCase, Case, CaseError, ConvexCase
-from app.case import LinearSolver as Options
+from app.case import BaseCase, Case, CaseError, ConvexCase, LinearSolverSpec
 from app.mesh import MESHES, CoefficientSpace, MeshError, TaggedMesh
 from app.network import TRANSFORMS, Network, Networks, Nodes, Transform
 from app.parallel import LinearSolver, agreed
@@ -39,7 +38,7 @@ def solver_of(comm: MPI.Comm, case: Case, prefix: str, size: int, *, symmetric: 
 
 
 def solver_for(
-    comm: MPI.Comm, options: Options, prefix: str, size: int, *, symmetric: bool = True
+    comm: MPI.Comm, options: LinearSolverSpec, prefix: str, size: int, *, symmetric: bool = True
 ) -> LinearSolver:
     """The solver that a section of a case asks for."""
     kind = options.kind
