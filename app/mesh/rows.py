@@ -30,19 +30,20 @@ def empty_rows(space: Any, count: int) -> Any:
 
 def sparse_matrix(
     comm: Any,
-    count: int,
+    height: int | tuple[int, int],
     width: tuple[int, int],
     rows: np.ndarray,
     columns: np.ndarray,
     values: np.ndarray,
 ) -> Any:
-    """A PETSc matrix of `count` rows and of `width` columns (this rank's, all) from its entries; collective.
+    """A PETSc matrix from its entries; collective. The caller destroys it.
 
-    Each rank brings some entries, of any rows; those in one place add up. The rows are spread in equal
-    contiguous parts. The caller destroys it.
+    Of each side the number of this rank's rows or columns and that of all; of a height that is one number
+    each rank has an equal contiguous part. Each rank brings some entries, of any rows; those in one place add
+    up.
     """
     matrix = PETSc.Mat().create(comm)
-    matrix.setSizes(((PETSc.DECIDE, count), width))
+    matrix.setSizes(((PETSc.DECIDE, height) if isinstance(height, int) else height, width))
     matrix.setType(PETSc.Mat.Type.AIJ)
     # PETSc sorts the entries and sends them where they belong, all at once.
     matrix.setPreallocationCOO(rows.astype(PETSc.IntType), columns.astype(PETSc.IntType))
