@@ -56,7 +56,7 @@ class _Run:
     def go(self, state: FlowState | None) -> dict[str, Any]:
         """See run."""
         problem, report = self._problem, self._problem.report
-        on_root(self._comm, lambda: (self._folder / "case.yaml").write_text(effective_yaml(problem.case)))
+        save_case(problem, self._folder)
         with self._terminal, Interrupt(self._comm) as interrupt:
             for line in report.opening():
                 self._terminal.note(line)
@@ -130,6 +130,11 @@ def write_results(
     summary |= output.resources(problem.comm, spent)
     on_root(problem.comm, lambda: output.write_json(folder / "summary.json", summary))
     return summary, [told for told in (failure, drawn) if told]
+
+
+def save_case(problem: Problem, folder: Path) -> None:
+    """Write the effective case beside the results; collective."""
+    on_root(problem.comm, lambda: (folder / "case.yaml").write_text(effective_yaml(problem.case)))
 
 
 def save_state(problem: Problem, state: FlowState, folder: Path) -> None:

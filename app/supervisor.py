@@ -16,7 +16,7 @@ INTERNAL, INTERRUPTED = 1, 130
 CODES = (0, 1, 2, 3, INTERRUPTED)
 """Exit codes that mean what the program says they do."""
 
-GRACE = 14.0
+GRACE = 17.0
 """Seconds from a signal that ends a run at once to the end of a child that has not let go."""
 
 AT_ONCE = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)

@@ -19,7 +19,6 @@ from app.flow.steps import Base, Proposal
 from app.flow.stopping import AtMinimum, Stopping
 from app.parallel import SolveFailed, check_identical, gram
 
-
 SECONDS = "seconds_"
 """How a meter names times: they go on while nothing is computed for the run."""
 
@@ -86,7 +85,9 @@ def grown(
 ) -> dict[str, float]:
     """What was spent, with what a meter read in between; seconds count from `since`, if that is known."""
     return {
-        name: spent.get(name, 0) + value - (since if since and name.startswith(SECONDS) else before).get(name, 0)
+        name: spent.get(name, 0)
+        + value
+        - (since if since and name.startswith(SECONDS) else before).get(name, 0)
         for name, value in now.items()
     }
 

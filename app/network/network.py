@@ -155,8 +155,6 @@ class Network:
         """All but the parameters and the nodes, in plain data."""
         activation, features = self._names
         kinds = {kind: name for name, kind in TRANSFORMS.items()}
-        box = self._nodes.box
-        assert box is not None
         return {
             "hidden": list(self.widths),
             "blocks": list(self.blocks),
@@ -164,13 +162,12 @@ class Network:
             "features": features,
             "transform": {"kind": kinds[type(self._transform)], **vars(self._transform)},
             "max_width": self.max_width,
-            "box": [corner.tolist() for corner in box],
+            "box": [corner.tolist() for corner in self.box],
         }
 
     def nodes_at(self, coordinates: np.ndarray, reference: np.ndarray) -> Nodes:
         """Nodes elsewhere, scaled as the network's own are, where m_ref has these values."""
-        assert self._nodes.box is not None
-        return Nodes.of(coordinates, self._nodes.box, reference, self._transform)
+        return Nodes.of(coordinates, self.box, reference, self._transform)
 
     def at(self, nodes: Nodes) -> "Network":
         """The same network at other nodes."""
@@ -316,6 +313,22 @@ class Network:
             psi, _ = self._function(W @ h + b[:, None], None)
             h = torch.cat([h, psi]) if layer.block else psi
         return h
+
+    @property
+    def transform(self) -> Transform:
+        """Of the output."""
+        return self._transform
+
+    @property
+    def box(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper corner of what is scaled to [−1, 1]."""
+        assert self._nodes.box is not None
+        return self._nodes.box
+
+    def output(self, theta: torch.Tensor, scaled: torch.Tensor) -> torch.Tensor:
+        """MLP(x; θ), shape (n,), at scaled points, shape (inputs, n); torch can differentiate it."""
+        h = self._forward(theta, self._features.lift(scaled), len(self.widths))
+        return theta[self._outgoing] @ h + theta[-1]
 
     def _sum(self, theta: np.ndarray) -> np.ndarray:
         """The transform's argument, T⁻¹(m_ref) + MLP, at the owned nodes."""

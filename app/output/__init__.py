@@ -11,7 +11,15 @@ from app.output.folder import FolderTaken, check, prepare
 from app.output.history import History
 from app.output.picture import draw_fields
 from app.output.reduction import Decay, Shown, draw_reduction
-from app.output.summary import records_summary, resources, status, versions, work_summary, write_json
+from app.output.summary import (
+    read_summary,
+    records_summary,
+    resources,
+    status,
+    versions,
+    work_summary,
+    write_json,
+)
 
 __all__ = [
     "Checkpoint",
@@ -34,6 +42,7 @@ __all__ = [
     "prepare",
     "read_checkpoint",
     "read_coefficient",
+    "read_summary",
     "records_summary",
     "resources",
     "status",

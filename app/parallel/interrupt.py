@@ -63,6 +63,14 @@ class Interrupt:
         self._wish = max(self._wish, 2 if number in AT_ONCE else 1)
 
 
+def plain_signals() -> None:
+    """Let signals that end a run at once end this process, whatever libraries have made of them; for the time
+    before there is a run that could be saved, after MPI and PETSc have started."""
+    for number in AT_ONCE:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+
+
 _ACTIVE: ContextVar[Interrupt | None] = ContextVar("interrupt", default=None)
 
 
