@@ -10,8 +10,8 @@ from app.case.base import BaseCase
 from app.case.equation import LinearSolverSpec
 from app.case.expression import Expression
 from app.case.inversion import ExpansionSpec
-from app.case.section import NO_TRUTH_VALUE, Count, Identifier, Length, Section, refuse
 from app.case.unknowns import NetworkRepresentation, Representation
+from app.schema.section import NO_TRUTH_VALUE, Count, Identifier, Length, Section, refuse
 
 
 class Approximant(Section):

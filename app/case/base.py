@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr
 from app.case.experiments import Within
 from app.case.mesh import Mesh
 from app.case.origin import Key, Origin
-from app.case.section import NO_TRUTH_VALUE, Plain, Section
+from app.schema.section import NO_TRUTH_VALUE, Plain, Section
 
 
 class BaseCase(Section):

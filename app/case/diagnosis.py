@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from app.case.origin import Key
-from app.case.problems import nearest, shown
+from app.schema.problems import nearest, shown
 
 type Schema = Mapping[str, Any]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from app.case.base import BaseCase
 from app.case.origin import Key, dotted
-from app.case.problems import DataError
-from app.case.section import Plain
+from app.schema.problems import DataError
+from app.schema.section import Plain
 
 
 def canonical_case(case: BaseCase) -> dict[str, Plain]:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 
 from app.case.boundary import BoundaryConditionSpec, TransientCondition
 from app.case.expression import Expression, SpaceTimeExpression
-from app.case.section import (
+from app.schema.section import (
     NO_TRUTH_VALUE,
     DataFile,
     Identifier,

@@ -10,8 +10,8 @@ import numpy as np
 from pydantic_core import core_schema
 
 from app.case.grammar import BY_NUMPY, COORDINATES, Apply, ExpressionError, Tree, parse
-from app.case.problems import shown
-from app.case.section import refuse
+from app.schema.problems import shown
+from app.schema.section import refuse
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from app.case.problems import nearest, shown
+from app.schema.problems import nearest, shown
+from app.schema.section import COORDINATES
 
-COORDINATES = ("x", "y", "z")
 CONSTANTS = {"pi": math.pi, "e": math.e}
 LONGEST_TEXT = 10_000
 DEEPEST_NESTING = 200

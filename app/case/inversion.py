@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from app.case.section import NO_TRUTH_VALUE, Count, Natural, Positive, Section, refuse
+from app.schema.section import NO_TRUTH_VALUE, Count, Natural, Positive, Section, refuse
 
 LengthScale = Annotated[
     float,

@@ -18,10 +18,10 @@ from app.case.base import BaseCase
 from app.case.case import Case
 from app.case.experiments import Within, experiment_data
 from app.case.origin import Origin, read_case_file
-from app.case.problems import CaseError, nearest, shown
 from app.case.reduction import ReductionCase, parameter_names
 from app.case.ritz import RitzCase
-from app.case.section import Plain
+from app.schema.problems import CaseError, nearest, shown
+from app.schema.section import Plain
 
 DIMENSIONS = {"interval": 1, "rectangle": 2, "box": 3}
 """Dimension of the meshes whose kind settles it."""

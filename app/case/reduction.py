@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from app.case.approximation import ConvexCase
-from app.case.boundary import Parts
 from app.case.equation import (
     AdvectionDiffusionSpec,
     DiffusionSpec,
@@ -21,8 +20,8 @@ from app.case.equation import (
 )
 from app.case.expression import ParametricExpression
 from app.case.grammar import CONSTANTS, COORDINATES, FUNCTIONS
-from app.case.section import NO_TRUTH_VALUE, Count, Identifier, Length, Number, Section, refuse
 from app.case.unknowns import Role
+from app.schema.section import NO_TRUTH_VALUE, Count, Identifier, Length, Number, Parts, Section, refuse
 
 MOST_SNAPSHOTS = 10_000
 

@@ -10,7 +10,7 @@ from app.case.approximation import Approximant, ConvexCase
 from app.case.boundary import Condition
 from app.case.equation import LinearSolverSpec
 from app.case.expression import Expression
-from app.case.section import NO_TRUTH_VALUE, Length, Positive, Section, refuse
+from app.schema.section import NO_TRUTH_VALUE, Length, Positive, Section, refuse
 
 
 class EnergyCondition(Condition):

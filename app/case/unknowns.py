@@ -6,9 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from app.case.boundary import Parts
 from app.case.expression import Expression
-from app.case.section import NO_TRUTH_VALUE, Count, Number, Section, default_kind, refuse
+from app.schema.section import NO_TRUTH_VALUE, Count, Number, Parts, Section, default_kind, refuse
 
 POSITIVE = ("diffusivity", "youngs_modulus", "squared_slowness")
 """Roles of a coefficient that is not zero anywhere."""

@@ -38,7 +38,7 @@ def parse(words: Sequence[str]) -> tuple[Command, argparse.Namespace]:
 
 def _refuse_misspelt(word: str) -> None:
     """Raise UsageError for what is nearly a command."""
-    from app.case.problems import nearest
+    from app.schema.problems import nearest
 
     if near := nearest(word, COMMANDS):
         expected = f"a case file or one of the commands {', '.join(COMMANDS)}{near}"

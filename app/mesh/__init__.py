@@ -7,7 +7,7 @@ from app.mesh.fields import Field, in_ufl
 from app.mesh.meshes import MESHES, MeshError, TaggedMesh
 from app.mesh.order import JointOrder, NodeOrder
 from app.mesh.outline import centroid, closed_outline, enclosed_area
-from app.mesh.points import PointOutside, point_matrix
+from app.mesh.points import PlaceError, PointOutside, point_matrix
 from app.mesh.spaces import (
     CoefficientSpace,
     CoefficientSpaces,
@@ -28,6 +28,7 @@ __all__ = [
     "Known",
     "MeshError",
     "NodeOrder",
+    "PlaceError",
     "PointOutside",
     "RelativeError",
     "StoredMesh",

@@ -29,6 +29,7 @@ from app.mesh import (
     joint_space,
 )
 from app.network import Nodes
+from app.observe.measurements import Measurements, measurements, together
 from app.parallel import LinearSolver, SolveFailed, agreed, on_root
 from app.pde import CustomError, Experiments, ForwardModel, TooLittleMemory, TransientModel, components
 from app.problem import physics, tomography
@@ -42,7 +43,6 @@ from app.problem.factories import (
     solver_of,
     transform_of,
 )
-from app.problem.measurements import Measurements, measurements, together
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,8 +218,7 @@ def _observed(
         raise CaseError([f"{case.where('equation')}: {refused}"]) from None
     except CustomError as refused:
         raise CaseError([f"{case.where('equation', 'file')}: {refused}"]) from None
-    domain, space, path = coefficient.domain, forward.space, ("observations",)
-    measured = measurements(case, case.observations, path, domain, space, forward.components)
+    measured = measurements(case, case.observations, physics.observed_state(case, forward))
     assert measured.operator is not None
     if isinstance(forward, TransientModel):
         assert measured.data.times is not None
