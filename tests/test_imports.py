@@ -21,7 +21,7 @@ ARROWS = {
     "mesh": set(),
     "network": set(),
     "flow": set(),
-    "case": set(),
+    "case": {"prior"},
     "parallel": set(),
     "__init__": set(),
     "wheel": set(),

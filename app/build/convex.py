@@ -12,7 +12,7 @@ from app.build.pieces import finish, growth_of, network_of, stream, transform_of
 from app.case import ConvexCase, effective_yaml
 from app.mesh import CoefficientSpace, TaggedMesh
 from app.network import Nodes, Transform
-from app.parallel import Interrupt, LinearSolver, SolveFailed, gram, on_root
+from app.parallel import Interrupt, SolveFailed, Tally, gram, on_root
 from app.pde import Counts
 
 
@@ -38,7 +38,7 @@ class ConvexSetup:
     """What the summary says of the coefficient beside what it says of every run. Collective."""
     counts: Counts = field(default_factory=Counts)
     """Of linear solves with a state operator, if there are any."""
-    riesz_solvers: list[LinearSolver] = field(default_factory=list)
+    riesz: Tally = field(default_factory=Tally)
     """Of all inner products that the run makes."""
     half_square: Callable[[np.ndarray], float] | None = None
     """½‖m‖²_K of a coefficient, in K of the energy, where its own product knows of some nodes only.
@@ -152,7 +152,7 @@ def _summary(
         **setup.tell(outcome.coefficient),
         **asdict(setup.counts),
         "linear_solves": setup.counts.linear_solves,
-        "riesz_solves": sum(solver.solves for solver in setup.riesz_solvers),
+        "riesz_solves": setup.riesz.solves,
         "coefficient_dofs": setup.size,
         "seed": case.seed,
     }

@@ -12,7 +12,7 @@ from app.case import BaseCase, Case, CaseError, ConvexCase
 from app.case import LinearSolver as Options
 from app.mesh import MESHES, CoefficientSpace, MeshError, TaggedMesh
 from app.network import TRANSFORMS, Network, Nodes, Transform
-from app.parallel import LinearSolver, agreed, on_root, timed
+from app.parallel import LinearSolver, Tally, agreed, on_root, timed
 
 STREAMS = {"network": 0, "candidates": 1, "choice": 2, "unseen": 3}
 """Random streams that derive from the case's seed, by purpose."""
@@ -33,19 +33,33 @@ def mesh_of(comm: MPI.Comm, case: BaseCase) -> TaggedMesh:
         raise CaseError([f"{case.where('mesh', 'file')}: {error}"]) from None
 
 
-def solver_of(comm: MPI.Comm, case: Case, prefix: str, size: int, *, symmetric: bool = True) -> LinearSolver:
+def solver_of(
+    comm: MPI.Comm,
+    case: Case,
+    prefix: str,
+    size: int,
+    *,
+    symmetric: bool = True,
+    tally: Tally | None = None,
+) -> LinearSolver:
     """The solver that the case's equation asks for, for so many unknowns over all ranks."""
-    return solver_for(comm, case.equation.solver, prefix, size, symmetric=symmetric)
+    return solver_for(comm, case.equation.solver, prefix, size, symmetric=symmetric, tally=tally)
 
 
 def solver_for(
-    comm: MPI.Comm, options: Options, prefix: str, size: int, *, symmetric: bool = True
+    comm: MPI.Comm,
+    options: Options,
+    prefix: str,
+    size: int,
+    *,
+    symmetric: bool = True,
+    tally: Tally | None = None,
 ) -> LinearSolver:
     """The solver that a section of a case asks for."""
     kind = options.kind
     if kind == "auto":
         kind = "direct" if size < options.direct_below else "iterative"
-    return LinearSolver(comm, kind, prefix, options.tolerance, symmetric=symmetric)
+    return LinearSolver(comm, kind, prefix, options.tolerance, symmetric=symmetric, tally=tally)
 
 
 def nodal_values(case: Case, space: CoefficientSpace, name: str, key: str) -> np.ndarray:

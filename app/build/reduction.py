@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,10 @@ from app.energy import (
 )
 from app.mesh import CoefficientSpace, TaggedMesh, joint_space
 from app.network import Nodes, Transform
-from app.parallel import agreed
+from app.parallel import Tally, agreed
 from app.pde import ForwardModel
-from app.prior import INNER_PRODUCTS, GramMatrix
+from app.prior.gram import GramMatrix
+from app.prior.inner_products import INNER_PRODUCTS
 
 SHOWN = 3
 """Unseen values of the parameters whose states are drawn and written."""
@@ -227,8 +228,15 @@ def prepare_reduction(comm: MPI.Comm, case: ReductionCase) -> ConvexSetup:
     training, weights = gauss_legendre(family.intervals, [one.points for one in energy.parameters.values()])
     states = family.states(training)
     counts = replace(family.forward.counts)  # without those that judge
-    solvers = {norm: solver_for(comm, energy.solver, f"riesz_{norm}_", space.size) for norm in ("l2", "h1")}
-    products = {norm: INNER_PRODUCTS[norm](space, energy.length, one) for norm, one in solvers.items()}
+    riesz = Tally()
+    products = {
+        norm: INNER_PRODUCTS[norm](
+            space,
+            energy.length,
+            partial(solver_for, comm, energy.solver, f"riesz_{norm}_", space.size, tally=riesz),
+        )
+        for norm in ("l2", "h1")
+    }
     over_all = {norm: ParametricProduct(K, weights) for norm, K in products.items()}
     own, wanted = over_all[energy.norm], states.ravel(order="F")
     norm = own.norm(wanted)
@@ -263,7 +271,7 @@ def prepare_reduction(comm: MPI.Comm, case: ReductionCase) -> ConvexSetup:
     return ConvexSetup(
         case, domain, len(training) * space.size, regression, step, plain, error,
         lambda coefficient, folder: judgement.write(told, folder),
-        tell, counts, list(solvers.values()),
+        tell, counts, riesz,
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """From a case of regression to its mesh, energy and start."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from app.case import CaseError, Expression, RegressionCase, check_dimension
 from app.energy import Regression
 from app.mesh import CoefficientSpace, RelativeError
 from app.network import Nodes
-from app.parallel import LinearSolver, agreed
-from app.prior import GramMatrix, weighted_product
+from app.parallel import Tally, agreed
+from app.prior.gram import GramMatrix
+from app.prior.inner_products import weighted_product
 
 
 def prepare_regression(comm: MPI.Comm, case: RegressionCase) -> ConvexSetup:
@@ -32,12 +34,12 @@ def prepare_regression(comm: MPI.Comm, case: RegressionCase) -> ConvexSetup:
         if not (weight > 0).all():
             where = case.where("energy", "weight")
             raise CaseError([f"{where}: found values that are not positive, expected a weight > 0"])
-    solvers: list[LinearSolver] = []
+    riesz = Tally()
 
     def product(norm: str, weight: Expression) -> GramMatrix:
-        solvers.append(solver_for(comm, case.energy.solver, "riesz_", space.size))
         length = None if norm == "l2" else case.energy.length
-        return weighted_product(space, weight, length, solvers[-1])
+        solver = partial(solver_for, comm, case.energy.solver, "riesz_", space.size, tally=riesz)
+        return weighted_product(space, weight, length, solver)
 
     own = product(case.energy.norm, case.energy.weight)
     plain = None
@@ -65,9 +67,7 @@ def prepare_regression(comm: MPI.Comm, case: RegressionCase) -> ConvexSetup:
         return write_functions(space, panels, folder)
 
     error = RelativeError(space, case.energy.function)
-    return ConvexSetup(
-        case, domain, space.size, energy, step, plain, error, write, tell, riesz_solvers=solvers
-    )
+    return ConvexSetup(case, domain, space.size, energy, step, plain, error, write, tell, riesz=riesz)
 
 
 def _finite(case: RegressionCase, space: CoefficientSpace, key: str) -> np.ndarray:

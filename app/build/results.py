@@ -17,6 +17,7 @@ from app.mesh import discontinuous, interpolated
 from app.network import Networks
 from app.parallel import on_root
 from app.pde import PHYSICAL, Experiments, ForwardModel, TransientModel
+from app.prior import parameter_names
 
 MOMENTS = 51
 """Times at most at which the fields show a state that changes."""
@@ -35,13 +36,13 @@ def summary_of(setup: Setup, outcome: flow.Outcome, final: Final, rows: list[out
         "misfit_target": setup.target,
         "regularisation_kind": final.contender.kind,
         "length_scale": final.contender.length,
-        "edge_share": final.contender.edge_share,
-        **output.choice_summary(choice),
+        **{name: final.contender.parameters.get(name) for name in parameter_names()},
+        **output.choice_summary(choice, parameter_names()),
         **_noise(setup, choice, rows[-1].record.misfit),
         **_experiments(setup, outcome.residual),
         **asdict(counts),
         "linear_solves": counts.linear_solves,
-        "riesz_solves": sum(solver.solves for solver in setup.riesz_solvers),
+        "riesz_solves": setup.riesz.solves,
         "coefficient_dofs": setup.coefficient.size,
         "state_dofs": setup.forward.size,
         "seed": case.seed,

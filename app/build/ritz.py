@@ -1,6 +1,7 @@
 """From a case of a variational problem to its mesh, energy and start."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from app.case import CaseError, Expression, ExpressionError, RitzCase, check_dim
 from app.energy import FUNCTIONALS, H1Distance, Ritz, VariationalEnergy, lifting_and_cut_off
 from app.mesh import CoefficientSpace, Known, MeshError, RelativeError, TaggedMesh
 from app.network import Nodes
-from app.parallel import LinearSolver, SolveFailed, agreed
+from app.parallel import SolveFailed, Tally, agreed
 from app.pde import BoundaryCondition
-from app.prior import weighted_product
+from app.prior.gram import SolverFactory
+from app.prior.inner_products import weighted_product
 
 SHARED = {"kind", "functional", "boundary", "truth", "length", "solver"}
 """Keys of the energy that its density does not know."""
@@ -30,19 +32,15 @@ def prepare_ritz(comm: MPI.Comm, case: RitzCase) -> ConvexSetup:
     domain = mesh_of(comm, case)
     with agreed(comm):
         check_dimension(case, domain.dimension)
-    solvers: list[LinearSolver] = []
     conditions = _conditions(case, domain)
     space = _space(case, domain, conditions)
-
-    def solver() -> LinearSolver:
-        solvers.append(solver_for(comm, case.energy.solver, "riesz_", space.size))
-        return solvers[-1]
-
+    riesz = Tally()
+    solver = partial(solver_for, comm, case.energy.solver, "riesz_", space.size, tally=riesz)
     _check_values(case, space, conditions)
-    energy = _energy(case, space, conditions, solver())
+    energy = _energy(case, space, conditions, solver)
     reference, cut_off = np.zeros(space.owned), None
     if space.free is not None:
-        reference, cut_off = lifting_and_cut_off(space, case.energy.diffusivity, solver())
+        reference, cut_off = lifting_and_cut_off(space, case.energy.diffusivity, solver)
     try:
         energy.residual(reference)
     except SolveFailed as failure:
@@ -50,7 +48,7 @@ def prepare_ritz(comm: MPI.Comm, case: RitzCase) -> ConvexSetup:
     plain = None
     if case.flow.inner_product != "energy":
         length = None if case.flow.inner_product == "l2" else case.energy.length
-        plain = weighted_product(space, Expression(1.0), length, solver())
+        plain = weighted_product(space, Expression(1.0), length, solver)
     box = domain.bounding_box()
     step = step_of(
         case,
@@ -69,7 +67,7 @@ def prepare_ritz(comm: MPI.Comm, case: RitzCase) -> ConvexSetup:
         _error(case, space),
         results.write,
         results.tell,
-        riesz_solvers=solvers,
+        riesz=riesz,
         half_square=energy.half_square,
     )
 
@@ -202,7 +200,7 @@ def _energy(
     case: RitzCase,
     space: CoefficientSpace,
     conditions: dict[str, BoundaryCondition],
-    solver: LinearSolver,
+    solver: SolverFactory,
 ) -> Ritz:
     given: dict[str, Any] = {
         key: getattr(case.energy, key) for key in type(case.energy).model_fields if key not in SHARED

@@ -40,7 +40,7 @@ from app.mesh import (
     joint_space,
 )
 from app.network import Network, Nodal, Nodes, joint_network
-from app.parallel import LinearSolver, SolveFailed, agreed, on_root
+from app.parallel import SolveFailed, Tally, agreed, on_root
 from app.pde import CustomError, Experiments, ForwardModel, TooLittleMemory, TransientModel, components
 
 
@@ -67,7 +67,7 @@ class Setup:
     """Residual at the step's start."""
     errors: dict[str, RelativeError]
     """Of each unknown whose truth there is."""
-    riesz_solvers: list[LinearSolver] = field(default_factory=list)
+    riesz: Tally = field(default_factory=Tally)
     """Of all inner products that the run makes."""
 
     @property

@@ -16,7 +16,7 @@ from app.mesh.spaces import CoefficientSpace, interpolated
 from app.parallel import SolveFailed, gram, symmetric_gram
 from app.pde.forward import ForwardModel
 from app.pde.transient import TransientModel
-from app.prior.inner_products import GramMatrix
+from app.prior.gram import GramMatrix
 
 ROUNDING = 1e-13
 """Share of the largest singular value below which others count as rounding."""

@@ -5,7 +5,7 @@ import numpy as np
 from app.energy.variational import VariationalEnergy
 from app.parallel import SolveFailed, gram
 from app.pde.newton import newton
-from app.prior.inner_products import GramMatrix
+from app.prior.gram import GramMatrix
 
 
 class Ritz:
@@ -47,8 +47,11 @@ class Ritz:
         return self._energy.half_square(coefficient)
 
     def product(self, coefficient: np.ndarray) -> GramMatrix:
-        """E″(u); of a quadratic energy made once."""
-        if self._product is None or not self._energy.quadratic:
+        """E″(u), until this is asked for the next; of a quadratic energy made once."""
+        if self._product is not None and not self._energy.quadratic:
+            self._product.close()
+            self._product = None
+        if self._product is None:
             self._product = self._energy.hessian(coefficient)
         return self._product
 

@@ -6,7 +6,7 @@ import app.wheel  # noqa: F401
 from app.parallel.agreement import FailedElsewhere, agreed, check_identical, on_root
 from app.parallel.blocks import dense_matrix, gram, multiply, multiply_transpose, symmetric_gram
 from app.parallel.interrupt import Interrupt
-from app.parallel.solver import LinearSolver, SolveFailed
+from app.parallel.solver import LinearSolver, SolveFailed, Tally
 from app.parallel.timing import peak_memory_mb, seconds, started, timed
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Interrupt",
     "LinearSolver",
     "SolveFailed",
+    "Tally",
     "agreed",
     "check_identical",
     "dense_matrix",
