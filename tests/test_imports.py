@@ -26,7 +26,7 @@ ARROWS = {
     "mesh": set(),
     "network": set(),
     "flow": set(),
-    "case": {"observe"},
+    "case": {"observe", "prior"},
     "schema": set(),
     "parallel": set(),
     "__init__": set(),

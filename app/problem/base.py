@@ -13,7 +13,7 @@ from app.case import BaseCase, canonical_case
 from app.flow import Evaluation, FlowState, Method, Minimisation, StopReason, advance, begun, complete, grown
 from app.mesh import JointOrder, NodeOrder
 from app.output import Coefficient
-from app.parallel import Clock, LinearSolver, on_root
+from app.parallel import Clock, Tally, on_root
 from app.pde import Counts
 
 
@@ -59,7 +59,7 @@ class WorkMeter:
     clock: Clock
     forward: Counting | None = None
     """None where no state operator is solved with."""
-    riesz_solvers: list[LinearSolver] = field(default_factory=list)
+    riesz: Tally = field(default_factory=Tally)
     """Of all inner products that are made."""
 
     def read(self) -> dict[str, float]:
@@ -68,7 +68,7 @@ class WorkMeter:
         return {
             **asdict(counts),
             "linear_solves": counts.linear_solves,
-            "riesz_solves": sum(solver.solves for solver in self.riesz_solvers),
+            "riesz_solves": self.riesz.solves,
             **{f"seconds_{stage}": spent for stage, spent in self.clock.seconds().items()},
         }
 

@@ -80,7 +80,7 @@ def _inversion(given: Inversion, method: flow.Method, clock: Clock) -> Problem:
         max_iterations=most,
         contest=contest,
         state=start.state,
-        meter=WorkMeter(clock, given.forward, given.riesz_solvers),
+        meter=WorkMeter(clock, given.forward, given.riesz),
         truth=report,
     )
     spaces = list(given.spaces.values())

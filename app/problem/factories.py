@@ -10,7 +10,7 @@ from app import flow
 from app.case import BaseCase, Case, CaseError, ConvexCase, LinearSolverSpec
 from app.mesh import MESHES, CoefficientSpace, MeshError, TaggedMesh
 from app.network import TRANSFORMS, Nodes, Transform, one_thread
-from app.parallel import LinearSolver, agreed
+from app.parallel import LinearSolver, Tally, agreed
 
 if TYPE_CHECKING:
     from app.network import Network, Networks
@@ -34,19 +34,33 @@ def mesh_of(comm: MPI.Comm, case: BaseCase) -> TaggedMesh:
         raise CaseError([f"{case.where('mesh', 'file')}: {error}"]) from None
 
 
-def solver_of(comm: MPI.Comm, case: Case, prefix: str, size: int, *, symmetric: bool = True) -> LinearSolver:
+def solver_of(
+    comm: MPI.Comm,
+    case: Case,
+    prefix: str,
+    size: int,
+    *,
+    symmetric: bool = True,
+    tally: Tally | None = None,
+) -> LinearSolver:
     """The solver that the case's equation asks for, for so many unknowns over all ranks."""
-    return solver_for(comm, case.equation.solver, prefix, size, symmetric=symmetric)
+    return solver_for(comm, case.equation.solver, prefix, size, symmetric=symmetric, tally=tally)
 
 
 def solver_for(
-    comm: MPI.Comm, options: LinearSolverSpec, prefix: str, size: int, *, symmetric: bool = True
+    comm: MPI.Comm,
+    options: LinearSolverSpec,
+    prefix: str,
+    size: int,
+    *,
+    symmetric: bool = True,
+    tally: Tally | None = None,
 ) -> LinearSolver:
     """The solver that a section of a case asks for."""
     kind = options.kind
     if kind == "auto":
         kind = "direct" if size < options.direct_below else "iterative"
-    return LinearSolver(comm, kind, prefix, options.tolerance, symmetric=symmetric)
+    return LinearSolver(comm, kind, prefix, options.tolerance, symmetric=symmetric, tally=tally)
 
 
 def nodal_values(case: Case, space: CoefficientSpace, name: str, key: str) -> np.ndarray:

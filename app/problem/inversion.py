@@ -30,7 +30,7 @@ from app.mesh import (
 )
 from app.network import Nodes
 from app.observe.measurements import Measurements, measurements, together
-from app.parallel import LinearSolver, SolveFailed, agreed, on_root
+from app.parallel import SolveFailed, Tally, agreed, on_root
 from app.pde import CustomError, Experiments, ForwardModel, TooLittleMemory, TransientModel, components
 from app.problem import physics, tomography
 from app.problem.factories import (
@@ -67,7 +67,7 @@ class Inversion:
     """Of each unknown, what its network is evaluated at; empty where the unknowns are nodal values."""
     errors: dict[str, RelativeError]
     """Of each unknown whose truth there is."""
-    riesz_solvers: list[LinearSolver] = field(default_factory=list)
+    riesz: Tally = field(default_factory=Tally)
     """Of all inner products that the run makes."""
 
     @property

@@ -13,6 +13,7 @@ from app.energy import Misfit
 from app.mesh import discontinuous, interpolated
 from app.parallel import on_root
 from app.pde import PHYSICAL, Experiments, TransientModel
+from app.prior import parameter_names
 from app.problem import tomography
 from app.problem.factories import nodal_values
 from app.problem.inversion import Inversion
@@ -79,8 +80,8 @@ class InversionReport:
             "misfit_target": given.target,
             "regularisation_kind": contender.kind,
             "length_scale": contender.length,
-            "edge_share": contender.edge_share,
-            **output.choice_summary(choice),
+            **{name: contender.parameters.get(name) for name in parameter_names()},
+            **output.choice_summary(choice, parameter_names()),
             **_noise(given, choice, state.records[-1].misfit),
             **_experiments(given, state),
             **output.work_summary(state.spent),

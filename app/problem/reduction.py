@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from app.energy import (
 )
 from app.mesh import CoefficientSpace, TaggedMesh, joint_space
 from app.network import Nodes, Transform
-from app.parallel import Clock, agreed
+from app.parallel import Clock, Tally, agreed
 from app.pde import Counts, ForwardModel
-from app.prior import INNER_PRODUCTS, GramMatrix
+from app.prior.gram import GramMatrix
+from app.prior.inner_products import INNER_PRODUCTS
 from app.problem import physics
 from app.problem.base import WorkMeter
 from app.problem.convex import Approximation, ConvexReport, nodes_of
@@ -264,8 +266,15 @@ def read_reduction(comm: MPI.Comm, case: ReductionCase, clock: Clock) -> Approxi
     training, weights = gauss_legendre(family.intervals, [one.points for one in energy.parameters.values()])
     states = family.states(training)
     counted = _Counted(replace(family.forward.counts))  # without those that judge
-    solvers = {norm: solver_for(comm, energy.solver, f"riesz_{norm}_", space.size) for norm in ("l2", "h1")}
-    products = {norm: INNER_PRODUCTS[norm](space, energy.length, one) for norm, one in solvers.items()}
+    riesz = Tally()
+    products = {
+        norm: INNER_PRODUCTS[norm](
+            space,
+            energy.length,
+            partial(solver_for, comm, energy.solver, f"riesz_{norm}_", space.size, tally=riesz),
+        )
+        for norm in ("l2", "h1")
+    }
     over_all = {norm: ParametricProduct(K, weights) for norm, K in products.items()}
     own, wanted = over_all[energy.norm], states.ravel(order="F")
     norm = own.norm(wanted)
@@ -277,7 +286,7 @@ def read_reduction(comm: MPI.Comm, case: ReductionCase, clock: Clock) -> Approxi
     decomposition = OrthogonalDecomposition(states, products[energy.norm], weights)
     unseen = _unseen(case, family.intervals)
     report = ReductionReport(family, wanted, over_all, unseen, decomposition, products)
-    meter = WorkMeter(clock, counted, list(solvers.values()))
+    meter = WorkMeter(clock, counted, riesz)
     start, points = np.zeros_like(wanted), family.points(training)
     return Approximation(comm, case, Regression(own, wanted), nodes, points, start, plain, report, meter)
 

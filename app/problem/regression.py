@@ -1,5 +1,6 @@
 """Regression: from a case to its mesh, energy and start, and what is said of the result."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from app.case import CaseError, Expression, RegressionCase, check_dimension
 from app.energy import Regression
 from app.mesh import CoefficientSpace, RelativeError
 from app.network import Nodes
-from app.parallel import Clock, LinearSolver, agreed
-from app.prior import GramMatrix, weighted_product
+from app.parallel import Clock, Tally, agreed
+from app.prior.gram import GramMatrix
+from app.prior.inner_products import weighted_product
 from app.problem.base import WorkMeter
 from app.problem.convex import Approximation, ConvexReport, function_of, nodes_of, write_functions
 from app.problem.factories import mesh_of, solver_for
@@ -72,12 +74,12 @@ def read_regression(comm: MPI.Comm, case: RegressionCase, clock: Clock) -> Appro
         if not (weight > 0).all():
             where = case.where("energy", "weight")
             raise CaseError([f"{where}: found values that are not positive, expected a weight > 0"])
-    solvers: list[LinearSolver] = []
+    riesz = Tally()
 
     def product(norm: str, weight: Expression) -> GramMatrix:
-        solvers.append(solver_for(comm, case.energy.solver, "riesz_", space.size))
         length = None if norm == "l2" else case.energy.length
-        return weighted_product(space, weight, length, solvers[-1])
+        solver = partial(solver_for, comm, case.energy.solver, "riesz_", space.size, tally=riesz)
+        return weighted_product(space, weight, length, solver)
 
     own = product(case.energy.norm, case.energy.weight)
     plain = None
@@ -92,7 +94,7 @@ def read_regression(comm: MPI.Comm, case: RegressionCase, clock: Clock) -> Appro
     box = domain.bounding_box()
     nodes = nodes_of(case, lambda transform: Nodes.of(space.coordinates, box, zeros, transform))
     report = RegressionReport(comm, case, space, function, norm)
-    meter = WorkMeter(clock, riesz_solvers=solvers)
+    meter = WorkMeter(clock, riesz=riesz)
     return Approximation(comm, case, energy, nodes, space.coordinates, zeros, plain, report, meter)
 
 
