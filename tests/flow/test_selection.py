@@ -1,93 +1,40 @@
-"""Two stages on toys: near the target with the first regularisation, then to the minimum with the chosen
+"""The selection on toys: near the target with the first regularisation, then to the minimum with the chosen
 one."""
 
-from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from choice_toys import edges, fixed, ridge, steps_or_waves
-from flow_toys import Dense, Readings, Silent, network_on_interval
+from choice_toys import ridge
+from flow_toys import Way, nodal, run
+from selection_toys import Setting, dense, network
 
-from app.flow import (
-    STRATEGIES,
-    Choice,
-    Contender,
-    Contest,
-    GaussNewtonBuilder,
-    GrowthRule,
-    IdealStep,
-    Outcome,
-    RetractedStep,
-    Step,
-    run_two_stages,
-)
+from app.flow import Choice, FlowState, IdealStep, chosen_again
 from app.flow.choice import choose
-from app.flow.look import take_look
-from app.flow.stopping import NEAR
-from app.parallel import SolveFailed
+from app.flow.method import StoppingMethod
+from app.flow.sketch import take_sketch
 
-SIZE = 40
-
-
-class Setting:
-    """Readings of a function on [0, 1], its start at the reference, and contenders."""
-
-    def __init__(self, *, sharp: bool = False, bend: float = 0.0, seed: int = 0) -> None:
-        problem = steps_or_waves(seed, sharp, size=SIZE)
-        self.energy = Readings(problem.J, problem.y, bend=bend)
-        self.reference = problem.reference
-        self.target = 0.5 * len(problem.y)
-        self.contenders = [*fixed(problem), edges(problem)]
-        self.observer = Silent()
-
-    def contest(self, contenders: list[Contender] | None = None, seed: int = 5) -> Contest:
-        return Contest(self.contenders[0], contenders or self.contenders, np.random.default_rng(seed))
-
-    def run(
-        self,
-        step: Step | None = None,
-        *,
-        known: bool = True,
-        contest: Contest | None = None,
-        max_iterations: int = 40,
-        interrupted: Callable[[], bool] = lambda: False,
-    ) -> tuple[Outcome, Choice | None]:
-        step = step or IdealStep(self.reference.copy(), SIZE)
-        target = self.target if known else None
-        builder = GaussNewtonBuilder(self.contenders[0].regularisation, None, target, step.creeps)
-        return run_two_stages(
-            self.energy,
-            self.energy.residual(step.values()),
-            self.reference,
-            builder,
-            step,
-            contest or self.contest(),
-            target,
-            max_iterations,
-            self.observer,
-            interrupted,
-        )
-
-    def value(self, choice: Choice, m: np.ndarray) -> float:
-        """½‖e‖² + ½w‖m − m_ref‖²_R with the chosen R and w."""
-        e, shift = self.energy.residual(m), m - self.reference
-        return 0.5 * float(e @ e + choice.weight * shift @ choice.R.apply(shift))
-
-
-def dense(R: object) -> np.ndarray:
-    assert isinstance(R, Dense)
-    return R.matrix
-
-
-def network_step(max_width: int = 60) -> RetractedStep:
-    network = network_on_interval(SIZE, (4,), max_width)
-    growth = GrowthRule(STRATEGIES["gain"](np.random.default_rng(0), 100, (1.0, 60.0)))
-    return RetractedStep(network, network.start(np.random.default_rng(0)), growth)
-
+NEAR = StoppingMethod().near
 
 known_or_not = pytest.mark.parametrize("known", [True, False], ids=["noise known", "noise unknown"])
 sharp_or_not = pytest.mark.parametrize("sharp", [True, False], ids=["steps", "waves"])
+
+
+def chosen_by_hand(setting: Setting, m: np.ndarray) -> Choice:
+    """From one sketch at a coefficient, with the contest's own stream."""
+    contest = setting.contest()
+    rng = contest.rng()
+    R = contest.start.regularisation.at(setting.reference)
+    sketch = take_sketch(setting.energy.at(m), R, m - setting.reference, rng)
+    return choose(sketch, contest.start, contest.contenders, setting.reference, rng)
+
+
+def by_stage(states: list[FlowState]) -> dict[str, list[FlowState]]:
+    """The states of each stage, which come one after the other."""
+    stages = [state.stage for state in states]
+    assert sorted(stages, key=("approach", "selection", "minimisation").index) == stages
+    return {stage: [state for state in states if state.stage == stage] for stage in stages}
 
 
 @known_or_not
@@ -96,56 +43,81 @@ def test_nodal_values_of_a_linear_problem_end_at_the_ridge_solution(known: bool,
     """(JᵀJ + wR)⁻¹Jᵀy with the chosen R and w, to a per cent in the coefficient and 1e-4 in the energy (the
     exact model leaves out directions weaker than a hundredth of w)."""
     setting = Setting(sharp=sharp)
-    outcome, choice = setting.run(known=known)
-    assert outcome.stop_reason == "minimum" and choice is not None
+    last = run(setting.problem(known=known))[-1]
+    choice, m = last.choice, last.representation.values()
+    assert last.stop_reason == "minimum" and choice is not None
     expected = ridge(setting.energy.B, setting.energy.data, dense(choice.R), choice.weight)
-    error = np.linalg.norm(outcome.coefficient - expected) / np.linalg.norm(expected)
-    assert error < 0.01
+    assert np.linalg.norm(m - expected) / np.linalg.norm(expected) < 0.01
     least = setting.value(choice, expected)
-    assert least * (1 - 1e-12) <= setting.value(choice, outcome.coefficient) <= least * (1 + 1e-4)
+    assert least * (1 - 1e-12) <= setting.value(choice, m) <= least * (1 + 1e-4)
     assert (choice.contender is setting.contenders[-1]) == sharp
 
 
 @known_or_not
 @pytest.mark.parametrize("bend", [0.0, 0.05])
-def test_choice_is_that_of_the_look_where_the_first_stage_ended(known: bool, bend: float) -> None:
-    """It equals a choice by hand: one look at the last coefficient of the first stage, with the contest's own
-    stream; J is taken as one block, and the observer is told once."""
+def test_choice_is_that_of_the_sketch_where_the_approach_ended(known: bool, bend: float) -> None:
+    """It equals a choice by hand: one sketch at the last coefficient of the approach, with the contest's own
+    stream; J is taken as one block. It is there from the selection on, and not before."""
     setting = Setting(bend=bend)
-    outcome, choice = setting.run(known=known)
-    assert choice is not None and setting.observer.choices == [choice]
-    again = Setting(bend=bend)
-    nodes = [record for record in outcome.records if record.vectors > 0 or record.iteration == 0]
-    m = nodes[-1].coefficient
-    rng = np.random.default_rng(5)
-    residual = again.energy.residual(m)
-    R = again.contenders[0].regularisation.at(again.reference)
-    look = take_look(again.energy, R, residual, m - again.reference, rng)
-    expected = choose(look, again.contenders[0], again.contenders, again.reference, rng)
+    stages = by_stage(run(setting.problem(known=known)))
+    (selection,) = stages["selection"]
+    assert all(state.choice is None for state in (*stages.get("approach", []), selection))
+    first, *later = stages["minimisation"]
+    choice = first.choice
+    assert choice is not None and all(state.choice is choice for state in later)
+    assert first.records == selection.records, "the selection is no iteration"
+    assert first.representation is selection.representation
+    expected = chosen_by_hand(setting, selection.representation.values())
     assert str(choice.contender) == str(expected.contender)
     assert choice.weight == pytest.approx(expected.weight, rel=1e-12)
     assert choice.spread == pytest.approx(expected.spread, rel=1e-9)
+    taken = first.spent["adjoints"] - selection.spent["adjoints"]
+    assert (taken, first.spent["tangents"]) == (1, selection.spent["tangents"])
+
+
+@sharp_or_not
+def test_what_was_chosen_is_kept_in_numbers(sharp: bool) -> None:
+    """The choice made from `selected` is the choice: the same contender, R to the last bit, scores and
+    figures."""
+    setting = Setting(sharp=sharp, bend=0.05)
+    problem = setting.problem()
+    last = run(problem)[-1]
+    choice, selected = last.choice, last.selected
+    assert choice is not None and selected is not None
+    again = chosen_again(problem, selected)
+    assert again.choice.contender is choice.contender is setting.contenders[selected.candidate]
+    assert (selected.lagged is not None) == sharp
+    np.testing.assert_array_equal(dense(again.R), dense(choice.R))
+    for name in ("weight", "reason", "freedom", "spread"):
+        assert getattr(again.choice, name) == getattr(choice, name)
+    for one, other in zip(again.choice.scores, choice.scores, strict=True):
+        assert one.contender is other.contender and one.best == other.best
+        np.testing.assert_array_equal(one.judged, other.judged)
+        np.testing.assert_array_equal(one.left_out, other.left_out)
+        assert one.by_folds == other.by_folds
+    assert any(one is again.choice.score for one in again.choice.scores)
 
 
 def test_records_go_on_through_both_stages() -> None:
-    """One numbering, told once each; Krylov vectors in the first stage alone, the chosen weight throughout
-    the second, which begins within NEAR targets and lowers the new energy in every iteration."""
+    """One numbering; Krylov vectors on the way to the target alone, the chosen weight throughout the
+    minimisation, which begins within `near` targets and lowers the new energy in every iteration."""
     setting = Setting(bend=0.05)
-    outcome, choice = setting.run()
-    records = outcome.records
-    assert choice is not None and setting.observer.records == records
+    states = run(setting.problem())
+    records, choice = states[-1].records, states[-1].choice
+    assert choice is not None
     assert [record.iteration for record in records] == list(range(len(records)))
+    assert all(later.records[: len(state.records)] == state.records for state, later in pairwise(states))
     first = [record for record in records[1:] if record.vectors > 0]
     second = records[1 + len(first) :]
-    assert first == records[1 : 1 + len(first)] and second
+    assert first == list(records[1 : 1 + len(first)]) and second
     assert all(record.misfit > NEAR * setting.target for record in records[: len(first)])
     assert records[len(first)].misfit <= NEAR * setting.target
     assert {record.weight for record in second} == {choice.weight}
-    values = [setting.value(choice, record.coefficient) for record in records[len(first) :]]
+    later = by_stage(states)["minimisation"]
+    values = [setting.value(choice, state.representation.values()) for state in later]
     assert np.all(np.diff(values) <= 1e-12 * values[0])
-    np.testing.assert_array_equal(outcome.coefficient, records[-1].coefficient)
-    residual = setting.energy.residual(outcome.coefficient)
-    np.testing.assert_allclose(outcome.residual, residual, rtol=0, atol=1e-12)
+    assert states[-1].evaluation is not None
+    np.testing.assert_array_equal(states[-1].evaluation.m, states[-1].representation.values())
 
 
 @known_or_not
@@ -154,114 +126,104 @@ def test_network_comes_near_the_minimum(known: bool, sharp: bool) -> None:
     """A network that starts with four neurons ends within a tenth of the least energy of all coefficients
     (its capture may be 0.9, and the last iteration may miss a per cent)."""
     setting = Setting(sharp=sharp)
-    outcome, choice = setting.run(network_step(), known=known)
-    assert choice is not None and outcome.stop_reason == "minimum"
-    least = ridge(setting.energy.B, setting.energy.data, dense(choice.R), choice.weight)
-    assert setting.value(choice, outcome.coefficient) <= 1.1 * setting.value(choice, least)
+    last = run(setting.problem(network(), known=known))[-1]
+    assert last.choice is not None and last.stop_reason == "minimum" and last.step.closely
+    least = ridge(setting.energy.B, setting.energy.data, dense(last.choice.R), last.choice.weight)
+    reached = setting.value(last.choice, last.representation.values())
+    assert reached <= 1.1 * setting.value(last.choice, least)
 
 
 @pytest.mark.parametrize("limit", range(1, 5))
 def test_iterations_are_shared_by_the_stages(limit: int) -> None:
-    """No more than allowed in both together; a first stage that uses them up leaves no choice."""
+    """No more than allowed in both together; an approach that uses them up leaves no choice."""
     setting = Setting(bend=0.05, sharp=True)
-    whole, _ = Setting(bend=0.05, sharp=True).run()
-    assert len(whole.records) > 4
-    outcome, choice = setting.run(max_iterations=limit)
-    near = [record.misfit <= NEAR * setting.target for record in outcome.records]
-    assert (outcome.stop_reason, outcome.records[-1].iteration) == ("max_iterations", limit)
-    assert (choice is not None) == any(near)
-    assert len(setting.observer.choices) == any(near)
+    assert len(run(Setting(bend=0.05, sharp=True).problem())[-1].records) > 4
+    last = run(setting.problem(most=limit))[-1]
+    near = [record.misfit <= NEAR * setting.target for record in last.records]
+    assert (last.stop_reason, last.iteration) == ("max_iterations", limit)
+    assert (last.choice is not None) == any(near)
 
 
-def test_interrupted_first_stage_leaves_no_choice() -> None:
-    """The records up to then are the result, and nothing is looked at."""
-    setting = Setting(bend=0.05)
-    outcome, choice = setting.run(interrupted=lambda: True)
-    assert (outcome.stop_reason, choice, setting.observer.choices) == ("interrupted", None, [])
-    assert len(outcome.records) == 2
-
-
-def test_interrupted_second_stage_keeps_the_choice() -> None:
-    """What was chosen is told, and the run ends after the iteration."""
-    setting = Setting(bend=0.05, sharp=True)
-    outcome, choice = setting.run(interrupted=lambda: bool(setting.observer.choices))
-    assert outcome.stop_reason == "interrupted" and choice is not None
-    assert outcome.records[-1].vectors == 0 < outcome.records[-2].vectors
-
-
-def test_a_look_that_fails_ends_the_run_with_its_best_iterate() -> None:
-    """Without J there is no choice: reason `error`, said in a note, the coefficient of the first stage."""
+def test_a_sketch_that_fails_ends_the_run_with_its_best_iterate() -> None:
+    """Without J there is no choice: reason `error`, said in a note, the coefficient of the approach."""
     setting = Setting()
-    adjoint = setting.energy.adjoint
-
-    def broken(data: np.ndarray) -> np.ndarray:
-        if data.ndim > 1:
-            raise SolveFailed("no convergence")
-        return adjoint(data)
-
-    setting.energy.adjoint = broken  # type: ignore[method-assign]
-    outcome, choice = setting.run()
-    assert (outcome.stop_reason, choice) == ("error", None)
-    assert any("no convergence" in note for note in setting.observer.notes)
-    np.testing.assert_array_equal(outcome.coefficient, outcome.records[-1].coefficient)
-    residual = setting.energy.residual(outcome.coefficient)
-    np.testing.assert_allclose(outcome.residual, residual, rtol=0, atol=1e-12)
+    setting.energy.refused = lambda data: data.ndim > 1
+    *_, before, last = run(setting.problem())
+    assert (before.stage, last.stop_reason, last.choice) == ("selection", "error", None)
+    assert any("sketch" in note and "no convergence" in note for note in last.notes)
+    assert last.representation is before.representation and last.records == before.records
 
 
-def test_first_stage_without_an_accepted_step_is_looked_at_where_it_stands() -> None:
+def test_an_approach_without_an_accepted_step_is_sketched_where_it_stands() -> None:
     """Every trial of the second iteration fails: J is taken at the coefficient before it, not at the last
-    trial, and the second stage goes on from there to the minimum."""
+    trial, and the minimisation goes on from there to the minimum."""
     setting = Setting(bend=0.05)
-    patience = IdealStep.patience
+    most = IdealStep().max_rejections
 
     def spoil(evaluation: int, e: np.ndarray) -> np.ndarray:
-        return np.full_like(e, np.nan) if 2 <= evaluation < 2 + patience else e
+        return np.full_like(e, np.nan) if 2 <= evaluation < 2 + most else e
 
     setting.energy.spoil = spoil
-    outcome, choice = setting.run()
-    assert choice is not None and outcome.stop_reason == "minimum"
-    assert outcome.records[2].trials == patience
-    m = outcome.records[2].coefficient
-    np.testing.assert_array_equal(m, outcome.records[1].coefficient)
-    again = Setting(bend=0.05)
-    rng = np.random.default_rng(5)
-    residual = again.energy.residual(m)
-    R = again.contenders[0].regularisation.at(again.reference)
-    look = take_look(again.energy, R, residual, m - again.reference, rng)
-    expected = choose(look, again.contenders[0], again.contenders, again.reference, rng)
+    states = run(setting.problem())
+    choice, records = states[-1].choice, states[-1].records
+    assert choice is not None and states[-1].stop_reason == "minimum"
+    assert records[2].trials == most and records[2].misfit == records[1].misfit
+    (selection,) = by_stage(states)["selection"]
+    m = selection.representation.values()
+    np.testing.assert_array_equal(m, states[1].representation.values())
+    expected = chosen_by_hand(Setting(bend=0.05), m)
     assert choice.weight == pytest.approx(expected.weight, rel=1e-12)
 
 
-def test_start_near_the_target_is_looked_at_as_it_is() -> None:
-    """Where the reference is near the target already there is no first stage."""
+def test_a_network_that_grew_in_vain_is_sketched_where_it_stands() -> None:
+    """It keeps the neurons that joined for the rejected trials, with m unchanged but for rounding, and the
+    minimisation goes on from them."""
+    setting = Setting(bend=0.05)
+
+    def spoil(evaluation: int, e: np.ndarray) -> np.ndarray:
+        return np.full_like(e, np.nan) if 1 <= evaluation < 9 else e
+
+    setting.energy.spoil = spoil
+    states = run(setting.problem(network()))
+    (selection,) = by_stage(states)["selection"]
+    assert selection.records[-1].trials == 8 and selection.records[-1].growth
+    assert selection.representation.widths == selection.records[-1].widths > states[0].representation.widths
+    np.testing.assert_allclose(selection.representation.values(), setting.reference, rtol=0, atol=1e-12)
+    assert states[-1].stop_reason == "minimum" and states[-1].choice is not None
+
+
+def test_a_start_near_the_target_is_sketched_as_it_is() -> None:
+    """Where the reference is near the target already there is no approach."""
     setting = Setting()
     setting.target = 1e9
-    outcome, choice = setting.run()
-    assert choice is not None and outcome.stop_reason == "minimum"
-    assert all(record.vectors == 0 for record in outcome.records)
+    states = run(setting.problem())
+    assert states[0].stage == "selection"
+    assert states[-1].choice is not None and states[-1].stop_reason == "minimum"
+    assert all(record.vectors == 0 for record in states[-1].records)
 
 
 def test_weight_alone_may_be_chosen() -> None:
     """A contest of one R chooses its weight."""
     setting = Setting()
     only = replace(setting.contenders[1])
-    outcome, choice = setting.run(contest=setting.contest([only]))
+    last = run(setting.problem(contest=setting.contest([only])))[-1]
+    choice = last.choice
     assert choice is not None and choice.contender is only
     expected = ridge(setting.energy.B, setting.energy.data, dense(choice.R), choice.weight)
-    np.testing.assert_allclose(outcome.coefficient, expected, atol=0.01 * np.abs(expected).max())
+    np.testing.assert_allclose(last.representation.values(), expected, atol=0.01 * np.abs(expected).max())
 
 
 def test_records_tell_the_chosen_weight_where_nothing_is_left_to_gain() -> None:
     """A start that is near the target and at the minimum of the energy that the data choose: the iteration
     that finds this has the chosen weight on record, and the energy with it."""
     setting = Setting()
-    chosen = setting.run()[1]
+    chosen = run(setting.problem())[-1].choice
     assert chosen is not None
     minimum = ridge(setting.energy.B, setting.energy.data, dense(chosen.R), chosen.weight)
     setting.target = 1e9
-    outcome, choice = setting.run(IdealStep(minimum, SIZE))
-    assert choice is not None and outcome.stop_reason == "minimum"
-    np.testing.assert_array_equal(outcome.coefficient, minimum)
-    last = outcome.records[-1]
-    assert last.weight == choice.weight
-    assert last.energy == pytest.approx(setting.value(choice, minimum), rel=1e-9)
+    last = run(setting.problem(Way(IdealStep(), nodal(minimum))))[-1]
+    assert last.choice is not None and last.stop_reason == "minimum"
+    np.testing.assert_array_equal(last.representation.values(), minimum)
+    record = last.records[-1]
+    assert record.weight == last.choice.weight
+    assert record.energy == pytest.approx(setting.value(last.choice, minimum), rel=1e-9)
