@@ -10,11 +10,11 @@ from dolfinx.fem import petsc as _fem_petsc
 from mpi4py import MPI
 
 from app.energy.functionals import Functional
+from app.equations.terms import BoundaryCondition
 from app.mesh.fields import Field, in_ufl
 from app.mesh.spaces import CoefficientSpace
 from app.parallel import LinearSolver, timed
 from app.parallel.blocks import PETSc
-from app.pde.equations.terms import BoundaryCondition
 from app.pde.forms import boundary_measure, with_fixed_quadrature
 from app.prior.inner_products import GramMatrix, assembled_matrix
 

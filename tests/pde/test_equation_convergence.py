@@ -49,7 +49,7 @@ def given(name: str, x: Any) -> Any:
 
 def plain_flux(kind: str, x: Any) -> Any:
     """κ ∇u, κ being exp(m) unless another term is the unknown."""
-    log_diffusivity = EQUATIONS[kind].roles[0] == "log_diffusivity"
+    log_diffusivity = next(iter(EQUATIONS[kind].roles)) == "log_diffusivity"
     kappa = ufl.exp(M.ufl(x)) if log_diffusivity else given("diffusivity", x)
     return kappa * ufl.grad(state(x))
 
