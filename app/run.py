@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app import output
-from app.case import effective_yaml
+from app.case import differing_keys, effective_yaml
 from app.flow import Damaged, FlowState, StopReason, as_data, from_data
 from app.parallel import Interrupt, Interrupted, on_root, timed
 from app.problem import Problem
@@ -134,7 +134,7 @@ def write_results(
 
 def save_case(problem: Problem, folder: Path) -> None:
     """Write the effective case beside the results; collective."""
-    on_root(problem.comm, lambda: (folder / "case.yaml").write_text(effective_yaml(problem.case)))
+    on_root(problem.comm, lambda: (folder / "case.yaml").write_text(effective_yaml(problem.case, folder)))
 
 
 def save_state(problem: Problem, state: FlowState, folder: Path) -> None:
@@ -142,7 +142,7 @@ def save_state(problem: Problem, state: FlowState, folder: Path) -> None:
     tree, arrays = as_data(state, problem.order)
     content = {
         "name": problem.case.name,
-        "case": effective_yaml(problem.case),
+        "case": problem.identity,
         "ranks": problem.comm.size,
         "versions": output.versions(),
         "state": tree,
@@ -157,6 +157,7 @@ def read_state(problem: Problem, folder: Path) -> tuple[FlowState, tuple[str, ..
     Raises NoCheckpoint on all ranks where there is none, or where it is another case's.
     """
     comm = problem.comm
+    _ = problem.identity  # collective
     found: output.Checkpoint = on_root(comm, lambda: _of_this_case(problem, folder))
     network = problem.minimisation.start.network
     try:
@@ -168,6 +169,7 @@ def read_state(problem: Problem, folder: Path) -> tuple[FlowState, tuple[str, ..
 
 def _of_this_case(problem: Problem, folder: Path) -> output.Checkpoint:
     found = output.read_checkpoint(folder)
-    if found.content["case"] != effective_yaml(problem.case):
-        raise output.NoCheckpoint(f"{folder}: found a checkpoint of another case")
+    if keys := differing_keys(found.content["case"], problem.identity):
+        different = f"found a checkpoint of another case, which differs in {', '.join(keys)}"
+        raise output.NoCheckpoint(f"{folder}: {different}, expected one of this case")
     return found

@@ -11,7 +11,10 @@ import pytest
 APP = Path(__file__).parents[1] / "app"
 
 ARROWS = {
-    "__main__": {"problem"},
+    "__main__": {"cli", "supervisor"},
+    "cli": {"run"},
+    "api": {"run"},
+    "run": {"problem"},
     "problem": {"case", "data", "electrical", "observe", "output", "energy", "network"},
     "data": {"schema"},
     "output": {"flow"},
@@ -24,7 +27,7 @@ ARROWS = {
     "mesh": set(),
     "network": set(),
     "flow": set(),
-    "case": {"equations", "observe"},
+    "case": {"equations", "observe", "prior"},
     "schema": set(),
     "parallel": set(),
     "__init__": set(),

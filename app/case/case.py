@@ -163,7 +163,9 @@ class Case(BaseCase):
                 expected = f"an unknown of this case: {', '.join(unknowns)}"
                 raise refuse(f"the name {name!r}", expected + nearest(name, unknowns), key=name)
             first = next(iter(value))
-            for key in ("kind", "weight", "length_scale", "edge_share"):
+            for key in RegularisationSpec.model_fields:
+                if key == "scale":
+                    continue
                 one, other = getattr(value[name], key), getattr(value[first], key)
                 if one != other:
                     found = f"{key} {one} beside {other} of the unknown {first}"

@@ -13,10 +13,11 @@ from app.energy.functionals import Functional
 from app.equations.terms import BoundaryCondition
 from app.mesh.fields import Field, in_ufl
 from app.mesh.spaces import CoefficientSpace
-from app.parallel import LinearSolver, timed
+from app.parallel import timed
 from app.parallel.blocks import PETSc
 from app.pde.forms import boundary_measure, with_fixed_quadrature
-from app.prior.inner_products import GramMatrix, assembled_matrix
+from app.prior.forms import assembled_matrix
+from app.prior.gram import GramMatrix, SolverFactory
 
 fem_petsc: Any = _fem_petsc  # its overloads by singledispatch are unknown to type checkers
 
@@ -36,7 +37,7 @@ class VariationalEnergy:
         functional: Functional,
         boundary: Sequence[BoundaryCondition],
         space: CoefficientSpace,
-        solver: LinearSolver,
+        solver: SolverFactory,
     ) -> None:
         self.space, self.comm = space, space.comm
         self.quadratic = functional.quadratic
@@ -61,7 +62,6 @@ class VariationalEnergy:
         with timed("compile"):
             self._energy, self._derivative, self._hessian = map(fem.form, (energy, by_u, twice))
             self._curvature = fem.form(ufl.replace(twice, {v: u, w: u}))
-        self._matrix: Any = None
 
     def value(self, values: np.ndarray) -> float:
         """E, alike on all ranks; not finite where it overflows."""
@@ -77,14 +77,12 @@ class VariationalEnergy:
         return _assembled(self.space, self._derivative)
 
     def hessian(self, values: np.ndarray) -> GramMatrix:
-        """E″(u) between free nodes; earlier ones become invalid. Raises SolveFailed unless it is definite."""
+        """E″(u) between free nodes, which the caller closes. Raises SolveFailed unless it is definite."""
         self.space.assign(self._u, values)
         with timed("assembly"):
-            if self._matrix is not None:
-                self._matrix.destroy()
-            self._matrix = assembled_matrix(self.space, self._hessian)
+            matrix = assembled_matrix(self.space, self._hessian)
         with timed("solve"):
-            return GramMatrix(self.comm, self._matrix, self._solver)
+            return GramMatrix(self.comm, matrix, self._solver)
 
     def _integral(self, form: fem.Form, values: np.ndarray) -> float:
         self.space.assign(self._u, values)
@@ -93,7 +91,7 @@ class VariationalEnergy:
 
 
 def lifting_and_cut_off(
-    space: CoefficientSpace, diffusivity: Field, solver: LinearSolver
+    space: CoefficientSpace, diffusivity: Field, solver: SolverFactory
 ) -> tuple[np.ndarray, np.ndarray]:
     """g and φ at the free nodes: ∇·(κ∇g) = 0 with the known values, and −∇·(κ∇φ) = 1 with φ = 0 there.
 
@@ -106,11 +104,9 @@ def lifting_and_cut_off(
         form = with_fixed_quadrature(kappa * ufl.inner(ufl.grad(w), ufl.grad(v)) * dx)
         stiffness, given = fem.form(form), fem.form(ufl.replace(form, {w: lifted}))
         load = fem.form(v * dx)
-    matrix = assembled_matrix(space, stiffness)
-    K = GramMatrix(space.comm, matrix, solver)
-    g = -K.riesz(_assembled(space, given))
-    phi = K.riesz(_assembled(space, load))
-    matrix.destroy()
+    with GramMatrix(space.comm, assembled_matrix(space, stiffness), solver) as K:
+        g = -K.riesz(_assembled(space, given))
+        phi = K.riesz(_assembled(space, load))
     largest = space.comm.allreduce(phi.max(initial=0.0), op=MPI.MAX)
     return g, np.maximum(phi / largest, LEAST_CUT_OFF)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from app.network.activations import Bounded
+from app.network.transforms import Bounded
 
 if TYPE_CHECKING:
     from app.network.network import Network

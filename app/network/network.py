@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from app.network.activations import ACTIVATIONS, TRANSFORMS, Identity, Transform
+from app.network.activations import ACTIVATIONS
 from app.network.candidates import Candidates
 from app.network.features import FEATURES
 from app.network.layers import Layers, Place
+from app.network.nodes import Nodes
+from app.network.transforms import TRANSFORMS, Identity, Transform
 
 CHUNK = 4096
 """Nodes per sweep: activations, deltas and a strip of the Jacobian stay in the cache."""
@@ -24,40 +26,6 @@ DEEPEST = 5
 
 FEWEST = 8
 """Neurons drawn for a place at least, however many outgoing weights each has."""
-
-
-@dataclass(frozen=True)
-class Nodes:
-    """What a network is evaluated at: the rank's owned nodes.
-
-    `scaled`, shape (owned, dimension), lies in [−1, 1]; `base`, shape (owned,), is the transform's inverse
-    of the `reference` coefficient, which is kept since T(T⁻¹(m_ref)) is m_ref up to rounding only. With a
-    `factor` φ, shape (owned,), and without a transform m is m_ref + φ MLP.
-    """
-
-    scaled: np.ndarray
-    base: np.ndarray
-    reference: np.ndarray
-    factor: np.ndarray | None = None
-    box: tuple[np.ndarray, np.ndarray] | None = None
-    """Lower and upper corner of what is scaled to [−1, 1]."""
-
-    @staticmethod
-    def of(
-        coordinates: np.ndarray,
-        box: tuple[np.ndarray, np.ndarray],
-        reference: np.ndarray,
-        transform: Transform,
-        factor: np.ndarray | None = None,
-    ) -> "Nodes":
-        """Scale coordinates by the bounding box (lower, upper); raises ValueError from the transform, and
-        for one beside a factor."""
-        lower, upper = box
-        scaled = 2.0 * (coordinates - lower) / (upper - lower) - 1.0
-        if factor is not None and not isinstance(transform, Identity):
-            raise ValueError("found a transform beside a factor, expected none")
-        base = transform.inverse(reference) if factor is None else np.zeros_like(reference)
-        return Nodes(np.ascontiguousarray(scaled), base, reference, factor, box)
 
 
 class Network:

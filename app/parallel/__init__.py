@@ -6,7 +6,7 @@ import app.wheel  # noqa: F401
 from app.parallel.agreement import FailedElsewhere, agreed, check_identical, on_root
 from app.parallel.blocks import dense_matrix, gram, multiply, multiply_transpose, symmetric_gram
 from app.parallel.interrupt import Interrupt, Interrupted, let_go, plain_signals
-from app.parallel.solver import LinearSolver, SolveFailed
+from app.parallel.solver import LinearSolver, SolveFailed, Tally
 from app.parallel.timing import Clock, peak_memory_mb, process_age, timed
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Interrupted",
     "LinearSolver",
     "SolveFailed",
+    "Tally",
     "agreed",
     "check_identical",
     "dense_matrix",

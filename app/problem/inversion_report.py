@@ -12,11 +12,11 @@ from app.electrical import ElectricalModel
 from app.energy import Misfit
 from app.equations.terms import physical, prefix_of
 from app.mesh import discontinuous, interpolated
-from app.network import Networks
 from app.parallel import on_root
 from app.pde import Experiments, TransientModel
+from app.prior import parameter_names
 from app.problem import tomography
-from app.problem.factories import nodal_values, split
+from app.problem.factories import nodal_values
 from app.problem.inversion import Inversion
 
 MOMENTS = 51
@@ -81,8 +81,8 @@ class InversionReport:
             "misfit_target": given.target,
             "regularisation_kind": contender.kind,
             "length_scale": contender.length,
-            "edge_share": contender.edge_share,
-            **output.choice_summary(choice),
+            **{name: contender.parameters.get(name) for name in parameter_names()},
+            **output.choice_summary(choice, parameter_names()),
             **_noise(given, choice, state.records[-1].misfit),
             **_experiments(given, state),
             **output.work_summary(state.spent),
@@ -96,7 +96,7 @@ class InversionReport:
         it."""
         given, at = self.given, state.evaluation
         assert at is not None
-        networks, thetas = split(state.representation)
+        networks, thetas = state.representation.split()
         parts = []
         for i, (name, values) in enumerate(zip(given.spaces, given.coefficient.split(at.m), strict=True)):
             space, unknown = given.spaces[name], given.case.unknowns[name]
@@ -155,7 +155,7 @@ class InversionReport:
 def _widths(given: Inversion, state: flow.FlowState) -> dict[str, Any]:
     """Of several networks, the neurons of each."""
     network = state.representation.network
-    if not isinstance(network, Networks):
+    if network is None or len(given.spaces) == 1:
         return {}
     own = zip(given.spaces, network.parts, strict=True)
     return {"widths": {name: list(part.widths) for name, part in own}}

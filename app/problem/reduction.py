@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,14 @@ from app.energy import (
 )
 from app.mesh import CoefficientSpace, TaggedMesh, joint_space
 from app.network import Nodes, Transform
-from app.parallel import Clock, agreed
+from app.parallel import Clock, Tally, agreed
 from app.pde import Counts, ForwardModel
-from app.prior import INNER_PRODUCTS, GramMatrix
+from app.prior.gram import GramMatrix
+from app.prior.inner_products import INNER_PRODUCTS
 from app.problem import physics
-from app.problem.base import Problem, WorkMeter
-from app.problem.convex import ConvexReport, by_product, problem_of, start_of
-from app.problem.factories import mesh_of, solver_for, split, stream, transform_of
+from app.problem.base import WorkMeter
+from app.problem.convex import Approximation, ConvexReport, nodes_of
+from app.problem.factories import mesh_of, solver_for, stream, transform_of
 from app.problem.inversion import forward_of
 
 SHOWN = 3
@@ -151,7 +153,7 @@ class ReductionReport(ConvexReport):
         """`wanted` are the states to learn, and `products` and `inner` the inner products of all of them and
         of one, by norm; `samples` are the unseen parameters."""
         space = family.space
-        super().__init__(space.comm, family.case, space.comm.allreduce(len(wanted)), by_product)
+        super().__init__(space.comm, family.case, space.comm.allreduce(len(wanted)))
         self._family, self._samples, self._pod, self._products = family, samples, decomposition, inner
         self._wanted, self._over_all = wanted, products
         self._truth = family.states(samples)
@@ -171,7 +173,7 @@ class ReductionReport(ConvexReport):
 
     def coefficient(self, state: flow.FlowState) -> output.Coefficient:
         """See Report; the states as a function of place and parameters."""
-        family, (networks, thetas) = self._family, split(state.representation)
+        family, (networks, thetas) = self._family, state.representation.split()
         name, _ = family.case.approximant
         names = tuple(family.names)
         part = output.Part(name, "state", "", family.space, None, networks[0], thetas[0], None, True, names)
@@ -251,7 +253,7 @@ class _Counted:
     counts: Counts
 
 
-def build_reduction(comm: MPI.Comm, case: ReductionCase, method: flow.Method, clock: Clock) -> Problem:
+def read_reduction(comm: MPI.Comm, case: ReductionCase, clock: Clock) -> Approximation:
     """Read the mesh, solve for the states to learn from and those to judge by, before anything is written.
 
     Raises InputError on all ranks alike.
@@ -264,8 +266,15 @@ def build_reduction(comm: MPI.Comm, case: ReductionCase, method: flow.Method, cl
     training, weights = gauss_legendre(family.intervals, [one.points for one in energy.parameters.values()])
     states = family.states(training)
     counted = _Counted(replace(family.forward.counts))  # without those that judge
-    solvers = {norm: solver_for(comm, energy.solver, f"riesz_{norm}_", space.size) for norm in ("l2", "h1")}
-    products = {norm: INNER_PRODUCTS[norm](space, energy.length, one) for norm, one in solvers.items()}
+    riesz = Tally()
+    products = {
+        norm: INNER_PRODUCTS[norm](
+            space,
+            energy.length,
+            partial(solver_for, comm, energy.solver, f"riesz_{norm}_", space.size, tally=riesz),
+        )
+        for norm in ("l2", "h1")
+    }
     over_all = {norm: ParametricProduct(K, weights) for norm, K in products.items()}
     own, wanted = over_all[energy.norm], states.ravel(order="F")
     norm = own.norm(wanted)
@@ -273,32 +282,13 @@ def build_reduction(comm: MPI.Comm, case: ReductionCase, method: flow.Method, cl
         found = f"found states of norm {norm:g}, expected a finite one above 0"
         raise CaseError([f"{case.where('equation')}: {found}"])
     plain = None if case.flow.inner_product == "energy" else over_all[case.flow.inner_product]
-    start = start_of(
-        case,
-        lambda transform: family.nodes(training, transform),
-        method,
-        size=len(training) * space.size,
-        reference=np.zeros_like(wanted),
-    )
+    nodes = nodes_of(case, lambda transform: family.nodes(training, transform))
     decomposition = OrthogonalDecomposition(states, products[energy.norm], weights)
     unseen = _unseen(case, family.intervals)
     report = ReductionReport(family, wanted, over_all, unseen, decomposition, products)
-    meter = WorkMeter(clock, counted, list(solvers.values()))
-    regression = Regression(own, wanted)
-    points = family.points(training)
-    return problem_of(
-        comm,
-        case,
-        regression,
-        start,
-        plain,
-        by_product,
-        report,
-        points,
-        meter,
-        method,
-        clock,
-    )
+    meter = WorkMeter(clock, counted, riesz)
+    start, points = np.zeros_like(wanted), family.points(training)
+    return Approximation(comm, case, Regression(own, wanted), nodes, points, start, plain, report, meter)
 
 
 def _family(case: ReductionCase, domain: TaggedMesh) -> Family:

@@ -118,7 +118,7 @@ class Expression:
     def __hash__(self) -> int:
         return hash(self.text)
 
-    def __reduce__(self) -> tuple[type[Expression], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[type[Expression], tuple[str, *tuple[tuple[str, ...], ...]]]:
         return type(self), (self.text,)
 
     @classmethod
@@ -160,7 +160,7 @@ class ParametricExpression(Expression):
         """Values at `points` (n, dim) for one value of each parameter; see Expression.numpy."""
         return self._evaluate(points, parameters)
 
-    def __reduce__(self) -> tuple[type[Expression], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[type[Expression], tuple[str, tuple[str, ...]]]:
         return type(self), (self.text, self.parameters)
 
 
@@ -189,12 +189,12 @@ def _coordinates(tree: Tree) -> set[str]:
             return set()
 
 
-def _folded(
+def _folded[T](
     tree: Tree,
-    operations: Mapping[str, Callable[..., Any]],
-    variables: Mapping[str, Any],
-    constant: Callable[[float], Any],
-) -> Any:
+    operations: Mapping[str, Callable[..., T]],
+    variables: Mapping[str, T],
+    constant: Callable[[float], T],
+) -> T:
     match tree:
         case str():
             return variables[tree]

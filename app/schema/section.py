@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol
 
@@ -18,6 +19,9 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
+
+type Plain = bool | int | float | str | list[Plain] | dict[str, Plain] | None
+"""What YAML and JSON know."""
 
 
 class Section(BaseModel):
@@ -51,9 +55,9 @@ def _existing(path: Path, info: ValidationInfo) -> Path:
 
 
 def _written(path: Path, info: SerializationInfo) -> str:
-    """Relative as the case has it, or absolute where the context names the case's folder."""
-    folder = (info.context or {}).get("folder")
-    return str(path) if folder is None else str((folder / path).resolve())
+    """As the case has it, or as the context's function names it."""
+    name: Callable[[Path], str] = (info.context or {}).get("file", str)
+    return name(path)
 
 
 def default_kind(kind: str) -> BeforeValidator:

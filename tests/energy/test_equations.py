@@ -1,7 +1,7 @@
 """Laws of the energy for every equation, every role of its coefficient and every kind of observation that
 they take; a new one is among them."""
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -102,7 +102,9 @@ def test_the_remainder_of_the_energy_is_quadratic(equation: str, role: str) -> N
     forward, readings = model(equation, role)
     energy, m = inverse_problem(forward, role)
     d = direction(forward)
-    r = REGULARISATIONS["h1"](forward.coefficient, 0.1, LinearSolver(COMM, "direct", "test_riesz_")).at(m)
+    r = REGULARISATIONS["h1"](
+        forward.coefficient, 0.1, partial(LinearSolver, COMM, "direct", "test_riesz_")
+    ).at(m)
     shifts = [m + t * d for t in HALVINGS]
     later = [energy.residual(shift) for shift in shifts]
     penalties = [0.5 * WEIGHT * dot(shift, r.apply(shift)) for shift in (m, *shifts)]

@@ -1,6 +1,6 @@
 """Laws of the energy ½‖m − f‖²_K of a regression, and of the flow that minimises it."""
 
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +11,8 @@ from app.case import Expression, RegressionCase
 from app.flow import AtTolerance, ConvexBuilder, Outcome, run_flow
 from app.mesh import MESHES, CoefficientSpace
 from app.parallel import LinearSolver, gram
-from app.prior import GramMatrix, weighted_product
+from app.prior.gram import GramMatrix
+from app.prior.inner_products import weighted_product
 from app.problem.convex import ConvexSetup
 from app.problem.regression import prepare_regression
 
@@ -29,7 +30,7 @@ def space(degree: int) -> CoefficientSpace:
 
 @cache
 def product(norm: str, degree: int, weight: str = "1 + x") -> GramMatrix:
-    solver = LinearSolver(COMM, "direct", "test_riesz_")
+    solver = partial(LinearSolver, COMM, "direct", "test_riesz_")
     return weighted_product(space(degree), Expression(weight), LENGTHS[norm], solver)
 
 
