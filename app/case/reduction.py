@@ -25,7 +25,7 @@ RESERVED = (*COORDINATES, "t", *CONSTANTS, *FUNCTIONS)
 """Names that mean something else in an expression."""
 
 
-class Parameter(Section):
+class ParameterSpec(Section):
     """An interval of a parameter of the family."""
 
     low: Number
@@ -69,7 +69,7 @@ class Reduction(Section):
 
     kind: Literal["reduction"]
     """A network of the coordinates and the parameters that holds a parametric family of states."""
-    parameters: Annotated[dict[Identifier, Parameter], Field(min_length=1)]
+    parameters: Annotated[dict[Identifier, ParameterSpec], Field(min_length=1)]
     """The parameters, by the names that expressions have for them."""
     coefficients: Annotated[dict[Identifier, Parametric], Field(min_length=1)]
     """What depends on the parameters, by a name of your choice; several have roles that stand for different
@@ -87,7 +87,7 @@ class Reduction(Section):
 
     @field_validator("parameters")
     @classmethod
-    def _are_new_names(cls, value: dict[str, Parameter]) -> dict[str, Parameter]:
+    def _are_new_names(cls, value: dict[str, ParameterSpec]) -> dict[str, ParameterSpec]:
         for name in value:
             if name in RESERVED:
                 raise refuse(f"the name {name!r}, which expressions know already", "another", key=name)
