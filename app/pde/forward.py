@@ -12,10 +12,10 @@ from dolfinx import fem
 from dolfinx.fem import petsc as _fem_petsc
 from mpi4py import MPI
 
+from app.equations.terms import BoundaryCondition, Equation, components, roles_of
 from app.mesh.spaces import CoefficientSpace, CoefficientSpaces
 from app.parallel import LinearSolver, SolveFailed, multiply, multiply_transpose, timed
 from app.parallel.blocks import PETSc
-from app.pde.equations.terms import BoundaryCondition, Equation, components, roles_of
 from app.pde.forms import boundary_measure, with_fixed_quadrature
 from app.pde.newton import newton
 

@@ -11,9 +11,10 @@ import numpy as np
 from app import flow, output
 from app.electrical import ElectricalModel
 from app.energy import Misfit
+from app.equations.terms import physical, prefix_of
 from app.mesh import discontinuous, interpolated
 from app.parallel import on_root
-from app.pde import PHYSICAL, Experiments, TransientModel
+from app.pde import Experiments, TransientModel
 from app.prior import parameter_names
 from app.problem import tomography
 from app.problem.factories import nodal_values
@@ -105,7 +106,7 @@ class InversionReport:
                 output.Part(
                     name,
                     unknown.role,
-                    PHYSICAL[unknown.role][0],
+                    prefix_of(unknown.role),
                     space,
                     space.nodal(space.function(values)),
                     network,
@@ -227,8 +228,10 @@ def _shown(
         error = space.everywhere(space.nodal(m) - space.nodal(truth), f"error{ending}")
         shown |= {truth.name: truth, error.name: error}
     gradient = space.everywhere(steepest, f"gradient{ending}")
-    prefix, physical = PHYSICAL[unknown.role]
-    return shown, {gradient.name: gradient, **({f"{prefix}_{name}": physical(m)} if prefix else {})}
+    rest: dict[str, Any] = {gradient.name: gradient}
+    if prefix := prefix_of(unknown.role):
+        rest[f"{prefix}_{name}"] = physical(unknown.role, m)
+    return shown, rest
 
 
 def _panels(given: Inversion, rows: list[dict[str, Any]]) -> tuple[Any, list[dict[str, np.ndarray]]]:

@@ -1,19 +1,44 @@
 """An equation of the user's own, from a Python file that defines its residual in UFL."""
 
+from __future__ import annotations
+
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import ufl
-from mpi4py import MPI
-from ufl.algorithms import compute_form_data, expand_derivatives
-from ufl.domain import extract_unique_domain
+import pydantic
 
-from app.mesh.fields import Field, in_ufl
-from app.parallel import agreed, on_root
-from app.pde.equations.terms import BoundaryCondition, Roles, inflow
+from app.equations.specs import Stationary
+from app.equations.terms import BoundaryCondition, Roles, Starts, inflow
+from app.schema.expression import Expression
+from app.schema.section import DataFile, Identifier
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+    from app.mesh.fields import Field
+
+
+class CustomSpec(Stationary):
+    """An equation of your own, in a Python file; needs --allow-code."""
+
+    kind: Literal["custom"]
+    """An equation of your own; its file runs as you, so the command line must say --allow-code."""
+    file: DataFile
+    """A Python file that defines residual(u, v, coefficients, data) in UFL and perhaps dirichlet(x, data),
+    the values of dirichlet conditions by their names."""
+    linear: bool = False
+    """Whether the residual is linear in u (up to a constant); Newton's method otherwise."""
+    symmetric: bool = False
+    """Whether its derivative by u is symmetric and positive definite."""
+    data: dict[Identifier, Expression] = pydantic.Field(default_factory=dict)
+    """Expressions for the residual by a name of your choice, in units of yours."""
+
+    @property
+    def pinned_by_boundary(self) -> bool:
+        return False
 
 
 class CustomError(ValueError):
@@ -24,6 +49,11 @@ class Data(Mapping[str, Any]):
     """What the user's functions are given: the case's expressions by name, in UFL, and the geometry."""
 
     def __init__(self, fields: Mapping[str, Field], x: Any, parts: Mapping[str, Any]) -> None:
+        import ufl
+        from ufl.domain import extract_unique_domain
+
+        from app.mesh.fields import in_ufl
+
         self._fields = {name: in_ufl(field, x) for name, field in fields.items()}
         self._parts = parts
         self.x = x
@@ -65,6 +95,7 @@ class Functions:
 
 def load_functions(comm: MPI.Comm, path: Path) -> Functions:
     """Run the file on every rank, as rank 0 reads it; collective. Raises CustomError on all ranks alike."""
+    from app.parallel import agreed, on_root
 
     def read() -> str:
         try:
@@ -93,6 +124,8 @@ class _Value:
     expression: Any
 
     def ufl(self, x: Any) -> Any:
+        import ufl
+
         return ufl.as_ufl(self.expression)
 
 
@@ -102,7 +135,8 @@ class Custom:
     `dirichlet(x, data)`, where the file has it, gives values in UFL to Dirichlet conditions by name.
     """
 
-    roles = ("coefficient",)
+    spec = CustomSpec
+    roles: ClassVar[Starts] = {"coefficient": 0.0}
 
     def __init__(
         self,
@@ -122,6 +156,9 @@ class Custom:
         self.boundary = {**boundary, **self._valued(boundary, x)}
 
     def residual(self, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
+        import ufl
+        from ufl.algorithms import compute_form_data, expand_derivatives
+
         parts = {name: ds(index) for index, name in enumerate(self.boundary)}
         data = Data(self._data, x, parts)
         call = self._functions.call

@@ -1,13 +1,33 @@
 """Linear elasticity."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-import ufl
+import pydantic
 
-from app.mesh.fields import Field
-from app.pde.equations.terms import BoundaryCondition, cells, inflow, term, vector
+from app.equations.specs import Stationary
+from app.equations.terms import BoundaryCondition, Starts, cells, inflow, term, vector
+from app.schema.expression import Expression
+from app.schema.section import NO_TRUTH_VALUE
+
+if TYPE_CHECKING:
+    from app.mesh.fields import Field
+
+
+class ElasticitySpec(Stationary):
+    """Linear elasticity of an isotropic body in two (plane strain) or three dimensions."""
+
+    kind: Literal["elasticity"]
+    """Linear elasticity of an isotropic body, -div(stress) = body_force; in the plane it is plane strain."""
+    body_force: tuple[Expression, ...] | None = None
+    """One expression a coordinate, 0 unless given, in the unit of the modulus over a length."""
+    youngs_modulus: Expression | None = None
+    """Young's modulus where it is not the unknown, 1 unless given, in the unit of the tractions."""
+    poissons_ratio: Annotated[float, pydantic.Field(gt=-1, lt=0.5), NO_TRUTH_VALUE] = 0.3
+    """Poisson's ratio, without a unit; near 0.5 linear elements are too stiff."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +45,8 @@ class Elasticity:
     role: str = "log_youngs_modulus"
 
     linear, symmetric = True, True
-    roles = ("log_youngs_modulus", "youngs_modulus")
+    spec = ElasticitySpec
+    roles: ClassVar[Starts] = {"log_youngs_modulus": 0.0, "youngs_modulus": 1.0}
 
     @staticmethod
     def components(dimension: int) -> tuple[str, ...]:
@@ -33,6 +54,8 @@ class Elasticity:
         return ("x", "y", "z")[:dimension]
 
     def residual(self, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
+        import ufl
+
         modulus, nu = term(self, "youngs_modulus", m, x, 1.0), self.poissons_ratio
         strain, virtual = ufl.sym(ufl.grad(u)), ufl.sym(ufl.grad(v))
         volume = nu / (1 - 2 * nu) * ufl.div(u) * ufl.div(v)

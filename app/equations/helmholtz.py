@@ -1,13 +1,36 @@
 """Waves of one frequency."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import ufl
+from app.equations.specs import ScalarEquation
+from app.equations.terms import SOURCE, BoundaryCondition, Starts, cells, inflow, term
+from app.schema.expression import Expression
+from app.schema.section import Positive
 
-from app.mesh.fields import Field
-from app.pde.equations.terms import BoundaryCondition, cells, inflow, term
+if TYPE_CHECKING:
+    from app.mesh.fields import Field
+
+
+class HelmholtzSpec(ScalarEquation):
+    """Waves u exp(-i w t) of one frequency w, -laplace(u) - w^2 s u = source, with complex u."""
+
+    kind: Literal["helmholtz"]
+    """Waves u exp(-i w t) of one frequency w, -laplace(u) - w^2 s u = source, with complex u; an absorbing
+    boundary lets them out, du/dn = i w sqrt(s) u."""
+    frequency: Positive
+    """w, the angular frequency, 2 pi times that in hertz, in radians over the unit of time."""
+    imaginary_source: Expression | None = None
+    """Imaginary part of the right-hand side, whose real part is `source`; 0 unless given."""
+    squared_slowness: Expression | None = None
+    """s where it is not the unknown, 1 unless given, in the unit of time squared over a length squared."""
+
+    @property
+    def pinned_by_boundary(self) -> bool:
+        return False
 
 
 @dataclass(frozen=True)
@@ -28,7 +51,8 @@ class Helmholtz:
     role: str = "log_squared_slowness"
 
     linear, symmetric = True, False
-    roles = ("log_squared_slowness", "squared_slowness", "source")
+    spec = HelmholtzSpec
+    roles: ClassVar[Starts] = {"log_squared_slowness": 0.0, "squared_slowness": 1.0, **SOURCE}
 
     @staticmethod
     def components(dimension: int) -> tuple[str, ...]:
@@ -36,6 +60,8 @@ class Helmholtz:
         return ("real", "imaginary")
 
     def residual(self, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
+        import ufl
+
         s, omega = term(self, "squared_slowness", m, x, 1.0), self.frequency
         source = ufl.as_vector([term(self, "source", m, x), term(self, "imaginary_source", m, x)])
         form = ufl.inner(ufl.grad(u), ufl.grad(v)) - omega**2 * s * ufl.dot(u, v) - ufl.dot(source, v)

@@ -1,13 +1,27 @@
 """What the residuals of all equations are made of: given or unknown coefficients, and boundary conditions."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import ufl
-from ufl.domain import extract_unique_domain
+if TYPE_CHECKING:
+    from app.equations.specs import EquationSpec
+    from app.mesh.fields import Field
 
-from app.mesh.fields import Field, in_ufl
+type Starts = dict[str, float | None]
+"""What an unknown m can be in an equation, with the m_ref that it has unless the case says one, None where
+the data tell it. In the role TERM it takes the place of that term, in the role log_TERM exp(m) does. A term
+that no state allows to be zero, as a diffusivity, starts from one."""
+
+DIFFUSIVITY: Starts = {"log_diffusivity": 0.0, "diffusivity": 1.0}
+SOURCE: Starts = {"source": 0.0}
+BOUNDARY_FLUX: Starts = {"boundary_flux": 0.0}
+"""Roles that several equations have."""
+
+LOGARITHM = "log_"
+"""With which the name of a role begins whose coefficient is the natural logarithm of a term."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +68,8 @@ class Equation(Protocol):
         """Whether ∂A/∂u is symmetric and positive definite."""
 
     @property
-    def roles(self) -> tuple[str, ...]:
-        """What an unknown can be in this equation, names in PHYSICAL."""
+    def roles(self) -> Starts:
+        """What an unknown can be in this equation."""
 
     @property
     def role(self) -> Roles:
@@ -70,30 +84,35 @@ class Equation(Protocol):
         measure of the i-th boundary condition's part."""
 
 
+class EquationClass(Protocol):
+    """A class of equations."""
+
+    @property
+    def roles(self) -> Starts:
+        """See Equation."""
+
+    @property
+    def spec(self) -> type[EquationSpec]:
+        """What a case says of one; its keys are the names of the terms."""
+
+    def __call__(self, *arguments: Any, **terms: Any) -> Equation:
+        """The equation with these terms."""
+
+
+class TransientEquation(Equation, Protocol):
+    """d/dt S(u; v) + A(u, m; v) = 0, linear in u with coefficients of u that do not depend on time."""
+
+    @property
+    def initial(self) -> Field | None:
+        """u at time 0 where it is not the unknown, zero for None."""
+
+    def storage(self, u: Any, m: Any, v: Any, x: Any) -> Any:
+        """UFL form of S, linear in u."""
+
+
 def roles_of(equation: Equation) -> tuple[str, ...]:
     """The roles of the unknowns, in the order of the coefficients."""
     return (equation.role,) if isinstance(equation.role, str) else equation.role
-
-
-PHYSICAL: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "log_diffusivity": ("exp", ufl.exp),
-    "diffusivity": ("", lambda m: m),
-    "log_reaction": ("exp", ufl.exp),
-    "reaction": ("", lambda m: m),
-    "source": ("", lambda m: m),
-    "initial": ("", lambda m: m),
-    "speed": ("", lambda m: m),
-    "boundary_flux": ("", lambda m: m),
-    "coefficient": ("", lambda m: m),
-    "value": ("", lambda m: m),
-    "log_resistivity": ("exp", ufl.exp),
-    "log_youngs_modulus": ("exp", ufl.exp),
-    "youngs_modulus": ("", lambda m: m),
-    "log_squared_slowness": ("exp", ufl.exp),
-    "squared_slowness": ("", lambda m: m),
-}
-"""What the equation makes of a coefficient, by its role: a prefix for the output, none where m is itself the
-physical quantity, and a function of UFL."""
 
 
 def components(equation: Any, dimension: int) -> tuple[str, ...]:
@@ -104,30 +123,55 @@ def components(equation: Any, dimension: int) -> tuple[str, ...]:
 
 def stands_for(role: str) -> str:
     """The term of the residual that a coefficient of this role takes the place of."""
-    return role.removeprefix("log_")
+    return role.removeprefix(LOGARITHM)
+
+
+def prefix_of(role: str) -> str:
+    """What the output calls the physical quantity before the unknown's name, empty where m is itself it."""
+    return "exp" if role.startswith(LOGARITHM) else ""
+
+
+def physical(role: str, m: Any) -> Any:
+    """The term that a coefficient of this role stands for, in UFL."""
+    import ufl
+
+    return ufl.exp(m) if role.startswith(LOGARITHM) else m
 
 
 def term(equation: Any, name: str, m: Mapping[str, Any], x: Any, otherwise: float = 0.0) -> Any:
     """A coefficient of the residual: made of the unknown of that role, else as the equation was given it."""
+    import ufl
+
+    from app.mesh.fields import in_ufl
+
     for role, unknown in m.items():
         if stands_for(role) == name:
-            return PHYSICAL[role][1](unknown)
+            return physical(role, unknown)
     given = getattr(equation, name)
     return ufl.as_ufl(otherwise) if given is None else in_ufl(given, x)
 
 
 def vector(fields: Sequence[Field], x: Any) -> Any:
     """What is given as one field a component."""
+    import ufl
+
+    from app.mesh.fields import in_ufl
+
     return ufl.as_vector([in_ufl(field, x) for field in fields])
 
 
 def cells(x: Any) -> Any:
     """The measure of the cells; said with its mesh, which a source of zero does not know."""
+    import ufl
+    from ufl.domain import extract_unique_domain
+
     return ufl.dx(extract_unique_domain(x))
 
 
 def inflow(equation: Equation, u: Any, m: Mapping[str, Any], v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
     """∫ F v over the parts of the boundary where the flux F is said; the residual subtracts it."""
+    from app.mesh.fields import in_ufl
+
     form: Any = 0
     for index, condition in enumerate(equation.boundary.values()):
         if condition.kind == "unknown":

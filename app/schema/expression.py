@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic_core import core_schema
 
-from app.case.grammar import BY_NUMPY, COORDINATES, Apply, ExpressionError, Tree, parse
+from app.schema.grammar import BY_NUMPY, COORDINATES, Apply, ExpressionError, Tree, parse
 from app.schema.problems import shown
 from app.schema.section import refuse
 

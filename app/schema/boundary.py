@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from app.case.expression import Expression, SpaceTimeExpression
+from app.schema.expression import Expression, SpaceTimeExpression
 from app.schema.section import Component, Parts, Section, refuse, tag_names
 
 

@@ -1,14 +1,39 @@
 """Stationary advection and diffusion, stabilised along the streamlines."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import ufl
-from ufl.domain import extract_unique_domain
+from app.equations.specs import ScalarEquation
+from app.equations.terms import (
+    BOUNDARY_FLUX,
+    DIFFUSIVITY,
+    SOURCE,
+    BoundaryCondition,
+    Roles,
+    Starts,
+    cells,
+    inflow,
+    term,
+    vector,
+)
+from app.schema.expression import Expression
 
-from app.mesh.fields import Field
-from app.pde.equations.terms import BoundaryCondition, Roles, cells, inflow, term, vector
+if TYPE_CHECKING:
+    from app.mesh.fields import Field
+
+
+class AdvectionDiffusionSpec(ScalarEquation):
+    """Stationary advection and diffusion, -div(k grad u) + velocity . grad u = source, by SUPG."""
+
+    kind: Literal["advection_diffusion"]
+    """Stationary advection and diffusion, -div(k grad u) + velocity . grad u = source, by SUPG."""
+    velocity: tuple[Expression, ...]
+    """One expression a coordinate, in a length over the unit of time that k has too."""
+    diffusivity: Expression | None = None
+    """k where it is not the unknown, 1 unless given, in a length squared over the unit of time."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +53,13 @@ class AdvectionDiffusion:
     role: Roles = "log_diffusivity"
 
     linear, symmetric = True, False
-    roles = ("log_diffusivity", "diffusivity", "source", "boundary_flux")
+    spec = AdvectionDiffusionSpec
+    roles: ClassVar[Starts] = {**DIFFUSIVITY, **SOURCE, **BOUNDARY_FLUX}
 
     def residual(self, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
+        import ufl
+        from ufl.domain import extract_unique_domain
+
         kappa, source = term(self, "diffusivity", m, x, 1.0), term(self, "source", m, x)
         b = vector(self.velocity, x)
         carried = ufl.dot(b, ufl.grad(u))
