@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, create_model, model_validator
 
-from app.case.section import NO_TRUTH_VALUE, Count, Natural, Positive, Section, refuse
 from app.prior import REGULARISATIONS, Parameter, parameter_names
+from app.schema.section import NO_TRUTH_VALUE, Count, Natural, Positive, Section, refuse
 
 LengthScale = Annotated[
     float,
@@ -17,7 +17,7 @@ LengthScale = Annotated[
 ]
 
 
-class _Regularisation(Section):
+class _RegularisationSpec(Section):
     """The inner product R of an unknown, and its weight.
 
     Nothing said, both are chosen from the data. A kind alone goes with the weight by discrepancy; a weight or
@@ -78,7 +78,7 @@ def _kinds_with(parameter: str) -> list[str]:
 def _kind() -> Any:
     """The field `kind`, with the kinds that there are."""
     return Literal["auto", *REGULARISATIONS], Field(
-        description=_Regularisation.model_fields["kind"].description
+        description=_RegularisationSpec.model_fields["kind"].description
     )
 
 
@@ -99,12 +99,12 @@ def _parameter(kind: str, one: Parameter) -> Any:
 
 
 if TYPE_CHECKING:
-    Regularisation = _Regularisation
+    RegularisationSpec = _RegularisationSpec
 else:
-    Regularisation = create_model(
+    RegularisationSpec = create_model(
         "Regularisation",
-        __base__=_Regularisation,
-        __doc__=_Regularisation.__doc__,
+        __base__=_RegularisationSpec,
+        __doc__=_RegularisationSpec.__doc__,
         __module__=__name__,
         kind=_kind(),
         length_scale=_length(),
@@ -129,7 +129,7 @@ class Flow(Section):
     """Outer iterations after which the run stops unconverged."""
 
 
-class Expansion(Section):
+class ExpansionSpec(Section):
     """How the network grows."""
 
     strategy: Literal["gain", "random", "none"] = "gain"

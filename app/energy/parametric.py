@@ -109,10 +109,10 @@ def snapshots(
     states = np.empty((space.owned, len(coefficients)), order="F")
     for index, values in enumerate(coefficients):
         try:
-            forward.solve(values)
+            found = forward.at(values)
         except SolveFailed as cause:
             raise SampleFailed(index, cause) from None
-        states[:, index] = space.nodal(interpolated(forward.state, space.space))
+        states[:, index] = space.nodal(interpolated(forward.function(found), space.space))
     return states
 
 

@@ -10,7 +10,8 @@ from dolfinx.fem import petsc as _fem_petsc
 from mpi4py import MPI
 
 from app.energy.functionals import Functional
-from app.mesh.spaces import CoefficientSpace, Field
+from app.mesh.fields import Field, in_ufl
+from app.mesh.spaces import CoefficientSpace
 from app.parallel import timed
 from app.parallel.blocks import PETSc
 from app.pde.equations.terms import BoundaryCondition
@@ -50,9 +51,9 @@ class VariationalEnergy:
             if condition.kind == "dirichlet":
                 continue
             assert condition.value is not None and not isinstance(condition.value, tuple)
-            density = -condition.value.ufl(x) * u
+            density = -in_ufl(condition.value, x) * u
             if condition.transfer is not None:
-                density += 0.5 * condition.transfer.ufl(x) * u**2
+                density += 0.5 * in_ufl(condition.transfer, x) * u**2
             # One integral: FFCx 0.11 mixes up u at the points of two rules on the same facets in a scalar.
             energy += density * ds(i)
         energy = with_fixed_quadrature(energy)
@@ -98,7 +99,7 @@ def lifting_and_cut_off(
     """
     v, w = ufl.TestFunction(space.space), ufl.TrialFunction(space.space)
     lifted = space.function(np.zeros(space.owned))
-    kappa, dx = diffusivity.ufl(space.domain.coordinates), ufl.dx(space.domain.mesh)
+    kappa, dx = in_ufl(diffusivity, space.domain.coordinates), ufl.dx(space.domain.mesh)
     with timed("compile"):
         form = with_fixed_quadrature(kappa * ufl.inner(ufl.grad(w), ufl.grad(v)) * dx)
         stiffness, given = fem.form(form), fem.form(ufl.replace(form, {w: lifted}))

@@ -10,19 +10,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from app.flow.look import Look
+from app.flow.method import SelectionMethod
 from app.flow.protocols import InnerProduct, Regularisation
+from app.flow.sketch import Sketch
 from app.flow.smoother import Smoother, interior_minimum
 from app.parallel import gram, timed
 
-FOLDS, FEWEST = 5, 2
-"""Folds, and the fewest readings in each: with fewer no R that depends on m is considered."""
-
-LAGS = 4
-"""Times that an R which depends on m is built from the solution with the one before."""
-
-UNSEEN = 0.03
-"""Data directions in which J is weaker than this share of the weight play no part."""
+DEFAULT = SelectionMethod()
 
 
 @dataclass(frozen=True)
@@ -79,6 +73,8 @@ class Choice:
 
     score: Score
     R: InnerProduct
+    lagged: np.ndarray | None
+    """The coefficient (owned,) from which R was made, where R depends on it."""
     scores: list[Score]
     reason: str
     freedom: float
@@ -96,11 +92,12 @@ class Choice:
 
 
 def choose(
-    look: Look,
+    sketch: Sketch,
     start: Contender,
     contenders: Sequence[Contender],
     reference: np.ndarray,
     rng: np.random.Generator,
+    method: SelectionMethod = DEFAULT,
 ) -> Choice:
     """The contender and the weight that predict best; the fixed `start` is where lagged ones begin.
 
@@ -109,16 +106,18 @@ def choose(
     and has to be better by more than a standard error of the difference. Collective; alike on all ranks.
     """
     with timed("krylov"):
-        order = rng.permutation(len(look.data))
-        enough = len(order) >= FEWEST * FOLDS
-        study = _Study(look, start, reference, np.array_split(order, FOLDS) if enough else [])
+        order = rng.permutation(len(sketch.data))
+        enough = len(order) >= method.fewest * method.folds
+        folds = np.array_split(order, method.folds) if enough else []
+        study = _Study(sketch, start, reference, folds, method)
         fixed = [contender for contender in contenders if contender.regularisation.fixed]
         scores = [study.score(contender) for contender in (contenders if enough or not fixed else fixed)]
         best, reason = _preferred(study, scores)
-        R, smoother = study.whole(best.contender)
+        R, smoother, lagged = study.whole(best.contender)
         misfit, freedom = smoother.fit(np.array([best.weight]))
-        left = max(len(look.data) - freedom[0], 1.0)
-        return Choice(best, R, scores, reason, float(freedom[0]), float(np.sqrt(2 * misfit[0] / left)))
+        left = max(len(sketch.data) - freedom[0], 1.0)
+        spread = float(np.sqrt(2 * misfit[0] / left))
+        return Choice(best, R, lagged, scores, reason, float(freedom[0]), spread)
 
 
 def _preferred(study: "_Study", scores: Sequence[Score]) -> tuple[Score, str]:
@@ -141,26 +140,31 @@ def _by_score(score: Score) -> float:
 
 
 class _Study:
-    """All contenders on one look, along the directions that matter."""
+    """All contenders on one sketch, along the directions that matter."""
 
     def __init__(
-        self, look: Look, start: Contender, reference: np.ndarray, folds: Sequence[np.ndarray]
+        self,
+        sketch: Sketch,
+        start: Contender,
+        reference: np.ndarray,
+        folds: Sequence[np.ndarray],
+        method: SelectionMethod,
     ) -> None:
-        self._reference, self._folds = reference, folds
+        self._reference, self._folds, self._method = reference, folds, method
         R = start.regularisation.at(reference)
-        inverse = R.riesz(look.rows)
-        S = gram(R.comm, look.rows, inverse)
-        smoother = Smoother(S, look.directions, look.data)
-        seen = smoother.values > UNSEEN * smoother.best_weight()
+        inverse = R.riesz(sketch.rows)
+        S = gram(R.comm, sketch.rows, inverse)
+        smoother = Smoother(S, sketch.directions, sketch.data, self._method)
+        seen = smoother.values > method.unseen * smoother.best_weight()
         seen[-1] = True
         U = smoother.vectors[:, seen]
-        self._look, self._inverse, self._S = look.compressed(U), inverse @ U, U.T @ S @ U
-        self._readings = np.arange(len(look.data))
+        self._sketch, self._inverse, self._S = sketch.compressed(U), inverse @ U, U.T @ S @ U
+        self._readings = np.arange(len(sketch.data))
         self._folded: dict[int, np.ndarray] = {}
 
     def score(self, contender: Contender) -> Score:
         """The score by leave-one-out, or by the folds where R depends on m."""
-        _, smoother = self.whole(contender)
+        _, smoother, _ = self.whole(contender)
         weights = smoother.weights
         left_out = np.mean(smoother.left_out(weights) ** 2, axis=0)
         if contender.regularisation.fixed or not self._folds:
@@ -171,25 +175,27 @@ class _Study:
 
     def folded(self, contender: Contender, weights: np.ndarray) -> np.ndarray:
         """Residual of each reading by the fit without its fold, one column a weight."""
-        look = self._look
+        sketch = self._sketch
         S = self._fixed(contender)[2] if contender.regularisation.fixed else None
         residuals = np.empty((len(self._readings), len(weights)))
         for fold in self._folds:
             kept = np.setdiff1d(self._readings, fold)
             if S is None:
-                _, part, image = self._lagged(contender, kept)
+                _, part, image, _ = self._lagged(contender, kept)
             else:
-                Q, B = np.linalg.qr(look.directions[kept])
-                part, image = Smoother(B @ S @ B.T, Q, look.data[kept]), S @ B.T
-            predicted = look.directions[fold] @ (image @ part.coefficients(weights))
-            residuals[fold] = look.data[fold, None] - predicted
+                Q, B = np.linalg.qr(sketch.directions[kept])
+                part, image = Smoother(B @ S @ B.T, Q, sketch.data[kept], self._method), S @ B.T
+            predicted = sketch.directions[fold] @ (image @ part.coefficients(weights))
+            residuals[fold] = sketch.data[fold, None] - predicted
         return residuals
 
-    def whole(self, contender: Contender) -> tuple[InnerProduct, Smoother]:
-        """R, of the solution of all readings if it depends on m, and the linearised problem with it."""
+    def whole(self, contender: Contender) -> tuple[InnerProduct, Smoother, np.ndarray | None]:
+        """R, of the solution of all readings if it depends on m, the linearised problem with it, and that
+        solution."""
         if contender.regularisation.fixed:
-            return self._fixed(contender)[:2]
-        return self._lagged(contender, self._readings)[:2]
+            return (*self._fixed(contender)[:2], None)
+        R, smoother, _, solution = self._lagged(contender, self._readings)
+        return R, smoother, solution
 
     def advantage(self, one: Score, other: Score) -> tuple[float, float]:
         """By how much the folds' square residuals are smaller in the mean, and its standard error."""
@@ -204,24 +210,26 @@ class _Study:
 
     def _fixed(self, contender: Contender) -> tuple[InnerProduct, Smoother, np.ndarray]:
         """R, the linearised problem with it, and S."""
-        look, R = self._look, contender.regularisation.at(self._reference)
-        S = gram(R.comm, look.rows, R.riesz(look.rows))
-        return R, Smoother(S, look.directions, look.data), S
+        sketch, R = self._sketch, contender.regularisation.at(self._reference)
+        S = gram(R.comm, sketch.rows, R.riesz(sketch.rows))
+        return R, Smoother(S, sketch.directions, sketch.data, self._method), S
 
-    def _lagged(self, contender: Contender, kept: np.ndarray) -> tuple[InnerProduct, Smoother, np.ndarray]:
-        """R from the solution of these readings alone, their linearised problem, and ĴR⁻¹ of its rows'
-        transpose.
+    def _lagged(
+        self, contender: Contender, kept: np.ndarray
+    ) -> tuple[InnerProduct, Smoother, np.ndarray, np.ndarray]:
+        """R from the solution of these readings alone, their linearised problem, ĴR⁻¹ of its rows' transpose,
+        and that solution.
 
         Each R comes from the solution with the one before, its weight by leave-one-out.
         """
-        look = self._look
-        Q, B = np.linalg.qr(look.directions[kept])
-        rows, inverse = np.asfortranarray(look.rows @ B.T), self._inverse @ B.T
-        smoother = Smoother(B @ self._S @ B.T, Q, look.data[kept])
-        for _ in range(LAGS):
+        sketch = self._sketch
+        Q, B = np.linalg.qr(sketch.directions[kept])
+        rows, inverse = np.asfortranarray(sketch.rows @ B.T), self._inverse @ B.T
+        smoother = Smoother(B @ self._S @ B.T, Q, sketch.data[kept], self._method)
+        for _ in range(self._method.lags):
             weight = np.array([smoother.best_weight()])
             solution = self._reference + inverse @ smoother.coefficients(weight)[:, 0]
             R = contender.regularisation.at(solution)
             inverse = R.riesz(rows)
-            smoother = Smoother(gram(R.comm, rows, inverse), Q, look.data[kept])
-        return R, smoother, gram(R.comm, look.rows, inverse)
+            smoother = Smoother(gram(R.comm, rows, inverse), Q, sketch.data[kept], self._method)
+        return R, smoother, gram(R.comm, sketch.rows, inverse), solution

@@ -4,9 +4,9 @@ import numpy as np
 from scipy import linalg
 
 from app.flow.discrepancy import weight_for
+from app.flow.method import SelectionMethod
 
-WEIGHTS, RANGE = 51, (10.0, 1e-11)
-"""Weights considered, and their range relative to the largest eigenvalue of JR⁻¹Jᵀ."""
+DEFAULT = SelectionMethod()
 
 
 class Smoother:
@@ -15,7 +15,14 @@ class Smoother:
     `S` = ĴR⁻¹Ĵᵀ = UΛUᵀ; predictions are QSα with α = U(Λ + w)⁻¹UᵀQᵀy, and the solution is R⁻¹Ĵᵀα.
     """
 
-    def __init__(self, S: np.ndarray, directions: np.ndarray, data: np.ndarray) -> None:
+    def __init__(
+        self,
+        S: np.ndarray,
+        directions: np.ndarray,
+        data: np.ndarray,
+        method: SelectionMethod = DEFAULT,
+    ) -> None:
+        self._method = method
         values, self.vectors = linalg.eigh(0.5 * (S + S.T))
         self.values = np.maximum(values, 0.0)
         self._P = directions @ self.vectors
@@ -25,7 +32,8 @@ class Smoother:
     @property
     def weights(self) -> np.ndarray:
         """The weights to consider, falling."""
-        return np.geomspace(RANGE[0] * self._largest, RANGE[1] * self._largest, WEIGHTS)
+        method, largest = self._method, self._largest
+        return np.geomspace(method.largest * largest, method.least * largest, method.weights)
 
     def best_weight(self) -> float:
         """The weight by leave-one-out."""
@@ -40,7 +48,7 @@ class Smoother:
         def misfit(weight: float) -> float:
             return float(self.fit(np.array([weight]))[0][0])
 
-        return weight_for(misfit, level, RANGE[1] * largest, min(upper, 1e9 * largest))
+        return weight_for(misfit, level, self._method.least * largest, min(upper, 1e9 * largest))
 
     def coefficients(self, weights: np.ndarray) -> np.ndarray:
         """α, one column a weight."""

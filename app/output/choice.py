@@ -10,6 +10,9 @@ from mpi4py import MPI
 
 from app.flow import Choice
 
+WRITES = ("choice.png",)
+"""Names of the files, for whoever replaces them."""
+
 SHOWN = 2.0
 """Scores up to this multiple of the chosen one are drawn."""
 

@@ -7,6 +7,7 @@ import numpy as np
 from mpi4py import MPI
 
 from app.parallel.blocks import PETSc, dense_matrix
+from app.parallel.interrupt import let_go
 
 Kind = Literal["direct", "iterative"]
 
@@ -57,6 +58,7 @@ class LinearSolver:
 
     def set_matrix(self, matrix: Any) -> None:
         """Factorise `matrix` (or set up its preconditioner)."""
+        let_go()
         if self._failed:  # a factorisation or multigrid that failed once fails for every later matrix
             self._ksp.destroy()
             self._ksp = self._new()
@@ -89,6 +91,7 @@ class LinearSolver:
     def solve(self, right: np.ndarray, *, transpose: bool = False) -> np.ndarray:
         """A⁻¹ right, or A⁻ᵀ right, for a vector or a block; of a factorisation, all columns at once by
         KSPMatSolve."""
+        let_go()
         transpose = transpose and not self.symmetric
         columns = 1 if right.ndim == 1 else right.shape[1]
         self.solves += columns

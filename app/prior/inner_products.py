@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import ufl
 
-from app.mesh.spaces import CoefficientSpace, Field
+from app.mesh.fields import Field, in_ufl
+from app.mesh.spaces import CoefficientSpace
 from app.prior.forms import Gradients, arguments, assembled_matrix, compiled, constant
 from app.prior.gram import GramMatrix, SolverFactory
 
@@ -30,7 +31,7 @@ def weighted_product(
 ) -> GramMatrix:
     """∫ω(∇·∇ + ℓ⁻²··), or ∫ω·· without a length ℓ, with a positive weight ω."""
     (u, v), x = arguments(space), space.domain.coordinates
-    omega = weight.ufl(x)
+    omega = in_ufl(weight, x)
     form = omega * u * v * ufl.dx(space.domain.mesh)
     if length is not None:
         inverse_square = constant(space, length**-2)

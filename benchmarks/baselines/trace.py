@@ -48,7 +48,7 @@ class Point:
 
 
 class Problem:
-    """A case as `app.build.prepare` makes it, with the H¹ regularisation R and the mass matrix.
+    """A case as `app.problem.prepare` makes it, with the H¹ regularisation R and the mass matrix.
 
     Everything that is solved goes through `forward`, whose counts are the measure of a method.
     """

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from app.build.convex import ConvexSetup
-from app.build.regression import prepare_regression
 from app.case import Expression, RegressionCase
 from app.flow import AtTolerance, ConvexBuilder, Outcome, run_flow
 from app.mesh import MESHES, CoefficientSpace
 from app.parallel import LinearSolver, gram
 from app.prior.gram import GramMatrix
 from app.prior.inner_products import weighted_product
+from app.problem.convex import ConvexSetup
+from app.problem.regression import prepare_regression
 
 COMM = MPI.COMM_WORLD
 

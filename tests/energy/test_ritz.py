@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from app.build.convex import ConvexSetup
-from app.build.ritz import prepare_ritz
 from app.case import CaseError, RitzCase, load_case
 from app.flow import AtTolerance, ConvexBuilder, Outcome, run_flow
 from app.parallel import SolveFailed
+from app.problem.convex import ConvexSetup
+from app.problem.ritz import prepare_ritz
 
 COMM = MPI.COMM_WORLD
 
