@@ -102,7 +102,7 @@ if TYPE_CHECKING:
     RegularisationSpec = _RegularisationSpec
 else:
     RegularisationSpec = create_model(
-        "Regularisation",
+        "RegularisationSpec",
         __base__=_RegularisationSpec,
         __doc__=_RegularisationSpec.__doc__,
         __module__=__name__,

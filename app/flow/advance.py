@@ -50,9 +50,10 @@ def iterate(problem: Minimisation, method: Method, state: FlowState) -> Iterator
 def advance(problem: Minimisation, method: Method, state: FlowState) -> FlowState:
     """The state after one more outer iteration, or after the selection of the regularisation; collective.
 
-    Changes nothing: from one state it gives one result, to the last bit on the same number of ranks. What the
-    state has lost of what need not be saved is made again, and not counted. Raises ValueError for a run that
-    is over; a solve that fails outside of a trial ends the run with the reason `error`.
+    Changes nothing: from one state it gives one result, to the last bit on the same number of ranks, but for
+    `spent`, which is what it took. What the state has lost of what need not be saved is made again, and not
+    counted. Raises ValueError for a run that is over; a solve that fails outside of a trial ends the run with
+    the reason `error`.
     """
     if state.stop_reason is not None:
         raise ValueError(f"found a run that is over ({state.stop_reason}), expected one that goes on")
@@ -95,20 +96,16 @@ def grown(
 def complete(problem: Minimisation, method: Method, state: FlowState) -> FlowState:
     """The state with its evaluation, and in the minimisation with R and J, made again where they are missing;
     collective, raises SolveFailed."""
-    at = state.evaluation
-    if at is None:
-        at = problem.energy.at(state.representation.values())
-    exact = state.exact
+    exact, at = state.exact, state.evaluation
     if state.stage == "minimisation" and exact is None:
         assert state.selected is not None
         chosen = chosen_again(problem, state.selected)
         exact = _Minimiser.of(problem, method, state, chosen)
-        taken = state.model.taken
-        there: Any = at
-        if not _same(taken.anchor.theta, state.representation.theta, problem):
-            there = problem.energy.at(taken.anchor.values())
+        there: Any = problem.energy.at(state.model.taken.anchor.values())
         factors = exact.builder.again(there, there.m - problem.reference, state.model)
-        exact = replace(exact, factors=factors)
+        exact, at = replace(exact, factors=factors), None
+    if at is None:  # last, since what the energy was last asked for costs no factorisation
+        at = problem.energy.at(state.representation.values())
     return replace(state, evaluation=at, exact=exact)
 
 
@@ -299,7 +296,8 @@ def _in_vain(
     """After an iteration without an accepted trial.
 
     Where the first step promised too little the network stays as it was; else it keeps what grew, with m
-    unchanged but for rounding: the evaluation is made again.
+    unchanged but for rounding. Where the data are to choose next, the evaluation is made again, since the
+    energy was last asked for a rejected trial.
     """
     arrived = effort.rejected == 0
     own = state.representation if arrived else effort.base.representation
@@ -322,6 +320,9 @@ def _in_vain(
         growth=effort.growth,
     )
     selects = problem.contest is not None and state.stage == "approach" and not arrived
+    evaluation = at if own is state.representation else None
+    if selects:
+        evaluation = problem.energy.at(own.values(), at)
     return replace(
         state,
         stage="selection" if selects else state.stage,
@@ -331,7 +332,7 @@ def _in_vain(
         records=(*state.records, record),
         stop_reason=None if selects else "minimum" if arrived else "no_accepted_step",
         notes=(),
-        evaluation=at if own is state.representation else None,
+        evaluation=evaluation,
     )
 
 
@@ -370,8 +371,3 @@ def _record(iteration: int, built: Built, trial: _Trial, effort: _Effort) -> Rec
         ratio=trial.ratio,
         damped=model.damped,
     )
-
-
-def _same(one: np.ndarray, other: np.ndarray, problem: Minimisation) -> bool:
-    """Whether two representations have the same parameters, on all ranks."""
-    return one is other or (one.shape == other.shape and np.array_equal(one, other))

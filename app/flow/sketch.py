@@ -62,7 +62,7 @@ def take_sketch(
     readings = len(residual)
     if readings <= method.most_rows:
         Q = np.eye(readings)
-        rows = evaluation.vjp(Q)
+        rows = _rows(evaluation, Q)
         return Sketch(rows, Q, gram(R.comm, rows, departure) - residual, blocks=(readings,))
     Q, rows, blocks = np.empty((readings, 0)), np.empty((len(departure), 0)), []
     while True:
@@ -73,7 +73,7 @@ def take_sketch(
         for _ in range(2):  # twice is enough
             more = np.linalg.qr(more - Q @ (Q.T @ more))[0]
         Q = np.hstack([Q, more])
-        rows = np.asfortranarray(np.hstack([rows, evaluation.vjp(more)]))
+        rows = np.asfortranarray(np.hstack([rows, _rows(evaluation, more)]))
         blocks.append(more.shape[1])
         data = Q @ gram(R.comm, rows, departure) - residual
         smoother = Smoother(gram(R.comm, rows, R.riesz(rows)), Q, data, selection)
@@ -86,10 +86,19 @@ def take_sketch(
 def retaken(evaluation: LeastSquares, directions: np.ndarray, blocks: Sequence[int]) -> np.ndarray:
     """The rows JᵀQ of a sketch's directions, taken in blocks as they were: then alike to the last bit."""
     ends = np.cumsum(blocks).tolist()
-    parts = [evaluation.vjp(directions[:, end - size : end]) for end, size in zip(ends, blocks, strict=True)]
+    parts = [
+        _rows(evaluation, directions[:, end - size : end]) for end, size in zip(ends, blocks, strict=True)
+    ]
     if len(parts) == 1:
         return parts[0]
     return np.asfortranarray(np.hstack(parts))
+
+
+def _rows(evaluation: LeastSquares, block: np.ndarray) -> np.ndarray:
+    """Jᵀ @ block; one column is taken as a vector, since its last bits are not those of a block."""
+    if block.shape[1] > 1:
+        return evaluation.vjp(block)
+    return evaluation.vjp(np.ascontiguousarray(block[:, 0]))[:, None]
 
 
 def _pursued(

@@ -61,8 +61,8 @@ class StepState:
     """Length of the explicit Euler step."""
 
     def generator(self) -> np.random.Generator:
-        """The stream, to draw from."""
-        bits = np.random.PCG64()
+        """The stream, to draw from; a certain one where none was given, so that all ranks draw alike."""
+        bits = np.random.PCG64(0)
         if self.random is not None:
             state: Any = dict(self.random)
             bits.state = state
