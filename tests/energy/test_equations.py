@@ -90,7 +90,7 @@ def dot(left: np.ndarray, right: np.ndarray) -> float:
 def inverse_problem(forward: ForwardModel, role: str) -> tuple[InverseProblem, np.ndarray]:
     """Data without noise of one coefficient, and another one to look at E from; no two standard deviations
     are alike."""
-    data = forward.solve(nodal(forward, role, "0.3*cos(2*y) + 0.2*x"))
+    data = forward.at(nodal(forward, role, "0.3*cos(2*y) + 0.2*x")).readings
     sigma = np.linspace(0.05, 0.2, len(data))
     return InverseProblem(forward, data, sigma), nodal(forward, role, "0.6*sin(3*x) - 0.4*y")
 
@@ -107,13 +107,14 @@ def test_the_remainder_of_the_energy_is_quadratic(equation: str, role: str) -> N
     d = direction(forward)
     r = REGULARISATIONS["h1"](forward.coefficient, 0.1, LinearSolver(COMM, "direct", "test_riesz_")).at(m)
     shifts = [m + t * d for t in HALVINGS]
-    later = [energy.residual(shift) for shift in shifts]
+    later = [energy.at(shift).residual for shift in shifts]
     penalties = [0.5 * WEIGHT * dot(shift, r.apply(shift)) for shift in (m, *shifts)]
-    e = energy.residual(m)
+    at = energy.at(m)
+    e = at.residual
     for kind, rows in readings.items():
         own = np.zeros_like(e)
         own[rows] = e[rows]
-        slope = dot(energy.derivative(own) + WEIGHT * r.apply(m), d)
+        slope = dot(at.vjp(own) + WEIGHT * r.apply(m), d)
         start, *values = [
             0.5 * float(each[rows] @ each[rows]) + penalty
             for each, penalty in zip((e, *later), penalties, strict=True)
@@ -130,14 +131,14 @@ def test_the_adjoint_is_the_transpose_of_the_tangent(equation: str, role: str) -
     readings of each kind alone."""
     forward, readings = model(equation, role)
     energy, m = inverse_problem(forward, role)
-    e = energy.residual(m)
+    at = energy.at(m)
     d = direction(forward)
-    data = np.zeros((len(e), len(readings)))
+    data = np.zeros((len(at.residual), len(readings)))
     for j, rows in enumerate(readings.values()):
         data[rows, j] = np.cos(np.arange(rows.stop - rows.start))
-    tangents, adjoints = energy.tangent(np.column_stack([d, m])), energy.adjoint(data)
-    np.testing.assert_allclose(energy.tangent(d), tangents[:, 0], rtol=1e-10, atol=1e-10)
-    np.testing.assert_allclose(energy.adjoint(data[:, 0]), adjoints[:, 0], rtol=1e-10, atol=1e-10)
+    tangents, adjoints = at.jvp(np.column_stack([d, m])), at.vjp(data)
+    np.testing.assert_allclose(at.jvp(d), tangents[:, 0], rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(at.vjp(data[:, 0]), adjoints[:, 0], rtol=1e-10, atol=1e-10)
     for i, left in enumerate((d, m)):
         for j, kind in enumerate(readings):
             tangent, right = tangents[:, i], data[:, j]
