@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -219,7 +220,7 @@ class Search:
     def _contenders(self) -> list[Contender]:
         """H¹ first."""
         diagonal = self.setup.domain.diagonal
-        length = effective_length(diagonal, None)
+        length = effective_length(diagonal, None, REGULARISATIONS["h1"].share)
         return [
             self._contender("h1", length),
             *(self._contender(kind, share * diagonal) for kind, shares in SHARES.items() for share in shares),
@@ -229,7 +230,7 @@ class Search:
     def _contender(self, kind: str, length: float, **edges: float) -> Contender:
         """With a solver of its own."""
         self._solvers += 1
-        solver = LinearSolver(self.setup.domain.comm, "direct", f"oracle_{self._solvers}_")
+        solver = partial(LinearSolver, self.setup.domain.comm, "direct", f"oracle_{self._solvers}_")
         make: Any = REGULARISATIONS[kind]
         regularisation = make(self.setup.coefficient, length, solver, **edges)
         return Contender(kind, length, edges.get("edge_share"), regularisation)

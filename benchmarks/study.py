@@ -17,8 +17,8 @@ import numpy as np
 from mpi4py import MPI
 
 from app import flow
-from app.problem import prepare
 from app.case import load_case
+from app.problem import prepare
 
 ROOT = Path(__file__).resolve().parents[1]
 

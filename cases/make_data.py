@@ -35,7 +35,9 @@ from app.problem import physics  # noqa: E402
 from app.case import Case, SpaceTimeExpression, load_case  # noqa: E402
 from app.electrical import ElectricalModel, across_the_section  # noqa: E402
 from app.mesh import MESHES, CoefficientSpace, TaggedMesh, closed_outline, joint_space, point_matrix  # noqa: E402
-from app.observe import OBSERVATIONS  # noqa: E402
+from app.mesh.rows import empty_rows  # noqa: E402
+from app.observe.averages import ball_averages  # noqa: E402
+from app.observe.fluxes import flux_weights  # noqa: E402
 from app.parallel import LinearSolver  # noqa: E402
 from app.pde import ForwardModel, TransientModel  # noqa: E402
 
@@ -324,24 +326,18 @@ def solve_finely(
     component = np.tile(np.arange(count), len(places))
     radius = getattr(next(iter(case.observations.values())), "radius", None)
     if places.ndim == 1:
-        parts = {"names": places, "given": _given_parts(case)}
-        fluxes = OBSERVATIONS["fluxes"](domain, forward.space, **parts)
-        forward.observe_with(fluxes.matrix, fluxes.weights)
+        given = physics.observed_state(case, forward).given
+        weights = flux_weights(domain, forward.space, places.tolist(), given)
+        forward.observe_with(empty_rows(forward.space, len(places)), weights)
     elif radius is None:
         points = places.repeat(count, axis=0)
         forward.observe_with(point_matrix(domain, forward.space, points, component))
     else:
-        means = {"points": places, "radii": np.full(len(places), radius)}
-        forward.observe_with(OBSERVATIONS["averages"](domain, forward.space, **means).matrix)
+        radii = np.full(len(places), radius)
+        forward.observe_with(ball_averages(domain, forward.space, places, radii))
     values = forward.solve(truth).reshape(-1, count)
     compared = values if places.ndim == 1 else forward.state.x.array
     return values, float(np.abs(compared).max())
-
-
-def _given_parts(case: Case) -> list[str]:
-    """The parts of the boundary where the state is given."""
-    conditions = [c for c in getattr(case.equation, "boundary", {}).values() if c.kind == "dirichlet"]
-    return [name for condition in conditions for name in condition.tags or ("all",)]
 
 
 def write_survey(name: str, folder: Path) -> str:

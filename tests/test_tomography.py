@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from mpi4py import MPI
 
-from app.problem import tomography
 from app.case import InputError, load_case
+from app.problem import tomography
 
 CASE = """\
 mesh: {kind: electrodes}

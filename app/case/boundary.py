@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from app.case.expression import Expression, SpaceTimeExpression
-from app.case.section import Component, Section, refuse
-
-Parts = str | Annotated[tuple[str, ...], Field(min_length=1)]
-"""A part of the boundary: a tag name of the mesh, a list of them, or all."""
-
-
-def tag_names(on: Parts) -> tuple[str, ...] | None:
-    """The tag names of a part, None for the whole boundary."""
-    if on == "all":
-        return None
-    return (on,) if isinstance(on, str) else on
+from app.schema.section import Component, Parts, Section, refuse, tag_names
 
 
 class Condition(Section):
@@ -46,7 +36,7 @@ class Condition(Section):
         return self
 
 
-class BoundaryCondition(Condition):
+class BoundaryConditionSpec(Condition):
     """A condition on a part of the boundary; where none is said, nothing flows through it."""
 
     kind: Literal["dirichlet", "neumann", "robin", "absorbing"]
@@ -68,7 +58,7 @@ class BoundaryCondition(Condition):
         return self
 
 
-class TransientCondition(BoundaryCondition):
+class TransientCondition(BoundaryConditionSpec):
     """A condition on a part of the boundary of a state in time; where none is said, nothing flows."""
 
     kind: Literal["dirichlet", "neumann", "robin"]

@@ -6,9 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from app.case.boundary import BoundaryCondition, TransientCondition
+from app.case.boundary import BoundaryConditionSpec, TransientCondition
 from app.case.expression import Expression, SpaceTimeExpression
-from app.case.section import (
+from app.schema.section import (
     NO_TRUTH_VALUE,
     DataFile,
     Identifier,
@@ -20,7 +20,7 @@ from app.case.section import (
 )
 
 
-class LinearSolver(Section):
+class LinearSolverSpec(Section):
     """How the linear systems of the state operator are solved."""
 
     kind: Literal["auto", "direct", "iterative"] = "auto"
@@ -40,9 +40,9 @@ class Stationary(Section):
 
     degree: Annotated[int, Field(ge=1, le=4), NO_TRUTH_VALUE] = 2
     """Lagrange degree of the state."""
-    boundary: dict[str, BoundaryCondition]
+    boundary: dict[str, BoundaryConditionSpec]
     """Boundary conditions by a name of your choice; at least one is of kind dirichlet or robin."""
-    solver: LinearSolver = LinearSolver()
+    solver: LinearSolverSpec = LinearSolverSpec()
     """How the linear systems are solved."""
 
     @model_validator(mode="after")
@@ -84,7 +84,7 @@ class WithWells(ScalarEquation):
     """Point sources by a name of your choice."""
 
 
-class Diffusion(WithWells):
+class DiffusionSpec(WithWells):
     """Stationary diffusion, -div(k T grad u) = source."""
 
     kind: Literal["diffusion"]
@@ -96,7 +96,7 @@ class Diffusion(WithWells):
     the identity unless given."""
 
 
-class ReactionDiffusion(WithWells):
+class ReactionDiffusionSpec(WithWells):
     """Stationary diffusion with a reaction, -div(k grad u) + r u = source."""
 
     kind: Literal["reaction_diffusion"]
@@ -111,7 +111,7 @@ class ReactionDiffusion(WithWells):
         return False
 
 
-class AdvectionDiffusion(ScalarEquation):
+class AdvectionDiffusionSpec(ScalarEquation):
     """Stationary advection and diffusion, -div(k grad u) + velocity . grad u = source, by SUPG."""
 
     kind: Literal["advection_diffusion"]
@@ -122,7 +122,7 @@ class AdvectionDiffusion(ScalarEquation):
     """k where it is not the unknown, 1 unless given, in a length squared over the unit of time."""
 
 
-class NonlinearDiffusion(ScalarEquation):
+class NonlinearDiffusionSpec(ScalarEquation):
     """Diffusion that grows with the state, -div(k (1 + u^2) grad u) = source."""
 
     kind: Literal["nonlinear_diffusion"]
@@ -131,7 +131,7 @@ class NonlinearDiffusion(ScalarEquation):
     """k where it is not the unknown, 1 unless given, in the unit of the flux over that of grad u."""
 
 
-class PLaplacian(ScalarEquation):
+class PLaplacianSpec(ScalarEquation):
     """Diffusion that depends on the gradient, -div(k (eps^2 + |grad u|^2)^(p/2 - 1) grad u) = source."""
 
     kind: Literal["p_laplacian"]
@@ -146,7 +146,7 @@ class PLaplacian(ScalarEquation):
     p - 1."""
 
 
-class Elasticity(Stationary):
+class ElasticitySpec(Stationary):
     """Linear elasticity of an isotropic body in two (plane strain) or three dimensions."""
 
     kind: Literal["elasticity"]
@@ -159,7 +159,7 @@ class Elasticity(Stationary):
     """Poisson's ratio, without a unit; near 0.5 linear elements are too stiff."""
 
 
-class Helmholtz(ScalarEquation):
+class HelmholtzSpec(ScalarEquation):
     """Waves u exp(-i w t) of one frequency w, -laplace(u) - w^2 s u = source, with complex u."""
 
     kind: Literal["helmholtz"]
@@ -177,12 +177,12 @@ class Helmholtz(ScalarEquation):
         return False
 
 
-class Identity(Stationary):
+class IdentitySpec(Stationary):
     """No equation: the state is the unknown, of the role value, whose values the observations are then."""
 
     kind: Literal["identity"]
     """No equation: the state is the unknown, of the role value, whose values the observations are then."""
-    boundary: dict[str, BoundaryCondition] = Field(default_factory=dict, max_length=0)
+    boundary: dict[str, BoundaryConditionSpec] = Field(default_factory=dict, max_length=0)
     """None."""
 
     @property
@@ -190,7 +190,7 @@ class Identity(Stationary):
         return False
 
 
-class TimeSteps(Section):
+class TimeStepsSpec(Section):
     """The time from 0 on, in equal steps."""
 
     end: Positive
@@ -202,7 +202,7 @@ class TimeSteps(Section):
     again."""
 
 
-class Heat(Section):
+class HeatSpec(Section):
     """The heat equation, d(capacity u)/dt - div(k grad u) = source, from an initial state at time 0.
 
     With a velocity, capacity speed velocity . grad u is added, for heat that is carried along.
@@ -229,14 +229,14 @@ class Heat(Section):
     """A factor of the velocity where it is not the unknown, 1 unless given."""
     boundary: dict[str, TransientCondition] = Field(default_factory=dict)
     """Boundary conditions by a name of your choice; without any nothing leaves the domain."""
-    time: TimeSteps
+    time: TimeStepsSpec
     """How long, and in how many steps."""
     scheme: Literal["backward_euler", "crank_nicolson"] = "backward_euler"
     """How a step is made: backward_euler is of first order and damps whatever is rough, crank_nicolson is of
     second order and wants a smooth start."""
     degree: Annotated[int, Field(ge=1, le=4), NO_TRUTH_VALUE] = 2
     """Lagrange degree of the state."""
-    solver: LinearSolver = LinearSolver()
+    solver: LinearSolverSpec = LinearSolverSpec()
     """How the linear systems are solved; one matrix serves all steps."""
 
     @model_validator(mode="after")
@@ -246,7 +246,7 @@ class Heat(Section):
         return self
 
 
-class Custom(Stationary):
+class CustomSpec(Stationary):
     """An equation of your own, in a Python file; needs --allow-code."""
 
     kind: Literal["custom"]
@@ -275,7 +275,7 @@ def _dimension(value: float) -> float:
     return value
 
 
-class Contacts(Section):
+class ContactsSpec(Section):
     """The complete electrode model."""
 
     width: Positive
@@ -294,16 +294,16 @@ class ElectricalTomography(Section):
     ] = 2.5
     """2: electrodes are lines across the plane; 2.5: points, the resistivity constant across the plane of
     the mesh, in which they lie; 3: points in a mesh of dimension 3, such as the ground below them."""
-    contacts: Contacts | None = None
+    contacts: ContactsSpec | None = None
     """Electrodes with a width and a contact impedance, in 2 or 3 dimensions; without it they are points."""
     degree: Annotated[int, Field(ge=1, le=4), NO_TRUTH_VALUE] = 2
     """Lagrange degree of the potential."""
-    solver: LinearSolver = LinearSolver()
+    solver: LinearSolverSpec = LinearSolverSpec()
     """How the linear systems are solved."""
 
     @field_validator("contacts")
     @classmethod
-    def _has_no_third_axis(cls, contacts: Contacts | None, info: ValidationInfo) -> Contacts | None:
+    def _has_no_third_axis(cls, contacts: ContactsSpec | None, info: ValidationInfo) -> ContactsSpec | None:
         """Across the plane of 2.5 dimensions an electrode would go on for ever."""
         if contacts is not None and info.data.get("dimension") == 2.5:
             raise refuse("electrodes with a width in 2.5 dimensions", "points, or dimension 2 or 3")
@@ -311,16 +311,16 @@ class ElectricalTomography(Section):
 
 
 Equation = Annotated[
-    Diffusion
-    | ReactionDiffusion
-    | AdvectionDiffusion
-    | NonlinearDiffusion
-    | PLaplacian
-    | Elasticity
-    | Helmholtz
-    | Identity
-    | Heat
+    DiffusionSpec
+    | ReactionDiffusionSpec
+    | AdvectionDiffusionSpec
+    | NonlinearDiffusionSpec
+    | PLaplacianSpec
+    | ElasticitySpec
+    | HelmholtzSpec
+    | IdentitySpec
+    | HeatSpec
     | ElectricalTomography
-    | Custom,
+    | CustomSpec,
     Field(discriminator="kind"),
 ]

@@ -1,21 +1,20 @@
-"""Expressions in the coordinates, as a case writes them: evaluated by NumPy or handed to UFL."""
+"""Expressions in the coordinates, as a case writes them: evaluated by NumPy or translated."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic_core import core_schema
 
-from app.case.grammar import COORDINATES, Apply, ExpressionError, Operation, Tree, parse
-from app.case.problems import shown
-from app.case.section import refuse
+from app.case.grammar import BY_NUMPY, COORDINATES, Apply, ExpressionError, Tree, parse
+from app.schema.problems import shown
+from app.schema.section import refuse
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
-    from ufl.core.expr import Expr
 
 
 class Expression:
@@ -77,18 +76,26 @@ class Expression:
         self.check_dimension(points.shape[1])
         columns = dict(zip(COORDINATES, points.T, strict=False)) | dict(others)
         with np.errstate(all="ignore"):  # np.where computes both branches
-            values = _by_numpy(self._tree, columns)
+            values = _folded(self._tree, BY_NUMPY, columns, _itself)
         return np.array(np.broadcast_to(values, len(points)), dtype=np.float64)
 
-    def ufl(self, x: Expr, t: Any = None) -> Expr:
-        """The UFL expression on the coordinates `x`, a `ufl.SpatialCoordinate`, and, if it depends on it,
-        time t, in UFL."""
-        self.check_dimension(len(x))
-        columns = {name: x[i] for i, name in enumerate(COORDINATES[: len(x)])} | {"t": t}
+    def translated[T](
+        self,
+        operations: Mapping[str, Callable[..., T]],
+        variables: Mapping[str, T],
+        constant: Callable[[float], T],
+    ) -> T:
+        """The value in another algebra than NumPy's, such as UFL's.
+
+        `operations` are those of the grammar by name (BY_NUMPY has them all), `variables` the coordinates
+        that there are and, if the expression depends on it, the time t; `constant` is what stands for a
+        number. Raises ExpressionError where a coordinate is missing or the algebra refuses.
+        """
+        self.check_dimension(sum(name in variables for name in COORDINATES))
         try:
-            return _by_ufl(self._tree, columns)
+            return _folded(self._tree, operations, variables, constant)
         except (ArithmeticError, ValueError) as cause:  # UFL folds 0*x, and then 1/(0*x)
-            found = f"{shown(self.text)}, which UFL refuses ({cause})"
+            found = f"{shown(self.text)}, which cannot be translated ({cause})"
             raise ExpressionError(found, "an expression with finite values") from cause
 
     def check_dimension(self, dimension: int) -> None:
@@ -111,7 +118,7 @@ class Expression:
     def __hash__(self) -> int:
         return hash(self.text)
 
-    def __reduce__(self) -> tuple[type[Expression], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[type[Expression], tuple[str, *tuple[tuple[str, ...], ...]]]:
         return type(self), (self.text,)
 
     @classmethod
@@ -153,7 +160,7 @@ class ParametricExpression(Expression):
         """Values at `points` (n, dim) for one value of each parameter; see Expression.numpy."""
         return self._evaluate(points, parameters)
 
-    def __reduce__(self) -> tuple[type[Expression], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[type[Expression], tuple[str, tuple[str, ...]]]:
         return type(self), (self.text, self.parameters)
 
 
@@ -182,32 +189,23 @@ def _coordinates(tree: Tree) -> set[str]:
             return set()
 
 
-def _by_numpy(tree: Tree, columns: Mapping[str, np.ndarray]) -> Any:
+def _folded[T](
+    tree: Tree,
+    operations: Mapping[str, Callable[..., T]],
+    variables: Mapping[str, T],
+    constant: Callable[[float], T],
+) -> T:
     match tree:
         case str():
-            return columns[tree]
+            return variables[tree]
         case Apply():
-            return tree.operation.numpy(*(_by_numpy(part, columns) for part in tree.arguments))
+            parts = [_folded(part, operations, variables, constant) for part in tree.arguments]
+            value = operations[tree.operation.name](*parts)
+            # an algebra may compute functions of its own constants to Python's numbers, as UFL does
+            return constant(value) if isinstance(value, float | int) else value
         case _:
-            return tree
+            return constant(tree)
 
 
-def _by_ufl(tree: Tree, columns: Mapping[str, Any]) -> Any:
-    import ufl
-
-    match tree:
-        case str():
-            return columns[tree]
-        case Apply():
-            parts = [_by_ufl(part, columns) for part in tree.arguments]
-            value = _ufl_operation(tree.operation)(*parts)
-            # UFL computes functions of its own constants to Python floats
-            return ufl.as_ufl(value) if isinstance(value, float | int) else value
-        case _:
-            return ufl.as_ufl(tree)
-
-
-def _ufl_operation(operation: Operation) -> Any:
-    import ufl
-
-    return operation.numpy if operation.ufl is None else getattr(ufl, operation.ufl)
+def _itself(number: float) -> float:
+    return number

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from app.case.problems import nearest, shown
+from app.schema.problems import nearest, shown
+from app.schema.section import COORDINATES
 
-COORDINATES = ("x", "y", "z")
 CONSTANTS = {"pi": math.pi, "e": math.e}
 LONGEST_TEXT = 10_000
 DEEPEST_NESTING = 200
@@ -42,11 +42,11 @@ class ExpressionError(ValueError):
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation of the whitelist, as NumPy and as UFL know it."""
+    """One operation of the whitelist."""
 
+    name: str
+    """By which other algebras than NumPy's know it; see Expression.translated."""
     numpy: Callable[..., Any]
-    ufl: str | None = None
-    """Name within the `ufl` module; None where the same callable serves UFL objects."""
     arity: int = 1
     """Number of arguments; 0 stands for two or more, taken pairwise."""
     on_conditions: bool = False
@@ -66,41 +66,46 @@ type Tree = float | bool | str | Apply
 """A constant, the truth of a constant condition, the name of a coordinate, or an operation."""
 
 FUNCTIONS: dict[str, Operation] = {
-    "sin": Operation(np.sin, "sin"),
-    "cos": Operation(np.cos, "cos"),
-    "tan": Operation(np.tan, "tan"),
-    "asin": Operation(np.arcsin, "asin"),
-    "acos": Operation(np.arccos, "acos"),
-    "atan": Operation(np.arctan, "atan"),
-    "sinh": Operation(np.sinh, "sinh"),
-    "cosh": Operation(np.cosh, "cosh"),
-    "tanh": Operation(np.tanh, "tanh"),
-    "exp": Operation(np.exp, "exp"),
-    "log": Operation(np.log, "ln"),
-    "sqrt": Operation(np.sqrt, "sqrt"),
-    "abs": Operation(operator.abs),
-    "min": Operation(np.minimum, "min_value", arity=0),
-    "max": Operation(np.maximum, "max_value", arity=0),
+    operation.name: operation
+    for operation in (
+        Operation("sin", np.sin),
+        Operation("cos", np.cos),
+        Operation("tan", np.tan),
+        Operation("asin", np.arcsin),
+        Operation("acos", np.arccos),
+        Operation("atan", np.arctan),
+        Operation("sinh", np.sinh),
+        Operation("cosh", np.cosh),
+        Operation("tanh", np.tanh),
+        Operation("exp", np.exp),
+        Operation("log", np.log),
+        Operation("sqrt", np.sqrt),
+        Operation("abs", operator.abs),
+        Operation("min", np.minimum, arity=0),
+        Operation("max", np.maximum, arity=0),
+    )
 }
 OPERATORS: dict[type[ast.AST], Operation] = {
-    ast.Add: Operation(operator.add, arity=2),
-    ast.Sub: Operation(operator.sub, arity=2),
-    ast.Mult: Operation(operator.mul, arity=2),
-    ast.Div: Operation(operator.truediv, arity=2),
-    ast.Pow: Operation(operator.pow, arity=2),
-    ast.USub: Operation(operator.neg),
-    ast.UAdd: Operation(operator.pos),
-    ast.Lt: Operation(np.less, "lt", 2, is_condition=True),
-    ast.LtE: Operation(np.less_equal, "le", 2, is_condition=True),
-    ast.Gt: Operation(np.greater, "gt", 2, is_condition=True),
-    ast.GtE: Operation(np.greater_equal, "ge", 2, is_condition=True),
-    ast.Eq: Operation(np.equal, "eq", 2, is_condition=True),
-    ast.NotEq: Operation(np.not_equal, "ne", 2, is_condition=True),
-    ast.And: Operation(np.logical_and, "And", 2, on_conditions=True, is_condition=True),
-    ast.Or: Operation(np.logical_or, "Or", 2, on_conditions=True, is_condition=True),
-    ast.Not: Operation(np.logical_not, "Not", 1, on_conditions=True, is_condition=True),
-    ast.IfExp: Operation(np.where, "conditional", arity=3),
+    ast.Add: Operation("+", operator.add, arity=2),
+    ast.Sub: Operation("-", operator.sub, arity=2),
+    ast.Mult: Operation("*", operator.mul, arity=2),
+    ast.Div: Operation("/", operator.truediv, arity=2),
+    ast.Pow: Operation("**", operator.pow, arity=2),
+    ast.USub: Operation("negative", operator.neg),
+    ast.UAdd: Operation("positive", operator.pos),
+    ast.Lt: Operation("<", np.less, 2, is_condition=True),
+    ast.LtE: Operation("<=", np.less_equal, 2, is_condition=True),
+    ast.Gt: Operation(">", np.greater, 2, is_condition=True),
+    ast.GtE: Operation(">=", np.greater_equal, 2, is_condition=True),
+    ast.Eq: Operation("==", np.equal, 2, is_condition=True),
+    ast.NotEq: Operation("!=", np.not_equal, 2, is_condition=True),
+    ast.And: Operation("and", np.logical_and, 2, on_conditions=True, is_condition=True),
+    ast.Or: Operation("or", np.logical_or, 2, on_conditions=True, is_condition=True),
+    ast.Not: Operation("not", np.logical_not, 1, on_conditions=True, is_condition=True),
+    ast.IfExp: Operation("if", np.where, arity=3),
 }
+BY_NUMPY = {operation.name: operation.numpy for operation in (*FUNCTIONS.values(), *OPERATORS.values())}
+"""All operations by name."""
 ACCEPTED = (
     "numbers, x, y, z, pi, e, + - * / **, comparisons, and, or, not, 'a if c else b' and the"
     f" functions {', '.join(FUNCTIONS)}"
@@ -234,7 +239,7 @@ class _Parser:
     def apply(self, node: ast.expr, operation: Operation, trees: list[Tree]) -> Tree:
         """The operation on the trees, computed at once where they are constant.
 
-        Constants are computed in double precision by NumPy, the same for both ways of evaluation.
+        Constants are computed in double precision by NumPy, the same for all ways of evaluation.
         """
         if all(isinstance(tree, float | int) for tree in trees):
             with np.errstate(all="ignore"):

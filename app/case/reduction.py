@@ -9,20 +9,19 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from app.case.approximation import ConvexCase
-from app.case.boundary import Parts
 from app.case.equation import (
-    AdvectionDiffusion,
-    Diffusion,
-    Heat,
-    LinearSolver,
-    NonlinearDiffusion,
-    PLaplacian,
-    ReactionDiffusion,
+    AdvectionDiffusionSpec,
+    DiffusionSpec,
+    HeatSpec,
+    LinearSolverSpec,
+    NonlinearDiffusionSpec,
+    PLaplacianSpec,
+    ReactionDiffusionSpec,
 )
 from app.case.expression import ParametricExpression
 from app.case.grammar import CONSTANTS, COORDINATES, FUNCTIONS
-from app.case.section import NO_TRUTH_VALUE, Count, Identifier, Length, Number, Section, refuse
 from app.case.unknowns import Role
+from app.schema.section import NO_TRUTH_VALUE, Count, Identifier, Length, Number, Parts, Section, refuse
 
 MOST_SNAPSHOTS = 10_000
 
@@ -87,7 +86,7 @@ class Reduction(Section):
     """Number of values of the parameters, drawn uniformly, at which the result is judged."""
     modes: Annotated[tuple[Count, ...], Field(min_length=1)] = (5, 10, 20)
     """Numbers of modes of the proper orthogonal decompositions of the same states to compare with."""
-    solver: LinearSolver = LinearSolver()
+    solver: LinearSolverSpec = LinearSolverSpec()
     """How the linear systems of the norm are solved."""
 
     @field_validator("parameters")
@@ -115,7 +114,12 @@ class Reduction(Section):
 
 
 Family = Annotated[
-    Diffusion | ReactionDiffusion | AdvectionDiffusion | NonlinearDiffusion | PLaplacian | Heat,
+    DiffusionSpec
+    | ReactionDiffusionSpec
+    | AdvectionDiffusionSpec
+    | NonlinearDiffusionSpec
+    | PLaplacianSpec
+    | HeatSpec,
     Field(discriminator="kind"),
 ]
 

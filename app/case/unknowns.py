@@ -6,9 +6,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from app.case.boundary import Parts
 from app.case.expression import Expression
-from app.case.section import NO_TRUTH_VALUE, Count, Number, Section, default_kind, refuse
+from app.schema.section import NO_TRUTH_VALUE, Count, Number, Parts, Section, default_kind, refuse
 
 POSITIVE = ("diffusivity", "youngs_modulus", "squared_slowness")
 """Roles of a coefficient that is not zero anywhere."""
@@ -82,7 +81,7 @@ Representation = Annotated[
 ]
 
 
-class Known(Section):
+class KnownSpec(Section):
     """A part of the domain where the coefficient is known.
 
     The nodes on its border belong to it, so that of degree 1 or 2 the coefficient is continuous there. What
@@ -116,7 +115,7 @@ class Unknown(Section):
     count."""
     degree: Annotated[int, Field(ge=0, le=2), NO_TRUTH_VALUE] = 1
     """Lagrange degree of the coefficient; 0: constant on each cell."""
-    known: Known | None = None
+    known: KnownSpec | None = None
     """Where the coefficient is known; it is sought elsewhere."""
     reference: Expression | None = None
     """m_ref, the start of the recovery and the centre of the regularisation, in the unit of m; unless given 1

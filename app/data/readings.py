@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from app.case.grammar import COORDINATES
-from app.case.problems import DataError, nearest, read_text, shown
 from app.data.tables import MOST_PROBLEMS
+from app.schema.problems import DataError, nearest, read_text, shown
+from app.schema.section import COORDINATES
 
 POLES = ("a", "b", "m", "n")
 TOKENS = (*POLES, "i", "u", "r", "rhoa", "k", "err", "valid")

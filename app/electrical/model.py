@@ -103,11 +103,14 @@ class ElectricalModel:
         contacts: Contacts | None = None,
     ) -> None:
         """`electrodes` (n, dimension) in metres, `abmn` (readings, 4) counted from 0, the same on all ranks;
-        with `contacts`, which k = 0 needs, no longer points.
+        with `contacts` no longer points. The solver is the model's from here on.
 
-        Raises PointOutside for an electrode off the mesh, NoContact and BlindReading, on all ranks.
+        Raises ValueError for contacts with wave numbers other than 0, PointOutside for an electrode off the
+        mesh, NoContact and BlindReading, on all ranks.
         """
-        assert contacts is None or not waves.k.any()
+        if contacts is not None and waves.k.any():
+            found = f"found contacts with the wave numbers {', '.join(f'{k:g}' for k in waves.k)}"
+            raise ValueError(f"{found}, expected none: across the plane they would go on for ever")
         domain = coefficient.domain
         self.comm = domain.comm
         self.coefficient = coefficient
@@ -118,13 +121,14 @@ class ElectricalModel:
         self._waves, self._solver = waves, solver
         self._m = fem.Function(coefficient.space, name="m")
         self._owned: int = self.space.dofmap.index_map.size_local
-        self._shunt: Any = None
+        shunt: Any = None
         with timed("assembly"):
             if contacts is None:
                 evaluation = point_matrix(domain, self.space, electrodes)
             else:
                 evaluation, shunt = contacts.assemble(domain, self.space, electrodes)
             self._sources = _Sources(evaluation)
+        self._shunt: Any = None
 
         u, v = ufl.TrialFunction(self.space), ufl.TestFunction(self.space)
         exactness = 2 * degree + coefficient.space.element.basix_element.degree
@@ -135,25 +139,40 @@ class ElectricalModel:
             self._mass_form = fem.form(sigma * u * v * dx)
         self._products = ElementProducts(coefficient, self._m, self.space, exactness)
         self._stiffness: Any = fem_petsc.create_matrix(self._stiffness_form)
-        self._mass: Any = fem_petsc.create_matrix(self._mass_form)
+        self._operator: Any = None
         self._assembled = [(self._stiffness, self._stiffness_form)]
         if waves.k.any():
+            self._mass: Any = fem_petsc.create_matrix(self._mass_form)
             self._assembled.append((self._mass, self._mass_form))
-        self._operator: Any = None
         # Zero potential in the dof that weighs most at the first electrode makes u unique at k = 0.
         first = self.space.dofmap.index_map.local_range[0]
         ground = np.array([self._sources.first_dof]) - first
         self._ground_dofs = ground[(ground >= 0) & (ground < self._owned)]
         self._ground_global = (self._ground_dofs + first).astype(PETSc.IntType)
 
-        uniform = self.resistances(self._solved(np.zeros(coefficient.owned)))
-        blind = np.flatnonzero(~(np.abs(uniform) > BLIND * np.abs(uniform).max()))
-        if len(blind):
-            raise BlindReading(int(blind[0]))
-        if contacts is not None:
-            self._shunt, self._operator = shunt, None
+        try:
+            uniform = self.resistances(self._solved(np.zeros(coefficient.owned)))
+            blind = np.flatnonzero(~(np.abs(uniform) > BLIND * np.abs(uniform).max()))
+            if len(blind):
+                raise BlindReading(int(blind[0]))
+        except Exception:
+            if shunt is not None:
+                shunt.destroy()
+            self.close()
+            raise
         self.geometric_factors = 1.0 / uniform
-        """K of each reading, in m (two dimensions: 1)."""
+        """K of each reading, in m (two dimensions: 1), which the contacts play no part in."""
+        if shunt is not None:
+            self._carry(shunt)
+
+    def close(self) -> None:
+        """Destroy the matrices and the solver, after which only what was found already is of use; collective,
+        and nothing where it was done."""
+        for matrix in (*(matrix for matrix, _ in self._assembled), self._operator, self._shunt):
+            if matrix is not None:
+                matrix.destroy()
+        self._sources.close()
+        self._solver.destroy()
 
     @property
     def abmn(self) -> np.ndarray:
@@ -210,7 +229,7 @@ class ElectricalModel:
                 matrix.assemble()
             if self._operator is None:
                 self._operator = self._stiffness.duplicate(copy=True)
-                if self._shunt is not None:  # makes room
+                if self._shunt is not None:
                     self._operator.axpy(1.0, self._shunt, PETSc.Mat.Structure.DIFFERENT_NONZERO_PATTERN)
                 self._operator.setOption(PETSc.Mat.Option.KEEP_NONZERO_PATTERN, True)
         potentials = []
@@ -219,6 +238,12 @@ class ElectricalModel:
             if not self.comm.allreduce(bool(np.isfinite(potentials[-1]).all()), op=MPI.LAND):
                 raise SolveFailed("the potential is not finite at this coefficient")
         return potentials
+
+    def _carry(self, shunt: Any) -> None:
+        """From here on with the electrodes' own form, for which the next operator has room."""
+        self._shunt = shunt
+        self._operator.destroy()
+        self._operator = None
 
     def _wave(self, k: float) -> np.ndarray:
         """û of a unit current at each electrode, shape (owned dofs, electrodes)."""
@@ -263,6 +288,10 @@ class _Sources:
         best = (float(share.max()), -(offset + int(share.argmax()))) if len(share) else (-np.inf, 0)
         self.first_dof = -max(self._comm.allgather(best))[1]
         """Global index of the dof that weighs most in the first electrode's potential."""
+
+    def close(self) -> None:
+        """Destroy the matrix; collective."""
+        self._matrix.destroy()
 
     def read(self, states: np.ndarray) -> np.ndarray:
         """The potential at each electrode, shape (electrodes, columns), whole on every rank."""

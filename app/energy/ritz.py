@@ -5,7 +5,7 @@ import numpy as np
 from app.energy.variational import VariationalEnergy
 from app.parallel import SolveFailed, gram
 from app.pde.newton import newton
-from app.prior.inner_products import GramMatrix
+from app.prior.gram import GramMatrix
 
 
 class Hessian:
@@ -82,8 +82,16 @@ class Ritz:
             known, product = self._hessian
             if self._energy.quadratic or known is coefficient:
                 return product
+            product.close()
+            self._hessian = None
         self._hessian = coefficient, self._energy.hessian(coefficient)
         return self._hessian[1]
+
+    def close(self) -> None:
+        """Release the Hessian that is kept."""
+        if self._hessian is not None:
+            self._hessian[1].close()
+        self._hessian = None
 
     def minimiser(self, start: np.ndarray) -> np.ndarray:
         """The finite-element solution, by Newton's method from `start`; raises SolveFailed."""

@@ -11,6 +11,7 @@ from app.flow.network_steps import STEPS, PlainStep, RetractedStep
 from app.flow.problem import Contest, Meter, Minimisation
 from app.flow.protocols import Energy, Evaluation, InnerProduct, Regularisation
 from app.flow.records import Expansion, Record, StopReason
+from app.flow.saving import Damaged, as_data, from_data
 from app.flow.selection import chosen_again
 from app.flow.state import FlowState, Representation, Selected, StepState, seeded
 from app.flow.steps import IdealStep, Step
@@ -25,6 +26,7 @@ __all__ = [
     "Contender",
     "Contest",
     "ConvexBuilder",
+    "Damaged",
     "Energy",
     "Evaluation",
     "Expansion",
@@ -52,9 +54,11 @@ __all__ = [
     "StopReason",
     "Stopping",
     "advance",
+    "as_data",
     "begun",
     "chosen_again",
     "complete",
+    "from_data",
     "grown",
     "iterate",
     "seeded",

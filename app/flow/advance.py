@@ -19,6 +19,9 @@ from app.flow.steps import Base, Proposal
 from app.flow.stopping import AtMinimum, Stopping
 from app.parallel import SolveFailed, check_identical, gram
 
+SECONDS = "seconds_"
+"""How a meter names times: they go on while nothing is computed for the run."""
+
 
 def start(problem: Minimisation, method: Method) -> FlowState:
     """The state before the first iteration; collective. Raises SolveFailed on all ranks where the energy has
@@ -32,7 +35,7 @@ def begun(problem: Minimisation, at: Evaluation, method: Method) -> FlowState:
     error, spent = problem.truth.error(at.m), problem.meter.read()
     record = Record(0, None, at.value, None, own.size, own.widths, spent=spent, relative_error=error)
     state = FlowState(
-        "approach", own, problem.state, problem.builder.first(), (record,), record.spent, evaluation=at
+        "approach", own, problem.state, problem.builder.first(), (record,), spent, spent, evaluation=at
     )
     return _judged(problem, state, at)
 
@@ -64,21 +67,30 @@ def advance(problem: Minimisation, method: Method, state: FlowState) -> FlowStat
     except SolveFailed as failure:  # of an adjoint or a Riesz problem: nothing to retry
         what = "the sketch of all readings" if state.stage == "selection" else "the iteration"
         return replace(state, stop_reason="error", notes=(f"{what} failed: {failure}",))
-    spent = grown(state.spent, before, problem.meter.read())
+    now = problem.meter.read()
+    spent = grown(state.spent, before, now, state.read)
     records = after.records
     if len(records) > len(state.records):
         error = records[-2].relative_error
         if after.evaluation is not None and after.evaluation is not state.evaluation:
             error = problem.truth.error(after.evaluation.m)
         records = (*records[:-1], replace(records[-1], spent=spent, relative_error=error))
-    return replace(after, records=records, spent=spent)
+    return replace(after, records=records, spent=spent, read=now)
 
 
 def grown(
-    spent: Mapping[str, float], before: Mapping[str, float], after: Mapping[str, float]
+    spent: Mapping[str, float],
+    before: Mapping[str, float],
+    now: Mapping[str, float],
+    since: Mapping[str, float] | None = None,
 ) -> dict[str, float]:
-    """What was spent, with what a meter read in between."""
-    return {name: spent.get(name, 0) + value - before.get(name, 0) for name, value in after.items()}
+    """What was spent, with what a meter read in between; seconds count from `since`, if that is known."""
+    return {
+        name: spent.get(name, 0)
+        + value
+        - (since if since and name.startswith(SECONDS) else before).get(name, 0)
+        for name, value in now.items()
+    }
 
 
 def complete(problem: Minimisation, method: Method, state: FlowState) -> FlowState:

@@ -5,8 +5,8 @@ follows from S = ĴR⁻¹Ĵᵀ: its solution, what it predicts of readings left 
 predict best. docs/method.md derives the formulas.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -26,12 +26,12 @@ class Contender:
     kind: str
     length: float
     regularisation: Regularisation
-    edge_share: float | None = None
-    """Of an edge-preserving R."""
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    """What else describes it, by the names that the case knows."""
 
     def __str__(self) -> str:
-        edges = "" if self.edge_share is None else f", edges above {self.edge_share:g}"
-        return f"{self.kind} (length {self.length:.3g}{edges})"
+        others = "".join(f", {name} {value:g}" for name, value in self.parameters.items())
+        return f"{self.kind} (length {self.length:.3g}{others})"
 
 
 @dataclass(frozen=True)

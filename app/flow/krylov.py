@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.flow.discrepancy import weight_for
 from app.flow.method import Krylov
 from app.flow.protocols import InnerProduct, LeastSquares
 from app.parallel import gram
@@ -73,17 +74,7 @@ class ProjectedProblem:
 
     def weight_for(self, level: float, upper: float) -> tuple[float, bool]:
         """The weight, at most `upper`, whose misfit meets `level`, and whether some weight does."""
-        low, high = 1e-9 * self._largest, min(upper, 1e9 * self._largest)
-        if self.misfit(low) > level:
-            return min(low, high), False
-        if self.misfit(high) <= level:
-            return high, True
-        for _ in range(100):
-            middle = np.sqrt(low * high)
-            low, high = (middle, high) if self.misfit(middle) <= level else (low, middle)
-            if high <= low * (1 + 1e-13):
-                break
-        return float(np.sqrt(low * high)), True
+        return weight_for(self.misfit, level, 1e-9 * self._largest, min(upper, 1e9 * self._largest))
 
 
 def build_basis(

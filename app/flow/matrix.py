@@ -9,7 +9,7 @@ from scipy import linalg
 
 from app.flow.method import FlowMatrixMethod
 from app.flow.protocols import InnerProduct
-from app.parallel import gram, timed
+from app.parallel import gram, let_go, timed
 
 DEFAULT = FlowMatrixMethod()
 
@@ -41,6 +41,7 @@ class FlowMatrix:
         self.method = method
         self.inner = inner
         self.comm = inner.comm
+        let_go()
         with timed("flow_matrix"):
             self._G = inner.square(jacobian)
 

@@ -130,6 +130,21 @@ class Network(Protocol):
         """Neurons of each hidden layer."""
 
     @property
+    def parts(self) -> Sequence["Network"]:
+        """The networks of several unknowns, of one itself."""
+
+    def split(self, theta: np.ndarray) -> list[np.ndarray]:
+        """The parameters of each."""
+
+    @property
+    def shape(self) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
+        """The hidden layers of each network: their widths, and the numbers of those that are residual
+        blocks."""
+
+    def shaped(self, shape: Sequence[tuple[Sequence[int], Sequence[int]]]) -> "Network":
+        """The same at the same nodes with other hidden layers."""
+
+    @property
     def room(self) -> int:
         """How many neurons may still join."""
 

@@ -12,6 +12,7 @@ StopReason = Literal[
     "no_accepted_step",
     "max_iterations",
     "interrupted",
+    "time_limit",
     "error",
     "near",
 ]

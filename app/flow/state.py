@@ -1,6 +1,6 @@
 """The state of a run: all that the next iteration needs, as a value."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -35,6 +35,12 @@ class Representation:
     def widths(self) -> tuple[int, ...]:
         """Neurons of each hidden layer; empty of nodal values."""
         return () if self.network is None else self.network.widths
+
+    def split(self) -> tuple[Sequence[Any], Sequence[np.ndarray]]:
+        """The networks of all unknowns and the parameters of each; none of nodal values."""
+        if self.network is None:
+            return (), ()
+        return self.network.parts, self.network.split(self.theta)
 
     def values(self) -> np.ndarray:
         """m, shape (owned,)."""
@@ -109,6 +115,8 @@ class FlowState:
     records: tuple[Record, ...]
     spent: Mapping[str, float] = field(default_factory=dict)
     """Work and seconds so far, by the problem's meter."""
+    read: Mapping[str, float] = field(default_factory=dict)
+    """What the meter read then; of this process only."""
     selected: Selected | None = None
     stop_reason: StopReason | None = None
     """Why the run is over, if it is."""

@@ -15,6 +15,9 @@ from app.flow import FlowState, Record
 from app.output.expansion import EXPANSION_COLUMNS, expansion_cells
 from app.parallel import on_root
 
+WRITES = ("history.csv", "expansions.csv")
+"""Names of the files, for whoever replaces them."""
+
 COLUMNS = (
     "iteration", "energy", "misfit", "regularisation", "weight", "relative_error", "alignment",
     "capture", "vectors", "lambda", "trials", "width", "parameters", "state_solves",

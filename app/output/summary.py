@@ -13,7 +13,10 @@ from petsc4py import PETSc
 
 import app
 from app.flow import Record, StopReason
-from app.parallel import peak_memory_mb
+from app.parallel import on_root, peak_memory_mb
+
+WRITES = ("summary.json", "summary.part")
+"""Names of the files, for whoever replaces them."""
 
 SECONDS = "seconds_"
 """How a meter names the seconds of a stage."""
@@ -77,6 +80,12 @@ def resources(comm: MPI.Comm, spent: Mapping[str, float]) -> dict[str, Any]:
         "peak_memory_mb": comm.allreduce(peak_memory_mb(), op=MPI.MAX),
         "versions": versions(),
     }
+
+
+def read_summary(folder: Path, comm: MPI.Comm) -> dict[str, Any]:
+    """What a run wrote, empty where it was ended before; collective."""
+    path = folder / "summary.json"
+    return on_root(comm, lambda: json.loads(path.read_text()) if path.exists() else {})
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -148,7 +148,7 @@ class ForwardModel:
     def observe_with(self, matrix: Any, weights: Any = None) -> None:
         """Set B and W of the readings B u + W A(u, m), of shape (readings, state dofs); without W it is zero.
 
-        A is without Dirichlet conditions (see app.observe.readouts.Observation).
+        A is without Dirichlet conditions (see app.observe.ObservationOperator).
         """
         self._observe, self._tested, self._slope = matrix, weights, None
 

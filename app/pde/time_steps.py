@@ -8,8 +8,8 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from dolfinx import fem
 
+from app.mesh.fields import Field, in_ufl
 from app.mesh.meshes import TaggedMesh
-from app.mesh.spaces import Field
 from app.pde.equations.terms import BoundaryCondition, Equation, cells
 
 IMPLICIT = {"backward_euler": 1.0, "crank_nicolson": 0.5}
@@ -82,7 +82,7 @@ class At:
     t: Any
 
     def ufl(self, x: Any) -> Any:
-        return self.field.ufl(x, self.t)
+        return in_ufl(self.field, x, self.t)
 
     def numpy(self, points: np.ndarray) -> np.ndarray:
         return self.field.numpy(points, float(self.t.value))

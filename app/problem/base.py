@@ -2,15 +2,18 @@
 
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from mpi4py import MPI
 
-from app.case import BaseCase
-from app.flow import Evaluation, FlowState, Method, Minimisation, StopReason, advance, begun, complete
-from app.parallel import Clock, LinearSolver
+from app.case import BaseCase, canonical_case
+from app.flow import Evaluation, FlowState, Method, Minimisation, StopReason, advance, begun, complete, grown
+from app.mesh import JointOrder, NodeOrder
+from app.output import Coefficient
+from app.parallel import Clock, Tally, on_root
 from app.pde import Counts
 
 
@@ -34,6 +37,9 @@ class Report(Protocol):
     def summary(self, state: FlowState, reason: StopReason) -> dict[str, Any]:
         """The run in numbers, but for the resources it took."""
 
+    def coefficient(self, state: FlowState) -> Coefficient:
+        """The coefficient as a function."""
+
     def write(self, state: FlowState, folder: Path) -> str | None:
         """Write fields and pictures into the folder; returns why there is no picture, if so."""
 
@@ -53,7 +59,7 @@ class WorkMeter:
     clock: Clock
     forward: Counting | None = None
     """None where no state operator is solved with."""
-    riesz_solvers: list[LinearSolver] = field(default_factory=list)
+    riesz: Tally = field(default_factory=Tally)
     """Of all inner products that are made."""
 
     def read(self) -> dict[str, float]:
@@ -62,7 +68,7 @@ class WorkMeter:
         return {
             **asdict(counts),
             "linear_solves": counts.linear_solves,
-            "riesz_solves": sum(solver.solves for solver in self.riesz_solvers),
+            "riesz_solves": self.riesz.solves,
             **{f"seconds_{stage}": spent for stage, spent in self.clock.seconds().items()},
         }
 
@@ -81,10 +87,18 @@ class Problem:
     method: Method
     report: Report
     clock: Clock
+    order: NodeOrder | JointOrder
+    """Of the coefficient's nodal values, independent of the partition."""
     at_start: Evaluation | None
     """The energy at the start, if it was evaluated already."""
     owned: ExitStack = field(default_factory=ExitStack)
     """Closes what was made."""
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """All that determines the run, by which checkpoints are told apart (see app.case.canonical_case);
+        collective."""
+        return on_root(self.comm, lambda: canonical_case(self.case))
 
     def start(self) -> FlowState:
         """The state before the first iteration; collective. Raises SolveFailed on all ranks alike."""
@@ -101,6 +115,11 @@ class Problem:
         """The state with what is not saved of it, made again where it is missing; collective."""
         with self.clock.running():
             return complete(self.minimisation, self.method, state)
+
+    def spent_since(self, state: FlowState) -> dict[str, float]:
+        """What was spent until now, what came after a state included; on this rank."""
+        now = self.minimisation.meter.read()
+        return grown(state.spent, state.read or now, now)
 
     def close(self) -> None:
         """Release what was made; collective."""

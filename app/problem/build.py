@@ -6,21 +6,34 @@ from mpi4py import MPI
 
 from app import flow
 from app.case import BaseCase, Case, ReductionCase, RegressionCase, RitzCase
+from app.mesh import JointOrder, NodeOrder
 from app.parallel import Clock
 from app.problem.base import Problem, WorkMeter
-from app.problem.inversion import evaluated_at_start, read_inversion
+from app.problem.convex import problem_of
+from app.problem.inversion import Inversion, evaluated_at_start, read_inversion, start_of
 from app.problem.inversion_report import InversionReport
 from app.problem.models import builder_of, contender_of, contest_of
-from app.problem.reduction import build_reduction
-from app.problem.regression import build_regression
-from app.problem.ritz import build_ritz
+from app.problem.reduction import read_reduction
+from app.problem.regression import read_regression
+from app.problem.ritz import read_ritz
 
-BUILD: dict[type[BaseCase], Any] = {
-    RegressionCase: build_regression,
-    RitzCase: build_ritz,
-    ReductionCase: build_reduction,
+READ: dict[type[BaseCase], Any] = {
+    RegressionCase: read_regression,
+    RitzCase: read_ritz,
+    ReductionCase: read_reduction,
 }
 """Of the energies other than the misfit of observations."""
+
+
+def check(case: BaseCase, comm: MPI.Comm = MPI.COMM_WORLD, *, allow_code: bool = False) -> None:
+    """Read mesh and data, compile, assemble and solve for the first time, and no more; collective.
+
+    A case with code of its own is refused unless that is allowed. Raises InputError on all ranks alike.
+    """
+    if isinstance(case, Case):
+        evaluated_at_start(read_inversion(comm, case, allow_code=allow_code))
+    else:
+        READ[type(case)](comm, case, Clock())
 
 
 def build(
@@ -31,26 +44,26 @@ def build(
     clock: Clock | None = None,
     allow_code: bool = False,
 ) -> Problem:
-    """Read, compile, assemble and solve for the first time, before anything is written; collective.
+    """The problem of a case, checked as `check` does, before anything is written; collective.
 
-    A case with code of its own is refused unless that is allowed. Raises InputError on all ranks alike.
+    Raises InputError on all ranks alike.
     """
     method, clock = method or flow.Method(), clock or Clock()
     with clock.running():
         if isinstance(case, Case):
-            return build_inversion(comm, case, method, clock, allow_code=allow_code)
-        return BUILD[type(case)](comm, case, method, clock)
+            given = read_inversion(comm, case, allow_code=allow_code)
+            return _inversion(given, method, clock)
+        return problem_of(READ[type(case)](comm, case, clock), method, clock)
 
 
-def build_inversion(
-    comm: MPI.Comm, case: Case, method: flow.Method, clock: Clock, *, allow_code: bool = False
-) -> Problem:
-    """An inverse problem, see build."""
-    given = read_inversion(comm, case, method, allow_code=allow_code)
+def _inversion(given: Inversion, method: flow.Method, clock: Clock) -> Problem:
+    """The minimisation of an inverse problem."""
+    case, comm = given.case, given.domain.comm
     at_start = evaluated_at_start(given)
+    start = start_of(given, method)
     chosen, most = case.regularisation[given.name], case.flow.max_iterations
     first = contender_of(given, "h1" if chosen.kind == "auto" else chosen.kind, "riesz_")
-    builder = builder_of(given, first.regularisation, method)
+    builder = builder_of(given, first.regularisation, method, creeps=start.step.creeps)
     stopping: flow.Stopping = flow.AtTarget(given.target, most, method.stopping)
     contest = None
     if chosen.weight == "cross_validation":
@@ -60,14 +73,17 @@ def build_inversion(
     minimisation = flow.Minimisation(
         energy=given.energy,
         reference=given.reference,
-        start=given.start.own,
-        step=given.start.step,
+        start=start.own,
+        step=start.step,
         builder=builder,
         stopping=stopping,
         max_iterations=most,
         contest=contest,
-        state=given.start.state,
-        meter=WorkMeter(clock, given.forward, given.riesz_solvers),
+        state=start.state,
+        meter=WorkMeter(clock, given.forward, given.riesz),
         truth=report,
     )
-    return Problem(case, comm, minimisation, method, report, clock, at_start)
+    spaces = list(given.spaces.values())
+    parts = [NodeOrder(comm, space.coordinates) for space in spaces]
+    order = JointOrder(parts, [space.owned for space in spaces])
+    return Problem(case, comm, minimisation, method, report, clock, order, at_start)

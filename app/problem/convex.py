@@ -1,7 +1,9 @@
 """What the energies without observations have in common: their minimisation, start, and what is told of
 it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,78 +12,79 @@ from mpi4py import MPI
 
 from app import flow, output
 from app.case import ConvexCase
-from app.mesh import CoefficientSpace
+from app.mesh import CoefficientSpace, NodeOrder
 from app.network import Nodes, Transform
 from app.parallel import Clock, SolveFailed, gram
-from app.problem.base import Problem, Report, WorkMeter
+from app.problem.base import Problem, WorkMeter
 from app.problem.factories import Start, network_of, network_start, nodal_start, transform_of
 
 
-def start_of(
-    case: ConvexCase,
-    nodes: Callable[[Transform], Nodes],
-    method: flow.Method,
-    *,
-    size: int,
-    reference: np.ndarray,
-) -> Start:
-    """The network or the nodal values of a case at its nodes, starting from the reference."""
+def nodes_of(case: ConvexCase, nodes: Callable[[Transform], Nodes]) -> Nodes | None:
+    """What a case's network is evaluated at, None of nodal values."""
     chosen: Any = case.approximant[1].representation
-    if chosen.kind == "nodal":
-        return nodal_start(reference, size, method)
-    start = network_start(case, network_of(chosen, nodes(transform_of(chosen))), method)
+    return None if chosen.kind == "nodal" else nodes(transform_of(chosen))
+
+
+@dataclass(frozen=True, eq=False)
+class Approximation:
+    """A convex energy (see app.flow.protocols.Convex) with what its minimisation needs."""
+
+    comm: MPI.Comm
+    case: ConvexCase
+    energy: Any
+    nodes: Nodes | None
+    """What the network is evaluated at; None of nodal values."""
+    points: np.ndarray
+    """Where the nodal values are, shape (owned, inputs)."""
+    reference: np.ndarray
+    """Where the minimisation starts, shape (owned,)."""
+    plain: flow.InnerProduct | None
+    """The inner product of the flow, where it is not the energy's own."""
+    report: "ConvexReport"
+    meter: WorkMeter
+
+
+def start_of(given: Approximation, method: flow.Method) -> Start:
+    """The network or the nodal values of a case, starting from the reference."""
+    if given.nodes is None:
+        return nodal_start(given.reference, given.comm.allreduce(len(given.reference)), method)
+    network = network_of(given.case.approximant[1].representation, given.nodes)
+    start = network_start(given.case, network, method)
     return Start(start.own, start.step, start.step.following_closely(start.own, start.state))
 
 
-def problem_of(
-    comm: MPI.Comm,
-    case: ConvexCase,
-    energy: Any,
-    start: Start,
-    plain: flow.InnerProduct | None,
-    half_square: Callable[[Any], float],
-    report: Report,
-    meter: WorkMeter,
-    method: flow.Method,
-    clock: Clock,
-) -> Problem:
-    """The minimisation of a convex energy (see app.flow.protocols.Convex).
-
-    `plain` is the inner product of the flow, where it is not the energy's own; `half_square` gives ½‖m‖²_K of
-    an evaluation in K of the energy.
-    """
-    most = case.flow.max_iterations
+def problem_of(given: Approximation, method: flow.Method, clock: Clock) -> Problem:
+    """The minimisation of a convex energy."""
+    comm, case, report, start = given.comm, given.case, given.report, start_of(given, method)
+    most, half_square = case.flow.max_iterations, report.half_square
     minimisation = flow.Minimisation(
-        energy=energy,
+        energy=given.energy,
         reference=np.zeros_like(start.own.values()),
         start=start.own,
         step=start.step,
-        builder=flow.ConvexBuilder(plain, method),
+        builder=flow.ConvexBuilder(given.plain, method),
         stopping=flow.AtTolerance(case.flow.tolerance, half_square, most, method.stopping),
         max_iterations=most,
         state=start.state,
-        meter=meter,
+        meter=given.meter,
         truth=report,
     )
-    return Problem(case, comm, minimisation, method, report, clock, None)
+    return Problem(case, comm, minimisation, method, report, clock, NodeOrder(comm, given.points), None)
 
 
-def by_product(at: Any) -> float:
-    """½‖m‖²_K of an evaluation by its own product, alike on all ranks; collective."""
-    K = at.hessian()
-    return 0.5 * float(gram(K.comm, at.m, K.apply(at.m)))
-
-
-class ConvexReport:
+class ConvexReport(ABC):
     """What is said of every run of a convex energy; those of the energies add what is theirs, see Report."""
 
     target: float | None = None
 
-    def __init__(
-        self, comm: MPI.Comm, case: ConvexCase, size: int, half_square: Callable[[Any], float]
-    ) -> None:
+    def __init__(self, comm: MPI.Comm, case: ConvexCase, size: int) -> None:
         """`size` is the number of nodal values over all ranks."""
-        self._comm, self._case, self._size, self._half_square = comm, case, size, half_square
+        self._comm, self._case, self._size = comm, case, size
+
+    def half_square(self, at: Any) -> float:
+        """½‖m‖²_K of an evaluation by its own product, alike on all ranks; collective."""
+        K = at.hessian()
+        return 0.5 * float(gram(K.comm, at.m, K.apply(at.m)))
 
     @property
     def names(self) -> list[str]:
@@ -100,12 +103,20 @@ class ConvexReport:
         """What the summary says of the coefficient beside what it says of every run; collective."""
         return {}
 
+    @abstractmethod
+    def coefficient(self, state: flow.FlowState) -> output.Coefficient:
+        """See Report."""
+
+    @abstractmethod
+    def write(self, state: flow.FlowState, folder: Path) -> str | None:
+        """See Report."""
+
     def summary(self, state: flow.FlowState, reason: flow.StopReason) -> dict[str, Any]:
         """See Report."""
         case, last, at = self._case, state.records[-1], state.evaluation
         if reason == "no_accepted_step" and self._has_arrived(at):
             reason = "tolerance"
-        square = self._half_square(at)
+        square = self.half_square(at)
         distance = None
         if last.missing is not None and not last.damped and square > 0:
             distance = float(np.sqrt(max(last.missing, 0.0) / square))
@@ -134,7 +145,27 @@ class ConvexReport:
         except SolveFailed:
             return False
         missing = 0.5 * float(gram(self._comm, derivative, gradient))
-        return missing <= self._case.flow.tolerance**2 * self._half_square(at)
+        return missing <= self._case.flow.tolerance**2 * self.half_square(at)
+
+
+def function_of(
+    title: str, name: str, space: CoefficientSpace, state: flow.FlowState, *, by_network: bool
+) -> output.Coefficient:
+    """The function of a run, by its network or on the mesh."""
+    own, at = state.representation, state.evaluation
+    assert at is not None
+    networks, thetas = own.split()
+    part = output.Part(
+        name,
+        "value",
+        "",
+        space,
+        space.nodal(space.function(at.m)),
+        networks[0] if networks else None,
+        thetas[0] if networks else np.empty(0),
+        by_network=by_network and bool(networks),
+    )
+    return output.Coefficient(title, (part,))
 
 
 def write_functions(space: CoefficientSpace, panels: dict[str, np.ndarray], folder: Path) -> str | None:

@@ -1,17 +1,19 @@
 """Factories that several energies need: meshes, solvers, networks, random streams, starts."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from mpi4py import MPI
 
 from app import flow
-from app.case import BaseCase, Case, CaseError, ConvexCase
-from app.case import LinearSolver as Options
+from app.case import BaseCase, Case, CaseError, ConvexCase, LinearSolverSpec
 from app.mesh import MESHES, CoefficientSpace, MeshError, TaggedMesh
-from app.network import TRANSFORMS, Network, Networks, Nodes, Transform
-from app.parallel import LinearSolver, agreed
+from app.network import TRANSFORMS, Nodes, Transform, one_thread
+from app.parallel import LinearSolver, Tally, agreed
+
+if TYPE_CHECKING:
+    from app.network import Network, Networks
 
 STREAMS = {"network": 0, "candidates": 1, "choice": 2, "unseen": 3}
 """Random streams that derive from the case's seed, by purpose."""
@@ -32,19 +34,33 @@ def mesh_of(comm: MPI.Comm, case: BaseCase) -> TaggedMesh:
         raise CaseError([f"{case.where('mesh', 'file')}: {error}"]) from None
 
 
-def solver_of(comm: MPI.Comm, case: Case, prefix: str, size: int, *, symmetric: bool = True) -> LinearSolver:
+def solver_of(
+    comm: MPI.Comm,
+    case: Case,
+    prefix: str,
+    size: int,
+    *,
+    symmetric: bool = True,
+    tally: Tally | None = None,
+) -> LinearSolver:
     """The solver that the case's equation asks for, for so many unknowns over all ranks."""
-    return solver_for(comm, case.equation.solver, prefix, size, symmetric=symmetric)
+    return solver_for(comm, case.equation.solver, prefix, size, symmetric=symmetric, tally=tally)
 
 
 def solver_for(
-    comm: MPI.Comm, options: Options, prefix: str, size: int, *, symmetric: bool = True
+    comm: MPI.Comm,
+    options: LinearSolverSpec,
+    prefix: str,
+    size: int,
+    *,
+    symmetric: bool = True,
+    tally: Tally | None = None,
 ) -> LinearSolver:
     """The solver that a section of a case asks for."""
     kind = options.kind
     if kind == "auto":
         kind = "direct" if size < options.direct_below else "iterative"
-    return LinearSolver(comm, kind, prefix, options.tolerance, symmetric=symmetric)
+    return LinearSolver(comm, kind, prefix, options.tolerance, symmetric=symmetric, tally=tally)
 
 
 def nodal_values(case: Case, space: CoefficientSpace, name: str, key: str) -> np.ndarray:
@@ -68,8 +84,11 @@ def transform_of(representation: Any) -> Transform:
     return TRANSFORMS[options.pop("kind")](**options)
 
 
-def network_of(representation: Any, nodes: Nodes) -> Network:
+def network_of(representation: Any, nodes: Nodes) -> "Network":
     """The network that a case describes, at these nodes."""
+    from app.network import Network
+
+    one_thread()
     chosen, transform = representation, transform_of(representation)
     return Network(chosen.hidden, nodes, chosen.activation, transform, chosen.max_width, chosen.features)
 
@@ -99,7 +118,7 @@ class Start:
     state: flow.StepState
 
 
-def network_start(case: Case | ConvexCase, network: Network | Networks, method: flow.Method) -> Start:
+def network_start(case: Case | ConvexCase, network: "Network | Networks", method: flow.Method) -> Start:
     """A network at its reference, with random hidden layers; it grows as the case says."""
     own = flow.Representation.of(network, network.start(stream(case, "network")))
     step = flow.STEPS[case.flow.step](growth_of(case, method), own, method)

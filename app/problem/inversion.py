@@ -12,6 +12,7 @@ from app.case import (
     CaseError,
     DataError,
     ElectricalTomography,
+    Expression,
     ExpressionError,
     check_dimension,
 )
@@ -27,8 +28,9 @@ from app.mesh import (
     TaggedMesh,
     joint_space,
 )
-from app.network import Network, Nodes, joint_network
-from app.parallel import LinearSolver, SolveFailed, agreed, on_root
+from app.network import Nodes
+from app.observe.measurements import Measurements, measurements, together
+from app.parallel import SolveFailed, Tally, agreed, on_root
 from app.pde import CustomError, Experiments, ForwardModel, TooLittleMemory, TransientModel, components
 from app.problem import physics, tomography
 from app.problem.factories import (
@@ -41,7 +43,6 @@ from app.problem.factories import (
     solver_of,
     transform_of,
 )
-from app.problem.measurements import Measurements, measurements, together
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,10 +63,11 @@ class Inversion:
     regularisation in spite of outliers."""
     reference: np.ndarray
     """m_ref of all unknowns, owned nodal values."""
-    start: Start
+    nodes: dict[str, Nodes]
+    """Of each unknown, what its network is evaluated at; empty where the unknowns are nodal values."""
     errors: dict[str, RelativeError]
     """Of each unknown whose truth there is."""
-    riesz_solvers: list[LinearSolver] = field(default_factory=list)
+    riesz: Tally = field(default_factory=Tally)
     """Of all inner products that the run makes."""
 
     @property
@@ -73,10 +75,10 @@ class Inversion:
         """The space of all unknowns: of one, its own."""
         return joint_space(list(self.spaces.values()))
 
-    @property
-    def step(self) -> flow.Step:
-        """How the representation follows a model."""
-        return self.start.step
+    def reference_of(self, name: str) -> Expression:
+        """m_ref of an unknown."""
+        given = self.case.unknowns[name].reference
+        return Expression(float(np.median(self.data.values))) if given is None else given
 
     @property
     def name(self) -> str:
@@ -84,7 +86,7 @@ class Inversion:
         return next(iter(self.spaces))
 
 
-def read_inversion(comm: MPI.Comm, case: Case, method: flow.Method, *, allow_code: bool = False) -> Inversion:
+def read_inversion(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> Inversion:
     """Read mesh and data, compile and locate, before anything is written.
 
     A case with code of its own is refused unless that is allowed. Raises InputError on all ranks alike.
@@ -122,15 +124,16 @@ def read_inversion(comm: MPI.Comm, case: Case, method: flow.Method, *, allow_cod
     # What outliers, if there are any, add to the misfit is not known: only who asks for a target gets one.
     open_end = energy.robust and case.regularisation[name].weight == "cross_validation"
     target = 0.5 * case.flow.discrepancy**2 * energy.expectation if known and not open_end else None
-    start = _start(case, spaces, references, method)
-    return Inversion(case, domain, spaces, forward, data, sigma, energy, target, reference, start, errors)
+    nodes = _nodes(case, spaces, references)
+    return Inversion(case, domain, spaces, forward, data, sigma, energy, target, reference, nodes, errors)
 
 
 def evaluated_at_start(given: Inversion) -> Misfit[Any]:
-    """The misfit at the start; raises InputError on all ranks alike where there is none."""
+    """The misfit at the reference, where every run starts; raises InputError on all ranks alike where there
+    is none."""
     case = given.case
     try:
-        at_start = given.energy.at(given.start.own.values())
+        at_start = given.energy.at(given.reference)
     except SolveFailed as failure:
         where = case.where("equation")
         raise CaseError([f"{where}: found no solution at the reference coefficient: {failure}"]) from None
@@ -215,8 +218,7 @@ def _observed(
         raise CaseError([f"{case.where('equation')}: {refused}"]) from None
     except CustomError as refused:
         raise CaseError([f"{case.where('equation', 'file')}: {refused}"]) from None
-    domain, space, path = coefficient.domain, forward.space, ("observations",)
-    measured = measurements(case, case.observations, path, domain, space, forward.components)
+    measured = measurements(case, case.observations, physics.observed_state(case, forward))
     assert measured.operator is not None
     if isinstance(forward, TransientModel):
         assert measured.data.times is not None
@@ -250,26 +252,30 @@ def forward_of(
         raise CaseError([f"{case.where('equation', 'time', 'memory_limit')}: {refused}"]) from None
 
 
-def _start(
-    case: Case,
-    spaces: dict[str, CoefficientSpace],
-    references: dict[str, np.ndarray],
-    method: flow.Method,
-) -> Start:
+def start_of(given: Inversion, method: flow.Method) -> Start:
     """A network for each unknown, or nodal values of all."""
-    if all(unknown.representation.kind == "nodal" for unknown in case.unknowns.values()):
-        reference = np.concatenate(list(references.values()))
-        return nodal_start(reference, sum(space.size for space in spaces.values()), method)
-    parts = [_network(case, space, name, references[name]) for name, space in spaces.items()]
+    case = given.case
+    if not given.nodes:
+        return nodal_start(given.reference, given.coefficient.size, method)
+    from app.network import joint_network
+
+    parts = [network_of(case.unknowns[name].representation, nodes) for name, nodes in given.nodes.items()]
     return network_start(case, joint_network(parts), method)
 
 
-def _network(case: Case, space: CoefficientSpace, name: str, reference: np.ndarray) -> Network:
-    chosen: Any = case.unknowns[name].representation
-    transform, box = transform_of(chosen), space.domain.bounding_box()
-    with agreed(space.comm):
-        try:
-            nodes = Nodes.of(space.coordinates, box, reference, transform)
-        except ValueError as error:
-            raise CaseError([f"{case.where('unknowns', name, 'reference')}: {error}"]) from None
-    return network_of(chosen, nodes)
+def _nodes(
+    case: Case, spaces: dict[str, CoefficientSpace], references: dict[str, np.ndarray]
+) -> dict[str, Nodes]:
+    """What the networks are evaluated at; raises CaseError where their transform does not reach the
+    reference."""
+    if all(unknown.representation.kind == "nodal" for unknown in case.unknowns.values()):
+        return {}
+    found = {}
+    for name, space in spaces.items():
+        transform, box = transform_of(case.unknowns[name].representation), space.domain.bounding_box()
+        with agreed(space.comm):
+            try:
+                found[name] = Nodes.of(space.coordinates, box, references[name], transform)
+            except ValueError as error:
+                raise CaseError([f"{case.where('unknowns', name, 'reference')}: {error}"]) from None
+    return found

@@ -11,9 +11,9 @@ from app import flow, output
 from app.electrical import ElectricalModel
 from app.energy import Misfit
 from app.mesh import discontinuous, interpolated
-from app.network import Networks
 from app.parallel import on_root
 from app.pde import PHYSICAL, Experiments, TransientModel
+from app.prior import parameter_names
 from app.problem import tomography
 from app.problem.factories import nodal_values
 from app.problem.inversion import Inversion
@@ -80,8 +80,8 @@ class InversionReport:
             "misfit_target": given.target,
             "regularisation_kind": contender.kind,
             "length_scale": contender.length,
-            "edge_share": contender.edge_share,
-            **output.choice_summary(choice),
+            **{name: contender.parameters.get(name) for name in parameter_names()},
+            **output.choice_summary(choice, parameter_names()),
             **_noise(given, choice, state.records[-1].misfit),
             **_experiments(given, state),
             **output.work_summary(state.spent),
@@ -89,6 +89,31 @@ class InversionReport:
             "state_dofs": given.forward.size,
             "seed": case.seed,
         }
+
+    def coefficient(self, state: flow.FlowState) -> output.Coefficient:
+        """See Report; where a part of m is known, or m is constant on each cell, the mesh has its part in
+        it."""
+        given, at = self.given, state.evaluation
+        assert at is not None
+        networks, thetas = state.representation.split()
+        parts = []
+        for i, (name, values) in enumerate(zip(given.spaces, given.coefficient.split(at.m), strict=True)):
+            space, unknown = given.spaces[name], given.case.unknowns[name]
+            network = networks[i] if networks else None
+            parts.append(
+                output.Part(
+                    name,
+                    unknown.role,
+                    PHYSICAL[unknown.role][0],
+                    space,
+                    space.nodal(space.function(values)),
+                    network,
+                    thetas[i] if networks else np.empty(0),
+                    given.reference_of(name),
+                    by_network=network is not None and space.free is None and space.degree > 0,
+                )
+            )
+        return output.Coefficient(given.case.name, tuple(parts))
 
     def write(self, state: flow.FlowState, folder: Path) -> str | None:
         """See Report."""
@@ -129,7 +154,7 @@ class InversionReport:
 def _widths(given: Inversion, state: flow.FlowState) -> dict[str, Any]:
     """Of several networks, the neurons of each."""
     network = state.representation.network
-    if not isinstance(network, Networks):
+    if network is None or len(given.spaces) == 1:
         return {}
     own = zip(given.spaces, network.parts, strict=True)
     return {"widths": {name: list(part.widths) for name, part in own}}

@@ -7,6 +7,7 @@ import numpy as np
 
 from app.case import Case, CaseError, tag_names
 from app.mesh import MeshError, PointOutside, TaggedMesh, point_matrix
+from app.observe import ObservedState
 from app.parallel import agreed
 from app.pde import (
     EQUATIONS,
@@ -57,6 +58,25 @@ def time_steps(case: Case) -> TimeSteps | None:
     return TimeSteps(**dict(section.time), scheme=section.scheme)
 
 
+def observed_state(case: Case, forward: ForwardModel) -> ObservedState:
+    """The model's state as observations see it."""
+    section: Any = case.equation
+    given = [
+        name
+        for condition in section.boundary.values()
+        if condition.kind == "dirichlet"
+        for name in condition.tags or ("all",)
+    ]
+    time = getattr(section, "time", None)
+    return ObservedState(
+        forward.coefficient.domain,
+        forward.space,
+        forward.components,
+        tuple(given),
+        None if time is None else time.end,
+    )
+
+
 def feed(case: Case, forward: ForwardModel) -> None:
     """Let the case's wells into the model; collective. Raises CaseError on all ranks alike."""
     wells = getattr(case.equation, "wells", {})
@@ -73,6 +93,7 @@ def feed(case: Case, forward: ForwardModel) -> None:
         where = case.where("equation", "wells", list(wells)[outside.index], "at")
         raise CaseError([f"{where}: {outside}"]) from None
     forward.feed_with(places, np.array([well.rate for well in wells.values()]))
+    places.destroy()
 
 
 def refuse_code(case: Case) -> None:

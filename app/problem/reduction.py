@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,13 @@ from app.energy import (
 )
 from app.mesh import CoefficientSpace, TaggedMesh, joint_space
 from app.network import Nodes, Transform
-from app.parallel import Clock, agreed
+from app.parallel import Clock, Tally, agreed
 from app.pde import Counts, ForwardModel
-from app.prior import INNER_PRODUCTS, GramMatrix
+from app.prior.gram import GramMatrix
+from app.prior.inner_products import INNER_PRODUCTS
 from app.problem import physics
-from app.problem.base import Problem, WorkMeter
-from app.problem.convex import ConvexReport, by_product, problem_of, start_of
+from app.problem.base import WorkMeter
+from app.problem.convex import Approximation, ConvexReport, nodes_of
 from app.problem.factories import mesh_of, solver_for, stream, transform_of
 from app.problem.inversion import forward_of
 
@@ -93,19 +95,23 @@ class Family:
         """Of the network's output."""
         return transform_of(self.case.approximant[1].representation)
 
+    def points(self, samples: np.ndarray) -> np.ndarray:
+        """Coordinates and parameters, of one sample's nodes after the other's, shape (owned · S, inputs)."""
+        count, owned = len(samples), self.space.owned
+        return np.hstack([np.tile(self.space.coordinates, (count, 1)), np.repeat(samples, owned, axis=0)])
+
     def nodes(self, samples: np.ndarray, transform: Transform) -> Nodes:
         """Coordinates and parameters, of one sample's nodes after the other's, scaled.
 
         Raises CaseError where the transform does not reach zero, from which the network starts.
         """
-        owned, count = self.space.owned, len(samples)
-        points = np.hstack([np.tile(self.space.coordinates, (count, 1)), np.repeat(samples, owned, axis=0)])
+        points = self.points(samples)
         lower, upper = self.space.domain.bounding_box()
         low, high = np.transpose(self.intervals)
         box = np.append(lower, low), np.append(upper, high)
         with agreed(self.space.comm):
             try:
-                return Nodes.of(points, box, np.zeros(owned * count), transform)
+                return Nodes.of(points, box, np.zeros(len(points)), transform)
             except ValueError as error:
                 name, _ = self.case.approximant
                 where = self.case.where("unknowns", name, "representation", "transform")
@@ -147,7 +153,7 @@ class ReductionReport(ConvexReport):
         """`wanted` are the states to learn, and `products` and `inner` the inner products of all of them and
         of one, by norm; `samples` are the unseen parameters."""
         space = family.space
-        super().__init__(space.comm, family.case, space.comm.allreduce(len(wanted)), by_product)
+        super().__init__(space.comm, family.case, space.comm.allreduce(len(wanted)))
         self._family, self._samples, self._pod, self._products = family, samples, decomposition, inner
         self._wanted, self._over_all = wanted, products
         self._truth = family.states(samples)
@@ -164,6 +170,14 @@ class ReductionReport(ConvexReport):
         distance = own.norm(state.evaluation.m - self._wanted) / own.norm(self._wanted)
         told = self._judged(state.representation)
         return {"distance": distance, "state_dofs": self._family.forward.size, "reduction": told}
+
+    def coefficient(self, state: flow.FlowState) -> output.Coefficient:
+        """See Report; the states as a function of place and parameters."""
+        family, (networks, thetas) = self._family, state.representation.split()
+        name, _ = family.case.approximant
+        names = tuple(family.names)
+        part = output.Part(name, "state", "", family.space, None, networks[0], thetas[0], None, True, names)
+        return output.Coefficient(family.case.name, (part,))
 
     def write(self, state: flow.FlowState, folder: Path) -> str | None:
         """See Report; of some states."""
@@ -239,7 +253,7 @@ class _Counted:
     counts: Counts
 
 
-def build_reduction(comm: MPI.Comm, case: ReductionCase, method: flow.Method, clock: Clock) -> Problem:
+def read_reduction(comm: MPI.Comm, case: ReductionCase, clock: Clock) -> Approximation:
     """Read the mesh, solve for the states to learn from and those to judge by, before anything is written.
 
     Raises InputError on all ranks alike.
@@ -252,8 +266,15 @@ def build_reduction(comm: MPI.Comm, case: ReductionCase, method: flow.Method, cl
     training, weights = gauss_legendre(family.intervals, [one.points for one in energy.parameters.values()])
     states = family.states(training)
     counted = _Counted(replace(family.forward.counts))  # without those that judge
-    solvers = {norm: solver_for(comm, energy.solver, f"riesz_{norm}_", space.size) for norm in ("l2", "h1")}
-    products = {norm: INNER_PRODUCTS[norm](space, energy.length, one) for norm, one in solvers.items()}
+    riesz = Tally()
+    products = {
+        norm: INNER_PRODUCTS[norm](
+            space,
+            energy.length,
+            partial(solver_for, comm, energy.solver, f"riesz_{norm}_", space.size, tally=riesz),
+        )
+        for norm in ("l2", "h1")
+    }
     over_all = {norm: ParametricProduct(K, weights) for norm, K in products.items()}
     own, wanted = over_all[energy.norm], states.ravel(order="F")
     norm = own.norm(wanted)
@@ -261,19 +282,13 @@ def build_reduction(comm: MPI.Comm, case: ReductionCase, method: flow.Method, cl
         found = f"found states of norm {norm:g}, expected a finite one above 0"
         raise CaseError([f"{case.where('equation')}: {found}"])
     plain = None if case.flow.inner_product == "energy" else over_all[case.flow.inner_product]
-    start = start_of(
-        case,
-        lambda transform: family.nodes(training, transform),
-        method,
-        size=len(training) * space.size,
-        reference=np.zeros_like(wanted),
-    )
+    nodes = nodes_of(case, lambda transform: family.nodes(training, transform))
     decomposition = OrthogonalDecomposition(states, products[energy.norm], weights)
     unseen = _unseen(case, family.intervals)
     report = ReductionReport(family, wanted, over_all, unseen, decomposition, products)
-    meter = WorkMeter(clock, counted, list(solvers.values()))
-    regression = Regression(own, wanted)
-    return problem_of(comm, case, regression, start, plain, by_product, report, meter, method, clock)
+    meter = WorkMeter(clock, counted, riesz)
+    start, points = np.zeros_like(wanted), family.points(training)
+    return Approximation(comm, case, Regression(own, wanted), nodes, points, start, plain, report, meter)
 
 
 def _family(case: ReductionCase, domain: TaggedMesh) -> Family:

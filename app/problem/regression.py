@@ -1,20 +1,22 @@
 """Regression: from a case to its mesh, energy and start, and what is said of the result."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mpi4py import MPI
 
-from app import flow
+from app import flow, output
 from app.case import CaseError, Expression, RegressionCase, check_dimension
 from app.energy import Regression
 from app.mesh import CoefficientSpace, RelativeError
 from app.network import Nodes
-from app.parallel import Clock, LinearSolver, agreed
-from app.prior import GramMatrix, weighted_product
-from app.problem.base import Problem, WorkMeter
-from app.problem.convex import ConvexReport, by_product, problem_of, start_of, write_functions
+from app.parallel import Clock, Tally, agreed
+from app.prior.gram import GramMatrix
+from app.prior.inner_products import weighted_product
+from app.problem.base import WorkMeter
+from app.problem.convex import Approximation, ConvexReport, function_of, nodes_of, write_functions
 from app.problem.factories import mesh_of, solver_for
 
 
@@ -30,7 +32,7 @@ class RegressionReport(ConvexReport):
         norm: float,
     ) -> None:
         """`function` has the nodal values of the one to approximate, of this norm."""
-        super().__init__(comm, case, space.size, by_product)
+        super().__init__(comm, case, space.size)
         self._space, self._function, self._norm = space, function, norm
         self._name = case.approximant[0]
         self._error = RelativeError(space, case.energy.function)
@@ -44,6 +46,10 @@ class RegressionReport(ConvexReport):
         assert state.evaluation is not None
         return {"distance": float(np.sqrt(2.0 * state.evaluation.value)) / self._norm}
 
+    def coefficient(self, state: flow.FlowState) -> output.Coefficient:
+        """See Report."""
+        return function_of(self._case.name, self._name, self._space, state, by_network=True)
+
     def write(self, state: flow.FlowState, folder: Path) -> str | None:
         """See Report."""
         assert state.evaluation is not None
@@ -52,7 +58,7 @@ class RegressionReport(ConvexReport):
         return write_functions(self._space, panels, folder)
 
 
-def build_regression(comm: MPI.Comm, case: RegressionCase, method: flow.Method, clock: Clock) -> Problem:
+def read_regression(comm: MPI.Comm, case: RegressionCase, clock: Clock) -> Approximation:
     """Read the mesh, interpolate the function and assemble the inner product, before anything is written.
 
     Raises InputError on all ranks alike.
@@ -68,12 +74,12 @@ def build_regression(comm: MPI.Comm, case: RegressionCase, method: flow.Method, 
         if not (weight > 0).all():
             where = case.where("energy", "weight")
             raise CaseError([f"{where}: found values that are not positive, expected a weight > 0"])
-    solvers: list[LinearSolver] = []
+    riesz = Tally()
 
     def product(norm: str, weight: Expression) -> GramMatrix:
-        solvers.append(solver_for(comm, case.energy.solver, "riesz_", space.size))
         length = None if norm == "l2" else case.energy.length
-        return weighted_product(space, weight, length, solvers[-1])
+        solver = partial(solver_for, comm, case.energy.solver, "riesz_", space.size, tally=riesz)
+        return weighted_product(space, weight, length, solver)
 
     own = product(case.energy.norm, case.energy.weight)
     plain = None
@@ -85,16 +91,11 @@ def build_regression(comm: MPI.Comm, case: RegressionCase, method: flow.Method, 
         where = case.where("energy", "function")
         raise CaseError([f"{where}: found a function of norm {norm:g}, expected a finite one above 0"])
     zeros = np.zeros(space.owned)
-    start = start_of(
-        case,
-        lambda transform: Nodes.of(space.coordinates, domain.bounding_box(), zeros, transform),
-        method,
-        size=space.size,
-        reference=zeros,
-    )
+    box = domain.bounding_box()
+    nodes = nodes_of(case, lambda transform: Nodes.of(space.coordinates, box, zeros, transform))
     report = RegressionReport(comm, case, space, function, norm)
-    meter = WorkMeter(clock, riesz_solvers=solvers)
-    return problem_of(comm, case, energy, start, plain, by_product, report, meter, method, clock)
+    meter = WorkMeter(clock, riesz=riesz)
+    return Approximation(comm, case, energy, nodes, space.coordinates, zeros, plain, report, meter)
 
 
 def _finite(case: RegressionCase, space: CoefficientSpace, key: str) -> np.ndarray:

@@ -1,29 +1,31 @@
 """A variational problem: from a case to its mesh, energy and start, and what is said of the result."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mpi4py import MPI
 
-from app import flow
+from app import flow, output
 from app.case import CaseError, Expression, ExpressionError, RitzCase, check_dimension
 from app.energy import FUNCTIONALS, H1Distance, Ritz, VariationalEnergy, lifting_and_cut_off
 from app.mesh import CoefficientSpace, Known, MeshError, RelativeError, TaggedMesh
 from app.network import Nodes
-from app.parallel import Clock, LinearSolver, SolveFailed, agreed
+from app.parallel import Clock, SolveFailed, Tally, agreed
 from app.pde import BoundaryCondition
-from app.prior import weighted_product
-from app.problem.base import Problem, WorkMeter
-from app.problem.convex import ConvexReport, problem_of, start_of, write_functions
+from app.prior.gram import SolverFactory
+from app.prior.inner_products import weighted_product
+from app.problem.base import WorkMeter
+from app.problem.convex import Approximation, ConvexReport, function_of, nodes_of, write_functions
 from app.problem.factories import mesh_of, solver_for
 
 SHARED = {"kind", "functional", "boundary", "truth", "length", "solver"}
 """Keys of the energy that its density does not know."""
 
 
-def build_ritz(comm: MPI.Comm, case: RitzCase, method: flow.Method, clock: Clock) -> Problem:
+def read_ritz(comm: MPI.Comm, case: RitzCase, clock: Clock) -> Approximation:
     """Read the mesh, compile the energy, make lifting and cut-off and evaluate the energy for the first time,
     before anything is written.
 
@@ -32,19 +34,15 @@ def build_ritz(comm: MPI.Comm, case: RitzCase, method: flow.Method, clock: Clock
     domain = mesh_of(comm, case)
     with agreed(comm):
         check_dimension(case, domain.dimension)
-    solvers: list[LinearSolver] = []
     conditions = _conditions(case, domain)
     space = _space(case, domain, conditions)
-
-    def solver() -> LinearSolver:
-        solvers.append(solver_for(comm, case.energy.solver, "riesz_", space.size))
-        return solvers[-1]
-
+    riesz = Tally()
+    solver = partial(solver_for, comm, case.energy.solver, "riesz_", space.size, tally=riesz)
     _check_values(case, space, conditions)
-    energy = _energy(case, space, conditions, solver())
+    energy = _energy(case, space, conditions, solver)
     reference, cut_off = np.zeros(space.owned), None
     if space.free is not None:
-        reference, cut_off = lifting_and_cut_off(space, case.energy.diffusivity, solver())
+        reference, cut_off = lifting_and_cut_off(space, case.energy.diffusivity, solver)
     try:
         energy.at(reference)
     except SolveFailed as failure:
@@ -52,25 +50,19 @@ def build_ritz(comm: MPI.Comm, case: RitzCase, method: flow.Method, clock: Clock
     plain = None
     if case.flow.inner_product != "energy":
         length = None if case.flow.inner_product == "l2" else case.energy.length
-        plain = weighted_product(space, Expression(1.0), length, solver())
+        plain = weighted_product(space, Expression(1.0), length, solver)
     box = domain.bounding_box()
-    start = start_of(
-        case,
-        lambda transform: Nodes.of(space.coordinates, box, reference, transform, cut_off),
-        method,
-        size=space.size,
-        reference=reference,
-    )
+    nodes = nodes_of(case, lambda transform: Nodes.of(space.coordinates, box, reference, transform, cut_off))
     report = RitzReport(comm, case, space, energy)
-    meter = WorkMeter(clock, riesz_solvers=solvers)
-    return problem_of(comm, case, energy, start, plain, report.half_square, report, meter, method, clock)
+    meter = WorkMeter(clock, riesz=riesz)
+    return Approximation(comm, case, energy, nodes, space.coordinates, reference, plain, report, meter)
 
 
 class RitzReport(ConvexReport):
     """What is told of a function beside the finite-element solution."""
 
     def __init__(self, comm: MPI.Comm, case: RitzCase, space: CoefficientSpace, energy: Ritz) -> None:
-        super().__init__(comm, case, space.size, self.half_square)
+        super().__init__(comm, case, space.size)
         self._name = case.approximant[0]
         self._space, self._energy = space, energy
         self._distance = H1Distance(space, case.energy.length)
@@ -101,6 +93,11 @@ class RitzReport(ConvexReport):
             "least_energy": least,
             "energy_excess": above / abs(least) if least else None,
         }
+
+    def coefficient(self, state: flow.FlowState) -> output.Coefficient:
+        """See Report; lifting and cut-off are finite-element functions, and so is what is made with them."""
+        free = self._space.free is None
+        return function_of(self._case.name, self._name, self._space, state, by_network=free)
 
     def write(self, state: flow.FlowState, folder: Path) -> str | None:
         """See Report."""
@@ -207,7 +204,7 @@ def _energy(
     case: RitzCase,
     space: CoefficientSpace,
     conditions: dict[str, BoundaryCondition],
-    solver: LinearSolver,
+    solver: SolverFactory,
 ) -> Ritz:
     given: dict[str, Any] = {
         key: getattr(case.energy, key) for key in type(case.energy).model_fields if key not in SHARED

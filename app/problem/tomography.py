@@ -6,24 +6,18 @@ from typing import cast
 import numpy as np
 from mpi4py import MPI
 
-from app.case import Case, CaseError, DataError, ElectricalTomography, ReadingObservations
-from app.data import ElectrodeReadings, PointData, read_readings
+from app.case import Case, CaseError, DataError, ElectricalTomography
+from app.data import ElectrodeReadings, PointData
 from app.electrical import IN_THE_MESH, BlindReading, Contacts, ElectricalModel, NoContact, across_the_section
 from app.mesh import MESHES, CoefficientSpace, MeshError, PointOutside, TaggedMesh
+from app.observe.readings import ReadingObservations
 from app.parallel import LinearSolver, agreed
-
-USUAL_ERROR = 0.03
-"""Standard deviation of a reading as a share of it, where neither case nor file says anything."""
 
 
 def read(case: Case) -> ElectrodeReadings:
     """The readings of a case; serial. Raises DataError."""
     _, observation = _observation(case)
-    readings = read_readings(case.resolve(observation.file))
-    if observation.absolute_error > 0 and readings.voltages is None:
-        path = case.resolve(observation.file)
-        raise DataError([f"{path}: found no columns u and i, expected both for an absolute_error in V"])
-    return readings
+    return observation.read(case.resolve(observation.file))
 
 
 def positions(case: Case, readings: ElectrodeReadings, dimension: int) -> np.ndarray:
@@ -93,17 +87,12 @@ def data(case: Case, model: ElectricalModel, readings: ElectrodeReadings) -> Poi
             "electrodes or leave the reading out"
             for i in negative
         ])  # fmt: skip
-    if observation.relative_error is None and readings.errors is not None:
-        relative = readings.errors
-    else:
-        relative = np.full(len(apparent), observation.relative_error or USUAL_ERROR)
-    # The deviation of a logarithm is the deviation relative to the reading.
-    sigma = relative.copy()
-    if readings.voltages is not None:
-        sigma += observation.absolute_error / np.abs(readings.voltages)
     electrodes = readings.electrodes[:, : model.coefficient.domain.dimension]
     return PointData(
-        points=electrodes.copy(), values=np.log(apparent), sigma=sigma, lines=readings.lines.copy()
+        points=electrodes.copy(),
+        values=np.log(apparent),
+        sigma=observation.deviations(readings),
+        lines=readings.lines.copy(),
     )
 
 

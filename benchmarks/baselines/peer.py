@@ -19,6 +19,7 @@ from dolfinx.mesh import exterior_facet_indices
 from mpi4py import MPI
 
 from app.case import Case
+from app.mesh import in_ufl
 from app.parallel import on_root
 from app.pde import Counts
 from benchmarks.baselines.trace import Point, Problem, Show, Trace, write, write_alone
@@ -84,7 +85,7 @@ def _minimise(problem: Problem, trace: Trace, weight: float, dxa: Any, pyadjoint
     m, d = dxa.Function(space, name="m"), fem.Function(space)
     d.x.array[order] = data
     u, v = ufl.TrialFunction(space), ufl.TestFunction(space)
-    source = problem.case.equation.source.ufl(ufl.SpatialCoordinate(space.mesh))
+    source = in_ufl(problem.case.equation.source, ufl.SpatialCoordinate(space.mesh))
     zero = fem.Function(space)
     bc = fem.dirichletbc(zero, _rim(space))
     a, L = ufl.exp(m) * ufl.inner(ufl.grad(u), ufl.grad(v)) * ufl.dx, source * v * ufl.dx

@@ -20,7 +20,8 @@ from app.flow import Record, StopReason
 from app.output.history import COLUMNS
 from app.parallel import LinearSolver, gram, on_root, seconds, timed
 from app.pde import Counts
-from app.prior import INNER_PRODUCTS, effective_length
+from app.prior import REGULARISATIONS, effective_length
+from app.prior.inner_products import INNER_PRODUCTS
 
 Show = Callable[[output.Row], None]
 
@@ -59,10 +60,10 @@ class Problem:
         self.reference = self.setup.reference
         space = self.setup.coefficient
         given = case.regularisation[self.setup.name].length_scale
-        self.length = effective_length(self.setup.domain.diagonal, given)
+        self.length = effective_length(self.setup.domain.diagonal, given, REGULARISATIONS["h1"].share)
         self.riesz_solvers = [LinearSolver(comm, "direct", prefix) for prefix in ("riesz_", "mass_")]
-        self.R = INNER_PRODUCTS["h1"](space, self.length, self.riesz_solvers[0])
-        self.mass = INNER_PRODUCTS["l2"](space, self.length, self.riesz_solvers[1])
+        self.R = INNER_PRODUCTS["h1"](space, self.length, lambda: self.riesz_solvers[0])
+        self.mass = INNER_PRODUCTS["l2"](space, self.length, lambda: self.riesz_solvers[1])
         self.ready = seconds()
         """Seconds by stage at which a method may begin."""
 

@@ -1,6 +1,6 @@
 """The choice of a regularisation with real operators, spread over the ranks, against dense algebra."""
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -45,7 +45,9 @@ def contenders() -> dict[str, Contender]:
     """All of the dictionary, with a solver each."""
     space = setting()[1]
     return {
-        kind: Contender(kind, LENGTH, make(space, LENGTH, LinearSolver(COMM, "direct", "test_riesz_")))
+        kind: Contender(
+            kind, LENGTH, make(space, LENGTH, partial(LinearSolver, COMM, "direct", "test_riesz_"))
+        )
         for kind, make in REGULARISATIONS.items()
     }
 

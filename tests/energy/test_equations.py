@@ -1,18 +1,18 @@
 """Laws of the energy for every equation, every role of its coefficient and every kind of observation that
 they take; a new one is among them."""
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
 from equation_table import ROLES, coefficient_for, make_equation
 from mpi4py import MPI
-from observation_table import PLACES, made
+from observation_table import PLACES, Taken, made
 
 from app.case import Expression
 from app.energy import InverseProblem
 from app.mesh import MESHES, CoefficientSpace
-from app.observe import Observation, joined
+from app.observe import ObservationOperator, joined
 from app.parallel import LinearSolver
 from app.pde import BoundaryCondition, ForwardModel
 from app.prior import REGULARISATIONS
@@ -51,25 +51,22 @@ def model(equation: str, role: str) -> tuple[ForwardModel, dict[str, slice]]:
     return forward, readings
 
 
-def everything(forward: ForwardModel) -> tuple[Observation, dict[str, slice]]:
+def everything(forward: ForwardModel) -> tuple[ObservationOperator, dict[str, slice]]:
     """All kinds of observation, of each component of the state, and where the readings of each kind are; of
     fluxes there are those of one component only."""
     parts, readings, count = [], {}, 0
     for kind in PLACES:
-        if kind == "fluxes":
-            told = [] if forward.components else [{"names": ["left"], "given": ["left"]}]
-        else:
-            told = [{"component": index} for index in range(max(1, len(forward.components)))]
-        for given in told:
-            parts.append(made(kind, forward, **given))
+        section, _ = PLACES[kind].read_as(kind.split(" ")[0])
+        taken = Taken(names=("left",)) if kind == "fluxes" else None  # where these equations give the state
+        components = forward.components or (None,)
+        for component in components if section.of_components or not forward.components else ():
+            parts.append(made(kind, forward, taken, component=component))
             rows = parts[-1].matrix.getSize()[0]
-            readings[f"{kind} {given.get('component', '')}"] = slice(count, count + rows)
+            readings[f"{kind} {component}"] = slice(count, count + rows)
             count += rows
-    whole = joined(forward.space, parts)
+    whole = joined(parts)
     for part in parts:
-        part.matrix.destroy()
-        if part.weights is not None:
-            part.weights.destroy()
+        part.close()
     return whole, readings
 
 
@@ -105,7 +102,9 @@ def test_the_remainder_of_the_energy_is_quadratic(equation: str, role: str) -> N
     forward, readings = model(equation, role)
     energy, m = inverse_problem(forward, role)
     d = direction(forward)
-    r = REGULARISATIONS["h1"](forward.coefficient, 0.1, LinearSolver(COMM, "direct", "test_riesz_")).at(m)
+    r = REGULARISATIONS["h1"](
+        forward.coefficient, 0.1, partial(LinearSolver, COMM, "direct", "test_riesz_")
+    ).at(m)
     shifts = [m + t * d for t in HALVINGS]
     later = [energy.at(shift).residual for shift in shifts]
     penalties = [0.5 * WEIGHT * dot(shift, r.apply(shift)) for shift in (m, *shifts)]

@@ -1,7 +1,7 @@
 """Laws of the energy E(m) = ½‖e(m)‖² + ½w‖m − m_ref‖²_R of an inverse problem."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -97,7 +97,7 @@ def test_the_remainder_of_the_energy_is_quadratic(forward: ForwardModel, regular
     """E(m + td) = E(m) + t E′(m)d + O(t²), R being that of the start of an iteration."""
     energy = inverse_problem(forward, OTHER)
     m, d = nodal(forward, SMOOTH), direction(forward)
-    riesz = LinearSolver(COMM, "direct", "test_riesz_")
+    riesz = partial(LinearSolver, COMM, "direct", "test_riesz_")
     r = REGULARISATIONS[regularisation](forward.coefficient, 0.1, riesz).at(m)
 
     def value(t: float) -> float:

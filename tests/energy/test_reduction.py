@@ -1,6 +1,6 @@
 """Laws of the product over domain and parameters, of its quadrature and of orthogonal decomposition."""
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -18,7 +18,8 @@ from app.energy import (
 from app.mesh import MESHES, CoefficientSpace
 from app.parallel import LinearSolver
 from app.pde import BoundaryCondition, Diffusion, ForwardModel
-from app.prior import INNER_PRODUCTS, GramMatrix
+from app.prior.gram import GramMatrix
+from app.prior.inner_products import INNER_PRODUCTS
 
 COMM = MPI.COMM_WORLD
 CELLS, LENGTH, ROUNDING, SOLVED = (5, 4), 0.7, 1e-12, 1e-9
@@ -34,7 +35,7 @@ def space() -> CoefficientSpace:
 
 @cache
 def inner(norm: str) -> GramMatrix:
-    return INNER_PRODUCTS[norm](space(), LENGTH, LinearSolver(COMM, "direct", "test_reduction_"))
+    return INNER_PRODUCTS[norm](space(), LENGTH, partial(LinearSolver, COMM, "direct", "test_reduction_"))
 
 
 def rows(*columns: int, seed: int = 0) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Laws of the energy ½‖m − f‖²_K of a regression, and of the flow that minimises it."""
 
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +11,8 @@ from states import states_of
 from app.case import Expression, RegressionCase
 from app.mesh import MESHES, CoefficientSpace
 from app.parallel import LinearSolver, gram
-from app.prior import GramMatrix, weighted_product
+from app.prior.gram import GramMatrix
+from app.prior.inner_products import weighted_product
 from app.problem import Problem, build
 
 COMM = MPI.COMM_WORLD
@@ -28,7 +29,7 @@ def space(degree: int) -> CoefficientSpace:
 
 @cache
 def product(norm: str, degree: int, weight: str = "1 + x") -> GramMatrix:
-    solver = LinearSolver(COMM, "direct", "test_riesz_")
+    solver = partial(LinearSolver, COMM, "direct", "test_riesz_")
     return weighted_product(space(degree), Expression(weight), LENGTHS[norm], solver)
 
 

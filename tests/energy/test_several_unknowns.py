@@ -1,7 +1,7 @@
 """Laws of two unknowns at once, of one that is constant on each cell, and of one that is known on a part of
 the domain; on any number of ranks."""
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -13,7 +13,8 @@ from app.energy import InverseProblem
 from app.mesh import MESHES, CoefficientSpace, Known, TaggedMesh, joint_space, point_matrix
 from app.parallel import LinearSolver
 from app.pde import BoundaryCondition, ForwardModel
-from app.prior import REGULARISATIONS, StackedRegularisation
+from app.prior import REGULARISATIONS
+from app.prior.stacked import StackedRegularisation
 
 COMM = MPI.COMM_WORLD
 
@@ -78,7 +79,7 @@ def model(setting: str, alone: bool = False) -> ForwardModel:
 def regularisation(forward: ForwardModel, roles: dict[str, int], kind: str) -> StackedRegularisation:
     spaces = forward.coefficient.parts
     parts = [
-        REGULARISATIONS[kind](space, 0.1, LinearSolver(space.comm, "direct", "test_riesz_"))
+        REGULARISATIONS[kind](space, 0.1, partial(LinearSolver, space.comm, "direct", "test_riesz_"))
         for space in spaces
     ]
     return StackedRegularisation(forward.coefficient, parts, [SCALES[role] for role in roles])
@@ -170,7 +171,7 @@ def test_a_scale_is_a_unit() -> None:
     forward = model("two")
     m = nodal(forward, "0.6*sin(3*x)", "1 - cos(3*y)")
     parts = [
-        REGULARISATIONS["h1"](space, 0.1, LinearSolver(COMM, "direct", "test_riesz_"))
+        REGULARISATIONS["h1"](space, 0.1, partial(LinearSolver, COMM, "direct", "test_riesz_"))
         for space in forward.coefficient.parts
     ]
     values = []
@@ -200,7 +201,9 @@ def test_steps_between_cells_measure_the_gradient() -> None:
     """Of degree 0, ∫|∇m|² of a linear m is right in the mean over directions to 10 % on this mesh, and ∫ m²
     exact for a constant."""
     space = CoefficientSpace(MESHES["rectangle"](COMM, [0.0, 0.0], [1.0, 1.0], [24, 24]), 0)
-    r = REGULARISATIONS["h1"](space, 10.0, LinearSolver(COMM, "direct", "test_riesz_")).at(np.empty(0))
+    r = REGULARISATIONS["h1"](space, 10.0, partial(LinearSolver, COMM, "direct", "test_riesz_")).at(
+        np.empty(0)
+    )
     one = np.ones(space.owned)
     assert dot(one, r.apply(one)) == pytest.approx(0.01, rel=1e-12)
     squares = []

@@ -78,7 +78,7 @@ def fixed(problem: Problem, seed: int = 0, count: int = 3) -> list[Contender]:
 
 
 def edges(problem: Problem, beta: float = 0.01) -> Contender:
-    return Contender("lagged", 1.0, EdgeR(problem.size, beta), edge_share=beta)
+    return Contender("lagged", 1.0, EdgeR(problem.size, beta), {"edge_share": beta})
 
 
 def ridge(J: np.ndarray, y: np.ndarray, R: np.ndarray, weight: float) -> np.ndarray:

@@ -21,7 +21,7 @@ class Law:
 
 def score(kind: str, length: float, best: int, least: float, *, fixed: bool = True) -> Score:
     """A parabola in the logarithm of the weight; one that depends on m flatters itself by half."""
-    edges = None if fixed else 0.1
+    edges = {} if fixed else {"sharpness": 0.1}
     law: Any = Law(fixed)
     values = least + (np.arange(7) - best) ** 2 / 10
     left_out, folds = (values, None) if fixed else (0.5 * values, values)

@@ -10,7 +10,7 @@ from dolfinx import fem
 from elliptic import COMM, Formula, box_space, forward_model, variants
 from equation_table import GIVEN, make_equation
 
-from app.mesh import CoefficientSpace, point_matrix
+from app.mesh import CoefficientSpace, in_ufl, point_matrix
 from app.parallel import LinearSolver
 from app.pde import EQUATIONS, BoundaryCondition, ForwardModel, components
 
@@ -44,7 +44,7 @@ class At:
 
 def given(name: str, x: Any) -> Any:
     """A coefficient as make_equation gives it."""
-    return GIVEN[name](2).ufl(x)
+    return in_ufl(GIVEN[name](2), x)
 
 
 def plain_flux(kind: str, x: Any) -> Any:
@@ -55,7 +55,7 @@ def plain_flux(kind: str, x: Any) -> Any:
 
 
 def tensor_flux(kind: str, x: Any) -> Any:
-    tensor = ufl.as_matrix([[entry.ufl(x) for entry in row] for row in GIVEN["anisotropy"](2)])
+    tensor = ufl.as_matrix([[in_ufl(entry, x) for entry in row] for row in GIVEN["anisotropy"](2)])
     return tensor * plain_flux(kind, x)
 
 
@@ -68,7 +68,7 @@ STRONG = {
     "reaction_diffusion": (plain_flux, lambda x: ufl.exp(M.ufl(x)) * state(x)),
     "advection_diffusion": (
         plain_flux,
-        lambda x: ufl.dot(ufl.as_vector([b.ufl(x) for b in GIVEN["velocity"](2)]), ufl.grad(state(x))),
+        lambda x: ufl.dot(ufl.as_vector([in_ufl(b, x) for b in GIVEN["velocity"](2)]), ufl.grad(state(x))),
     ),
     "nonlinear_diffusion": (lambda kind, x: (1 + state(x) ** 2) * plain_flux(kind, x), nothing),
     "p_laplacian": (

@@ -7,8 +7,8 @@ from typing import Any
 import ufl
 from ufl.domain import extract_unique_domain
 
-from app.mesh.spaces import Field
-from app.pde.equations.terms import BoundaryCondition, Roles, cells, inflow, term
+from app.mesh.fields import Field
+from app.pde.equations.terms import BoundaryCondition, Roles, cells, inflow, term, vector
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class AdvectionDiffusion:
 
     def residual(self, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
         kappa, source = term(self, "diffusivity", m, x, 1.0), term(self, "source", m, x)
-        b = ufl.as_vector([part.ufl(x) for part in self.velocity])
+        b = vector(self.velocity, x)
         carried = ufl.dot(b, ufl.grad(u))
         galerkin = kappa * ufl.inner(ufl.grad(u), ufl.grad(v)) + carried * v - source * v
         degree = v.ufl_element().embedded_superdegree

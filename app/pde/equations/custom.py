@@ -11,7 +11,7 @@ from mpi4py import MPI
 from ufl.algorithms import compute_form_data, expand_derivatives
 from ufl.domain import extract_unique_domain
 
-from app.mesh.spaces import Field
+from app.mesh.fields import Field, in_ufl
 from app.parallel import agreed, on_root
 from app.pde.equations.terms import BoundaryCondition, Roles, inflow
 
@@ -24,7 +24,7 @@ class Data(Mapping[str, Any]):
     """What the user's functions are given: the case's expressions by name, in UFL, and the geometry."""
 
     def __init__(self, fields: Mapping[str, Field], x: Any, parts: Mapping[str, Any]) -> None:
-        self._fields = {name: field.ufl(x) for name, field in fields.items()}
+        self._fields = {name: in_ufl(field, x) for name, field in fields.items()}
         self._parts = parts
         self.x = x
         """Coordinates, ufl.SpatialCoordinate."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import ufl
 
-from app.mesh.spaces import Field
+from app.mesh.fields import Field, in_ufl
 from app.pde.equations.terms import BoundaryCondition, Roles, cells, inflow, term
 
 
@@ -27,7 +27,8 @@ class Diffusion:
         kappa, source = term(self, "diffusivity", m, x, 1.0), term(self, "source", m, x)
         gradient = ufl.grad(u)
         if self.anisotropy is not None:
-            gradient = ufl.as_matrix([[entry.ufl(x) for entry in row] for row in self.anisotropy]) * gradient
+            rows = [[in_ufl(entry, x) for entry in row] for row in self.anisotropy]
+            gradient = ufl.as_matrix(rows) * gradient
         form = kappa * ufl.inner(gradient, ufl.grad(v)) * cells(x) - source * v * cells(x)
         return form - inflow(self, u, m, v, x, ds)
 

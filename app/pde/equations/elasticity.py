@@ -6,8 +6,8 @@ from typing import Any
 
 import ufl
 
-from app.mesh.spaces import Field
-from app.pde.equations.terms import BoundaryCondition, cells, inflow, term
+from app.mesh.fields import Field
+from app.pde.equations.terms import BoundaryCondition, cells, inflow, term, vector
 
 
 @dataclass(frozen=True)
@@ -38,5 +38,5 @@ class Elasticity:
         volume = nu / (1 - 2 * nu) * ufl.div(u) * ufl.div(v)
         form = modulus / (1 + nu) * (volume + ufl.inner(strain, virtual)) * cells(x)
         if self.body_force is not None:
-            form -= ufl.dot(ufl.as_vector([part.ufl(x) for part in self.body_force]), v) * cells(x)
+            form -= ufl.dot(vector(self.body_force, x), v) * cells(x)
         return form - inflow(self, u, m, v, x, ds)

@@ -6,8 +6,8 @@ from typing import Any
 
 import ufl
 
-from app.mesh.spaces import Field
-from app.pde.equations.terms import BoundaryCondition, Roles, cells, inflow, term
+from app.mesh.fields import Field
+from app.pde.equations.terms import BoundaryCondition, Roles, cells, inflow, term, vector
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Heat:
         kappa, source = term(self, "diffusivity", m, x, 1.0), term(self, "source", m, x)
         form = kappa * ufl.inner(ufl.grad(u), ufl.grad(v)) * cells(x) - source * v * cells(x)
         if self.velocity is not None:
-            b = ufl.as_vector([part.ufl(x) for part in self.velocity])
+            b = vector(self.velocity, x)
             carried = term(self, "capacity", m, x, 1.0) * term(self, "speed", m, x, 1.0)
             form += carried * ufl.dot(b, ufl.grad(u)) * v * cells(x)
         return form - inflow(self, u, m, v, x, ds)

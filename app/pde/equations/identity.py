@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.mesh.spaces import Field
+from app.mesh.fields import Field
 from app.pde.equations.terms import BoundaryCondition, cells, term
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import ufl
 
-from app.mesh.spaces import Field
+from app.mesh.fields import Field
 from app.pde.equations.terms import BoundaryCondition, Roles, cells, inflow, term
 
 

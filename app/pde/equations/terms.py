@@ -1,13 +1,13 @@
 """What the residuals of all equations are made of: given or unknown coefficients, and boundary conditions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import ufl
 from ufl.domain import extract_unique_domain
 
-from app.mesh.spaces import Field
+from app.mesh.fields import Field, in_ufl
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,12 @@ def term(equation: Any, name: str, m: Mapping[str, Any], x: Any, otherwise: floa
         if stands_for(role) == name:
             return PHYSICAL[role][1](unknown)
     given = getattr(equation, name)
-    return ufl.as_ufl(otherwise) if given is None else given.ufl(x)
+    return ufl.as_ufl(otherwise) if given is None else in_ufl(given, x)
+
+
+def vector(fields: Sequence[Field], x: Any) -> Any:
+    """What is given as one field a component."""
+    return ufl.as_vector([in_ufl(field, x) for field in fields])
 
 
 def cells(x: Any) -> Any:
@@ -129,9 +134,9 @@ def inflow(equation: Equation, u: Any, m: Mapping[str, Any], v: Any, x: Any, ds:
             form += m["boundary_flux"] * v * ds(index)
         elif condition.kind != "dirichlet":
             for state, test, value in _conditioned(condition, u, v):
-                form += value.ufl(x) * test * ds(index)
+                form += in_ufl(value, x) * test * ds(index)
                 if condition.transfer is not None:
-                    form -= condition.transfer.ufl(x) * state * test * ds(index)
+                    form -= in_ufl(condition.transfer, x) * state * test * ds(index)
     return form
 
 

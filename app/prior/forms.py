@@ -1,11 +1,16 @@
-"""Squares of a coefficient's gradient under an integral, also of one that is constant on each cell."""
+"""What forms on a coefficient's space are written with, and how they become numbers and matrices."""
 
+import app.wheel  # noqa: F401
+
+# isort: split
 from typing import Any
 
 import ufl
 from dolfinx import fem
+from dolfinx.fem import petsc as fem_petsc
 
 from app.mesh.spaces import CoefficientSpace
+from app.parallel import timed
 
 
 class Gradients:
@@ -38,3 +43,31 @@ class Gradients:
         if self._by_jumps:
             return self._dimension * (ufl.jump(m) / self._distance) ** 2
         return ufl.inner(ufl.grad(m), ufl.grad(m))
+
+
+def arguments(space: CoefficientSpace) -> tuple[Any, Any]:
+    """The functions u and v of a bilinear form."""
+    return ufl.TrialFunction(space.space), ufl.TestFunction(space.space)
+
+
+def constant(space: CoefficientSpace, value: float) -> Any:
+    """A number in a form that is not compiled into it: else a form would be compiled for each value."""
+    return fem.Constant(space.domain.mesh, value)
+
+
+def compiled(form: ufl.Form) -> fem.Form:
+    """The form with its code, which is generated where no process has done so before."""
+    with timed("compile"):
+        return fem.form(form)
+
+
+def assembled_matrix(space: CoefficientSpace, form: fem.Form) -> Any:
+    """A bilinear form between the free nodes of a space, as a PETSc matrix that the caller destroys."""
+    matrix = fem_petsc.assemble_matrix(form)
+    matrix.assemble()
+    return space.submatrix(matrix)
+
+
+def integral(space: CoefficientSpace, form: fem.Form) -> float:
+    """A form without arguments, alike on all ranks."""
+    return space.comm.allreduce(fem.assemble_scalar(form))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import (
     AfterValidator,
@@ -18,6 +19,9 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
+
+type Plain = bool | int | float | str | list[Plain] | dict[str, Plain] | None
+"""What YAML and JSON know."""
 
 
 class Section(BaseModel):
@@ -51,9 +55,9 @@ def _existing(path: Path, info: ValidationInfo) -> Path:
 
 
 def _written(path: Path, info: SerializationInfo) -> str:
-    """Relative as the case has it, or absolute where the context names the case's folder."""
-    folder = (info.context or {}).get("folder")
-    return str(path) if folder is None else str((folder / path).resolve())
+    """As the case has it, or as the context's function names it."""
+    name: Callable[[Path], str] = (info.context or {}).get("file", str)
+    return name(path)
 
 
 def default_kind(kind: str) -> BeforeValidator:
@@ -73,8 +77,20 @@ Length = Annotated[float, Field(gt=1e-100, lt=1e100), NO_TRUTH_VALUE]
 Count = Annotated[int, Field(ge=1), NO_TRUTH_VALUE]
 Natural = Annotated[int, Field(ge=0), NO_TRUTH_VALUE]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+COORDINATES = ("x", "y", "z")
 Component = Literal["x", "y", "z", "real", "imaginary"]
 """A component of the state: of a displacement, or of a complex number."""
+Parts = str | Annotated[tuple[str, ...], Field(min_length=1)]
+"""A part of the boundary: a tag name of the mesh, a list of them, or all."""
+
+
+def tag_names(on: Parts) -> tuple[str, ...] | None:
+    """The tag names of a part, None for the whole boundary."""
+    if on == "all":
+        return None
+    return (on,) if isinstance(on, str) else on
+
+
 DataFile = Annotated[
     Path,
     AfterValidator(_existing),
@@ -82,3 +98,13 @@ DataFile = Annotated[
     WithJsonSchema({"type": "string", "format": "path"}),
 ]
 """A file by its path relative to the case file, or absolute."""
+
+
+class Written(Protocol):
+    """A case as the one who reads a section of it sees it: where its keys and files are."""
+
+    def where(self, *path: str | int) -> str:
+        """`file:line: dotted.key` of a key, for messages."""
+
+    def resolve(self, path: Path) -> Path:
+        """The absolute path of a file that the case names relative to itself."""
