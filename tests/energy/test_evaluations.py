@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from elliptic import COMM, Formula, constant, gathered, variants
 from equation_table import coefficient_for, make_equation
-from observation_table import made
+from observation_table import Taken, made
 
 from app.case import Expression, SpaceTimeExpression
 from app.electrical import IN_THE_MESH, Contacts, ElectricalModel, WaveNumbers
@@ -20,7 +20,7 @@ from app.observe import joined
 from app.parallel import LinearSolver, SolveFailed
 from app.pde import EQUATIONS, BoundaryCondition, Experiments, ForwardModel, TimeSteps, TransientModel
 from app.pde.equations import TRANSIENT
-from app.prior import INNER_PRODUCTS
+from app.prior.inner_products import INNER_PRODUCTS
 
 BOUNDARY = {
     "wall": BoundaryCondition(("left",), "dirichlet", Expression("0.2*y")),
@@ -73,10 +73,10 @@ def stationary(kind: str, role: str | tuple[str, ...], parts: Any, prefix: str =
     solver = LinearSolver(COMM, "direct", f"test_state_{prefix}", symmetric=physics.symmetric)
     forward = ForwardModel(physics, parts, 2, solver)
     if forward.components:
-        told = [made("points", forward, component=index) for index in range(len(forward.components))]
+        told = [made("points", forward, component=name) for name in forward.components]
     else:
-        told = [made("points", forward), made("fluxes", forward, names=["left"], given=["left"])]
-    whole = joined(forward.space, told)
+        told = [made("points", forward), made("fluxes", forward, Taken(names=("left",)))]
+    whole = joined(told)
     forward.observe_with(whole.matrix, whole.weights)
     return forward
 
@@ -143,7 +143,7 @@ def functions(energy: Any, parts: CoefficientSpace, *, copies: int = 1, fails: b
 
 def regression(samples: int) -> Setting:
     """Of one function, or of a family of so many."""
-    K: Any = INNER_PRODUCTS["h1"](space(), 0.5, LinearSolver(COMM, "direct", "test_riesz_"))
+    K: Any = INNER_PRODUCTS["h1"](space(), 0.5, lambda: LinearSolver(COMM, "direct", "test_riesz_"))
     if samples > 1:
         K = ParametricProduct(K, np.linspace(0.2, 0.4, samples))
     wanted = np.tile(nodal(space(), "sin(3*x) + y**2"), samples)
@@ -160,7 +160,9 @@ def variational(name: str) -> Setting:
     parts = CoefficientSpace(space().domain, 1, boundary=[Known(("left",), given)])
     functional = FUNCTIONALS[name](diffusivity=constant(1.3), source=constant(3.0), **more[name])
     conditions = [BoundaryCondition(("left",), "dirichlet", given)]
-    energy = VariationalEnergy(functional, conditions, parts, LinearSolver(COMM, "direct", "test_ritz_"))
+    energy = VariationalEnergy(
+        functional, conditions, parts, lambda: LinearSolver(COMM, "direct", "test_ritz_")
+    )
     return functions(Ritz(energy), parts, fails=True)
 
 
