@@ -2,18 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from app.flow import FlowState
-from app.problem import Problem
 
-UNSAVED = ("evaluation", "exact")
-"""What a state need not hold to be the same, since it can be made again."""
+if TYPE_CHECKING:
+    from app.problem import Problem
+
+UNSAVED = ("evaluation", "exact", "read")
+"""What a state need not hold to be the same: it can be made again, or is of this process alone."""
 
 
-def states_of(problem: Problem) -> list[FlowState]:
+def states_of(problem: "Problem") -> list[FlowState]:
     """The start and every state after it, to the end of the run; collective."""
     states = [problem.start()]
     while states[-1].stop_reason is None:
@@ -23,7 +25,7 @@ def states_of(problem: Problem) -> list[FlowState]:
 
 def bare(state: FlowState) -> FlowState:
     """The state without what need not be saved, as a file would have it."""
-    return replace(state, evaluation=None, exact=None)
+    return replace(state, evaluation=None, exact=None, read={})
 
 
 def assert_same(one: FlowState, other: FlowState, *, counts: bool = True) -> None:

@@ -108,12 +108,12 @@ def test_the_remainder_of_the_energy_is_quadratic(equation: str, role: str) -> N
     shifts = [m + t * d for t in HALVINGS]
     later = [energy.at(shift).residual for shift in shifts]
     penalties = [0.5 * WEIGHT * dot(shift, r.apply(shift)) for shift in (m, *shifts)]
-    there = energy.at(m)
-    e = there.residual
+    at = energy.at(m)
+    e = at.residual
     for kind, rows in readings.items():
         own = np.zeros_like(e)
         own[rows] = e[rows]
-        slope = dot(there.vjp(own) + WEIGHT * r.apply(m), d)
+        slope = dot(at.vjp(own) + WEIGHT * r.apply(m), d)
         start, *values = [
             0.5 * float(each[rows] @ each[rows]) + penalty
             for each, penalty in zip((e, *later), penalties, strict=True)
@@ -130,15 +130,14 @@ def test_the_adjoint_is_the_transpose_of_the_tangent(equation: str, role: str) -
     readings of each kind alone."""
     forward, readings = model(equation, role)
     energy, m = inverse_problem(forward, role)
-    there = energy.at(m)
-    e = there.residual
+    at = energy.at(m)
     d = direction(forward)
-    data = np.zeros((len(e), len(readings)))
+    data = np.zeros((len(at.residual), len(readings)))
     for j, rows in enumerate(readings.values()):
         data[rows, j] = np.cos(np.arange(rows.stop - rows.start))
-    tangents, adjoints = there.jvp(np.column_stack([d, m])), there.vjp(data)
-    np.testing.assert_allclose(there.jvp(d), tangents[:, 0], rtol=1e-10, atol=1e-10)
-    np.testing.assert_allclose(there.vjp(data[:, 0]), adjoints[:, 0], rtol=1e-10, atol=1e-10)
+    tangents, adjoints = at.jvp(np.column_stack([d, m])), at.vjp(data)
+    np.testing.assert_allclose(at.jvp(d), tangents[:, 0], rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(at.vjp(data[:, 0]), adjoints[:, 0], rtol=1e-10, atol=1e-10)
     for i, left in enumerate((d, m)):
         for j, kind in enumerate(readings):
             tangent, right = tangents[:, i], data[:, j]

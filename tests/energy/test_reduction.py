@@ -95,8 +95,8 @@ def test_the_regression_in_the_product_has_its_derivative() -> None:
     f, d = block(1, seed=1)[0][:, 0].copy(), block(1, seed=2)[0][:, 0].copy()
     energy = Regression(product, f)
     for t in (0.5, 2.0):
-        assert energy.misfit(energy.residual(f + t * d)) == pytest.approx(0.5 * t**2 * product.norm(d) ** 2)
-    np.testing.assert_allclose(energy.derivative(energy.residual(f + d)), product.apply(d), atol=SOLVED)
+        assert energy.at(f + t * d).value == pytest.approx(0.5 * t**2 * product.norm(d) ** 2)
+    np.testing.assert_allclose(energy.at(f + d).derivative(), product.apply(d), atol=SOLVED)
 
 
 @pytest.mark.parametrize("points", [(1,), (4,), (3, 5), (2, 3, 2)])

@@ -36,4 +36,4 @@ def choice(chosen: int = 1) -> Choice:
         score("edge_preserving", 2.83, 4, 1.3, fixed=False),
     ]
     R: Any = None
-    return Choice(scores[chosen], R, scores, "because it does", 41.3, 1.07)
+    return Choice(scores[chosen], R, None, scores, "because it does", 41.3, 1.07)
