@@ -43,6 +43,9 @@ class Dense:
     def __init__(self, matrix: np.ndarray) -> None:
         self.matrix = matrix
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def apply(self, block: np.ndarray) -> np.ndarray:
         return self.matrix @ block
 
