@@ -125,11 +125,11 @@ def l2_error(kind: str, degree: int, cells: int, strong: bool) -> float:
     space = box_space(2, cells, 1)
     model = (strong_model if strong else weak_model)(kind, space, degree)
     model.observe_with(point_matrix(space.domain, model.space, np.array([[0.5, 0.5]])))
-    model.solve(space.interpolate(M))
+    state = model.function(model.at(space.interpolate(M)))
     x = ufl.SpatialCoordinate(space.domain.mesh)
     # Twice the degree of the state, and four more for the sines.
     dx = ufl.dx(metadata={"quadrature_degree": 2 * degree + 4})
-    difference = model.state - full_state(kind, x)
+    difference = state - full_state(kind, x)
     square = fem.assemble_scalar(fem.form(ufl.inner(difference, difference) * dx))
     return float(np.sqrt(COMM.allreduce(square)))
 
@@ -167,5 +167,5 @@ def test_the_state_of_no_equation_is_the_coefficient(degree: int) -> None:
     model = ForwardModel(equation, space, 2, LinearSolver(COMM, "direct", "test_"))
     points = np.array([[0.5, 0.5], [0.1, 0.8]])
     model.observe_with(point_matrix(space.domain, model.space, points))
-    readings = model.solve(space.interpolate(M))
+    readings = model.at(space.interpolate(M)).readings
     np.testing.assert_allclose(readings, M.numpy(points), rtol=1e-11)
