@@ -20,13 +20,14 @@ ARROWS = {
     "output": {"case", "flow", "mesh", "network"},
     "energy": {"pde", "prior"},
     "electrical": {"pde"},
-    "pde": {"mesh"},
+    "pde": {"equations"},
+    "equations": {"mesh", "schema"},
     "observe": {"data", "mesh"},
     "prior": {"mesh"},
     "mesh": set(),
     "network": set(),
     "flow": set(),
-    "case": {"observe", "prior"},
+    "case": {"equations", "observe", "prior"},
     "schema": set(),
     "parallel": set(),
     "supervisor": set(),
@@ -36,13 +37,13 @@ ARROWS = {
 """Who may import whom; what can be reached along the arrows may be imported too, and by all `parallel`
 and `wheel`."""
 
-MATHEMATICS = ("mesh/", "pde/", "electrical/", "observe/", "prior/", "energy/")
+MATHEMATICS = ("mesh/", "equations/", "pde/", "electrical/", "observe/", "prior/", "energy/")
 
 LIBRARIES = {
     "torch": ("network/", "api.py"),
     "ufl": (*MATHEMATICS, "output/fields.py", "problem/"),
     "dolfinx": (*MATHEMATICS, "output/", "problem/"),
-    "pydantic": ("case/", "schema/", "observe/"),
+    "pydantic": ("case/", "equations/", "observe/", "schema/"),
     "ruamel": ("case/",),
 }
 """Libraries that only some rooms know, by the beginning of the path."""

@@ -2,12 +2,8 @@
 
 from app.case.approximation import Approximant, ConvexCase, RegressionCase
 from app.case.base import BaseCase
-from app.case.boundary import BoundaryConditionSpec
 from app.case.case import Case, check_dimension
 from app.case.digest import canonical_case, case_digest, differing_keys
-from app.case.equation import DiffusionSpec, ElectricalTomography, LinearSolverSpec
-from app.case.expression import Expression, ParametricExpression, SpaceTimeExpression
-from app.case.grammar import ExpressionError
 from app.case.inversion import ExpansionSpec, Flow, RegularisationSpec
 from app.case.load import effective_yaml, load_case, schema
 from app.case.mesh import BoxMesh, ElectrodeMesh, FileMesh, IntervalMesh, RectangleMesh
@@ -20,8 +16,14 @@ from app.case.unknowns import (
     NodalRepresentation,
     Unknown,
 )
+from app.equations.diffusion import DiffusionSpec
+from app.equations.electrical import ElectricalTomography
+from app.schema.boundary import BoundaryConditionSpec
+from app.schema.expression import Expression, ParametricExpression, SpaceTimeExpression
+from app.schema.grammar import ExpressionError
 from app.schema.problems import CaseError, DataError, InputError
 from app.schema.section import tag_names
+from app.schema.solver import LinearSolverSpec
 
 __all__ = [
     "Approximant",

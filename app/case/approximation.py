@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from app.case.base import BaseCase
-from app.case.equation import LinearSolverSpec
-from app.case.expression import Expression
 from app.case.inversion import ExpansionSpec
 from app.case.unknowns import NetworkRepresentation, Representation
+from app.schema.expression import Expression
 from app.schema.section import NO_TRUTH_VALUE, Count, Identifier, Length, Section, refuse
+from app.schema.solver import LinearSolverSpec
 
 
 class Approximant(Section):

@@ -8,14 +8,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
 from app.case.base import BaseCase
-from app.case.equation import Equation
 from app.case.experiments import Experiment
-from app.case.expression import Expression
-from app.case.grammar import ExpressionError
 from app.case.inversion import ExpansionSpec, Flow, RegularisationSpec
 from app.case.origin import Key
 from app.case.unknowns import Unknown
+from app.equations import AnyEquationSpec, stands_for
 from app.observe import OBSERVATIONS, Observations, accepted_kinds
+from app.schema.expression import Expression
+from app.schema.grammar import ExpressionError
 from app.schema.problems import CaseError, nearest
 from app.schema.section import Identifier, Section, refuse
 
@@ -39,7 +39,7 @@ class Case(BaseCase):
 
     energy: InverseEnergy = InverseEnergy()
     """What is minimised."""
-    equation: Equation
+    equation: AnyEquationSpec
     """The partial differential equation."""
     unknowns: Annotated[dict[Identifier, Unknown], Field(min_length=1)]
     """The coefficients to recover, by name; several have roles that stand for different terms."""
@@ -89,7 +89,7 @@ class Case(BaseCase):
         first = next(iter(value.values())).representation.kind
         for name, unknown in value.items():
             electrical = equation is not None and equation.kind == "electrical_tomography"
-            sought = unknown.role.removeprefix("log_")
+            sought = stands_for(unknown.role)
             if sought != "coefficient" and sought in taken:
                 found = f"the role {unknown.role} beside the unknown {taken[sought]}, which is that term too"
                 raise refuse(found, "the role of another term", key=name)

@@ -9,19 +9,15 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from app.case.approximation import ConvexCase
-from app.case.equation import (
-    AdvectionDiffusionSpec,
-    DiffusionSpec,
-    HeatSpec,
-    LinearSolverSpec,
-    NonlinearDiffusionSpec,
-    PLaplacianSpec,
-    ReactionDiffusionSpec,
-)
-from app.case.expression import ParametricExpression
-from app.case.grammar import CONSTANTS, COORDINATES, FUNCTIONS
-from app.case.unknowns import Role
+from app.equations import Role, stands_for
+from app.equations.advection import AdvectionDiffusionSpec
+from app.equations.diffusion import DiffusionSpec, ReactionDiffusionSpec
+from app.equations.heat import HeatSpec
+from app.equations.nonlinear import NonlinearDiffusionSpec, PLaplacianSpec
+from app.schema.expression import ParametricExpression
+from app.schema.grammar import CONSTANTS, COORDINATES, FUNCTIONS
 from app.schema.section import NO_TRUTH_VALUE, Count, Identifier, Length, Number, Parts, Section, refuse
+from app.schema.solver import LinearSolverSpec
 
 MOST_SNAPSHOTS = 10_000
 
@@ -29,7 +25,7 @@ RESERVED = (*COORDINATES, "t", *CONSTANTS, *FUNCTIONS)
 """Names that mean something else in an expression."""
 
 
-class Parameter(Section):
+class ParameterSpec(Section):
     """An interval of a parameter of the family."""
 
     low: Number
@@ -73,7 +69,7 @@ class Reduction(Section):
 
     kind: Literal["reduction"]
     """A network of the coordinates and the parameters that holds a parametric family of states."""
-    parameters: Annotated[dict[Identifier, Parameter], Field(min_length=1)]
+    parameters: Annotated[dict[Identifier, ParameterSpec], Field(min_length=1)]
     """The parameters, by the names that expressions have for them."""
     coefficients: Annotated[dict[Identifier, Parametric], Field(min_length=1)]
     """What depends on the parameters, by a name of your choice; several have roles that stand for different
@@ -91,7 +87,7 @@ class Reduction(Section):
 
     @field_validator("parameters")
     @classmethod
-    def _are_new_names(cls, value: dict[str, Parameter]) -> dict[str, Parameter]:
+    def _are_new_names(cls, value: dict[str, ParameterSpec]) -> dict[str, ParameterSpec]:
         for name in value:
             if name in RESERVED:
                 raise refuse(f"the name {name!r}, which expressions know already", "another", key=name)
@@ -105,7 +101,7 @@ class Reduction(Section):
     def _are_different_terms(cls, value: dict[str, Parametric]) -> dict[str, Parametric]:
         taken: dict[str, str] = {}
         for name, one in value.items():
-            term = one.role.removeprefix("log_")
+            term = stands_for(one.role)
             if term in taken:
                 found = f"the role {one.role} beside {taken[term]}, which is that term too"
                 raise refuse(found, "the role of another term", key=name)

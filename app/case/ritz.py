@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from app.case.approximation import Approximant, ConvexCase
-from app.case.boundary import Condition
-from app.case.equation import LinearSolverSpec
-from app.case.expression import Expression
+from app.schema.boundary import Condition
+from app.schema.expression import Expression
 from app.schema.section import NO_TRUTH_VALUE, Length, Positive, Section, refuse
+from app.schema.solver import LinearSolverSpec
 
 
 class EnergyCondition(Condition):

@@ -6,11 +6,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from app.case.expression import Expression
+from app.equations import ROLES, Role
+from app.schema.expression import Expression
 from app.schema.section import NO_TRUTH_VALUE, Count, Number, Parts, Section, default_kind, refuse
-
-POSITIVE = ("diffusivity", "youngs_modulus", "squared_slowness")
-"""Roles of a coefficient that is not zero anywhere."""
 
 
 class IdentityTransform(Section):
@@ -94,14 +92,6 @@ class KnownSpec(Section):
     """The coefficient there, in the unit of m."""
 
 
-Role = Literal[
-    "log_diffusivity", "diffusivity", "log_reaction", "reaction", "source", "boundary_flux",
-    "log_resistivity", "coefficient", "log_youngs_modulus", "youngs_modulus", "log_squared_slowness",
-    "squared_slowness", "initial", "speed", "value",
-]  # fmt: skip
-"""What a coefficient may be in an equation."""
-
-
 class Unknown(Section):
     """A coefficient to be recovered."""
 
@@ -130,11 +120,11 @@ class Unknown(Section):
     @classmethod
     def _starts_where_there_is_a_state(cls, value: Any) -> Any:
         """Where the data do not tell; no state has a diffusivity or a modulus of zero."""
-        if not isinstance(value, dict) or value.get("role") == "log_resistivity":
+        if not isinstance(value, dict) or value.get("reference") is not None:
             return value
-        if value.get("reference") is None:
-            return {**value, "reference": "1" if value.get("role") in POSITIVE else "0"}
-        return value
+        role = value.get("role")
+        start = ROLES.get(role, 0.0) if isinstance(role, str) else 0.0
+        return value if start is None else {**value, "reference": f"{start:g}"}
 
     @model_validator(mode="after")
     def _has_a_place(self) -> Self:

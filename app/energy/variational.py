@@ -10,11 +10,11 @@ from dolfinx.fem import petsc as _fem_petsc
 from mpi4py import MPI
 
 from app.energy.functionals import Functional
+from app.equations.terms import BoundaryCondition
 from app.mesh.fields import Field, in_ufl
 from app.mesh.spaces import CoefficientSpace
 from app.parallel import timed
 from app.parallel.blocks import PETSc
-from app.pde.equations.terms import BoundaryCondition
 from app.pde.forms import boundary_measure, with_fixed_quadrature
 from app.prior.forms import assembled_matrix
 from app.prior.gram import GramMatrix, SolverFactory

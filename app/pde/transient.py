@@ -8,11 +8,11 @@ import ufl
 from dolfinx import fem
 from dolfinx.fem import petsc as _fem_petsc
 
+from app.equations.terms import TransientEquation, roles_of
 from app.mesh.spaces import CoefficientSpace, CoefficientSpaces
 from app.parallel import LinearSolver, multiply, multiply_transpose, timed
-from app.pde.equations.terms import roles_of
 from app.pde.forward import ForwardModel, Linearisation
-from app.pde.time_steps import Step, TimeSteps, TransientEquation, changes
+from app.pde.time_steps import Step, TimeSteps, changes
 
 fem_petsc: Any = _fem_petsc  # its overloads by singledispatch are unknown to type checkers
 

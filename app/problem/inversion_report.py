@@ -1,6 +1,7 @@
 """What the run of an inverse problem leaves: summary, fields, pictures."""
 
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ import numpy as np
 from app import flow, output
 from app.electrical import ElectricalModel
 from app.energy import Misfit
+from app.equations.terms import physical, prefix_of
 from app.mesh import discontinuous, interpolated
 from app.parallel import on_root
-from app.pde import PHYSICAL, Experiments, TransientModel
+from app.pde import Experiments, TransientModel
 from app.prior import parameter_names
 from app.problem import tomography
 from app.problem.factories import nodal_values
@@ -104,7 +106,7 @@ class InversionReport:
                 output.Part(
                     name,
                     unknown.role,
-                    PHYSICAL[unknown.role][0],
+                    prefix_of(unknown.role),
                     space,
                     space.nodal(space.function(values)),
                     network,
@@ -120,15 +122,19 @@ class InversionReport:
         given, at, choice = self.given, state.evaluation, state.choice
         assert isinstance(at, Misfit)
         space, forward, m, found = given.coefficient, given.forward, at.m, at.forward
-        R = self.first.regularisation.at(m) if choice is None else choice.R
         weight = state.records[-1].weight or 0.0
-        gradient = R.riesz(at.derivative()) + weight * (m - given.reference)
+        if choice is None:
+            with closing(self.first.regularisation.at(m)) as R:
+                steepest = R.riesz(at.derivative())
+        else:
+            steepest = choice.R.riesz(at.derivative())
+        gradient = steepest + weight * (m - given.reference)
         fields = _states(forward, found)
         states = [one.function_space for one in fields.values()]
         rows = []
         own = zip(given.spaces, space.split(m), space.extended(gradient), strict=True)
-        for name, values, steepest in own:
-            shown, rest = _shown(given, name, values, steepest)
+        for name, values, slope in own:
+            shown, rest = _shown(given, name, values, slope)
             rows.append(shown)
             fields |= shown | rest
         # Discontinuous if one of the fields is.
@@ -222,8 +228,10 @@ def _shown(
         error = space.everywhere(space.nodal(m) - space.nodal(truth), f"error{ending}")
         shown |= {truth.name: truth, error.name: error}
     gradient = space.everywhere(steepest, f"gradient{ending}")
-    prefix, physical = PHYSICAL[unknown.role]
-    return shown, {gradient.name: gradient, **({f"{prefix}_{name}": physical(m)} if prefix else {})}
+    rest: dict[str, Any] = {gradient.name: gradient}
+    if prefix := prefix_of(unknown.role):
+        rest[f"{prefix}_{name}"] = physical(unknown.role, m)
+    return shown, rest
 
 
 def _panels(given: Inversion, rows: list[dict[str, Any]]) -> tuple[Any, list[dict[str, np.ndarray]]]:

@@ -98,8 +98,9 @@ def feed(case: Case, forward: ForwardModel) -> None:
 
 def refuse_code(case: Case) -> None:
     """Raise CaseError for a case that brings code of its own."""
-    if case.equation.kind == "custom":
-        file = case.resolve(case.equation.file)
+    section: Any = case.equation
+    if section.kind == "custom":
+        file = case.resolve(section.file)
         raise _problem(case, ("equation", "kind"), f"custom, which runs {file}", "--allow-code as well")
 
 

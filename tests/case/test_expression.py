@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.case import Expression, ExpressionError, ParametricExpression
-from app.case.grammar import ACCEPTED, BY_NUMPY, DEEPEST_NESTING, FUNCTIONS, LONGEST_TEXT
 from app.mesh import in_ufl
 from app.mesh.fields import OPERATIONS as IN_UFL
+from app.schema.grammar import ACCEPTED, BY_NUMPY, DEEPEST_NESTING, FUNCTIONS, LONGEST_TEXT
 
 POINTS = np.array([[0.3, 0.4], [0.25, 0.75], [0.9, 0.1], [0.5, 0.5]])
 X = ufl.SpatialCoordinate(ufl.Mesh(element("Lagrange", "triangle", 1, shape=(2,))))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from app.pde.equations import TRANSIENT
 from elliptic import COMM, Formula, constant, gathered, variants
 from equation_table import coefficient_for, make_equation
 from observation_table import Taken, made
@@ -19,7 +20,6 @@ from app.mesh import MESHES, CoefficientSpace, CoefficientSpaces, Known, joint_s
 from app.observe import joined
 from app.parallel import LinearSolver, SolveFailed
 from app.pde import EQUATIONS, BoundaryCondition, Experiments, ForwardModel, TimeSteps, TransientModel
-from app.pde.equations import TRANSIENT
 from app.prior.inner_products import INNER_PRODUCTS
 
 BOUNDARY = {

@@ -49,7 +49,7 @@ def given(name: str, x: Any) -> Any:
 
 def plain_flux(kind: str, x: Any) -> Any:
     """κ ∇u, κ being exp(m) unless another term is the unknown."""
-    log_diffusivity = EQUATIONS[kind].roles[0] == "log_diffusivity"
+    log_diffusivity = next(iter(EQUATIONS[kind].roles)) == "log_diffusivity"
     kappa = ufl.exp(M.ufl(x)) if log_diffusivity else given("diffusivity", x)
     return kappa * ufl.grad(state(x))
 
@@ -125,11 +125,11 @@ def l2_error(kind: str, degree: int, cells: int, strong: bool) -> float:
     space = box_space(2, cells, 1)
     model = (strong_model if strong else weak_model)(kind, space, degree)
     model.observe_with(point_matrix(space.domain, model.space, np.array([[0.5, 0.5]])))
-    state = model.function(model.at(space.interpolate(M)))
+    found = model.function(model.at(space.interpolate(M)))
     x = ufl.SpatialCoordinate(space.domain.mesh)
     # Twice the degree of the state, and four more for the sines.
     dx = ufl.dx(metadata={"quadrature_degree": 2 * degree + 4})
-    difference = state - full_state(kind, x)
+    difference = found - full_state(kind, x)
     square = fem.assemble_scalar(fem.form(ufl.inner(difference, difference) * dx))
     return float(np.sqrt(COMM.allreduce(square)))
 
