@@ -19,7 +19,7 @@ ARROWS = {
     "data": {"schema"},
     "output": {"flow"},
     "energy": {"pde", "prior"},
-    "electrical": {"pde"},
+    "electrical": {"observe", "pde"},
     "pde": {"equations"},
     "equations": {"mesh", "schema"},
     "observe": {"data", "mesh"},
