@@ -130,18 +130,7 @@ class Function:
     def networks(self) -> "dict[str, torch.nn.Module]":
         """The network of each unknown as a torch module: it maps points (n, inputs) to values (n,), in
         float64; none of nodal values. Raises ValueError where the reference is not a constant."""
-        from app.network.module import Module
-
-        found: dict[str, torch.nn.Module] = {}
-        for part in self.coefficient.parts:
-            if part.network is None or not part.by_network:
-                continue
-            reference = 0.0 if part.reference is None else part.reference.constant
-            if reference is None:
-                raise ValueError(f"found a reference of {part.name} that varies, expected a constant one")
-            base = float(part.network.transform.inverse(np.array([reference]))[0])
-            found[part.name] = Module(part.network, part.theta, base)
-        return found
+        return self.coefficient.modules()
 
 
 @dataclass(frozen=True, eq=False)

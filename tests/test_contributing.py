@@ -1,5 +1,6 @@
 """The contributor's guide: the blocks of each section, put where they say, add what obeys the laws."""
 
+import json
 import os
 import re
 import shutil
@@ -76,6 +77,12 @@ LAWS = {
         "u(a) - u(b)",
         {"drops.csv": "x,y,x2,y2,value\n.2,.3,.5,.5,-.2\n.5,.5,.7,.1,.3\n.7,.1,.2,.3,-.1\n"},
     ),
+    "Adding a regularisation": Laws(
+        ["tests/prior"],
+        "h1_robin",
+        47,  # six laws on six spaces, eleven beside; one more compares ranks
+        "coefficient of the term on the boundary",
+    ),
 }
 
 CASE: dict[str, Any] = {
@@ -128,8 +135,8 @@ def write_case(folder: Path, titles: list[str]) -> None:
     YAML(typ="safe").dump(case, folder / "case.yaml")
 
 
-def python(folder: Path, *words: str) -> str:
-    """What Python says in a folder; it has to exit with 0."""
+def python(folder: Path, *words: str, code: int = 0) -> str:
+    """What Python says in a folder; it has to exit with this code."""
     done = subprocess.run(
         [sys.executable, *words],
         cwd=folder,
@@ -138,8 +145,8 @@ def python(folder: Path, *words: str) -> str:
         text=True,
         timeout=300,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
 def test_every_section_has_its_laws() -> None:
@@ -185,3 +192,21 @@ def test_all_sections_go_together(tmp_path: Path) -> None:
     chosen = " or ".join(["names", "without_meshes", *(laws.name for laws in LAWS.values())])
     tests = ["tests/test_imports.py", "tests/case/test_names.py", "tests/energy/test_equations.py"]
     python(tmp_path, "-m", "pytest", "-p", "no:cacheprovider", "-k", chosen, *tests)
+
+
+@pytest.mark.slow
+@alone
+def test_a_parameter_of_a_regularisation_is_a_key_of_case_and_summary(tmp_path: Path) -> None:
+    """And the message about one that is wrong is as for any other."""
+    title = "Adding a regularisation"
+    copied(tmp_path, [GUIDES[title]])
+    write_case(tmp_path, [title])
+    short = ["--set", "flow.max_iterations=1", "--out", "out", "--quiet"]
+    python(tmp_path, "-m", "app", "case.yaml", *short, code=3)  # as it stops before it has converged
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    told = {key: summary[key] for key in ("regularisation_kind", "robin", "edge_share")}
+    assert told == {"regularisation_kind": "h1_robin", "robin": 0.7, "edge_share": None}
+    refused = [("robin=0", "0, expected a finite number > 0"), ("kind=h1", "h1 with a robin, expected")]
+    for wrong, message in refused:
+        words = ["app", "case.yaml", "--check", "--set", f"regularisation.m.{wrong}"]
+        assert message in python(tmp_path, "-m", *words, code=2)

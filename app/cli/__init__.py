@@ -6,12 +6,13 @@ from pathlib import Path
 
 from app.cli.command import Command, UsageError, program, read
 from app.cli.exits import MEANING
+from app.cli.results import EVALUATE, EXPORT
 from app.cli.run import RUN
 from app.cli.schema import SCHEMA
 
 __all__ = ["COMMANDS", "Command", "UsageError", "parse"]
 
-COMMANDS: dict[str, Command] = {"schema": SCHEMA}
+COMMANDS: dict[str, Command] = {"schema": SCHEMA, "evaluate": EVALUATE, "export": EXPORT}
 """By the first word of the command line; any other is a case. Further commands join here."""
 
 

@@ -1,6 +1,7 @@
 """One outer iteration: model, step, trial by the true energy, stopping; and how a run starts."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -184,6 +185,22 @@ def _iterated(problem: Minimisation, method: Method, state: FlowState) -> FlowSt
         exact = replace(exact, factors=factors)
     else:
         built = builder.build(problem.energy, at, departure, state.model)
+    with closing(built):
+        return _stepped(problem, method, state, built, exact, builder, stopping, departure)
+
+
+def _stepped(
+    problem: Minimisation,
+    method: Method,
+    state: FlowState,
+    built: Built,
+    exact: Any,
+    builder: Any,
+    stopping: Stopping,
+    departure: np.ndarray,
+) -> FlowState:
+    """After the step of a model that was built, or after the iteration in vain."""
+    at: Any = state.evaluation
     trial, effort = _search(problem, method, state, at, built, stopping, departure)
     if trial is None:
         return _in_vain(problem, state, built, effort, departure)

@@ -4,6 +4,8 @@ A builder is immutable; what it remembers from one iteration to the next is a va
 run's state.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -12,7 +14,7 @@ import numpy as np
 from app.flow.krylov import build_basis, build_basis_by_discrepancy
 from app.flow.method import Method
 from app.flow.models import ExactModel, GaussNewtonModel, MetricModel, Model, exact_factors
-from app.flow.protocols import Energy, InnerProduct, LeastSquares, Regularisation
+from app.flow.protocols import ClosableProduct, Energy, InnerProduct, LeastSquares, Regularisation
 from app.flow.smoother import Smoother
 from app.parallel import gram, timed
 
@@ -25,6 +27,13 @@ class Built:
     R: InnerProduct
     memory: Any
     vectors: int = 0
+    owned: ClosableProduct | None = None
+    """R, where it was made for this iteration."""
+
+    def close(self) -> None:
+        """Release what was made for the iteration."""
+        if self.owned is not None:
+            self.owned.close()
 
 
 class ModelBuilder(Protocol):
@@ -83,9 +92,15 @@ class GaussNewtonBuilder:
 
     def build(self, energy: Energy, at: LeastSquares, departure: np.ndarray, memory: KrylovMemory) -> Built:
         """See ModelBuilder."""
-        R = self.regularisation.at(at.m)
-        if memory.closely:
-            return self._exact(at, R, departure, memory)
+        with _closed_on_failure(self.regularisation.at(at.m)) as R:
+            if memory.closely:
+                return self._exact(at, R, departure, memory)
+            return self._krylov(at, R, departure, memory)
+
+    def _krylov(
+        self, at: LeastSquares, R: ClosableProduct, departure: np.ndarray, memory: KrylovMemory
+    ) -> Built:
+        """The model of a Krylov basis."""
         method, level = self.method.krylov, self._level(at.value)
         with timed("krylov"):
             if self.weight is not None:
@@ -101,7 +116,7 @@ class GaussNewtonBuilder:
         model = GaussNewtonModel(
             R, basis, derivative, memory.caution, rule=self.method.caution, rank_cut=method.rank_cut
         )
-        return Built(model, R, memory, basis.size)
+        return Built(model, R, memory, basis.size, R)
 
     def learned(self, memory: KrylovMemory, ratio: float, model: Model) -> KrylovMemory:
         """A poor ratio makes the complement more cautious, a good one less; an exact model has none."""
@@ -118,7 +133,9 @@ class GaussNewtonBuilder:
             return None
         return replace(memory, closely=True)
 
-    def _exact(self, at: LeastSquares, R: InnerProduct, departure: np.ndarray, memory: KrylovMemory) -> Built:
+    def _exact(
+        self, at: LeastSquares, R: ClosableProduct, departure: np.ndarray, memory: KrylovMemory
+    ) -> Built:
         """The model with all of J, and its weight by the rule of the basis."""
         readings, method = len(at.residual), self.method
         with timed("krylov"):
@@ -135,7 +152,7 @@ class GaussNewtonBuilder:
             derivative = at.derivative() + weight * R.apply(departure)
             factors = exact_factors(R, weight, rows, method.exact.cut)
             model = ExactModel(R, weight, factors, derivative, steeper=method.exact.damped)
-            return Built(model, R, memory)
+            return Built(model, R, memory, owned=R)
 
     def _level(self, misfit: float) -> float:
         """The linearised misfit to aim at: a quarter of the misfit (Hanke), or a little below the target."""
@@ -182,14 +199,15 @@ class MetricBuilder:
 
     def build(self, energy: Energy, at: LeastSquares, departure: np.ndarray, memory: MetricMemory) -> Built:
         """See ModelBuilder; the first time step lets the linear model halve the misfit at least."""
-        R, weight = self.regularisation.at(at.m), self.weight or 0.0
-        K = self.plain or R
-        derivative = at.derivative() + weight * R.apply(departure)
-        time = memory.time
-        if time is None:
-            steepness = float(gram(K.comm, derivative, K.riesz(derivative)))
-            time = at.value / steepness if steepness > 0 else 1.0
-        return Built(MetricModel(K, derivative, weight, time), R, MetricMemory(time))
+        weight = self.weight or 0.0
+        with _closed_on_failure(self.regularisation.at(at.m)) as R:
+            K = self.plain or R
+            derivative = at.derivative() + weight * R.apply(departure)
+            time = memory.time
+            if time is None:
+                steepness = float(gram(K.comm, derivative, K.riesz(derivative)))
+                time = at.value / steepness if steepness > 0 else 1.0
+            return Built(MetricModel(K, derivative, weight, time), R, MetricMemory(time), owned=R)
 
     def learned(self, memory: MetricMemory, ratio: float, model: Model) -> MetricMemory:
         """A good ratio doubles the time step of the next iteration."""
@@ -199,3 +217,13 @@ class MetricBuilder:
     def closely(self, memory: MetricMemory, at: LeastSquares) -> None:
         """See ModelBuilder; a metric is what it is."""
         return None
+
+
+@contextmanager
+def _closed_on_failure(R: ClosableProduct) -> Iterator[ClosableProduct]:
+    """R, which is closed where the body raises."""
+    try:
+        yield R
+    except BaseException:
+        R.close()
+        raise

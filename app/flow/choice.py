@@ -6,12 +6,13 @@ predict best. docs/method.md derives the formulas.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from app.flow.method import SelectionMethod
-from app.flow.protocols import InnerProduct, Regularisation
+from app.flow.protocols import ClosableProduct, Regularisation
 from app.flow.sketch import Sketch
 from app.flow.smoother import Smoother, interior_minimum
 from app.parallel import gram, timed
@@ -72,7 +73,8 @@ class Choice:
     """What was chosen, why, and among what."""
 
     score: Score
-    R: InnerProduct
+    R: ClosableProduct
+    """Whoever asked for the choice closes it."""
     lagged: np.ndarray | None
     """The coefficient (owned,) from which R was made, where R depends on it."""
     scores: list[Score]
@@ -151,9 +153,9 @@ class _Study:
         method: SelectionMethod,
     ) -> None:
         self._reference, self._folds, self._method = reference, folds, method
-        R = start.regularisation.at(reference)
-        inverse = R.riesz(sketch.rows)
-        S = gram(R.comm, sketch.rows, inverse)
+        with closing(start.regularisation.at(reference)) as R:
+            inverse = R.riesz(sketch.rows)
+            S = gram(R.comm, sketch.rows, inverse)
         smoother = Smoother(S, sketch.directions, sketch.data, self._method)
         seen = smoother.values > method.unseen * smoother.best_weight()
         seen[-1] = True
@@ -164,7 +166,8 @@ class _Study:
 
     def score(self, contender: Contender) -> Score:
         """The score by leave-one-out, or by the folds where R depends on m."""
-        _, smoother, _ = self.whole(contender)
+        R, smoother, _ = self.whole(contender)
+        R.close()
         weights = smoother.weights
         left_out = np.mean(smoother.left_out(weights) ** 2, axis=0)
         if contender.regularisation.fixed or not self._folds:
@@ -176,12 +179,16 @@ class _Study:
     def folded(self, contender: Contender, weights: np.ndarray) -> np.ndarray:
         """Residual of each reading by the fit without its fold, one column a weight."""
         sketch = self._sketch
-        S = self._fixed(contender)[2] if contender.regularisation.fixed else None
+        S = None
+        if contender.regularisation.fixed:
+            R, _, S = self._fixed(contender)
+            R.close()
         residuals = np.empty((len(self._readings), len(weights)))
         for fold in self._folds:
             kept = np.setdiff1d(self._readings, fold)
             if S is None:
-                _, part, image, _ = self._lagged(contender, kept)
+                R, part, image, _ = self._lagged(contender, kept)
+                R.close()
             else:
                 Q, B = np.linalg.qr(sketch.directions[kept])
                 part, image = Smoother(B @ S @ B.T, Q, sketch.data[kept], self._method), S @ B.T
@@ -189,7 +196,7 @@ class _Study:
             residuals[fold] = sketch.data[fold, None] - predicted
         return residuals
 
-    def whole(self, contender: Contender) -> tuple[InnerProduct, Smoother, np.ndarray | None]:
+    def whole(self, contender: Contender) -> tuple[ClosableProduct, Smoother, np.ndarray | None]:
         """R, of the solution of all readings if it depends on m, the linearised problem with it, and that
         solution."""
         if contender.regularisation.fixed:
@@ -208,7 +215,7 @@ class _Study:
         difference = squares[1] - squares[0]
         return float(np.mean(difference)), float(np.std(difference) / np.sqrt(len(difference)))
 
-    def _fixed(self, contender: Contender) -> tuple[InnerProduct, Smoother, np.ndarray]:
+    def _fixed(self, contender: Contender) -> tuple[ClosableProduct, Smoother, np.ndarray]:
         """R, the linearised problem with it, and S."""
         sketch, R = self._sketch, contender.regularisation.at(self._reference)
         S = gram(R.comm, sketch.rows, R.riesz(sketch.rows))
@@ -216,7 +223,7 @@ class _Study:
 
     def _lagged(
         self, contender: Contender, kept: np.ndarray
-    ) -> tuple[InnerProduct, Smoother, np.ndarray, np.ndarray]:
+    ) -> tuple[ClosableProduct, Smoother, np.ndarray, np.ndarray]:
         """R from the solution of these readings alone, their linearised problem, ĴR⁻¹ of its rows' transpose,
         and that solution.
 
@@ -226,10 +233,14 @@ class _Study:
         Q, B = np.linalg.qr(sketch.directions[kept])
         rows, inverse = np.asfortranarray(sketch.rows @ B.T), self._inverse @ B.T
         smoother = Smoother(B @ self._S @ B.T, Q, sketch.data[kept], self._method)
-        for _ in range(self._method.lags):
+        R: ClosableProduct | None = None
+        for _ in range(max(1, self._method.lags)):
             weight = np.array([smoother.best_weight()])
             solution = self._reference + inverse @ smoother.coefficients(weight)[:, 0]
+            if R is not None:
+                R.close()
             R = contender.regularisation.at(solution)
             inverse = R.riesz(rows)
             smoother = Smoother(gram(R.comm, rows, inverse), Q, sketch.data[kept], self._method)
+        assert R is not None
         return R, smoother, gram(R.comm, sketch.rows, inverse), solution

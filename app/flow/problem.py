@@ -1,6 +1,7 @@
 """What the flow minimises, from where, with which models and steps: all that `advance` knows of a case."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -71,4 +72,6 @@ class Minimisation:
     state: StepState = field(default_factory=StepState)
     """The step's, before the first iteration."""
     meter: Meter = field(default_factory=Nothing)
+    owned: ExitStack = field(default_factory=ExitStack)
+    """Closes what is made for the whole of a run."""
     truth: Truth = field(default_factory=Nothing)

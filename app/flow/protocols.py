@@ -28,14 +28,21 @@ class InnerProduct(Protocol):
         """blockᵀ K block, the same on all ranks."""
 
 
+class ClosableProduct(InnerProduct, Protocol):
+    """One that somebody owns."""
+
+    def close(self) -> None:
+        """Release it, on all ranks alike; a second time does nothing."""
+
+
 class Regularisation(Protocol):
     """½w‖m − m_ref‖²_R, where R may depend on the coefficient at the start of an iteration."""
 
     fixed: bool
     """Whether R is the same in all iterations."""
 
-    def at(self, coefficient: np.ndarray) -> InnerProduct:
-        """R of an iteration that starts from this coefficient."""
+    def at(self, coefficient: np.ndarray) -> ClosableProduct:
+        """R of an iteration that starts from this coefficient, which the caller closes."""
 
 
 class Evaluation(Protocol):

@@ -1,5 +1,6 @@
 """The selection: one sketch of J, from which the data choose the regularisation and its weight."""
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,10 +30,11 @@ def select(
     contest = problem.contest
     assert contest is not None
     rng = contest.rng()
-    R = contest.start.regularisation.at(problem.reference)
     departure = at.m - problem.reference
-    sketch = take_sketch(at, R, departure, rng, method.sketch, method.selection)
+    with closing(contest.start.regularisation.at(problem.reference)) as R:
+        sketch = take_sketch(at, R, departure, rng, method.sketch, method.selection)
     choice = choose(sketch, contest.start, contest.contenders, problem.reference, rng, method.selection)
+    problem.owned.callback(choice.R.close)
     numbers = {id(contender): number for number, contender in enumerate(contest.contenders)}
     selected = Selected(
         candidate=numbers[id(choice.contender)],
@@ -54,6 +56,7 @@ def chosen_again(problem: Minimisation, selected: Selected) -> Chosen:
     contender = contest.contenders[selected.candidate]
     lagged = problem.reference if selected.lagged is None else selected.lagged
     R = contender.regularisation.at(lagged)
+    problem.owned.callback(R.close)
     scores = [_score(told, contest.contenders[told["candidate"]]) for told in selected.scores]
     (own,) = [score for score in scores if score.contender is contender]
     choice = Choice(own, R, selected.lagged, scores, selected.reason, selected.freedom, selected.spread)

@@ -5,6 +5,7 @@ from app.output.choice import choice_summary, draw_choice
 from app.output.coefficient import Coefficient, NoResult, Part, read_coefficient
 from app.output.console import Terminal, closing_lines
 from app.output.expansion import draw_expansion
+from app.output.exports import NotExportable, export, write_columns
 from app.output.fields import write_fields
 from app.output.fit import write_fit
 from app.output.folder import FolderTaken, check, prepare
@@ -29,6 +30,7 @@ __all__ = [
     "History",
     "NoCheckpoint",
     "NoResult",
+    "NotExportable",
     "Part",
     "Shown",
     "Terminal",
@@ -39,6 +41,7 @@ __all__ = [
     "draw_expansion",
     "draw_fields",
     "draw_reduction",
+    "export",
     "prepare",
     "read_checkpoint",
     "read_coefficient",
@@ -49,6 +52,7 @@ __all__ = [
     "versions",
     "work_summary",
     "write_checkpoint",
+    "write_columns",
     "write_fields",
     "write_fit",
     "write_json",

@@ -6,11 +6,13 @@ function is.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from dolfinx.plot import vtk_mesh
 from mpi4py import MPI
 from safetensors.numpy import load, save
 
@@ -27,6 +29,8 @@ from app.mesh import (
 from app.parallel import multiply, on_root
 
 if TYPE_CHECKING:
+    import torch
+
     from app.network import Network
 
 FORMAT = 1
@@ -91,6 +95,34 @@ class Coefficient:
             if part.prefix:
                 values[f"{part.prefix}_{part.name}"] = PHYSICAL[part.prefix](values[part.name])
         return values
+
+    def stacked(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Points (n, inputs) from columns by their names."""
+        return np.column_stack([columns[name] for name in self.inputs])
+
+    def modules(self) -> "dict[str, torch.nn.Module]":
+        """The networks that are coefficients by themselves as torch modules, by the unknown's name.
+
+        Raises ValueError where a reference is not a constant.
+        """
+        from app.network.module import Module
+
+        found: dict[str, torch.nn.Module] = {}
+        for part in self.parts:
+            if part.network is None or not part.by_network:
+                continue
+            reference = 0.0 if part.reference is None else part.reference.constant
+            if reference is None:
+                raise ValueError(f"found a reference of {part.name} that varies, expected a constant one")
+            base = float(part.network.transform.inverse(np.array([reference]))[0])
+            found[part.name] = Module(part.network, part.theta, base)
+        return found
+
+    def lattice(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Nodes (n, dimension) and cells (cells, nodes of a cell) in VTK's order, and VTK's cell types; on
+        one rank."""
+        cells, kinds, nodes = vtk_mesh(self.domain.mesh)
+        return nodes[:, : self.domain.dimension], cells.reshape(len(kinds), -1)[:, 1:], kinds
 
     def save(self, folder: Path) -> None:
         """Write network.json, network.safetensors (of networks) and coefficient.safetensors; collective."""

@@ -148,7 +148,8 @@ class ForwardModel:
     def observe_with(self, matrix: Any, weights: Any = None) -> None:
         """Set B and W of the readings B u + W A(u, m), of shape (readings, state dofs); without W it is zero.
 
-        A is without Dirichlet conditions (see app.observe.ObservationOperator).
+        The model takes them over: it destroys them when it is closed. A is without Dirichlet conditions (see
+        app.observe.ObservationOperator).
         """
         self._observe, self._tested, self._slope = matrix, weights, None
 
@@ -189,11 +190,13 @@ class ForwardModel:
 
     def close(self) -> None:
         """Destroy the matrices and the factorisation that the model made."""
-        for matrix in (self._operator, *self._sensitivity, self._slope):
+        own = (self._operator, *self._sensitivity, self._slope, self._observe, self._tested)
+        for matrix in own:
             if matrix is not None:
                 matrix.destroy()
         self._solver.destroy()
         self._operator, self._sensitivity, self._slope = None, [], None
+        self._observe = self._tested = None
         self._forget()
 
     def _linear_state(self) -> np.ndarray:

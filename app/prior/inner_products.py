@@ -13,17 +13,22 @@ from app.prior.forms import Gradients, arguments, assembled_matrix, compiled, co
 from app.prior.gram import GramMatrix, SolverFactory
 
 
+def of_form(space: CoefficientSpace, form: ufl.Form, solver: SolverFactory) -> GramMatrix:
+    """The inner product of a bilinear form that is symmetric and positive definite."""
+    return GramMatrix(space.comm, assembled_matrix(space, compiled(form)), solver)
+
+
 def l2(space: CoefficientSpace, length: float, solver: SolverFactory) -> GramMatrix:
     """∫··, the mass matrix; ℓ plays no part."""
     u, v = arguments(space)
-    return GramMatrix(space.comm, assembled_matrix(space, compiled(u * v * ufl.dx)), solver)
+    return of_form(space, u * v * ufl.dx, solver)
 
 
 def h1(space: CoefficientSpace, length: float, solver: SolverFactory) -> GramMatrix:
     """∫∇·∇ + ℓ⁻²∫··."""
     (u, v), gradients, inverse_square = arguments(space), Gradients(space), constant(space, length**-2)
     form = gradients.product(u, v) * gradients.measure + inverse_square * u * v * ufl.dx
-    return GramMatrix(space.comm, assembled_matrix(space, compiled(form)), solver)
+    return of_form(space, form, solver)
 
 
 def weighted_product(
@@ -36,7 +41,7 @@ def weighted_product(
     if length is not None:
         inverse_square = constant(space, length**-2)
         form = omega * (ufl.inner(ufl.grad(u), ufl.grad(v)) + inverse_square * u * v) * ufl.dx
-    return GramMatrix(space.comm, assembled_matrix(space, compiled(form)), solver)
+    return of_form(space, form, solver)
 
 
 INNER_PRODUCTS: dict[str, Callable[[CoefficientSpace, float, SolverFactory], GramMatrix]] = {

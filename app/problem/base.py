@@ -1,6 +1,6 @@
 """What every energy is built into: a problem that the flow can minimise, and a report of what came of it."""
 
-from contextlib import ExitStack
+import gc
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from app.flow import Evaluation, FlowState, Method, Minimisation, StopReason, ad
 from app.mesh import JointOrder, NodeOrder
 from app.output import Coefficient
 from app.parallel import Clock, Tally, on_root
+from app.parallel.blocks import PETSc
 from app.pde import Counts
 
 
@@ -91,8 +92,6 @@ class Problem:
     """Of the coefficient's nodal values, independent of the partition."""
     at_start: Evaluation | None
     """The energy at the start, if it was evaluated already."""
-    owned: ExitStack = field(default_factory=ExitStack)
-    """Closes what was made."""
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -122,8 +121,10 @@ class Problem:
         return grown(state.spent, state.read or now, now)
 
     def close(self) -> None:
-        """Release what was made; collective."""
-        self.owned.close()
+        """Release what was made; collective, and nothing where it was done."""
+        self.minimisation.owned.close()
+        gc.collect()  # what is held in circles, such as meshes and their functions
+        PETSc.garbage_cleanup(self.comm)  # petsc4py keeps what was collected on ranks until all ask
 
     def __enter__(self) -> "Problem":
         return self

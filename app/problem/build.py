@@ -82,6 +82,7 @@ def _inversion(given: Inversion, method: flow.Method, clock: Clock) -> Problem:
         state=start.state,
         meter=WorkMeter(clock, given.forward, given.riesz),
         truth=report,
+        owned=given.owned,
     )
     spaces = list(given.spaces.values())
     parts = [NodeOrder(comm, space.coordinates) for space in spaces]

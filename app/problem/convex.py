@@ -3,6 +3,7 @@ it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,8 @@ class Approximation:
     """The inner product of the flow, where it is not the energy's own."""
     report: "ConvexReport"
     meter: WorkMeter
+    owned: ExitStack
+    """Closes what was made."""
 
 
 def start_of(given: Approximation, method: flow.Method) -> Start:
@@ -68,6 +71,7 @@ def problem_of(given: Approximation, method: flow.Method, clock: Clock) -> Probl
         state=start.state,
         meter=given.meter,
         truth=report,
+        owned=given.owned,
     )
     return Problem(case, comm, minimisation, method, report, clock, NodeOrder(comm, given.points), None)
 

@@ -1,5 +1,6 @@
 """An inverse problem: from a case to its mesh, data, operators and start."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,6 +71,8 @@ class Inversion:
     """Of each unknown whose truth there is."""
     riesz: Tally = field(default_factory=Tally)
     """Of all inner products that the run makes."""
+    owned: ExitStack = field(default_factory=ExitStack)
+    """Closes what was made."""
 
     @property
     def coefficient(self) -> Any:
@@ -125,7 +128,9 @@ def read_inversion(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> I
     open_end = energy.robust and case.regularisation[name].weight == "cross_validation"
     target = 0.5 * case.flow.discrepancy**2 * energy.expectation if known and not open_end else None
     nodes = _nodes(case, spaces, references)
-    return Inversion(case, domain, spaces, forward, data, sigma, energy, target, reference, nodes, errors)
+    given = Inversion(case, domain, spaces, forward, data, sigma, energy, target, reference, nodes, errors)
+    given.owned.callback(forward.close)
+    return given
 
 
 def evaluated_at_start(given: Inversion) -> Misfit[Any]:

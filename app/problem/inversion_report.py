@@ -1,6 +1,7 @@
 """What the run of an inverse problem leaves: summary, fields, pictures."""
 
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,15 +121,19 @@ class InversionReport:
         given, at, choice = self.given, state.evaluation, state.choice
         assert isinstance(at, Misfit)
         space, forward, m, found = given.coefficient, given.forward, at.m, at.forward
-        R = self.first.regularisation.at(m) if choice is None else choice.R
         weight = state.records[-1].weight or 0.0
-        gradient = R.riesz(at.derivative()) + weight * (m - given.reference)
+        if choice is None:
+            with closing(self.first.regularisation.at(m)) as R:
+                steepest = R.riesz(at.derivative())
+        else:
+            steepest = choice.R.riesz(at.derivative())
+        gradient = steepest + weight * (m - given.reference)
         fields = _states(forward, found)
         states = [one.function_space for one in fields.values()]
         rows = []
         own = zip(given.spaces, space.split(m), space.extended(gradient), strict=True)
-        for name, values, steepest in own:
-            shown, rest = _shown(given, name, values, steepest)
+        for name, values, slope in own:
+            shown, rest = _shown(given, name, values, slope)
             rows.append(shown)
             fields |= shown | rest
         # Discontinuous if one of the fields is.

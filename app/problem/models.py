@@ -34,6 +34,8 @@ def contender_of(
             make(space, length, _riesz_solvers(setup, prefix, space), **parameters)
             for space in setup.spaces.values()
         ]
+    for part in parts:
+        setup.owned.callback(part.close)
     scales = _scales(setup)
     if scales == [1.0]:
         return flow.Contender(kind, length, parts[0], parameters)
@@ -86,4 +88,5 @@ def builder_of(
                 for space in setup.spaces.values()
             ]
         plain = StackedInnerProduct(setup.coefficient, parts, _scales(setup))
+        setup.owned.callback(plain.close)
     return flow.MetricBuilder(regularisation, plain, given, method)

@@ -1,6 +1,7 @@
 """Model reduction: from a case to its states, energy and start, and what is said of the result."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -266,12 +267,15 @@ def read_reduction(comm: MPI.Comm, case: ReductionCase, clock: Clock) -> Approxi
     training, weights = gauss_legendre(family.intervals, [one.points for one in energy.parameters.values()])
     states = family.states(training)
     counted = _Counted(replace(family.forward.counts))  # without those that judge
-    riesz = Tally()
+    riesz, owned = Tally(), ExitStack()
+    owned.callback(family.forward.close)
     products = {
-        norm: INNER_PRODUCTS[norm](
-            space,
-            energy.length,
-            partial(solver_for, comm, energy.solver, f"riesz_{norm}_", space.size, tally=riesz),
+        norm: owned.enter_context(
+            INNER_PRODUCTS[norm](
+                space,
+                energy.length,
+                partial(solver_for, comm, energy.solver, f"riesz_{norm}_", space.size, tally=riesz),
+            )
         )
         for norm in ("l2", "h1")
     }
@@ -288,7 +292,9 @@ def read_reduction(comm: MPI.Comm, case: ReductionCase, clock: Clock) -> Approxi
     report = ReductionReport(family, wanted, over_all, unseen, decomposition, products)
     meter = WorkMeter(clock, counted, riesz)
     start, points = np.zeros_like(wanted), family.points(training)
-    return Approximation(comm, case, Regression(own, wanted), nodes, points, start, plain, report, meter)
+    return Approximation(
+        comm, case, Regression(own, wanted), nodes, points, start, plain, report, meter, owned
+    )
 
 
 def _family(case: ReductionCase, domain: TaggedMesh) -> Family:

@@ -1,5 +1,6 @@
 """Regression: from a case to its mesh, energy and start, and what is said of the result."""
 
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -74,12 +75,12 @@ def read_regression(comm: MPI.Comm, case: RegressionCase, clock: Clock) -> Appro
         if not (weight > 0).all():
             where = case.where("energy", "weight")
             raise CaseError([f"{where}: found values that are not positive, expected a weight > 0"])
-    riesz = Tally()
+    riesz, owned = Tally(), ExitStack()
 
     def product(norm: str, weight: Expression) -> GramMatrix:
         length = None if norm == "l2" else case.energy.length
         solver = partial(solver_for, comm, case.energy.solver, "riesz_", space.size, tally=riesz)
-        return weighted_product(space, weight, length, solver)
+        return owned.enter_context(weighted_product(space, weight, length, solver))
 
     own = product(case.energy.norm, case.energy.weight)
     plain = None
@@ -95,7 +96,7 @@ def read_regression(comm: MPI.Comm, case: RegressionCase, clock: Clock) -> Appro
     nodes = nodes_of(case, lambda transform: Nodes.of(space.coordinates, box, zeros, transform))
     report = RegressionReport(comm, case, space, function, norm)
     meter = WorkMeter(clock, riesz=riesz)
-    return Approximation(comm, case, energy, nodes, space.coordinates, zeros, plain, report, meter)
+    return Approximation(comm, case, energy, nodes, space.coordinates, zeros, plain, report, meter, owned)
 
 
 def _finite(case: RegressionCase, space: CoefficientSpace, key: str) -> np.ndarray:

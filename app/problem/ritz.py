@@ -1,6 +1,7 @@
 """A variational problem: from a case to its mesh, energy and start, and what is said of the result."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -36,10 +37,11 @@ def read_ritz(comm: MPI.Comm, case: RitzCase, clock: Clock) -> Approximation:
         check_dimension(case, domain.dimension)
     conditions = _conditions(case, domain)
     space = _space(case, domain, conditions)
-    riesz = Tally()
+    riesz, owned = Tally(), ExitStack()
     solver = partial(solver_for, comm, case.energy.solver, "riesz_", space.size, tally=riesz)
     _check_values(case, space, conditions)
     energy = _energy(case, space, conditions, solver)
+    owned.callback(energy.close)
     reference, cut_off = np.zeros(space.owned), None
     if space.free is not None:
         reference, cut_off = lifting_and_cut_off(space, case.energy.diffusivity, solver)
@@ -50,12 +52,13 @@ def read_ritz(comm: MPI.Comm, case: RitzCase, clock: Clock) -> Approximation:
     plain = None
     if case.flow.inner_product != "energy":
         length = None if case.flow.inner_product == "l2" else case.energy.length
-        plain = weighted_product(space, Expression(1.0), length, solver)
+        plain = owned.enter_context(weighted_product(space, Expression(1.0), length, solver))
     box = domain.bounding_box()
     nodes = nodes_of(case, lambda transform: Nodes.of(space.coordinates, box, reference, transform, cut_off))
     report = RitzReport(comm, case, space, energy)
     meter = WorkMeter(clock, riesz=riesz)
-    return Approximation(comm, case, energy, nodes, space.coordinates, reference, plain, report, meter)
+    points = space.coordinates
+    return Approximation(comm, case, energy, nodes, points, reference, plain, report, meter, owned)
 
 
 class RitzReport(ConvexReport):

@@ -4,13 +4,13 @@ from functools import cache, partial
 
 import numpy as np
 import pytest
+from app.flow.look import Look, take_look
 from mpi4py import MPI
 
 from app.case import Expression
 from app.energy import InverseProblem
 from app.flow import Choice, Contender
 from app.flow.choice import choose
-from app.flow.look import Look, take_look
 from app.flow.models import EXACT_CUT, ExactModel, exact_factors
 from app.mesh import MESHES, CoefficientSpace, point_matrix
 from app.parallel import LinearSolver
