@@ -34,7 +34,7 @@ class Earlier:
 def earlier(problem: Problem, found: Coefficient, summary: Mapping[str, Any]) -> Earlier:
     """What the problem takes over of results; collective. Raises NotContinued on all ranks."""
     start, named = problem.minimisation.start, {part.name: part for part in found.parts}
-    names = list(problem.case.unknowns)
+    names = list(problem.points)
     if missing := [name for name in names if name not in named]:
         raise NotContinued(f"found no unknown {missing[0]} in the results, expected {', '.join(names)}")
     parts = [named[name] for name in names]
