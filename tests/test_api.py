@@ -33,7 +33,7 @@ SMALL = {
         "equation.time.steps=20",
         "expansion.candidates=20",
         "flow.max_iterations=2",
-    ],  # fmt: skip
+    ],
 }
 """Cases of every energy, small; the first one to its end."""
 
