@@ -19,7 +19,7 @@ ARROWS = {
     "data": {"schema"},
     "output": {"case", "flow", "mesh", "network"},
     "energy": {"pde", "prior"},
-    "electrical": {"pde"},
+    "electrical": {"observe", "pde"},
     "pde": {"equations"},
     "equations": {"mesh", "schema"},
     "observe": {"data", "mesh"},
