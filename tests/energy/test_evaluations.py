@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from app.pde.equations import TRANSIENT
 from elliptic import COMM, Formula, constant, gathered, variants
 from equation_table import coefficient_for, make_equation
 from observation_table import Taken, made
@@ -19,7 +18,15 @@ from app.energy import FUNCTIONALS, InverseProblem, ParametricProduct, Regressio
 from app.mesh import MESHES, CoefficientSpace, CoefficientSpaces, Known, joint_space, point_matrix
 from app.observe import joined
 from app.parallel import LinearSolver, SolveFailed
-from app.pde import EQUATIONS, BoundaryCondition, Experiments, ForwardModel, TimeSteps, TransientModel
+from app.pde import (
+    EQUATIONS,
+    TRANSIENT,
+    BoundaryCondition,
+    Experiments,
+    ForwardModel,
+    TimeSteps,
+    TransientModel,
+)
 from app.prior.inner_products import INNER_PRODUCTS
 
 BOUNDARY = {
@@ -83,7 +90,7 @@ def stationary(kind: str, role: str | tuple[str, ...], parts: Any, prefix: str =
 
 def one_unknown(kind: str, **misfit: Any) -> Setting:
     """The first role of an equation."""
-    role = EQUATIONS[kind].roles[0]
+    role = next(iter(EQUATIONS[kind].roles))
     return inverse(stationary(kind, role, space()), role, linear=EQUATIONS[kind].linear, **misfit)
 
 
