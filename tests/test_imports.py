@@ -40,7 +40,7 @@ and `wheel`."""
 MATHEMATICS = ("mesh/", "equations/", "pde/", "electrical/", "observe/", "prior/", "energy/")
 
 LIBRARIES = {
-    "torch": ("network/", "api.py", "output/coefficient.py", "output/exports.py"),
+    "torch": ("network/", "output/coefficient.py", "output/exports.py", "api.py"),
     "ufl": (*MATHEMATICS, "output/fields.py", "problem/"),
     "dolfinx": (*MATHEMATICS, "output/", "problem/"),
     "pydantic": ("case/", "equations/", "observe/", "schema/"),

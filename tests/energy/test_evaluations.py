@@ -15,6 +15,7 @@ from observation_table import Taken, made
 from app.case import Expression, SpaceTimeExpression
 from app.electrical import IN_THE_MESH, Contacts, ElectricalModel, WaveNumbers
 from app.energy import FUNCTIONALS, InverseProblem, ParametricProduct, Regression, Ritz, VariationalEnergy
+from app.equations import TRANSIENT
 from app.mesh import MESHES, CoefficientSpace, CoefficientSpaces, Known, joint_space, point_matrix
 from app.observe import joined
 from app.parallel import LinearSolver, SolveFailed

@@ -51,9 +51,6 @@ class Dense:
     def close(self) -> None:
         """Nobody owns it."""
 
-    def close(self) -> None:
-        """Nothing is held."""
-
     def apply(self, block: np.ndarray) -> np.ndarray:
         return self.matrix @ block
 
