@@ -99,8 +99,8 @@ def test_imports_follow_the_arrows(file: str) -> None:
 
 @pytest.mark.parametrize("file", FILES)
 def test_libraries_are_imported_only_where_they_belong(file: str) -> None:
-    """torch in network, and by name in the types of api; UFL where forms are made; DOLFINx where there is a
-    mesh; pydantic in case."""
+    """torch in network, and late or by name where its modules are given away; UFL where forms are made;
+    DOLFINx where there is a mesh; pydantic in case."""
     libraries = {name.split(".")[0] for name in imported(file)}
     for library in libraries & set(LIBRARIES):
         assert file.startswith(LIBRARIES[library]), f"{file} imports {library}"

@@ -19,7 +19,15 @@ from app.equations import TRANSIENT
 from app.mesh import MESHES, CoefficientSpace, CoefficientSpaces, Known, joint_space, point_matrix
 from app.observe import joined
 from app.parallel import LinearSolver, SolveFailed
-from app.pde import EQUATIONS, BoundaryCondition, Experiments, ForwardModel, TimeSteps, TransientModel
+from app.pde import (
+    EQUATIONS,
+    TRANSIENT,
+    BoundaryCondition,
+    Experiments,
+    ForwardModel,
+    TimeSteps,
+    TransientModel,
+)
 from app.prior.inner_products import INNER_PRODUCTS
 
 BOUNDARY = {
