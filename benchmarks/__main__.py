@@ -1,6 +1,7 @@
 """`python -m benchmarks STUDY`: where the figures in README and docs come from."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.study == "report":
         report.RESULTS.write_text(report.text())
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs is ended, too
     known = load(options.study, options.file, options.quick)
     rows = known.rows(options.cases, options.methods, 1 if options.quick else options.seeds)
     store = Store(options.store.resolve())

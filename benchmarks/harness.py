@@ -38,7 +38,7 @@ OTHERS = (
 RESULTS = (0, 3)  # exit codes with which a program leaves results: it converged, or stopped without
 
 Execute = Callable[[Sequence[str], Path], dict[str, Any]]
-"""Runs words, with a log file; returns `code`, `elapsed` and `peak_memory_mb`."""
+"""Runs words, with a log file; returns `code`, `elapsed` and `peak_memory_mb` (of a launcher, its own)."""
 
 
 @dataclass(frozen=True)

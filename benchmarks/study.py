@@ -61,7 +61,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Study:
-    """`what` is a sentence, `quick` what --quick overrides (then `quick_cases` are the cases)."""
+    """`what` is a sentence, `quick` what --quick overrides, on `quick_cases` and without bars."""
 
     what: str
     cases: dict[str, Case]
@@ -135,9 +135,8 @@ def load(name: str, file: str = "", quick: bool = False) -> Study:
     if not quick:
         return replace(study, quick=())
     methods = {n: replace(method, draws=method.draws[:1]) for n, method in study.methods.items()}
-    return replace(
-        study, cases={n: study.cases[n] for n in study.quick_cases or study.cases}, methods=methods
-    )
+    cases = {n: study.cases[n] for n in study.quick_cases or study.cases}
+    return replace(study, cases=cases, methods=methods, bars=())
 
 
 def _made(kind: Any, content: dict[str, Any], where: str) -> Any:
