@@ -220,10 +220,14 @@ def _digest(paths: Sequence[Path]) -> str:
 
 
 def origin() -> dict[str, str]:
-    """What a figure has to name: commit (with + where files differ from it), date, machine with software."""
-    git = ["git", "describe", "--always", "--abbrev=7", "--dirty=+", "--exclude=*"]
-    said = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
-    return {"commit": said or "unknown", "date": datetime.date.today().isoformat(), "machine": _machine()}
+    """What a figure has to name: commit (with + where what goes in differs), date, machine with software."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+
+    changed = git("status", "--porcelain", "--", "app", "cases/*.yaml", "cases/data", "meshes", *OTHERS)
+    commit = git("rev-parse", "--short=7", "HEAD") + ("+" if changed else "")
+    return {"commit": commit, "date": datetime.date.today().isoformat(), "machine": _machine()}
 
 
 @cache
