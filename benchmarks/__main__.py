@@ -44,10 +44,10 @@ def main(arguments: list[str] | None = None) -> int:
     for name, table in report.shown(records, known).items():
         print(f"\n{name}\n\n{table}")
     if options.record and not options.quick:
-        whole = not options.cases and not options.methods  # by which alone bars are judged
+        whole = not options.cases and not options.methods  # the bars and the picture are of all
         report.keep(options.study, [one for one in records if whole or one["table"] != "bars"])
         report.RESULTS.write_text(report.text())
-        if known.figure:
+        if known.figure and whole:
             report.draw(known, rows, store)
         if options.study == "gallery":
             report.gallery(rows, store)
