@@ -31,13 +31,17 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a study; 0 if all runs have left results and all bars that were measured are met."""
-    options = parser().parse_args(arguments)
+    command = parser()
+    options = command.parse_args(arguments)
     if options.study == "report":
         report.RESULTS.write_text(report.text())
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs is ended, too
     known = load(options.study, options.file, options.quick)
-    rows = known.rows(options.cases, options.methods, 1 if options.quick else options.seeds)
+    try:
+        rows = known.rows(options.cases, options.methods, 1 if options.quick else options.seeds)
+    except ValueError as error:
+        command.error(str(error))
     store = Store(options.store.resolve())
     store.run_all([job for row in rows for job in (*row.jobs, *row.beside) if job])
     records = report.measured(known, rows, store)

@@ -28,12 +28,7 @@ from typing import Any, cast
 ROOT = Path(__file__).resolve().parents[1]
 STORE = ROOT / "results" / "benchmarks"
 PATIENCE = 3600.0  # seconds after which a run is given up
-OTHERS = (
-    "benchmarks/data.py",
-    "benchmarks/studies/*.case",
-    "benchmarks/baselines/*.py",
-    "cases/make_data.py",
-)
+OTHERS = ("benchmarks/data.py", "benchmarks/*/*.case", "benchmarks/*/*.py", "cases/make_data.py")
 """Sources of what is not the program itself."""
 RESULTS = (0, 3)  # exit codes with which a program leaves results: it converged, or stopped without
 
@@ -226,7 +221,7 @@ def origin() -> dict[str, str]:
         return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True).stdout.strip()
 
     changed = git("status", "--porcelain", "--", "app", "cases/*.yaml", "cases/data", "meshes", *OTHERS)
-    commit = git("rev-parse", "--short=7", "HEAD") + ("+" if changed else "")
+    commit = (git("rev-parse", "--short=7", "HEAD") or "unknown") + ("+" if changed else "")
     return {"commit": commit, "date": datetime.date.today().isoformat(), "machine": _machine()}
 
 

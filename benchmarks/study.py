@@ -75,7 +75,9 @@ class Study:
     figure: dict[str, Any] = field(default_factory=dict)  # see report.draw
 
     def rows(self, cases: Sequence[str] = (), methods: Sequence[str] = (), seeds: int = 5) -> list[Row]:
-        """The rows of these cases and methods, all by default."""
+        """The rows of these cases and methods, all by default; raises ValueError for one unknown."""
+        _known(cases, self.cases, "--cases")
+        _known(methods, self.methods, "--methods")
         cases = list(cases or self.cases)
         before = {b: a for a, b in pairwise(cases)}
         found = []

@@ -116,6 +116,11 @@ RUNS |= {(case, "theirs"): [made_up(relative_error=0.4)] for case in CASES}
         (Bar("", "converged", "ours", over="all"), ("9 of 9", "yes")),
         (Bar("", "by discrepancy", "ours", over="all"), ("0 of 9", "**no**")),
         (Bar("", "parameters at target", "theirs", "ours", cases=("a",), most=2.0), ("nan", "**no**")),
+        (
+            Bar("", "error / other", "ours", "theirs", "each", cases=("a",), most=0.9),
+            ("0.250 to 1.000", "**no**"),
+        ),
+        (Bar("", "error / other", "ours", "theirs", cases=("a",), most=0.9), ("0.500", "yes")),
         (Bar("", "error", "nobody", "theirs", most=0.8), ("", "")),
     ],
 )
@@ -220,6 +225,14 @@ def test_study_is_run_reported_and_recorded(
     assert command.main([*words, "--record"]) == 1 and picture.stat().st_size > 0
     assert "failed: broken" in capsys.readouterr().out
     assert "| all converge | all |  | 2 of 2 | yes |" in (tmp_path / "RESULTS.md").read_text()
+
+
+def test_case_that_there_is_not_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """With those that there are."""
+    with pytest.raises(SystemExit) as ended:
+        command.main(["compare", "--cases", "quickstrat"])
+    assert ended.value.code == 2
+    assert "--cases: found quickstrat, expected one of quickstart, inclusions" in capsys.readouterr().err
 
 
 def test_studies_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
