@@ -44,7 +44,7 @@ def equation(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-OTHERS = [(kind, physics.roles[-1], (2, 2, 1)) for kind, physics in EQUATIONS.items()]
+OTHERS = [(kind, list(physics.roles)[-1], (2, 2, 1)) for kind, physics in EQUATIONS.items()]
 
 TRIED = [("diffusion", None, element) for element in ELEMENTS] + variants(OTHERS, in_parallel=[])
 """Diffusion with all elements, every equation with one and with its last role; tests/energy has all roles."""
