@@ -318,8 +318,8 @@ def solve_finely(
         model = TransientModel(equation, space, degree, solver, finer)
         at = np.zeros(len(places)) if times is None else times
         model.observe_at(point_matrix(domain, model.space, places), at)
-        values = model.solve(truth)[:, None]
-        return values, max(float(np.abs(state).max()) for state in model.states())
+        found = model.at(truth)
+        return found.readings[:, None], max(float(np.abs(state).max()) for state in model.states(found))
     forward = ForwardModel(equation, space, degree, solver)
     physics.feed(case, forward)
     count = max(1, len(forward.components))
@@ -335,8 +335,9 @@ def solve_finely(
     else:
         radii = np.full(len(places), radius)
         forward.observe_with(ball_averages(domain, forward.space, places, radii))
-    values = forward.solve(truth).reshape(-1, count)
-    compared = values if places.ndim == 1 else forward.state.x.array
+    found = forward.at(truth)
+    values = found.readings.reshape(-1, count)
+    compared = values if places.ndim == 1 else forward.function(found).x.array
     return values, float(np.abs(compared).max())
 
 
@@ -374,7 +375,7 @@ def measure_finely(electrodes: np.ndarray, abmn: np.ndarray, truth: Any) -> np.n
     apart = [np.linalg.norm(p - q) for i, p in enumerate(electrodes) for q in electrodes[:i]]
     waves = across_the_section(min(apart), max(apart))
     model = ElectricalModel(space, electrodes, abmn, waves, 3, LinearSolver(comm, "direct", "data_"))
-    return np.exp(model.solve(space.interpolate(truth))) / model.geometric_factors
+    return np.exp(model.at(space.interpolate(truth)).readings) / model.geometric_factors
 
 
 def write_readings(path: Path, electrodes: np.ndarray, abmn: np.ndarray, resistances: np.ndarray) -> None:

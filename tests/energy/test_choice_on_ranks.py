@@ -4,7 +4,6 @@ from functools import cache, partial
 
 import numpy as np
 import pytest
-from app.flow.look import Look, take_look
 from mpi4py import MPI
 
 from app.case import Expression

@@ -15,11 +15,19 @@ from observation_table import Taken, made
 from app.case import Expression, SpaceTimeExpression
 from app.electrical import IN_THE_MESH, Contacts, ElectricalModel, WaveNumbers
 from app.energy import FUNCTIONALS, InverseProblem, ParametricProduct, Regression, Ritz, VariationalEnergy
+from app.equations import TRANSIENT
 from app.mesh import MESHES, CoefficientSpace, CoefficientSpaces, Known, joint_space, point_matrix
 from app.observe import joined
 from app.parallel import LinearSolver, SolveFailed
-from app.pde import EQUATIONS, BoundaryCondition, Experiments, ForwardModel, TimeSteps, TransientModel
-from app.pde.equations import TRANSIENT
+from app.pde import (
+    EQUATIONS,
+    TRANSIENT,
+    BoundaryCondition,
+    Experiments,
+    ForwardModel,
+    TimeSteps,
+    TransientModel,
+)
 from app.prior.inner_products import INNER_PRODUCTS
 
 BOUNDARY = {
@@ -83,7 +91,7 @@ def stationary(kind: str, role: str | tuple[str, ...], parts: Any, prefix: str =
 
 def one_unknown(kind: str, **misfit: Any) -> Setting:
     """The first role of an equation."""
-    role = EQUATIONS[kind].roles[0]
+    role = next(iter(EQUATIONS[kind].roles))
     return inverse(stationary(kind, role, space()), role, linear=EQUATIONS[kind].linear, **misfit)
 
 

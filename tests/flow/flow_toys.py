@@ -41,7 +41,15 @@ class Dense:
     comm = MPI.COMM_SELF
 
     def __init__(self, matrix: np.ndarray) -> None:
-        self.matrix = matrix
+        self._matrix: np.ndarray | None = matrix
+
+    @property
+    def matrix(self) -> np.ndarray:
+        assert self._matrix is not None
+        return self._matrix
+
+    def close(self) -> None:
+        """Nobody owns it."""
 
     def apply(self, block: np.ndarray) -> np.ndarray:
         return self.matrix @ block
@@ -53,6 +61,28 @@ class Dense:
         return symmetric_gram(self.comm, block, self.apply(block))
 
 
+class Made(Dense):
+    """One that is made anew whenever it is asked for, and cannot be used any more once it is closed."""
+
+    open = 0
+    """How many are."""
+
+    def __init__(self, matrix: np.ndarray) -> None:
+        self._matrix: np.ndarray | None = matrix
+        Made.open += 1
+
+    @property
+    def matrix(self) -> np.ndarray:
+        if self._matrix is None:
+            raise ValueError("found an inner product that is closed, expected an open one")
+        return self._matrix
+
+    def close(self) -> None:
+        if self._matrix is not None:
+            Made.open -= 1
+        self._matrix = None
+
+
 class FixedR:
     """A regularisation whose R is the same in all iterations."""
 
@@ -61,8 +91,8 @@ class FixedR:
     def __init__(self, inner: Dense) -> None:
         self.inner = inner
 
-    def at(self, coefficient: np.ndarray) -> Dense:
-        return self.inner
+    def at(self, coefficient: np.ndarray) -> Made:
+        return Made(self.inner.matrix)
 
 
 class LaggedR:
@@ -73,9 +103,9 @@ class LaggedR:
     def __init__(self, inner: Dense) -> None:
         self.inner = inner
 
-    def at(self, coefficient: np.ndarray) -> Dense:
+    def at(self, coefficient: np.ndarray) -> Made:
         slopes = np.abs(np.gradient(coefficient))
-        return Dense(self.inner.matrix + np.diag(1.0 / (1.0 + slopes)))
+        return Made(self.inner.matrix + np.diag(1.0 / (1.0 + slopes)))
 
 
 @dataclass
