@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from flow_toys import Made, Toy, Way, ideal, minimisation, run, toy, waves
+from flow_toys import Made
+from run_toys import BUILDERS, Toy, Way, ideal, minimisation, run, tanh_network, toy, waves
 from selection_toys import Setting, network
 from states import assert_same, bare
-from test_advance import BUILDERS, tanh_network
 from test_convex_builder import Quartic
 
 from app.flow import (
