@@ -10,13 +10,14 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     # One thread a rank unless the user says otherwise; BLAS reads these when it is first loaded.
     os.environ.setdefault(_variable, "1")
 
-__version__ = "0.2.0"
+__version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from app.api import (
         Result,
         Solution,
         build,
+        continue_from,
         iterate,
         load_case,
         load_result,
@@ -30,6 +31,7 @@ __all__ = [
     "Solution",
     "__version__",
     "build",
+    "continue_from",
     "iterate",
     "load_case",
     "load_result",

@@ -21,7 +21,7 @@ from app.case import BaseCase
 from app.flow import FlowState, Method, Record, StopReason
 from app.output import Coefficient
 from app.parallel import on_root
-from app.problem import Problem
+from app.problem import Problem, continued, earlier
 from app.problem import build as _build
 from app.run import read_state, save_case, save_state, write_results
 
@@ -91,13 +91,23 @@ def solution(problem: Problem, state: FlowState) -> "Solution":
     return Solution(coefficient, summary, problem, state)
 
 
+def continue_from(problem: Problem, folder: str | Path) -> Problem:
+    """The problem with the network of an earlier run's results as its start and, unless the case says
+    otherwise, the regularisation and weight that it chose: for another mesh, other data, more readings.
+
+    Nodal values are interpolated. Collective; raises app.problem.NotContinued or app.output.NoResult on all
+    ranks.
+    """
+    found = load_result(folder, problem.comm)
+    return continued(problem, earlier(problem, found.coefficient, found.summary))
+
+
 def load_state(problem: Problem, folder: str | Path) -> FlowState:
     """The state of the last checkpoint in results of the same case, on any number of ranks; collective.
 
     Raises app.output.NoCheckpoint on all ranks.
     """
-    state, _ = read_state(problem, Path(folder))
-    return state
+    return read_state(problem, Path(folder))[1]
 
 
 def load_result(folder: str | Path, comm: MPI.Comm = MPI.COMM_SELF) -> "Result":

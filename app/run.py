@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from app import output
 from app.case import differing_keys, effective_yaml
 from app.flow import Damaged, FlowState, StopReason, as_data, from_data
 from app.parallel import Interrupt, Interrupted, on_root, timed
-from app.problem import Problem
+from app.problem import Earlier, Problem, continued
 
 MARGIN = 1.5
 """A run stops before its time limit if one more step as long as the longest so far, by this factor, would not
@@ -146,25 +148,35 @@ def save_state(problem: Problem, state: FlowState, folder: Path) -> None:
         "ranks": problem.comm.size,
         "versions": output.versions(),
         "state": tree,
+        "earlier": None,
     }
+    if (given := problem.earlier) is not None:
+        whole = given.theta if given.networks else problem.order.gathered(given.theta)
+        arrays["earlier"] = np.empty(0) if whole is None else whole
+        content["earlier"] = {"networks": given.networks, "regularisation": given.regularisation}
     number = len(state.records) + (state.stage == "minimisation")
     on_root(problem.comm, lambda: output.write_checkpoint(folder, number, content, arrays))
 
 
-def read_state(problem: Problem, folder: Path) -> tuple[FlowState, tuple[str, ...]]:
-    """The state of the last whole checkpoint in results, and warnings of those that are not; collective.
+def read_state(problem: Problem, folder: Path) -> tuple[Problem, FlowState, tuple[str, ...]]:
+    """The state of the last whole checkpoint in results, the problem with what the run took over of an
+    earlier one, and warnings of checkpoints that are not whole; collective.
 
     Raises NoCheckpoint on all ranks where there is none, or where it is another case's.
     """
     comm = problem.comm
     _ = problem.identity  # collective
     found: output.Checkpoint = on_root(comm, lambda: _of_this_case(problem, folder))
+    if (told := found.content["earlier"]) is not None:
+        theta = found.arrays["earlier"]
+        theta = theta if told["networks"] else problem.order.spread(theta)
+        problem = continued(problem, Earlier(tuple(told["networks"]), theta, told["regularisation"]))
     network = problem.minimisation.start.network
     try:
         state = from_data(found.content["state"], found.arrays, problem.order, network)
     except Damaged as error:
         raise output.NoCheckpoint(f"{folder}: {error}") from None
-    return state, found.warnings
+    return problem, state, found.warnings
 
 
 def _of_this_case(problem: Problem, folder: Path) -> output.Checkpoint:

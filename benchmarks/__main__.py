@@ -1,6 +1,7 @@
 """`python -m benchmarks STUDY`: where the figures in README and docs come from."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -30,22 +31,27 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a study; 0 if all runs have left results and all bars that were measured are met."""
-    options = parser().parse_args(arguments)
+    command = parser()
+    options = command.parse_args(arguments)
     if options.study == "report":
         report.RESULTS.write_text(report.text())
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs is ended, too
     known = load(options.study, options.file, options.quick)
-    rows = known.rows(options.cases, options.methods, 1 if options.quick else options.seeds)
+    try:
+        rows = known.rows(options.cases, options.methods, 1 if options.quick else options.seeds)
+    except ValueError as error:
+        command.error(str(error))
     store = Store(options.store.resolve())
     store.run_all([job for row in rows for job in (*row.jobs, *row.beside) if job])
     records = report.measured(known, rows, store)
     for name, table in report.shown(records, known).items():
         print(f"\n{name}\n\n{table}")
     if options.record and not options.quick:
-        whole = not options.cases and not options.methods  # by which alone bars are judged
+        whole = not options.cases and not options.methods  # the bars and the picture are of all
         report.keep(options.study, [one for one in records if whole or one["table"] != "bars"])
         report.RESULTS.write_text(report.text())
-        if known.figure:
+        if known.figure and whole:
             report.draw(known, rows, store)
         if options.study == "gallery":
             report.gallery(rows, store)

@@ -74,7 +74,7 @@ class Bar:
         others = runs(case, self.against) if self.against else ()
         if column.pair:
             pairs = [column.measure(one, other) for one in own for other in others]
-            return [statistics.median(pairs)] if pairs and self.over != "all" else pairs
+            return pairs if self.over in ("all", "each") or not pairs else [statistics.median(pairs)]
         left, right = (
             [v for run in part if (v := column.measure(run)) is not None] for part in (own, others)
         )

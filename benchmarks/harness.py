@@ -28,17 +28,12 @@ from typing import Any, cast
 ROOT = Path(__file__).resolve().parents[1]
 STORE = ROOT / "results" / "benchmarks"
 PATIENCE = 3600.0  # seconds after which a run is given up
-OTHERS = (
-    "benchmarks/data.py",
-    "benchmarks/studies/*.case",
-    "benchmarks/baselines/*.py",
-    "cases/make_data.py",
-)
+OTHERS = ("benchmarks/data.py", "benchmarks/*/*.case", "benchmarks/*/*.py", "cases/make_data.py")
 """Sources of what is not the program itself."""
 RESULTS = (0, 3)  # exit codes with which a program leaves results: it converged, or stopped without
 
 Execute = Callable[[Sequence[str], Path], dict[str, Any]]
-"""Runs words, with a log file; returns `code`, `elapsed` and `peak_memory_mb`."""
+"""Runs words, with a log file; returns `code`, `elapsed` and `peak_memory_mb` (of a launcher, its own)."""
 
 
 @dataclass(frozen=True)
@@ -220,10 +215,14 @@ def _digest(paths: Sequence[Path]) -> str:
 
 
 def origin() -> dict[str, str]:
-    """What a figure has to name: commit (with + where files differ from it), date, machine with software."""
-    git = ["git", "describe", "--always", "--abbrev=7", "--dirty=+", "--exclude=*"]
-    said = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
-    return {"commit": said or "unknown", "date": datetime.date.today().isoformat(), "machine": _machine()}
+    """What a figure has to name: commit (with + where what goes in differs), date, machine with software."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+
+    changed = git("status", "--porcelain", "--", "app", "cases/*.yaml", "cases/data", "meshes", *OTHERS)
+    commit = (git("rev-parse", "--short=7", "HEAD") or "unknown") + ("+" if changed else "")
+    return {"commit": commit, "date": datetime.date.today().isoformat(), "machine": _machine()}
 
 
 @cache

@@ -141,24 +141,25 @@ def gallery(rows: Sequence[Row], store: Store) -> None:
 
 def draw(known: Study, rows: Sequence[Row], store: Store) -> None:
     """The study's picture, a panel a case and a line a method: columns `x` and `y` of the histories, the
-    misfit over its target, of several seeds the first; into `file`."""
+    misfit over its target where that is known, of several seeds the first; into `file`."""
+    from matplotlib import colormaps
     from matplotlib.figure import Figure
 
-    spec, panels = known.figure, dict[str, dict[str, Run]]()
+    spec, panels, handles = known.figure, dict[str, dict[str, Run]](), dict[str, Any]()
     for row in rows:
         run = store.find(row.jobs[0])
-        if run is not None and not run.failed and run.history:
+        if run is not None and run.history and (spec["y"] != "misfit" or run.summary.get("misfit_target")):
             panels.setdefault(row.case, {})[row.method] = run
-    across, handles = min(len(panels), 4), dict[str, Any]()
-    figure: Any = Figure(figsize=(4.2 * across, 1 + 3.4 * -(-len(panels) // across)), layout="constrained")
-    axes = figure.subplots(-(-len(panels) // across), across, squeeze=False)
+    across, down = min(len(panels), 4), -(-len(panels) // 4)
+    figure: Any = Figure(figsize=(max(4.2 * across, 8.4), 1.2 + 3.4 * down), layout="constrained")
+    axes = figure.subplots(down, across, squeeze=False)
     for panel, (case, runs) in zip(axes.flat, panels.items(), strict=False):
         for method, run in runs.items():
-            scale = run.summary.get("misfit_target") or 1.0 if spec["y"] == "misfit" else 1.0
+            scale = run.summary["misfit_target"] if spec["y"] == "misfit" else 1.0
             kept: Any = [row for row in run.history if row[spec["x"]] and row[spec["y"]]]
             line = [row[spec["x"]] for row in kept], [row[spec["y"]] / scale for row in kept]
-            colour = f"C{[*known.methods].index(method)}"
+            colour = colormaps["tab20"]([*known.methods].index(method) % 20)
             handles[method] = panel.plot(*line, "o-", color=colour, markevery=[-1])[0]
         panel.set(xscale="log", yscale="log", title=case, xlabel=spec["x"], ylabel=spec["y"])
-    figure.legend(handles.values(), handles, loc="outside lower center", ncols=6)
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=max(4, 2 * across))
     figure.savefig(str(ROOT / spec["file"]), dpi=110)

@@ -61,7 +61,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Study:
-    """`what` is a sentence, `quick` what --quick overrides (then `quick_cases` are the cases)."""
+    """`what` is a sentence, `quick` what --quick overrides, on `quick_cases` and without bars."""
 
     what: str
     cases: dict[str, Case]
@@ -75,7 +75,9 @@ class Study:
     figure: dict[str, Any] = field(default_factory=dict)  # see report.draw
 
     def rows(self, cases: Sequence[str] = (), methods: Sequence[str] = (), seeds: int = 5) -> list[Row]:
-        """The rows of these cases and methods, all by default."""
+        """The rows of these cases and methods, all by default; raises ValueError for one unknown."""
+        _known(cases, self.cases, "--cases")
+        _known(methods, self.methods, "--methods")
         cases = list(cases or self.cases)
         before = {b: a for a, b in pairwise(cases)}
         found = []
@@ -135,9 +137,8 @@ def load(name: str, file: str = "", quick: bool = False) -> Study:
     if not quick:
         return replace(study, quick=())
     methods = {n: replace(method, draws=method.draws[:1]) for n, method in study.methods.items()}
-    return replace(
-        study, cases={n: study.cases[n] for n in study.quick_cases or study.cases}, methods=methods
-    )
+    cases = {n: study.cases[n] for n in study.quick_cases or study.cases}
+    return replace(study, cases=cases, methods=methods, bars=())
 
 
 def _made(kind: Any, content: dict[str, Any], where: str) -> Any:

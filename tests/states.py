@@ -36,6 +36,23 @@ def assert_same(one: FlowState, other: FlowState, *, counts: bool = True) -> Non
     assert not found, "\n".join(found)
 
 
+def assert_close(one: FlowState, other: FlowState, rounding: float) -> None:
+    """The same decisions, and energies and misfits to a relative accuracy."""
+    assert (one.stage, one.stop_reason, one.representation.widths) == (
+        other.stage,
+        other.stop_reason,
+        other.representation.widths,
+    )
+    assert len(one.records) == len(other.records)
+    for record, expected in zip(one.records, other.records, strict=True):
+        for name in ("iteration", "widths", "parameters", "trials", "vectors", "expansions", "merged"):
+            assert getattr(record, name) == getattr(expected, name), (record.iteration, name)
+        for name in ("energy", "misfit", "weight"):
+            found, wanted = getattr(record, name), getattr(expected, name)
+            assert (found is None) == (wanted is None)
+            assert found is None or abs(found - wanted) <= rounding * abs(wanted), (record.iteration, name)
+
+
 def _uncounted(state: FlowState) -> FlowState:
     return replace(state, spent={}, records=tuple(replace(record, spent={}) for record in state.records))
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mpi4py import MPI
 
     from app.case import BaseCase
+    from app.problem import Problem
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +24,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="results, by default results/NAME")
     parser.add_argument("--overwrite", action="store_true", help="replace earlier results")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the results")
+    parser.add_argument(
+        "--continue-from",
+        type=Path,
+        metavar="RESULTS",
+        help="start with the network of an earlier run and, unless the case says otherwise, its R and weight",
+    )
     parser.add_argument("--check", action="store_true", help="check case, mesh and data, do not run")
     parser.add_argument(
         "--set",
@@ -48,8 +55,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def answer(options: argparse.Namespace) -> int:
     """Check the case or run it; collective."""
     path = Path(options.case)
-    if options.resume and options.overwrite:
-        raise UsageError(f"{program()}: found --resume with --overwrite, expected one of them")
+    for other in ("overwrite", "continue_from"):
+        if options.resume and getattr(options, other):
+            word = other.replace("_", "-")
+            raise UsageError(f"{program()}: found --resume with --{word}, expected one of them")
 
     def read() -> "BaseCase":
         from app.case import load_case
@@ -95,17 +104,35 @@ def _run(options: argparse.Namespace, case: "BaseCase", comm: "MPI.Comm") -> int
         state = None
         if options.resume:
             try:
-                state, warnings = read_state(problem, folder)
+                problem, state, warnings = read_state(problem, folder)
             except output.NoCheckpoint as none:
                 raise InputError([str(none)]) from None
             if comm.rank == 0:
                 for warning in warnings:
                     print(f"warning: {warning}", file=sys.stderr)
         else:
+            if options.continue_from:
+                problem = _continued(problem, options.continue_from)
             on_root(comm, lambda: claim(output.prepare))
         given = Options(quiet=options.quiet, minutes=options.time_limit, again=_again(options))
         summary = run(problem, folder, given, state)
     return BY_STATUS[summary["status"]]
+
+
+def _continued(problem: "Problem", results: Path) -> "Problem":
+    """With what it takes over of results; raises InputError on all ranks."""
+    from app import output
+    from app.case import InputError
+    from app.problem import NotContinued, continued, earlier
+
+    try:
+        found = output.read_coefficient(results, problem.comm)
+        summary = output.read_summary(results, problem.comm)
+        return continued(problem, earlier(problem, found, summary))
+    except output.NoResult as none:
+        raise InputError([str(none)]) from None
+    except NotContinued as reason:
+        raise InputError([f"{results}: {reason}"]) from None
 
 
 def _again(options: argparse.Namespace) -> str:

@@ -50,6 +50,14 @@ class ElectrodeReadings:
             if array is not None:
                 array.flags.writeable = False
 
+    def apparent_resistivities(self, factors: np.ndarray) -> np.ndarray:
+        """In Ωm, the resistances times the geometric factors in m, or as the file has them; shape (n,)."""
+        if self.resistances is not None:
+            return self.resistances * factors
+        if self.apparent is None:
+            raise ValueError("found neither resistances nor apparent resistivities, expected one of them")
+        return self.apparent
+
 
 def read_readings(path: Path) -> ElectrodeReadings:
     """Read positions and the columns a, b, m, n with u and i, or r, or rhoa (with k, if there); err if there.

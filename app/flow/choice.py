@@ -122,6 +122,29 @@ def choose(
         return Choice(best, R, lagged, scores, reason, float(freedom[0]), spread)
 
 
+def taken_over(
+    sketch: Sketch,
+    start: Contender,
+    contender: Contender,
+    weight: float,
+    reference: np.ndarray,
+    method: SelectionMethod = DEFAULT,
+) -> Choice:
+    """A contender at a weight that an earlier run has chosen, with what these data say of it; collective."""
+    with timed("krylov"):
+        study = _Study(sketch, start, reference, [], method)
+        R, smoother, lagged = study.whole(contender)
+        weights = np.sort(np.append(smoother.weights, weight))[::-1]
+        left_out = np.mean(smoother.left_out(weights) ** 2, axis=0)
+        score = Score(contender, weights, left_out, None, int(np.flatnonzero(weights == weight)[0]))
+        misfit, freedom = smoother.fit(np.array([weight]))
+        left = max(len(sketch.data) - freedom[0], 1.0)
+        spread = float(np.sqrt(2 * misfit[0] / left))
+        return Choice(
+            score, R, lagged, [score], "that of the run that is continued", float(freedom[0]), spread
+        )
+
+
 def _preferred(study: "_Study", scores: Sequence[Score]) -> tuple[Score, str]:
     """The best score and why."""
     fixed = [score for score in scores if not score.by_folds]

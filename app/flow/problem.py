@@ -51,6 +51,8 @@ class Contest:
     rng: Callable[[], np.random.Generator]
     """A new stream for folds and random combinations of readings, each time the same one; alike on all
     ranks."""
+    weight: float | None = None
+    """Of the only contender, where an earlier run has chosen both."""
 
 
 @dataclass(frozen=True, eq=False)

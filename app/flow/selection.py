@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from app.flow.choice import Choice, Contender, Score, choose
+from app.flow.choice import Choice, Contender, Score, choose, taken_over
 from app.flow.method import Method
 from app.flow.problem import Minimisation
 from app.flow.protocols import InnerProduct, LeastSquares
@@ -33,7 +33,11 @@ def select(
     departure = at.m - problem.reference
     with closing(contest.start.regularisation.at(problem.reference)) as R:
         sketch = take_sketch(at, R, departure, rng, method.sketch, method.selection)
-    choice = choose(sketch, contest.start, contest.contenders, problem.reference, rng, method.selection)
+    if contest.weight is None:
+        choice = choose(sketch, contest.start, contest.contenders, problem.reference, rng, method.selection)
+    else:
+        (only,), weight = contest.contenders, contest.weight
+        choice = taken_over(sketch, contest.start, only, weight, problem.reference, method.selection)
     problem.owned.callback(choice.R.close)
     numbers = {id(contender): number for number, contender in enumerate(contest.contenders)}
     selected = Selected(

@@ -1,7 +1,7 @@
 """A coefficient as reference plus multilayer perceptron, with its Jacobian at the nodes and its growth."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,6 +132,11 @@ class Network:
             "max_width": self.max_width,
             "box": [corner.tolist() for corner in self.box],
         }
+
+    @property
+    def nodes(self) -> Nodes:
+        """What it is evaluated at."""
+        return self._nodes
 
     def nodes_at(self, coordinates: np.ndarray, reference: np.ndarray) -> Nodes:
         """Nodes elsewhere, scaled as the network's own are, where m_ref has these values."""
@@ -281,6 +286,16 @@ class Network:
             psi, _ = self._function(W @ h + b[:, None], None)
             h = torch.cat([h, psi]) if layer.block else psi
         return h
+
+    @staticmethod
+    def of(told: Mapping[str, Any], nodes: Nodes, max_width: int | None = None) -> "Network":
+        """What `described` tells, at nodes whose box is its own."""
+        transform = dict(told["transform"])
+        made = TRANSFORMS[transform.pop("kind")](**transform)
+        most = told["max_width"] if max_width is None else max_width
+        return Network(
+            told["hidden"], nodes, told["activation"], made, most, told["features"], told["blocks"]
+        )
 
     @property
     def transform(self) -> Transform:

@@ -1,6 +1,6 @@
 """The points at which a network is evaluated."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +22,14 @@ class Nodes:
     factor: np.ndarray | None = None
     box: tuple[np.ndarray, np.ndarray] | None = None
     """Lower and upper corner of what is scaled to [−1, 1]."""
+
+    def rescaled(self, box: tuple[np.ndarray, np.ndarray]) -> "Nodes":
+        """The same points for a network whose own box is another."""
+        assert self.box is not None
+        (lower, upper), (own, end) = self.box, box
+        points = lower + 0.5 * (self.scaled + 1.0) * (upper - lower)
+        scaled = 2.0 * (points - own) / (end - own) - 1.0
+        return replace(self, scaled=np.ascontiguousarray(scaled), box=box)
 
     @staticmethod
     def of(

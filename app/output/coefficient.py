@@ -211,15 +211,11 @@ def _restored(
 
 def _network(told: Any) -> "Network":
     """At no nodes: it is evaluated at others."""
-    from app.network import TRANSFORMS, Network, Nodes
+    from app.network import Network, Nodes
 
     lower, upper = (np.array(corner) for corner in told["box"])
-    transform = dict(told["transform"])
-    made = TRANSFORMS[transform.pop("kind")](**transform)
-    nowhere = Nodes.of(np.empty((0, len(lower))), (lower, upper), np.empty(0), made)
-    return Network(
-        told["hidden"], nowhere, told["activation"], made, told["max_width"], told["features"], told["blocks"]
-    )
+    nothing = np.empty(0)
+    return Network.of(told, Nodes(np.empty((0, len(lower))), nothing, nothing, box=(lower, upper)))
 
 
 def _described(part: Part) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -46,7 +46,7 @@ class EdgePreserving:
         self._space, self._solver, self._edge_share = space, solver, edge_share
         u, v = forms.arguments(space)
         self._m = fem.Function(space.space)
-        self._beta: Any = forms.constant(space, 1.0)
+        self._beta = forms.constant(space, 1.0)
         gradients = forms.Gradients(space)
         square = gradients.square(self._m)
         inverse_square = forms.constant(space, length**-2)
@@ -69,7 +69,7 @@ class EdgePreserving:
         # A constant m, whose gradient is rounding only, has no scale: a huge β makes ρ = 1, the plain H1.
         largest = self._space.comm.allreduce(np.abs(values).max(initial=0.0), op=MPI.MAX)
         constant = rms * self._space.domain.diagonal <= 1e-10 * largest
-        self._beta.value = 1e12 if constant else self._edge_share * rms
+        self._beta.value = np.asarray(1e12 if constant else self._edge_share * rms)
         with timed("assembly"):
             matrix = forms.assembled_matrix(self._space, self._form)
         return GramMatrix(self._space.comm, matrix, self._solver)

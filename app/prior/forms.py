@@ -3,14 +3,18 @@
 import app.wheel  # noqa: F401
 
 # isort: split
-from typing import Any
-
+import numpy as np
 import ufl
 from dolfinx import fem
 from dolfinx.fem import petsc as fem_petsc
+from petsc4py import PETSc
+from ufl.core.expr import Expr
 
 from app.mesh.spaces import CoefficientSpace
 from app.parallel import timed
+
+type Form = fem.Form[np.float64]
+"""A form with its code."""
 
 
 class Gradients:
@@ -24,7 +28,7 @@ class Gradients:
     def __init__(self, space: CoefficientSpace) -> None:
         mesh, dimension = space.domain.mesh, space.domain.dimension
         self._dimension, self._by_jumps = dimension, space.degree == 0
-        self.measure: Any = ufl.dx(domain=mesh)
+        self.measure: ufl.Measure = ufl.dx(domain=mesh)
         if self._by_jumps:
             self.measure = ufl.dS(domain=mesh)
             middles = fem.Function(fem.functionspace(mesh, ("Discontinuous Lagrange", 0, (dimension,))))
@@ -32,42 +36,50 @@ class Gradients:
             apart = ufl.jump(middles)
             self._distance = ufl.sqrt(ufl.dot(apart, apart))
 
-    def product(self, u: Any, v: Any) -> Any:
+    def product(self, u: Expr, v: Expr) -> Expr:
         """∇u·∇v."""
+        product: Expr
         if self._by_jumps:
-            return ufl.jump(u) * ufl.jump(v) / self._distance
-        return ufl.inner(ufl.grad(u), ufl.grad(v))
+            product = ufl.jump(u) * ufl.jump(v) / self._distance
+        else:
+            product = ufl.inner(ufl.grad(u), ufl.grad(v))
+        return product
 
-    def square(self, m: Any) -> Any:
+    def square(self, m: Expr) -> Expr:
         """|∇m|², in the same places."""
+        square: Expr
         if self._by_jumps:
-            return self._dimension * (ufl.jump(m) / self._distance) ** 2
-        return ufl.inner(ufl.grad(m), ufl.grad(m))
+            square = self._dimension * (ufl.jump(m) / self._distance) ** 2
+        else:
+            square = ufl.inner(ufl.grad(m), ufl.grad(m))
+        return square
 
 
-def arguments(space: CoefficientSpace) -> tuple[Any, Any]:
+def arguments(space: CoefficientSpace) -> tuple[Expr, Expr]:
     """The functions u and v of a bilinear form."""
     return ufl.TrialFunction(space.space), ufl.TestFunction(space.space)
 
 
-def constant(space: CoefficientSpace, value: float) -> Any:
+def constant(space: CoefficientSpace, value: float) -> fem.Constant[np.float64]:
     """A number in a form that is not compiled into it: else a form would be compiled for each value."""
     return fem.Constant(space.domain.mesh, value)
 
 
-def compiled(form: ufl.Form) -> fem.Form:
+def compiled(form: ufl.Form) -> Form:
     """The form with its code, which is generated where no process has done so before."""
     with timed("compile"):
-        return fem.form(form)
+        made: Form = fem.form(form)
+    return made
 
 
-def assembled_matrix(space: CoefficientSpace, form: fem.Form) -> Any:
+def assembled_matrix(space: CoefficientSpace, form: Form) -> PETSc.Mat:
     """A bilinear form between the free nodes of a space, as a PETSc matrix that the caller destroys."""
     matrix = fem_petsc.assemble_matrix(form)
     matrix.assemble()
-    return space.submatrix(matrix)
+    free: PETSc.Mat = space.submatrix(matrix)
+    return free
 
 
-def integral(space: CoefficientSpace, form: fem.Form) -> float:
+def integral(space: CoefficientSpace, form: Form) -> float:
     """A form without arguments, alike on all ranks."""
-    return space.comm.allreduce(fem.assemble_scalar(form))
+    return float(space.comm.allreduce(fem.assemble_scalar(form)))

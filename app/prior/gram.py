@@ -5,10 +5,11 @@ import app.wheel  # noqa: F401
 # isort: split
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from mpi4py import MPI
+from petsc4py import PETSc
 
 from app.parallel import LinearSolver, multiply, symmetric_gram, timed
 
@@ -55,10 +56,10 @@ class Regularisation(Protocol):
 class GramMatrix(AbstractContextManager["GramMatrix"]):
     """A symmetric positive definite PETSc matrix K as an InnerProduct; it owns K and the solver it makes."""
 
-    def __init__(self, comm: MPI.Comm, matrix: Any, solver: SolverFactory) -> None:
+    def __init__(self, comm: MPI.Comm, matrix: PETSc.Mat, solver: SolverFactory) -> None:
         """Takes `matrix` over, also where this raises: SolveFailed, on all ranks, unless K is definite."""
         self.comm = comm
-        self._matrix: Any = matrix
+        self._matrix: PETSc.Mat | None = matrix
         self._solver = solver()
         try:
             self._solver.set_matrix(matrix)
@@ -67,7 +68,7 @@ class GramMatrix(AbstractContextManager["GramMatrix"]):
             raise
 
     @property
-    def matrix(self) -> Any:
+    def matrix(self) -> PETSc.Mat:
         """K; raises ValueError where it is closed: PETSc itself would end all ranks."""
         if self._matrix is None:
             raise ValueError("found an inner product that is closed, expected an open one")
@@ -143,4 +144,5 @@ class PowerGram(AbstractContextManager["PowerGram"]):
         self.close()
 
     def _scaled(self, block: np.ndarray, by: np.ndarray) -> np.ndarray:
-        return block * (by if block.ndim == 1 else by[:, None])
+        scaled: np.ndarray = block * (by if block.ndim == 1 else by[:, None])
+        return scaled

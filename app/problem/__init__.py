@@ -2,5 +2,6 @@
 
 from app.problem.base import Problem, Report
 from app.problem.build import build, check
+from app.problem.continued import Earlier, NotContinued, continued, earlier
 
-__all__ = ["Problem", "Report", "build", "check"]
+__all__ = ["Earlier", "NotContinued", "Problem", "Report", "build", "check", "continued", "earlier"]

@@ -1,6 +1,7 @@
 """What every energy is built into: a problem that the flow can minimise, and a report of what came of it."""
 
 import gc
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -90,8 +91,12 @@ class Problem:
     clock: Clock
     order: NodeOrder | JointOrder
     """Of the coefficient's nodal values, independent of the partition."""
+    points: Mapping[str, np.ndarray]
+    """Where the nodal values of each unknown are, shape (owned, inputs)."""
     at_start: Evaluation | None
     """The energy at the start, if it was evaluated already."""
+    earlier: Any = None
+    """What it took over of an earlier run (app.problem.continued.Earlier), if anything."""
 
     @cached_property
     def identity(self) -> dict[str, Any]:

@@ -86,5 +86,6 @@ def _inversion(given: Inversion, method: flow.Method, clock: Clock) -> Problem:
     )
     spaces = list(given.spaces.values())
     parts = [NodeOrder(comm, space.coordinates) for space in spaces]
+    points = {name: space.coordinates for name, space in given.spaces.items()}
     order = JointOrder(parts, [space.owned for space in spaces])
-    return Problem(case, comm, minimisation, method, report, clock, order, at_start)
+    return Problem(case, comm, minimisation, method, report, clock, order, points, at_start)

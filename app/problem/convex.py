@@ -73,7 +73,8 @@ def problem_of(given: Approximation, method: flow.Method, clock: Clock) -> Probl
         truth=report,
         owned=given.owned,
     )
-    return Problem(case, comm, minimisation, method, report, clock, NodeOrder(comm, given.points), None)
+    order, points = NodeOrder(comm, given.points), {case.approximant[0]: given.points}
+    return Problem(case, comm, minimisation, method, report, clock, order, points, None)
 
 
 class ConvexReport(ABC):

@@ -17,8 +17,8 @@ from app.case import (
     ExpressionError,
     check_dimension,
 )
-from app.data import ElectrodeReadings, PointData
-from app.electrical import ElectricalModel
+from app.data import PointData
+from app.electrical import ElectricalModel, Survey, read_survey
 from app.energy import InverseProblem, Misfit
 from app.mesh import (
     CoefficientSpace,
@@ -31,9 +31,10 @@ from app.mesh import (
 )
 from app.network import Nodes
 from app.observe.measurements import Measurements, measurements, together
+from app.observe.readings import ReadingObservations
 from app.parallel import SolveFailed, Tally, agreed, on_root
 from app.pde import CustomError, Experiments, ForwardModel, TooLittleMemory, TransientModel, components
-from app.problem import physics, tomography
+from app.problem import physics
 from app.problem.factories import (
     Start,
     mesh_of,
@@ -96,9 +97,8 @@ def read_inversion(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> I
     """
     if not allow_code:
         physics.refuse_code(case)
-    electrical = isinstance(case.equation, ElectricalTomography)
-    electrodes = on_root(comm, lambda: tomography.read(case)) if electrical else None
-    domain = _mesh(comm, case, electrodes)
+    survey = _survey(comm, case)
+    domain = _mesh(comm, case, survey)
     for part in case.parts.values():
         with agreed(comm):
             check_dimension(part, domain.dimension)
@@ -106,9 +106,9 @@ def read_inversion(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> I
     coefficient = joint_space(list(spaces.values()))
     forward: ForwardModel | Experiments | ElectricalModel
     compared: dict[str, np.ndarray] = {}
-    if electrodes is not None:
+    if survey is not None:
         (only,) = spaces.values()
-        forward, data, sigma = _electrical(case, only, electrodes)
+        forward, data, sigma = _electrical(case, only, survey)
     else:
         forward, measured = _experiments(case, coefficient)
         data, sigma = measured.data, measured.sigma
@@ -188,15 +188,25 @@ def _error(case: Case, space: CoefficientSpace, name: str) -> RelativeError:
     return error
 
 
+def _survey(comm: MPI.Comm, case: Case) -> Survey | None:
+    """The electrical survey of a case, of which it is the only observation."""
+    if not isinstance(case.equation, ElectricalTomography):
+        return None
+    (observation,) = case.observations.values()
+    if not isinstance(observation, ReadingObservations):
+        raise TypeError(f"found {type(observation).__name__}, which Case refuses with this equation")
+    return read_survey(comm, case, case.equation, observation)
+
+
 def _electrical(
-    case: Case, coefficient: CoefficientSpace, electrodes: ElectrodeReadings
+    case: Case, coefficient: CoefficientSpace, survey: Survey
 ) -> tuple[ElectricalModel, PointData, np.ndarray]:
     """Forward model, data and standard deviations of four-electrode readings."""
     nodes = coefficient.domain.mesh.topology.index_map(0).size_global
     size = nodes * case.equation.degree**coefficient.domain.dimension
     solver = solver_of(coefficient.comm, case, "state_", size)
-    forward = tomography.forward_model(case, coefficient, electrodes, solver)
-    data = on_root(coefficient.comm, lambda: tomography.data(case, forward, electrodes))
+    forward = survey.forward_model(coefficient, solver)
+    data = on_root(coefficient.comm, lambda: survey.data(forward))
     assert data.sigma is not None
     return forward, data, data.sigma
 
@@ -233,9 +243,9 @@ def _observed(
     return forward, measured
 
 
-def _mesh(comm: MPI.Comm, case: Case, electrodes: ElectrodeReadings | None) -> TaggedMesh:
-    if electrodes is not None and case.mesh.kind == "electrodes":
-        return tomography.mesh(comm, case, electrodes)
+def _mesh(comm: MPI.Comm, case: Case, survey: Survey | None) -> TaggedMesh:
+    if survey is not None and case.mesh.kind == "electrodes":
+        return survey.mesh(comm, case.mesh.model_dump(exclude={"kind"}))
     return mesh_of(comm, case)
 
 

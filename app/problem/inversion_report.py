@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from app import flow, output
-from app.electrical import ElectricalModel
+from app.electrical import ElectricalModel, panels_of_resistivity
 from app.energy import Misfit
 from app.equations.terms import physical, prefix_of
 from app.mesh import discontinuous, interpolated
 from app.parallel import on_root
 from app.pde import Experiments, TransientModel
 from app.prior import parameter_names
-from app.problem import tomography
 from app.problem.factories import nodal_values
 from app.problem.inversion import Inversion
 
@@ -152,7 +151,7 @@ class InversionReport:
             return output.draw_fields(picture, drawn_on, panels, points) or failure
         factors, fit = forward.geometric_factors, (given.data.values, given.sigma, at.residual)
         on_root(space.comm, lambda: output.write_fit(folder / "fit.csv", forward.abmn, factors, *fit))
-        physical = [tomography.panels(given.name, row) for row in panels]
+        physical = [panels_of_resistivity(given.name, row) for row in panels]
         drawn = output.draw_fields(picture, drawn_on, physical, points, logarithmic=True, numbered=True)
         return drawn or failure
 

@@ -1,5 +1,6 @@
 """Regularisations, what the data choose among, and the model of an iteration."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -29,6 +30,14 @@ def contender_of(
     else:
         length = effective_length(setup.domain.diagonal, None, candidate.share)
     parameters = values_of(make, chosen.parameters if candidate is None else candidate.parameters)
+    return contender_with(setup, kind, length, parameters, prefix)
+
+
+def contender_with(
+    setup: Inversion, kind: str, length: float, parameters: Mapping[str, float], prefix: str = "riesz_"
+) -> flow.Contender:
+    """A regularisation of this length and with these parameters, see contender_of."""
+    make = REGULARISATIONS[kind]
     with timed("assembly"):
         parts = [
             make(space, length, _riesz_solvers(setup, prefix, space), **parameters)

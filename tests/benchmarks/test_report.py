@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,11 @@ RUNS |= {(case, "theirs"): [made_up(relative_error=0.4)] for case in CASES}
         (Bar("", "converged", "ours", over="all"), ("9 of 9", "yes")),
         (Bar("", "by discrepancy", "ours", over="all"), ("0 of 9", "**no**")),
         (Bar("", "parameters at target", "theirs", "ours", cases=("a",), most=2.0), ("nan", "**no**")),
+        (
+            Bar("", "error / other", "ours", "theirs", "each", cases=("a",), most=0.9),
+            ("0.250 to 1.000", "**no**"),
+        ),
+        (Bar("", "error / other", "ours", "theirs", cases=("a",), most=0.9), ("0.500", "yes")),
         (Bar("", "error", "nobody", "theirs", most=0.8), ("", "")),
     ],
 )
@@ -132,7 +138,8 @@ def test_random_growth_that_fails_counts_as_met() -> None:
     assert seen(bar, {("a", "gain"): [gain], ("a", "random"): [random]}) == ("0.667", "**no**")
 
 
-STUDY = Study("a", dict.fromkeys("ab", Case()), {"x": Method(), "y": Method(set=("a=1",))}, ("error", "stop"))
+STUDY = Study("a", dict.fromkeys("ab", Case()), {"x": Method(), "y": Method(set=("a=1",))}, ("error", "stop"),
+              (Bar("all converge", "converged", "x", over="all"),))  # fmt: skip
 
 
 def record(case: str, method: str, error: float, commit: str, table: str = "") -> dict[str, Any]:
@@ -190,7 +197,8 @@ def test_records_are_rows_of_their_studies() -> None:
 def test_study_is_run_reported_and_recorded(
     records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """From the command to RESULTS.md; a second time nothing is run; what failed is told by the exit code."""
+    """From the command to RESULTS.md and the picture; a second time nothing is run; what failed is told by
+    the exit code. Of a part of the study neither bars nor a picture are kept."""
     commands: list[list[str]] = []
 
     def execute(words: Sequence[str], log: Path) -> dict[str, Any]:
@@ -199,19 +207,32 @@ def test_study_is_run_reported_and_recorded(
         results = Path(words[-1])
         results.mkdir(parents=True)
         (results / "summary.json").write_text(json.dumps(made_up().summary))
+        (results / "history.csv").write_text("misfit,seconds\n60000,1\n145,2\n")
         failed = "cases/b.yaml" in words
         return {"code": 1 if failed else 0, "elapsed": 9.0, "peak_memory_mb": 1.0}
 
-    monkeypatch.setattr(command, "load", lambda name, file="", quick=False: STUDY)
+    picture = tmp_path / "picture.png"
+    drawn = replace(STUDY, figure={"file": str(picture), "x": "seconds", "y": "misfit"})
+    monkeypatch.setattr(command, "load", lambda name, file="", quick=False: drawn)
     monkeypatch.setattr(command, "Store", lambda root: Store(root, execute))
     monkeypatch.setattr(report, "RESULTS", tmp_path / "RESULTS.md")
     words = ["compare", "--seeds", "2", "--store", str(tmp_path / "store")]
     assert command.main([*words, "--cases", "a", "--record"]) == 0
     assert len(commands) == 4 and "| a | x | 2 | 0.1500 |" in capsys.readouterr().out
     assert "| a | y | 2 | 0.1500 |" in (tmp_path / "RESULTS.md").read_text()
+    assert "all converge" not in (tmp_path / "RESULTS.md").read_text() and not picture.exists()
     assert command.main([*words, "--cases", "a"]) == 0 and len(commands) == 4
-    assert command.main(words) == 1
+    assert command.main([*words, "--record"]) == 1 and picture.stat().st_size > 0
     assert "failed: broken" in capsys.readouterr().out
+    assert "| all converge | all |  | 2 of 2 | yes |" in (tmp_path / "RESULTS.md").read_text()
+
+
+def test_case_that_there_is_not_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """With those that there are."""
+    with pytest.raises(SystemExit) as ended:
+        command.main(["compare", "--cases", "quickstrat"])
+    assert ended.value.code == 2
+    assert "--cases: found quickstrat, expected one of quickstart, inclusions" in capsys.readouterr().err
 
 
 def test_studies_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,10 @@ from app.cli.run import RUN
 ROOT = Path(__file__).parents[2]
 
 
+NEEDED = {"evaluate": ["results", "--points", "p.csv"], "export": ["results", "--format", "npz"]}
+"""Words without which a command is refused."""
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_first_word_is_a_command(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever files there are; ./NAME is a file, and behind options the word is refused."""
@@ -25,7 +29,7 @@ def test_the_first_word_is_a_command(name: str, tmp_path: Path, monkeypatch: pyt
     for there in (False, True):
         if there:
             (tmp_path / name).write_text("mesh: {}")
-        assert parse([name])[0] is COMMANDS[name]
+        assert parse([name, *NEEDED.get(name, [])])[0] is COMMANDS[name]
         command, options = parse([f"./{name}"])
         assert command is RUN and options.case == f"./{name}"
         with pytest.raises(UsageError, match=f"found the command {name} behind options, expected it as the"):
@@ -50,7 +54,7 @@ REFUSED = {
     "a.yaml --set": "argument --set: expected one argument",
     "schema a.yaml": "python -m app schema: unrecognized argument a.yaml",
     "schema -log_view": "python -m app schema: unrecognized argument -log_view",
-    "shcema": "found 'shcema', expected a case file or one of the commands schema (did you mean 'schema'?)",
+    "shcema": "found 'shcema', expected a case file or one of the commands schema, evaluate, export (did you",
 }
 
 

@@ -4,7 +4,7 @@ every reading or fold that is left out, by dense normal equations."""
 from dataclasses import dataclass
 
 import numpy as np
-from flow_toys import Dense, FixedR, h1_on_interval, spd
+from flow_toys import Dense, FixedR, Made, h1_on_interval, spd
 
 from app.flow import Contender
 from app.flow.method import SelectionMethod
@@ -25,10 +25,10 @@ class EdgeR:
     def __init__(self, size: int, beta: float = 0.01) -> None:
         self.size, self.beta = size, beta
 
-    def at(self, coefficient: np.ndarray) -> Dense:
+    def at(self, coefficient: np.ndarray) -> Made:
         D = np.diff(np.eye(self.size), axis=0)
         rho = self.beta / np.sqrt((D @ coefficient) ** 2 + self.beta**2)
-        return Dense(D.T @ (rho[:, None] * D) + EPSILON * np.eye(self.size))
+        return Made(D.T @ (rho[:, None] * D) + EPSILON * np.eye(self.size))
 
 
 @dataclass(frozen=True)

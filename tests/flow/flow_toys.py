@@ -9,25 +9,11 @@ import numpy as np
 from mpi4py import MPI
 
 from app.flow import (
-    STEPS,
     STRATEGIES,
-    Contest,
-    FlowState,
     GrowthRule,
-    IdealStep,
     Method,
-    Minimisation,
-    ModelBuilder,
     Representation,
-    Step,
-    StepState,
-    Stopping,
-    iterate,
-    seeded,
-    start,
 )
-from app.flow.builders import Built
-from app.flow.exact import ExactBuilder, ExactMemory, Factors
 from app.flow.models import MetricModel, Model
 from app.network import Identity, Network, Nodes
 from app.parallel import SolveFailed, symmetric_gram
@@ -41,7 +27,15 @@ class Dense:
     comm = MPI.COMM_SELF
 
     def __init__(self, matrix: np.ndarray) -> None:
-        self.matrix = matrix
+        self._matrix: np.ndarray | None = matrix
+
+    @property
+    def matrix(self) -> np.ndarray:
+        assert self._matrix is not None
+        return self._matrix
+
+    def close(self) -> None:
+        """Nobody owns it."""
 
     def apply(self, block: np.ndarray) -> np.ndarray:
         return self.matrix @ block
@@ -53,6 +47,28 @@ class Dense:
         return symmetric_gram(self.comm, block, self.apply(block))
 
 
+class Made(Dense):
+    """One that is made anew whenever it is asked for, and cannot be used any more once it is closed."""
+
+    open = 0
+    """How many are."""
+
+    def __init__(self, matrix: np.ndarray) -> None:
+        self._matrix: np.ndarray | None = matrix
+        Made.open += 1
+
+    @property
+    def matrix(self) -> np.ndarray:
+        if self._matrix is None:
+            raise ValueError("found an inner product that is closed, expected an open one")
+        return self._matrix
+
+    def close(self) -> None:
+        if self._matrix is not None:
+            Made.open -= 1
+        self._matrix = None
+
+
 class FixedR:
     """A regularisation whose R is the same in all iterations."""
 
@@ -61,8 +77,8 @@ class FixedR:
     def __init__(self, inner: Dense) -> None:
         self.inner = inner
 
-    def at(self, coefficient: np.ndarray) -> Dense:
-        return self.inner
+    def at(self, coefficient: np.ndarray) -> Made:
+        return Made(self.inner.matrix)
 
 
 class LaggedR:
@@ -73,9 +89,9 @@ class LaggedR:
     def __init__(self, inner: Dense) -> None:
         self.inner = inner
 
-    def at(self, coefficient: np.ndarray) -> Dense:
+    def at(self, coefficient: np.ndarray) -> Made:
         slopes = np.abs(np.gradient(coefficient))
-        return Dense(self.inner.matrix + np.diag(1.0 / (1.0 + slopes)))
+        return Made(self.inner.matrix + np.diag(1.0 / (1.0 + slopes)))
 
 
 @dataclass
@@ -289,119 +305,3 @@ def growing(
 ) -> GrowthRule:
     """Growth by gain from so many candidates; `strategy` has further arguments of the strategy."""
     return GrowthRule(STRATEGIES["gain"](candidates=count, scales=scales, **(strategy or {})), **rule)
-
-
-@dataclass
-class Toy:
-    """A one-dimensional problem: smoothed readings of an unknown on [0, 1] with noise of known level."""
-
-    energy: Readings
-    R: Dense
-    target: float
-    reference: np.ndarray
-
-
-def toy(seed: int = 0, readings: int = 15, nodes: int = 40, sigma: float = 0.03, bend: float = 0.2) -> Toy:
-    """Local averages of two bumps, noise of standard deviation `sigma`, target ½ n."""
-    rng = np.random.default_rng(seed)
-    x = np.linspace(0.0, 1.0, nodes)
-    centres = np.linspace(0.04, 0.96, readings)
-    B = np.exp(-0.5 * ((x[None, :] - centres[:, None]) / 0.05) ** 2)
-    B /= B.sum(axis=1, keepdims=True)
-    truth = np.sin(2 * np.pi * x) + np.exp(-((x - 0.3) ** 2) / 0.01)
-    clean = Readings(B, np.zeros(readings), 1.0, bend).residual(truth)
-    energy = Readings(B, clean + sigma * rng.standard_normal(readings), sigma, bend)
-    return Toy(energy, Dense(h1_on_interval(nodes)), 0.5 * readings, np.zeros(nodes))
-
-
-@dataclass(frozen=True)
-class Way:
-    """By which steps a toy is minimised, and from where."""
-
-    step: Step
-    start: Representation
-    state: StepState = field(default_factory=StepState)
-
-
-def network_way(
-    name: str,
-    network: Network,
-    theta: np.ndarray,
-    growth: GrowthRule | None,
-    seed: int = 0,
-    method: Method = METHOD,
-) -> Way:
-    """A step of a network, with a stream of candidates."""
-    own = Representation.of(network, theta)
-    return Way(STEPS[name](growth, own, method), own, seeded(np.random.default_rng(seed)))
-
-
-def ideal(problem: Any, method: Method = METHOD) -> Way:
-    """Nodal values, from the reference."""
-    return Way(IdealStep(method.trials.max_rejections), nodal(problem.reference))
-
-
-def waves(name: str) -> Callable[[Toy], Way]:
-    """A step of a network that is linear in its parameters: six cosines, and twenty more to grow by."""
-
-    def make(problem: Toy) -> Way:
-        nodes = len(problem.reference)
-        modes = np.cos(np.pi * np.outer(np.linspace(0.0, 1.0, nodes), np.arange(26)))
-        network = LinearNetwork(modes[:, :6], modes[:, 6:], problem.reference)
-        return network_way(name, network, np.zeros(6), growing(20, (1.0, 1.0)))
-
-    return make
-
-
-@dataclass(frozen=True, eq=False)
-class Exactly:
-    """An exact builder in the place of one on the way, for nodal values; its J is a part of the memory."""
-
-    builder: ExactBuilder
-    start: tuple[ExactMemory, Factors]
-
-    def first(self) -> tuple[ExactMemory, Factors]:
-        return self.start
-
-    def build(
-        self, energy: Readings, at: Misfit, departure: np.ndarray, memory: tuple[ExactMemory, Factors]
-    ) -> Built:
-        built, factors = self.builder.build(energy, at, departure, *memory, nodal(at.m))
-        return replace(built, memory=(built.memory, factors))
-
-    def learned(
-        self, memory: tuple[ExactMemory, Factors], ratio: float, model: Model
-    ) -> tuple[ExactMemory, Factors]:
-        return self.builder.learned(memory[0], ratio, model), memory[1]
-
-    def closely(self, memory: object, at: Misfit) -> None:
-        return None
-
-
-def minimisation(
-    problem: Any,
-    way: Way,
-    builder: ModelBuilder,
-    stopping: Stopping,
-    most: int = 200,
-    contest: Contest | None = None,
-) -> Minimisation:
-    """Of a toy with an `energy` and a `reference`; what it has asked for is counted."""
-    return Minimisation(
-        energy=problem.energy,
-        reference=problem.reference,
-        start=way.start,
-        step=way.step,
-        builder=builder,
-        stopping=stopping,
-        max_iterations=most,
-        contest=contest,
-        state=way.state,
-        meter=problem.energy,
-    )
-
-
-def run(problem: Minimisation, method: Method = METHOD) -> list[FlowState]:
-    """The start and every state after it, to the end of the run."""
-    first = start(problem, method)
-    return [first, *iterate(problem, method, first)]

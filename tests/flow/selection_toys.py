@@ -2,17 +2,8 @@
 
 import numpy as np
 from choice_toys import edges, fixed, steps_or_waves
-from flow_toys import (
-    METHOD,
-    Dense,
-    Readings,
-    Way,
-    growing,
-    ideal,
-    minimisation,
-    network_on_interval,
-    network_way,
-)
+from flow_toys import METHOD, Dense, Readings, growing, network_on_interval
+from run_toys import Way, ideal, minimisation, network_way
 
 from app.flow import Choice, Contender, Contest, GaussNewtonBuilder, Method, Minimisation, NearTarget
 

@@ -5,7 +5,8 @@ from functools import reduce
 
 import numpy as np
 import pytest
-from flow_toys import Dense, Exactly, Readings, Way, minimisation, nodal, rank_deficient, run, spd
+from flow_toys import Dense, Readings, nodal, rank_deficient, spd
+from run_toys import Exactly, Way, minimisation, run
 
 from app.flow import FlowState, IdealStep, Representation
 from app.flow.exact import ExactBuilder

@@ -5,18 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flow_toys import (
-    Dense,
-    FixedR,
-    Readings,
-    Way,
-    minimisation,
-    nodal,
-    rank_deficient,
-    run,
-    spd,
-    toy,
-)
+from flow_toys import Dense, FixedR, Readings, nodal, rank_deficient, spd
+from run_toys import Way, minimisation, run, toy
 
 from app.flow import AtTarget, GaussNewtonBuilder, IdealStep, Method, Representation, StepState
 from app.flow.builders import KrylovMemory

@@ -6,18 +6,8 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from flow_toys import (
-    FixedR,
-    LinearNetwork,
-    growing,
-    ideal_decrease,
-    minimisation,
-    network_on_interval,
-    network_way,
-    run,
-    smooth_model,
-    toy,
-)
+from flow_toys import FixedR, LinearNetwork, growing, ideal_decrease, network_on_interval, smooth_model
+from run_toys import minimisation, network_way, run, toy
 
 from app.flow import STEPS, AtTarget, Expansion, GaussNewtonBuilder, MetricBuilder, ModelBuilder
 from app.flow.records import GrowthEnd

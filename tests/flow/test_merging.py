@@ -5,15 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from flow_toys import (
-    Dense,
-    LinearNetwork,
-    growing,
-    h1_on_interval,
-    network_on_interval,
-    network_way,
-    spd,
-)
+from flow_toys import Dense, LinearNetwork, growing, h1_on_interval, network_on_interval, spd
+from run_toys import network_way
 
 from app.flow.merging import eliminated, merged, refitted
 from app.flow.models import MetricModel, Model

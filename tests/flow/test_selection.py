@@ -7,7 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from choice_toys import ridge
-from flow_toys import Way, nodal, run
+from flow_toys import nodal
+from run_toys import Way, run
 from selection_toys import Setting, dense, network
 
 from app.flow import Choice, FlowState, IdealStep, chosen_again

@@ -1,15 +1,16 @@
 """A run is a value: `advance` makes one state of another, whatever else was computed before or meanwhile."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
-from flow_toys import Toy, Way, ideal, minimisation, run, toy, waves
+from flow_toys import Made
+from run_toys import BUILDERS, Toy, Way, ideal, minimisation, run, tanh_network, toy, waves
 from selection_toys import Setting, network
 from states import assert_same, bare
-from test_advance import BUILDERS, tanh_network
 from test_convex_builder import Quartic
 
 from app.flow import (
@@ -23,10 +24,13 @@ from app.flow import (
     Representation,
     StepState,
     advance,
+    as_data,
+    from_data,
     start,
 )
 from app.flow.exact import ExactMemory
 from app.flow.method import Exact, SketchMethod, Trials
+from app.flow.protocols import Network
 
 PLAIN = Method()
 
@@ -163,6 +167,58 @@ def test_what_need_not_be_saved_is_made_again(name: str) -> None:
     problem, method = PROBLEMS[name]()
     for before, after in pairwise(run(problem, method)):
         assert_same(advance(problem, method, bare(before)), after)
+
+
+class Reversed:
+    """Gathers nodal values from the last to the first: any order does that is always the same."""
+
+    def gathered(self, values: np.ndarray) -> np.ndarray:
+        return values[::-1]
+
+    def spread(self, values: np.ndarray | None) -> np.ndarray:
+        assert values is not None
+        return values[::-1].copy()
+
+
+def saved(state: FlowState, network: Network | None) -> FlowState:
+    """The state after it was written as text and arrays and read again."""
+    tree, arrays = as_data(state, Reversed())
+    again = {name: array.copy() for name, array in arrays.items()}
+    return from_data(json.loads(json.dumps(tree, allow_nan=False)), again, Reversed(), network)
+
+
+@pytest.mark.parametrize("name", [name for name in PROBLEMS if "waves" not in name])
+def test_a_state_is_saved_to_the_last_bit(name: str) -> None:
+    """What was written and read is the state but for what need not be saved, and goes on as it would."""
+    problem, method = PROBLEMS[name]()
+    states = run(problem, method)
+    for before, after in pairwise(states):
+        again = saved(before, problem.start.network)
+        assert_same(again, replace(before, notes=()))
+        assert_same(advance(problem, method, again), after)
+    assert_same(saved(states[-1], problem.start.network), replace(states[-1], notes=()))
+
+
+@every_problem
+def test_inner_products_that_were_made_are_closed(name: str) -> None:
+    """Those of an iteration behind it, also where it is made again or fails; what the data chose with the
+    problem, once for every selection, and for every state that had lost it."""
+    before = Made.open
+    problem, method = PROBLEMS[name]()
+    states = run(problem, method)
+    selected = [state.exact for state in states if state.exact is not None]
+    assert Made.open - before == bool(selected)
+    for state in states[:-1]:
+        advance(problem, method, state)
+    assert Made.open - before == 2 * bool(selected)
+    if hasattr(problem.energy, "refused"):
+        problem.energy.refused = lambda data: True
+        for state in states[:-1]:
+            failed = advance(problem, method, state)
+            assert failed.stop_reason in ("error", *(after.stop_reason for after in states))
+        assert Made.open - before <= 2 * bool(selected)
+    problem.owned.close()
+    assert Made.open == before
 
 
 @pytest.mark.parametrize("name", SELECTIONS)

@@ -12,11 +12,11 @@ from flow_toys import (
     growing,
     ideal_decrease,
     network_on_interval,
-    network_way,
     nodal,
     smooth_model,
     spd,
 )
+from run_toys import network_way
 
 from app.flow import STEPS, GrowthRule, IdealStep, Method, RetractedStep, Step, StepState
 from app.flow.method import Trials

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from flow_toys import Dense, Exactly, Readings, Way, minimisation, nodal, run, spd
+from flow_toys import Dense, Readings, nodal, spd
+from run_toys import Exactly, Way, minimisation, run
 
 from app.flow import IdealStep
 from app.flow.exact import ExactBuilder

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import ufl
 from dolfinx import fem
-from elliptic import COMM, Formula, box_space, forward_model, variants
+from elliptic import COMM, Formula, box_space, forward_model
 
 from app.pde import BoundaryCondition
 
@@ -80,33 +80,26 @@ class Series:
         return f"{self.dimension}D-P{self.state}-P{self.coefficient}-{shape}"
 
 
-SERIES = variants(
-    [
-        Series(1, 1, 1, (8, 16, 32, 64), CURVED),
-        Series(1, 2, 2, (8, 16, 32, 64), CURVED),
-        Series(2, 1, 1, (4, 8, 16, 32), CURVED),
-        Series(2, 2, 2, (4, 8, 16, 32), CURVED),
-        Series(2, 2, 1, (4, 8, 16, 32), LINEAR),
-        Series(2, 3, 1, (4, 8, 16), LINEAR),
-        Series(3, 1, 1, (4, 8, 12), LINEAR),
-        Series(3, 2, 1, (4, 6, 8), LINEAR),
-    ],
-    in_parallel=[
-        Series(2, 1, 1, (8, 16, 32), CURVED),
-        Series(2, 2, 2, (8, 16, 32), CURVED),
-    ],
-)
+SERIES = [
+    Series(1, 1, 1, (8, 16, 32, 64), CURVED),
+    Series(1, 2, 2, (8, 16, 32, 64), CURVED),
+    Series(2, 1, 1, (8, 16, 32), CURVED),
+    Series(2, 2, 2, (8, 16, 32), CURVED),
+    Series(2, 3, 1, (4, 8, 16), LINEAR),
+    Series(3, 1, 1, (4, 8, 12), LINEAR),
+    Series(3, 2, 1, (4, 6, 8), LINEAR),
+]
 
 
 def l2_error(series: Series, boundary: dict[str, BoundaryCondition], cells: int) -> float:
     """‖u_h − u‖ in L2 on a mesh of cells^dimension boxes."""
     space = box_space(series.dimension, cells, series.coefficient)
     model = forward_model(space, series.state, boundary, source=Source(series.m))
-    model.solve(space.interpolate(series.m))
+    state = model.function(model.at(space.interpolate(series.m)))
     x = ufl.SpatialCoordinate(space.domain.mesh)
     # Twice the degree of the state, and four more for the sines.
     dx = ufl.dx(metadata={"quadrature_degree": 2 * series.state + 4})
-    square = fem.assemble_scalar(fem.form((model.state - waves(x)) ** 2 * dx))
+    square = fem.assemble_scalar(fem.form((state - waves(x)) ** 2 * dx))
     return float(np.sqrt(COMM.allreduce(square)))
 
 

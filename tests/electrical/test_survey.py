@@ -6,7 +6,7 @@ import pytest
 from mpi4py import MPI
 
 from app.case import InputError, load_case
-from app.problem import tomography
+from app.electrical import read_survey
 
 CASE = """\
 mesh: {kind: electrodes}
@@ -51,5 +51,6 @@ def test_bad_input_is_told_in_one_line(what: str, tmp_path: Path) -> None:
     (tmp_path / "row.ohm").write_text("\n".join(lines) + "\n")
     case = load_case(tmp_path / "row.yaml", overrides)
     with pytest.raises(InputError) as caught:
-        tomography.mesh(MPI.COMM_SELF, case, tomography.read(case))
+        survey = read_survey(MPI.COMM_SELF, case, case.equation, case.observations["readings"])
+        survey.mesh(MPI.COMM_SELF, case.mesh.model_dump(exclude={"kind"}))
     assert message in str(caught.value) and len(str(caught.value).splitlines()) == 1
