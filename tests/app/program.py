@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import json
 import math
-import os
-import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from launch import end, environment, mpirun
+from on_ranks import call
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICKSTART, LSHAPE = ROOT / "cases" / "quickstart.yaml", ROOT / "cases" / "lshape.yaml"
-COARSE = "mesh.cells=[12, 12]"
-"""A mesh on which quickstart takes a second or two, the imports aside."""
-
-MIDDLING = "mesh.cells=[24, 24]"
-"""A mesh on which quickstart finds what it finds on its own, in half the time."""
+COARSE = "mesh.cells=[16, 16]"
+"""A mesh on which quickstart takes a second or two, the imports aside, and converges as on its own."""
 
 BY_DISCREPANCY = "regularisation.m.kind=h1"
 """The regularisation without the choice from the data: H1, weight by discrepancy."""
 
 PATIENCE = 300
-"""Seconds after which a run counts as hanging; the slowest takes about 40 on an idle machine."""
+"""Seconds after which a run counts as hanging; the slowest takes about 10 on an idle machine."""
 
 
 @dataclass(frozen=True)
 class Run:
     """A run that has ended."""
 
-    command: tuple[str, ...]
     code: int
     out: str
     err: str
+    """What all ranks printed, one after the other."""
     folder: Path
     """Where --out pointed; absent when the program made no folder."""
 
@@ -90,56 +84,47 @@ class Job:
     case: Path
     overrides: tuple[str, ...] = ()
     ranks: int = 1
+    program: bool = False
+    """As a program of its own; else in this process, or in the launch that tests share (see `Launch`)."""
+    pictures: bool = False
+    """Rendered, not only composed; a program of its own renders them."""
 
-    def run(self, folder: Path) -> Run:
-        """Run it with its results in `folder`."""
-        settings = [word for override in self.overrides for word in ("--set", override)]
-        return run_program(self.case, *settings, out=folder, ranks=self.ranks)
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The command line without --out."""
+        return (str(self.case), *settings(*self.overrides))
 
 
-FULL = {
-    "quickstart on 1 rank": Job(QUICKSTART),
-    "quickstart on 2 ranks": Job(QUICKSTART, ranks=2),
-    "lshape on 1 rank": Job(LSHAPE),
-    "lshape on 2 ranks": Job(LSHAPE, ranks=2),
-    "nodal": Job(QUICKSTART, ("unknowns.m.representation.kind=nodal",)),
-    "quickstart by discrepancy": Job(QUICKSTART, (BY_DISCREPANCY,)),
-    "nodal by discrepancy": Job(QUICKSTART, ("unknowns.m.representation.kind=nodal", BY_DISCREPANCY)),
+NODAL = "unknowns.m.representation.kind=nodal"
+
+JOBS = {
+    "chosen on 1 rank": Job(QUICKSTART, (COARSE,), pictures=True),
+    "chosen on 3 ranks": Job(QUICKSTART, (COARSE,), ranks=3, pictures=True),
+    "lshape on 1 rank": Job(LSHAPE, pictures=True),
+    "lshape on 3 ranks": Job(LSHAPE, ranks=3, pictures=True),
+    "by discrepancy on 1 rank": Job(QUICKSTART, (COARSE, BY_DISCREPANCY), program=True),
+    "by discrepancy on 2 ranks": Job(QUICKSTART, (COARSE, BY_DISCREPANCY), ranks=2, program=True),
+    "nodal": Job(QUICKSTART, (COARSE, NODAL), pictures=True),
+    "nodal by discrepancy": Job(QUICKSTART, (COARSE, NODAL, BY_DISCREPANCY), pictures=True),
 }
-"""Shipped cases as they are, the classical competitor, and both without the choice from the data."""
-
-SMALL = {
-    "middling on 1 rank": Job(QUICKSTART, (MIDDLING,)),
-    "middling on 3 ranks": Job(QUICKSTART, (MIDDLING,), ranks=3),
-    "coarse by discrepancy on 1 rank": Job(QUICKSTART, (COARSE, BY_DISCREPANCY)),
-    "coarse by discrepancy on 2 ranks": Job(QUICKSTART, (COARSE, BY_DISCREPANCY), ranks=2),
-}
-
-JOBS = FULL | SMALL
-"""Jobs by a title: each is run once a session and looked at by many tests."""
+"""Runs by a title: each is made once a session and looked at by many tests. The cases are shipped ones on
+coarse meshes (that of `lshape` is made by conftest.py), with the classical competitor, and both with and
+without the choice from the data."""
 
 CHOOSING = [title for title, job in JOBS.items() if BY_DISCREPANCY not in job.overrides]
 """Titles of those in which the data choose the regularisation."""
 
 
-def command(*words: object, ranks: int = 1) -> tuple[str, ...]:
-    """The command line, under mpirun on more than one rank."""
-    launch: Sequence[str] = ()
-    if ranks > 1:
-        beside = Path(sys.executable).parent / "mpirun"
-        launch = (str(beside) if beside.exists() else str(shutil.which("mpirun")), "-n", str(ranks))
-    return (*launch, sys.executable, "-m", "app", *map(str, words))
-
-
-def environment() -> dict[str, str]:
-    """One thread a rank, and nothing that makes output other than that to a pipe."""
-    return {**os.environ, "OMP_NUM_THREADS": "1"} | {"FORCE_COLOR": "", "TTY_COMPATIBLE": "0"}
+def settings(*overrides: str) -> list[str]:
+    """Words of the command line."""
+    return [word for override in overrides for word in ("--set", override)]
 
 
 def start(*words: object, out: Path, ranks: int = 1) -> subprocess.Popen[str]:
-    """The program on its way, in a process group of its own."""
+    """Start `python -m app words --out out` as a program, in a process group of its own."""
+    launch = (mpirun(), "-n", str(ranks)) if ranks > 1 else ()
     return subprocess.Popen(
-        command(*words, "--out", out, ranks=ranks),
+        (*launch, sys.executable, "-m", "app", *map(str, words), "--out", str(out)),
         cwd=ROOT,
         env=environment(),
         stdout=subprocess.PIPE,
@@ -150,22 +135,23 @@ def start(*words: object, out: Path, ranks: int = 1) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str], out: Path) -> Run:
-    """The run once it has ended; one that hangs is killed and fails the test."""
+    """Return the run once it has ended; one that hangs is killed and fails the test."""
     try:
         printed, said = process.communicate(timeout=PATIENCE)
     except subprocess.TimeoutExpired:
-        process.terminate()  # mpirun hands it on to its ranks
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=10)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        end(process)
         raise
-    return Run(tuple(process.args), process.returncode, printed, said, out)  # type: ignore[arg-type]
+    return Run(process.returncode, printed, said, out)
 
 
 def run_program(*words: object, out: Path, ranks: int = 1) -> Run:
-    """Run `python -m app words --out out` to its end."""
+    """Run `python -m app words --out out` as a program to its end."""
     return finish(start(*words, out=out, ranks=ranks), out)
+
+
+def run_here(*words: object, out: Path, pictures: bool = False) -> Run:
+    """Run the same in this process, which has the imports behind it: they take longer than a coarse run."""
+    return Run(*call([*map(str, words), "--out", str(out)], pictures), out)
 
 
 def same(left: float, right: float, relative: float) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from program import QUICKSTART, Run, run_program
+from program import QUICKSTART, Run, run_here, run_program
+
+RunOnRanks = Callable[..., Run]
 
 CASE = """\
 mesh: {kind: rectangle, cells: [6, 6]}
@@ -304,46 +306,53 @@ def assert_refused(run: Run, bad: Bad, home: Path) -> None:
     assert bad.late or not run.folder.exists()
 
 
+def written(title: str, folder: Path, request: pytest.FixtureRequest) -> list[str]:
+    """Write the case of a title and return the command line's words."""
+    if TABLE[title].gmsh:
+        request.getfixturevalue("gmsh")
+    return TABLE[title].write(folder)
+
+
 @pytest.mark.parametrize("title", TABLE)
 def test_bad_input_is_one_message(tmp_path: Path, request: pytest.FixtureRequest, title: str) -> None:
     """Whatever is wrong, the user reads where and what in one line, and nothing is left behind."""
-    bad = TABLE[title]
-    if bad.gmsh:
-        request.getfixturevalue("gmsh")
-    run = run_program(*bad.write(tmp_path), out=tmp_path / "results")
-    assert_refused(run, bad, tmp_path)
+    run = run_here(*written(title, tmp_path, request), out=tmp_path / "results")
+    assert_refused(run, TABLE[title], tmp_path)
 
 
-@pytest.mark.parametrize(
-    "title",
-    [
-        "unknown key",
-        "point outside the mesh",
-        "unknown tag",
-        "surface in space",
-        "tensor that is not positive",
-        "unknown flux where the state is given",
-        "known everywhere",
-        "code that fails",
-        "point off its part",
-        "times outside",
-    ],
-)
-def test_bad_input_is_said_once_on_two_ranks(
-    tmp_path: Path, request: pytest.FixtureRequest, title: str
+@pytest.mark.parametrize("title", TABLE)
+def test_bad_input_is_said_once_on_three_ranks(
+    tmp_path: Path, request: pytest.FixtureRequest, run_on_ranks: RunOnRanks, title: str
 ) -> None:
     """All ranks exit with 2, one of them speaks, and none waits for another."""
-    bad = TABLE[title]
-    if bad.gmsh:
-        request.getfixturevalue("gmsh")
-    run = run_program(*bad.write(tmp_path), out=tmp_path / "results", ranks=2)
-    assert_refused(run, bad, tmp_path)
+    run = run_on_ranks(*written(title, tmp_path, request), out=tmp_path / "results")
+    assert_refused(run, TABLE[title], tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("words", "ranks"), [("--colour", 1), ("--set", 1), ("more.yaml", 1), ("--colour", 2)]
-)
-def test_unknown_option_is_one_message(tmp_path: Path, words: str, ranks: int) -> None:
-    """An option that there is not, or without its value, or a second case: one line, exit code 2."""
-    run = run_program(QUICKSTART, "--check", words, out=tmp_path / "results", ranks=ranks)
-    assert_refused(run, Bad((words, "--help")), tmp_path)
+@pytest.mark.slow
+@pytest.mark.parametrize(("title", "ranks"), [("unknown key", 1), ("point outside the mesh", 2)])
+def test_a_program_refuses_bad_input(
+    tmp_path: Path, request: pytest.FixtureRequest, title: str, ranks: int
+) -> None:
+    """So the process ends with its exit code 2, alone and under mpirun, and prints nothing else."""
+    run = run_program(*written(title, tmp_path, request), out=tmp_path / "results", ranks=ranks)
+    assert_refused(run, TABLE[title], tmp_path)
+
+
+OPTIONS = ["--colour", "--set", "more.yaml"]
+"""An option that there is not, one without its value, and a second case."""
+
+
+@pytest.mark.parametrize("words", OPTIONS)
+def test_unknown_option_is_one_message(tmp_path: Path, run_on_ranks: RunOnRanks, words: str) -> None:
+    """One line, exit code 2, said by one of three ranks too."""
+    for run in (run_here, run_on_ranks):
+        found = run(QUICKSTART, "--check", words, out=tmp_path / "results")
+        assert_refused(found, Bad((words, "--help")), tmp_path)
+
+
+@pytest.mark.slow
+def test_a_program_refuses_an_unknown_option(tmp_path: Path) -> None:
+    """So the process ends, which has not started PETSc yet."""
+    run = run_program(QUICKSTART, "--check", "--colour", out=tmp_path / "results")
+    assert_refused(run, Bad(("--colour", "--help")), tmp_path)

@@ -10,12 +10,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from program import COARSE, PATIENCE, QUICKSTART, ROOT, environment, finish, run_program, start
+from launch import environment
+from program import COARSE, PATIENCE, QUICKSTART, ROOT, Run, finish, run_here, run_program, settings, start
 
-TINY = ("--set", "mesh.cells=[6, 6]", "--set", "flow.max_iterations=1")
+TINY = settings("mesh.cells=[6, 6]", "flow.max_iterations=1")
 """The shortest run there is; it stops with exit code 3."""
 
 
@@ -55,13 +57,13 @@ def test_help_does_not_start_mpi() -> None:
     assert "--overwrite" in done.stdout and "Exit codes" in done.stdout
 
 
-@pytest.mark.parametrize("ranks", [1, 2])
-def test_check_finds_a_good_case_in_order(tmp_path: Path, ranks: int) -> None:
+def test_check_finds_a_good_case_in_order(tmp_path: Path, run_on_ranks: Callable[..., Run]) -> None:
     """--check exits with 0, says so once and makes no folder."""
-    run = run_program(QUICKSTART, "--check", "--set", COARSE, out=tmp_path / "results", ranks=ranks)
-    assert (run.code, run.err) == (0, "")
-    assert len(run.out.splitlines()) == 1 and "in order" in run.out
-    assert not run.folder.exists()
+    for run in (run_here, run_on_ranks):
+        found = run(QUICKSTART, "--check", "--set", COARSE, out=tmp_path / "results")
+        assert (found.code, found.err) == (0, "")
+        assert len(found.out.splitlines()) == 1 and "in order" in found.out
+        assert not found.folder.exists()
 
 
 def test_log_view_names_the_stages(tmp_path: Path) -> None:
@@ -74,7 +76,7 @@ def test_log_view_names_the_stages(tmp_path: Path) -> None:
 
 def test_quiet_run_prints_nothing(tmp_path: Path) -> None:
     """--quiet: the exit code and the folder speak."""
-    run = run_program(QUICKSTART, *TINY, "--quiet", out=tmp_path / "results")
+    run = run_here(QUICKSTART, *TINY, "--quiet", out=tmp_path / "results")
     assert (run.code, run.out, run.err) == (3, "", "")
     assert run.summary["stop_reason"] == "max_iterations"
 
@@ -86,12 +88,12 @@ def test_earlier_results_are_safe_without_overwrite(tmp_path: Path) -> None:
     earlier = {"summary.json": "{}", "history.csv": "", "fields_p7_000000.vtu": "old", "my notes.txt": "mine"}
     for name, text in earlier.items():
         (folder / name).write_text(text)
-    refused = run_program(QUICKSTART, *TINY, out=folder)
+    refused = run_here(QUICKSTART, *TINY, out=folder)
     assert refused.code == 2 and len(refused.err.splitlines()) == 1
     assert str(folder) in refused.err and "--overwrite" in refused.err
     assert {path.name: path.read_text() for path in folder.iterdir()} == earlier
 
-    replaced = run_program(QUICKSTART, *TINY, "--overwrite", out=folder)
+    replaced = run_here(QUICKSTART, *TINY, "--overwrite", out=folder)
     assert replaced.code == 3 and replaced.summary["status"] == "stopped"
     assert (folder / "my notes.txt").read_text() == "mine"
     assert not (folder / "fields_p7_000000.vtu").exists()
@@ -101,14 +103,7 @@ def test_earlier_results_are_safe_without_overwrite(tmp_path: Path) -> None:
 def test_interrupted_run_leaves_its_results(tmp_path: Path, ranks: int) -> None:
     """A SIGINT to any one rank ends the run after the iteration: exit code 130, status interrupted."""
     folder = tmp_path / "results"
-    endless = (
-        "--set",
-        "mesh.cells=[8, 8]",
-        "--set",
-        "flow.discrepancy=1e-3",
-        "--set",
-        "regularisation.m.weight=1",
-    )
+    endless = settings("mesh.cells=[8, 8]", "flow.discrepancy=1e-3", "regularisation.m.weight=1")
     process = start(QUICKSTART, *endless, out=folder, ranks=ranks)
     try:
         history = folder / "history.csv"

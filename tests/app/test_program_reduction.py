@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from mpi4py import MPI
-from program import Run, run_program, same
+from program import Run, run_here, same
 
 from app import build
 from app.case import InputError, effective_yaml, load_case
@@ -27,17 +28,22 @@ equation:
 flow: {tolerance: 1.e-2}
 """
 
+RunOnRanks = Callable[..., Run]
+
 EARLY = 1e-5
 """As of regression."""
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Run]:
+def runs(tmp_path_factory: pytest.TempPathFactory, run_on_ranks: RunOnRanks) -> dict[int, Run]:
     """The case on 1 and 3 ranks."""
     folder = tmp_path_factory.mktemp("reduction")
     path = folder / "load.yaml"
     path.write_text(CASE)
-    return {ranks: run_program(path, out=folder / f"results{ranks}", ranks=ranks) for ranks in (1, 3)}
+    runs = {1: run_here, 3: run_on_ranks}
+    return {
+        ranks: run(path, out=folder / f"results{ranks}", pictures=ranks == 3) for ranks, run in runs.items()
+    }
 
 
 @pytest.mark.parametrize("ranks", [1, 3])

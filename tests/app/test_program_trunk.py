@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from program import BY_DISCREPANCY, ROOT, Job, Run, run_program
+from program import BY_DISCREPANCY, ROOT, Job, Run, run_here, settings
 
 from app.case import load_case
 from app.data import read_readings
@@ -27,15 +27,15 @@ def _needs_gmsh(gmsh: None) -> None:
 
 
 @pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def quick(run_of: Callable[[Job], Run]) -> Run:
     """A run of seconds."""
-    return Job(TRUNK, QUICK).run(tmp_path_factory.mktemp("trunk") / "results")
+    return run_of(Job(TRUNK, QUICK, pictures=True))
 
 
 @pytest.mark.slow
 def test_the_trunk_converges_with_default_settings(run_of: Callable[[Job], Run]) -> None:
-    """Exit code 0, χ² near one, the error well below that of the start."""
-    run = run_of(Job(TRUNK))
+    """Exit code 0, χ² near one, the error well below that of the start; on a coarse mesh."""
+    run = run_of(Job(TRUNK, (QUICK[0],)))
     assert run.code == 0, run.err
     assert run.summary["status"] == "converged"
     assert 0.5 < run.summary["chi2"] < 1.2
@@ -102,12 +102,8 @@ def test_the_reference_is_the_median_apparent_resistivity(quick: Run) -> None:
 def test_errors_of_the_case_come_before_the_default(quick: Run, tmp_path: Path) -> None:
     """Twice the relative error, a quarter of the misfit at the start."""
     doubled = "observations.readings.relative_error=0.06"
-    run = run_program(TRUNK, *_set(*QUICK, doubled, "flow.max_iterations=1"), out=tmp_path / "results")
+    run = run_here(TRUNK, *settings(*QUICK, doubled, "flow.max_iterations=1"), out=tmp_path / "results")
     assert quick.history[0]["misfit"] == pytest.approx(4 * run.history[0]["misfit"], rel=1e-10)
-
-
-def _set(*overrides: str) -> list[str]:
-    return [word for override in overrides for word in ("--set", override)]
 
 
 BAD = {
@@ -140,9 +136,8 @@ def test_bad_input_is_told_in_one_line(what: str, tmp_path: Path) -> None:
         text = text.replace(*change, 1)
     data = tmp_path / "data.ohm"
     data.write_text(text)
-    run = run_program(
-        TRUNK, *_set(f"observations.readings.file={data}", *overrides), "--check", out=tmp_path / "results"
-    )
+    words = settings(f"observations.readings.file={data}", *overrides)
+    run = run_here(TRUNK, *words, "--check", out=tmp_path / "results")
     assert run.code == 2
     assert message in run.err and len(run.err.strip().splitlines()) == 1
     assert not run.folder.exists()
@@ -168,7 +163,7 @@ def test_three_dimensions(mesh: tuple[str, ...], tmp_path: Path) -> None:
     lines = ["7# sensors", "# x y z", *(f"{i / 8} 0.5 0.5" for i in range(1, 8)), "4# data", "# a b m n rhoa"]
     lines += [f"{i} {i + 1} {i + 2} {i + 3} 50" for i in range(1, 5)]
     (tmp_path / "box.ohm").write_text("\n".join(lines))
-    run = run_program(tmp_path / "box.yaml", *_set(BY_DISCREPANCY, *mesh), out=tmp_path / "results")
+    run = run_here(tmp_path / "box.yaml", *settings(BY_DISCREPANCY, *mesh), out=tmp_path / "results")
     assert run.code == 0, run.err
     assert run.summary["misfit"] < 1e-12 and run.summary["relative_error"] < 1e-6
 
@@ -181,8 +176,10 @@ def test_a_measured_hollow_trunk(tmp_path: Path) -> None:
     from benchmarks.trunk import CAVITY, DISCREPANCY, NO_TRUTH, resistive_centre
 
     file = Path(os.environ["HOLLOW_LIMETREE"]).resolve()
-    run = run_program(
-        TRUNK, *_set(f"observations.readings.file={file}", NO_TRUTH, *DISCREPANCY), out=tmp_path / "results"
+    run = run_here(
+        TRUNK,
+        *settings(f"observations.readings.file={file}", NO_TRUTH, *DISCREPANCY),
+        out=tmp_path / "results",
     )
     assert run.code == 0, run.err
     assert 0.8 <= run.summary["chi2"] <= 1.0

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from program import BY_DISCREPANCY, COARSE, MIDDLING, QUICKSTART, Job, Run, run_program
+from program import BY_DISCREPANCY, COARSE, QUICKSTART, Job, Run, run_here, settings
 
 RunOf = Callable[[Job], Run]
 
 
-def quickstart(*overrides: str, ranks: int = 1) -> Job:
+def quickstart(*overrides: str) -> Job:
     """Quickstart on the coarse mesh with other settings."""
-    return Job(QUICKSTART, (COARSE, *overrides), ranks)
+    return Job(QUICKSTART, (COARSE, *overrides))
 
 
 REACH_THE_TARGET = {
@@ -77,7 +77,7 @@ def test_bounded_coefficient_stays_within_its_bounds(run_of: RunOf) -> None:
 def test_edge_preserving_regularisation_is_another_one(run_of: RunOf, titled: Callable[[str], Run]) -> None:
     """The summary names it; it is H1 in the first iteration, where m is constant, and only there."""
     edge = run_of(quickstart(BY_DISCREPANCY, *REACH_THE_TARGET["edge-preserving regularisation"]))
-    plain = titled("coarse by discrepancy on 1 rank")
+    plain = titled("by discrepancy on 1 rank")
     assert (edge.summary["regularisation_kind"], plain.summary["regularisation_kind"]) == (
         "edge_preserving",
         "h1",
@@ -106,6 +106,48 @@ def test_other_steps_lower_the_energy_until_stopped(run_of: RunOf, step: str, pr
     energies = [row["energy"] for row in run.history[1:]]
     assert energies[1] < energies[0] < run.history[0]["misfit"]
     assert (run.folder / "coefficient.png").exists() and len(run.field("m"))
+
+
+def test_given_weight_and_length_are_kept(run_of: RunOf) -> None:
+    """The weight is the given one in every iteration, and the length scale that of the summary."""
+    scale = f"regularisation.m.length_scale={10**0.5}"
+    run = run_of(quickstart("regularisation.m.weight=1", scale))
+    assert (run.code, run.summary["stop_reason"]) == (0, "discrepancy")
+    assert run.summary["length_scale"] == pytest.approx(10**0.5)
+    assert {row["weight"] for row in run.history[1:]} == {1.0}
+
+
+def test_nodal_values_have_no_network(titled: Callable[[str], Run]) -> None:
+    """Nothing grows and nothing is fitted; the parameters are the coefficient's dofs."""
+    for title in ("nodal", "nodal by discrepancy"):
+        summary = titled(title).summary
+        assert summary["widths"] == [] and summary["expansions"] == summary["inner_iterations"] == 0
+        assert summary["parameters"] == summary["coefficient_dofs"]
+
+
+def test_the_choice_serves_nodal_values_too(titled: Callable[[str], Run]) -> None:
+    """It finds the same noise, which is found before anything is represented; the error is below that by
+    discrepancy."""
+    nodal, network = titled("nodal").summary, titled("chosen on 1 rank").summary
+    assert nodal["relative_error"] < titled("nodal by discrepancy").summary["relative_error"]
+    assert nodal["noise_level"] == network["noise_level"]
+
+
+def test_network_grows_from_four_neurons(titled: Callable[[str], Run]) -> None:
+    """The start has 4 neurons, and a layer of n of them on the plane 7n + 1 parameters: five inputs, a bias
+    and an outgoing weight each."""
+    run = titled("chosen on 1 rank")
+    assert run.history[0]["width"] == 4
+    assert run.summary["expansions"] > 0 and run.history[-1]["width"] > 4
+    for row in run.history:
+        assert row["parameters"] == 7 * row["width"] + 1
+
+
+def test_another_seed_gives_other_neurons(titled: Callable[[str], Run], run_of: RunOf) -> None:
+    """The candidates derive from the seed, and so does all that follows from them."""
+    other, first = run_of(quickstart(BY_DISCREPANCY, "seed=1")), titled("by discrepancy on 1 rank")
+    assert other.code == 0 and other.summary["seed"] == 1
+    assert other.summary["relative_error"] != first.summary["relative_error"]
 
 
 def test_network_that_may_not_grow_keeps_its_width(run_of: RunOf) -> None:
@@ -146,7 +188,7 @@ def test_other_dimensions_run(
     blob: Callable[[str, int], Path], tmp_path: Path, mesh: str, dimension: int
 ) -> None:
     """A box and an interval go the same way, with the same files; exit code and status agree."""
-    run = run_program(blob(mesh, dimension), out=tmp_path / "results")
+    run = run_here(blob(mesh, dimension), out=tmp_path / "results", pictures=True)
     codes = {"converged": 0, "stopped": 3}
     assert run.code == codes[run.summary["status"]] and run.err == ""
     assert run.history[-1]["misfit"] < run.history[0]["misfit"]
@@ -183,8 +225,8 @@ def test_unknown_noise_is_found_by_the_choice(
 ) -> None:
     """Without sigma the defaults converge, find the noise to 15 % (its 300 readings say it to 4 %, the mesh
     adds to it) and the coefficient as well as with sigma, within a tenth of its norm."""
-    run = run_of(Job(QUICKSTART, (MIDDLING, f"observations.heads.file={unsure}")))
-    known = titled("middling on 1 rank").summary
+    run = run_of(quickstart(f"observations.heads.file={unsure}"))
+    known = titled("chosen on 1 rank").summary
     assert run.code == 0, run.out + run.err
     assert (run.summary["status"], run.summary["stop_reason"]) == ("converged", "minimum")
     assert run.summary["misfit_target"] is None
@@ -204,9 +246,8 @@ def test_noise_may_be_relative(run_of: RunOf, unsure: Path) -> None:
 
 def test_unknown_noise_with_weight_by_discrepancy_is_bad_input(unsure: Path, tmp_path: Path) -> None:
     """The discrepancy principle needs the noise: exit code 2, naming the key."""
-    settings = [COARSE, BY_DISCREPANCY, f"observations.heads.file={unsure}"]
-    words = [word for setting in settings for word in ("--set", setting)]
-    run = run_program(QUICKSTART, *words, out=tmp_path / "results")
+    words = settings(COARSE, BY_DISCREPANCY, f"observations.heads.file={unsure}")
+    run = run_here(QUICKSTART, *words, out=tmp_path / "results")
     assert (run.code, run.out) == (2, "")
     assert len(run.err.splitlines()) == 1
     assert "regularisation.m.weight" in run.err and "sigma" in run.err and "cross_validation" in run.err
