@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from elliptic import COMM
+from mpi4py import MPI
 
 from app.electrical import IN_THE_MESH, ElectricalModel, WaveNumbers, across_the_section
 from app.mesh import MESHES, CoefficientSpace, TaggedMesh
@@ -37,9 +38,9 @@ def combined(potential: Any, abmn: np.ndarray) -> np.ndarray:
 
 
 @cache
-def disc(size: float | None = None) -> TaggedMesh:
-    """The disc within the ring."""
-    return MESHES["electrodes"](COMM, positions=ring(), size=size)
+def disc(size: float | None = None, alone: bool = False) -> TaggedMesh:
+    """The disc within the ring, over all ranks or on each of them alone."""
+    return MESHES["electrodes"](MPI.COMM_SELF if alone else COMM, positions=ring(), size=size)
 
 
 FEW = WaveNumbers(np.array([0.5, 6.0, 30.0]), np.array([1.0, 3.0, 10.0]))
@@ -49,10 +50,11 @@ ALL = across_the_section(2 * RADIUS * np.sin(np.pi / ELECTRODES), 2 * RADIUS)
 """For the potential itself."""
 
 
-def ring_model(waves: WaveNumbers, size: float | None = None) -> ElectricalModel:
+def ring_model(waves: WaveNumbers, size: float | None = None, alone: bool = False) -> ElectricalModel:
     """Electrical model of the disc, or with wave numbers of the cylinder."""
-    solver = LinearSolver(COMM, "direct", "test_electrical_")
-    return ElectricalModel(CoefficientSpace(disc(size), 1), ring(), dipoles(), waves, 2, solver)
+    domain = disc(size, alone)
+    solver = LinearSolver(domain.comm, "direct", "test_electrical_")
+    return ElectricalModel(CoefficientSpace(domain, 1), ring(), dipoles(), waves, 2, solver)
 
 
 def on_disc(i: np.ndarray, j: np.ndarray) -> np.ndarray:

@@ -11,6 +11,19 @@ import pytest  # isort: skip
 from mpi4py import MPI  # isort: skip
 
 
+DISTRIBUTED = ("energy", "observe", "prior")
+"""Folders all of whose tests are of rows that ranks own; elsewhere those are that are marked so."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On several ranks, which take longer where they outnumber the cores, leave out what is not of them."""
+    if MPI.COMM_WORLD.size == 1:
+        return
+    of_ranks = [i for i in items if i.path.parent.name in DISTRIBUTED or i.get_closest_marker("distributed")]
+    config.hook.pytest_deselected(items=[item for item in items if item not in of_ranks])
+    items[:] = of_ranks
+
+
 @pytest.fixture(scope="session")
 def comm() -> MPI.Comm:
     """All ranks."""

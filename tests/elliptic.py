@@ -19,7 +19,7 @@ from app.pde import BoundaryCondition, ForwardModel
 
 COMM = MPI.COMM_WORLD
 
-LSHAPE = Path(__file__).parents[2] / "meshes" / "lshape.msh"
+LSHAPE = Path(__file__).parents[1] / "meshes" / "lshape.msh"
 """The unit square without its upper right quarter."""
 
 BOXES = {1: "interval", 2: "rectangle", 3: "box"}

@@ -1,13 +1,13 @@
 """The laws that concern distributed arrays hold on three ranks as on one."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from launch import environment, mpirun
 from mpi4py import MPI
 
 TESTS = Path(__file__).parent
@@ -21,30 +21,17 @@ PATIENCE = 90
 """Seconds for one test, after which its tracebacks are shown and the run ends: a collective call hangs."""
 
 
-def mpirun() -> str:
-    """The launcher of the environment the tests run in."""
-    beside = Path(sys.executable).parent / "mpirun"
-    found = str(beside) if beside.exists() else shutil.which("mpirun")
-    assert found, f"found no mpirun beside {sys.executable} nor on the path"
-    return found
-
-
-def environment() -> dict[str, str]:
-    """Without what the launcher of this process, if any, has told it."""
-    return {key: value for key, value in os.environ.items() if not key.startswith(("PMI", "HYD", "MPI_"))}
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(MPI.COMM_WORLD.size > 1, reason="runs already on several ranks")
 @pytest.mark.parametrize(
     "names",
-    [("mesh", "pde"), ("electrical", "observe", "prior"), ("energy",), ("parallel",)],
+    [("electrical", "mesh", "observe", "parallel", "pde", "prior"), ("energy",)],
     ids=" and ".join,
 )
 def test_laws_hold_on_three_ranks(names: tuple[str, ...]) -> None:
-    """The tests of these folders pass under mpirun, every rank running every test.
+    """The tests of these folders that are of distributed rows pass under mpirun, every rank running each.
 
-    In several runs, as MPI has some 2000 communicators and each mesh and matrix of a test takes some.
+    In two runs, as MPI has some 2000 communicators and each mesh and matrix of a test takes some.
     """
     folders = [str(TESTS / name) for name in names]
     hang = ["-o", f"faulthandler_timeout={PATIENCE}", "-o", "faulthandler_exit_on_timeout=true"]

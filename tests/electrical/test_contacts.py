@@ -32,7 +32,6 @@ def square(contacts: Contacts | None) -> ElectricalModel:
     return ElectricalModel(box_space(2, 8, 1), SIDES, abmn, IN_THE_MESH, 1, solver, contacts)
 
 
-@pytest.mark.skipif(COMM.size > 1, reason="dense, on one rank")
 def test_readings_are_those_of_the_equations_with_electrode_potentials() -> None:
     """∫e⁻ᵐ∇u·∇v + Σ ∫(u − U)(v − V)/z = Σ IV solved as it stands, densely, with the potentials U unknown."""
     width, z = 0.26, 0.3  # two facets each
@@ -71,6 +70,7 @@ def test_readings_are_those_of_the_equations_with_electrode_potentials() -> None
     np.testing.assert_allclose(found, expected, rtol=1e-8)
 
 
+@pytest.mark.distributed
 def test_poor_contact_spreads_the_current_evenly(gmsh: Any) -> None:
     """z → ∞ on a disc: R of means over arcs of −(1/π) ln|x − y|, to 0.1 %."""
     domain = MESHES["electrodes"](COMM, positions=ring(), width=WIDTH)
@@ -88,6 +88,7 @@ def test_poor_contact_spreads_the_current_evenly(gmsh: Any) -> None:
     np.testing.assert_allclose(found, combined(mean, dipoles()), rtol=1e-3)
 
 
+@pytest.mark.distributed
 def test_tangent_and_adjoint_hold_with_contacts() -> None:
     """J d is the central difference; ⟨J d, y⟩ = ⟨d, Jᵀ y⟩: the contacts do not know the coefficient."""
     model = square(Contacts(0.26, 0.05))
@@ -106,6 +107,7 @@ def test_good_contact_takes_current_past_the_surface() -> None:
     assert (good < poor).all()
 
 
+@pytest.mark.distributed
 def test_an_electrode_between_the_facets_is_refused() -> None:
     """NoContact on all ranks, where the width is less than the cells allow."""
     with raised_on_all_ranks(NoContact) as caught:

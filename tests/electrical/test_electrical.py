@@ -51,9 +51,9 @@ def _needs_gmsh(gmsh: Any) -> None:
 
 
 @cache
-def coarse(dimension: float) -> ElectricalModel:
+def coarse(dimension: float, alone: bool = False) -> ElectricalModel:
     """A model for laws that leave it usable; each law solves at its own coefficient first."""
-    return ring_model(WAVES[dimension], COARSE)
+    return ring_model(WAVES[dimension], COARSE, alone)
 
 
 @cache
@@ -73,7 +73,6 @@ def test_potential_of_an_infinite_cylinder() -> None:
     np.testing.assert_allclose(found, exact, rtol=HALF_A_PERCENT)
 
 
-@pytest.mark.skipif(COMM.size > 1, reason="slow where ranks outnumber cores")
 def test_potential_of_a_half_space(gmsh: Any) -> None:
     """Three dimensions: electrodes on an insulated plane, its other sides twenty metres off, to 0.5 %."""
     model = half_space_model(gmsh)
@@ -136,6 +135,23 @@ def test_adjoint_is_the_transpose_of_the_tangent(dimension: float) -> None:
     assert all(np.array_equal(tangent, other) for other in COMM.allgather(tangent))
 
 
+@pytest.mark.distributed
+@pytest.mark.skipif(COMM.size == 1, reason="compares ranks")
+@dimension
+def test_all_ranks_together_find_what_one_finds(dimension: float) -> None:
+    """Readings, J d and ⟨d, Jᵀ y⟩ are those of every rank on its own."""
+    together, alone = figures(coarse(dimension)), figures(coarse(dimension, alone=True))
+    np.testing.assert_allclose(together, alone, rtol=0, atol=1e-8 * np.abs(alone).max())
+
+
+def figures(model: ElectricalModel) -> np.ndarray:
+    """Readings at one coefficient, J along one direction, and the slope of one combination of readings."""
+    data = model.solve(model.coefficient.interpolate(LAYERS))
+    d = model.coefficient.interpolate(Formula(lambda x, library: library.cos(20 * x[0]) - 4 * x[1]))
+    slope = model.coefficient.domain.comm.allreduce(d @ model.adjoint(np.cos(np.arange(len(data)))))
+    return np.array([*data, *model.tangent(d), slope])
+
+
 @dimension
 def test_current_and_voltage_may_change_places(dimension: float) -> None:
     """Reciprocity: R of a, b, m, n is that of m, n, a, b, though current flows elsewhere."""
@@ -146,6 +162,7 @@ def test_current_and_voltage_may_change_places(dimension: float) -> None:
     np.testing.assert_allclose(swapped.solve(coefficient), original.solve(coefficient), rtol=ROUNDING)
 
 
+@pytest.mark.distributed
 def test_where_the_potential_is_zero_does_not_matter() -> None:
     """At k = 0 the dof at the first electrode is grounded: another first electrode, the same readings."""
     original = coarse(2)
@@ -164,7 +181,6 @@ def _same_but(
     return ElectricalModel(original.coefficient, electrodes, abmn, WAVES[dimension], 2, solver)
 
 
-@pytest.mark.skipif(COMM.size > 1, reason="slow where ranks outnumber cores")
 def test_direct_and_iterative_solvers_agree() -> None:
     """log ρₐ and J d are those of the factorisation when conjugate gradients solve."""
     direct, space = coarse(2.5), coarse(2.5).coefficient
@@ -193,6 +209,7 @@ def test_counts_are_of_electrodes_and_wave_numbers(dimension: float) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.distributed
 @dimension
 @pytest.mark.parametrize("wild", variants([np.nan, 1e4, -1e4], in_parallel=[1e4]))
 def test_a_coefficient_without_state_fails_on_all_ranks_and_breaks_nothing(
@@ -206,6 +223,7 @@ def test_a_coefficient_without_state_fails_on_all_ranks_and_breaks_nothing(
     np.testing.assert_allclose(model.solve(m), before, rtol=ROUNDING)
 
 
+@pytest.mark.distributed
 def test_a_reading_that_symmetry_makes_zero_is_refused() -> None:
     """Current along a square's diagonal, voltage between the other corners: no geometric factor."""
     corners = np.array([[0.0, 0.0], [1.0, 1.0], [1.0, 0.0], [0.0, 1.0]])
@@ -216,6 +234,7 @@ def test_a_reading_that_symmetry_makes_zero_is_refused() -> None:
     assert caught.value.index == 1
 
 
+@pytest.mark.distributed
 def test_an_electrode_off_the_mesh_is_refused() -> None:
     """PointOutside on all ranks, by the electrode's number."""
     electrodes = ring()

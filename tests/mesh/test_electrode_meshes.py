@@ -7,7 +7,7 @@ import pytest
 import ufl
 from bodies import RADIUS, ring
 from dolfinx import fem
-from elliptic import COMM, raised_on_all_ranks
+from elliptic import COMM, raised_on_all_ranks, variants
 
 from app.mesh import MESHES, MeshError, TaggedMesh, centroid, closed_outline, enclosed_area
 
@@ -36,6 +36,7 @@ def test_electrodes_are_vertices_on_the_outline(turn: int) -> None:
     np.testing.assert_array_equal(domain.boundary("outline"), domain.boundary("all"))
 
 
+@pytest.mark.distributed
 def test_the_section_has_the_area_within_the_outline() -> None:
     """The mesh fills the polygon; of electrodes on a circle that is the disc to 0.1 %."""
     assert area(MESHES["electrodes"](COMM, positions=AROUND)) == pytest.approx(
@@ -71,7 +72,8 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("what", BAD)
+@pytest.mark.distributed
+@pytest.mark.parametrize("what", variants(list(BAD), in_parallel=["out of order"]))
 def test_electrodes_without_an_outline_are_refused(what: str) -> None:
     """MeshError on all ranks says which."""
     electrodes, message = BAD[what]

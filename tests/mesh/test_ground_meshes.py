@@ -46,7 +46,6 @@ def electrical(domain: TaggedMesh, layout: str, contacts: Contacts | None = None
     return ElectricalModel(CoefficientSpace(domain, 1), electrodes, abmn, IN_THE_MESH, 2, solver, contacts)
 
 
-@pytest.mark.skipif(COMM.size > 1, reason="slow where ranks outnumber cores")
 @pytest.mark.parametrize("layout", ["row", "grid"])
 def test_geometric_factors_are_those_of_a_half_space(layout: str) -> None:
     """K = 2π/(1/AM − 1/AN − 1/BM + 1/BN) to 0.5 %, with no more than some hundred vertices an electrode."""
@@ -57,6 +56,7 @@ def test_geometric_factors_are_those_of_a_half_space(layout: str) -> None:
     assert domain.mesh.topology.index_map(0).size_global < 400 * len(electrodes)
 
 
+@pytest.mark.distributed
 def test_electrodes_are_vertices_of_the_surface() -> None:
     """Each is a vertex, bit for bit, of a box of the size asked for, whose top is `surface`."""
     domain = MESHES["electrodes"](COMM, positions=GRID, margin=2.0, depth=3.0)

@@ -9,7 +9,7 @@ import pytest
 import ufl
 from dolfinx import fem
 from dolfinx.mesh import meshtags
-from elliptic import COMM, LSHAPE, raised_on_all_ranks
+from elliptic import COMM, LSHAPE, raised_on_all_ranks, variants
 
 from app.mesh import MESHES, MeshError, TaggedMesh
 
@@ -61,6 +61,7 @@ def measure(domain: TaggedMesh, names: str | list[str]) -> float:
     return COMM.allreduce(fem.assemble_scalar(fem.form(fem.Constant(domain.mesh, 1.0) * ds(1))))
 
 
+@pytest.mark.distributed
 def test_named_parts_have_their_measure(kind: str, domain: TaggedMesh) -> None:
     """The mesh has exactly the expected names, and ∫ds over each is known."""
     assert set(domain.facets) == set(PARTS[kind])
@@ -78,6 +79,7 @@ def test_parts_may_be_joined(kind: str, domain: TaggedMesh) -> None:
     assert measure(domain, names[:2]) == pytest.approx(two, rel=ROUNDING)
 
 
+@pytest.mark.distributed
 def test_cells_fill_the_bounding_box_or_their_shape(kind: str, domain: TaggedMesh) -> None:
     """∫dx, the corners of the bounding box and its diagonal are those of the shape, on all ranks."""
     volume = fem.assemble_scalar(fem.form(fem.Constant(domain.mesh, 1.0) * ufl.dx))
@@ -89,6 +91,7 @@ def test_cells_fill_the_bounding_box_or_their_shape(kind: str, domain: TaggedMes
     assert domain.diagonal == pytest.approx(diagonal, rel=ROUNDING)
 
 
+@pytest.mark.distributed
 def test_an_unknown_part_is_answered_with_the_names_there_are(kind: str, domain: TaggedMesh) -> None:
     """MeshError on all ranks names the stranger, every part, and `all`."""
     with raised_on_all_ranks(MeshError) as caught:
@@ -158,7 +161,8 @@ UNUSABLE: dict[str, dict[str, Any]] = {
 """Meshes that gmsh can write and the program cannot use: points are located in triangles and tetrahedra."""
 
 
-@pytest.mark.parametrize("what", UNUSABLE)
+@pytest.mark.distributed
+@pytest.mark.parametrize("what", variants(list(UNUSABLE), in_parallel=["a surface in space"]))
 def test_an_unusable_mesh_is_named_on_all_ranks(gmsh: Any, shared_tmp_path: Path, what: str) -> None:
     """MeshError, naming the file; the next mesh is read all the same."""
     path = shared_tmp_path / "unusable.msh"

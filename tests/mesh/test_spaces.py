@@ -6,6 +6,8 @@ from elliptic import COMM, WAVES, Formula, box_space, constant, gathered, varian
 
 from app.mesh import CoefficientSpace, RelativeError
 
+pytestmark = pytest.mark.distributed
+
 CELLS = {1: 9, 2: 5, 3: 3}
 
 ROUNDING = 1e-12

@@ -6,6 +6,8 @@ from mpi4py import MPI
 
 from app.parallel import FailedElsewhere, agreed, check_identical, on_root
 
+pytestmark = pytest.mark.distributed
+
 LAST = MPI.COMM_WORLD.size - 1
 
 

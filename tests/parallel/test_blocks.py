@@ -9,6 +9,8 @@ from petsc4py import PETSc
 
 from app.parallel import dense_matrix, gram, multiply, multiply_transpose, symmetric_gram
 
+pytestmark = pytest.mark.distributed
+
 ROUNDING = 1e-13
 
 ROWS = {

@@ -10,6 +10,8 @@ from petsc4py import PETSc
 
 from app.parallel import LinearSolver, SolveFailed
 
+pytestmark = pytest.mark.distributed
+
 ROWS = 8
 """A rank's."""
 

@@ -1,6 +1,7 @@
 """The same neurons are removed on all ranks, and the same as on one."""
 
 import numpy as np
+import pytest
 from mpi4py import MPI
 
 from app.flow.merging import merged
@@ -41,6 +42,7 @@ def merged_on(comm: MPI.Comm) -> tuple[tuple[int, ...], np.ndarray, np.ndarray]:
     return fit.network.widths, fit.theta, np.concatenate(comm.allgather(fit.values))
 
 
+@pytest.mark.distributed
 def test_merging_does_not_depend_on_the_ranks(comm: MPI.Comm) -> None:
     """θ is bit for bit the same on all ranks; widths are those of one rank, m to 1e-8."""
     widths, theta, values = merged_on(comm)

@@ -49,6 +49,7 @@ def custom(path: Path, text: str, **flags: bool) -> ForwardModel:
 FLAGS: list[dict[str, bool]] = [{}, {"linear": True}, {"linear": True, "symmetric": True}]
 
 
+@pytest.mark.distributed
 @pytest.mark.parametrize("flags", variants(FLAGS, in_parallel=FLAGS[:1]), ids=str)
 def test_diffusion_from_a_file_is_diffusion(shared_tmp_path: Path, flags: dict[str, bool]) -> None:
     """Bu, J and Jᵀ are those of the built-in equation, however much the case says of it; boundary values in

@@ -23,7 +23,7 @@ from elliptic import (
 from equation_table import LINEAR, NONLINEAR, ROLES, make_equation
 
 from app.parallel import LinearSolver, SolveFailed
-from app.pde import BoundaryCondition, ForwardModel, forward
+from app.pde import EQUATIONS, BoundaryCondition, ForwardModel, forward
 
 ROUNDING = 1e-10
 """Relative; 1e6 times the machine's accuracy leaves room for the condition of the state operator."""
@@ -44,12 +44,10 @@ def equation(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-OTHERS = [(kind, role, (2, 2, 1)) for kind, role in ROLES if (kind, role) != ("diffusion", "log_diffusivity")]
+OTHERS = [(kind, physics.roles[-1], (2, 2, 1)) for kind, physics in EQUATIONS.items()]
 
-TRIED = [("diffusion", None, element) for element in ELEMENTS] + variants(
-    OTHERS, in_parallel=[("nonlinear_diffusion", "log_diffusivity", (2, 2, 1))]
-)
-"""Diffusion with all elements, everything else with one; tests/energy has all of them on several ranks."""
+TRIED = [("diffusion", None, element) for element in ELEMENTS] + variants(OTHERS, in_parallel=[])
+"""Diffusion with all elements, every equation with one and with its last role; tests/energy has all roles."""
 
 
 @pytest.fixture(params=TRIED, ids=lambda t: f"{t[0]}-{t[1]}-{t[2][0]}D-P{t[2][1]}-P{t[2][2]}")
@@ -79,6 +77,7 @@ def test_tangent_is_the_central_difference(solved: Problem) -> None:
     np.testing.assert_allclose(difference, tangent, rtol=0, atol=DIFFERENCES * np.abs(tangent).max())
 
 
+@pytest.mark.distributed
 def test_adjoint_is_the_transpose_of_the_tangent(solved: Problem) -> None:
     """⟨J d, y⟩ = ⟨d, Jᵀ y⟩."""
     direction = random_rows(solved.space)
@@ -88,6 +87,7 @@ def test_adjoint_is_the_transpose_of_the_tangent(solved: Problem) -> None:
     assert abs(tangent @ y - right) <= ROUNDING * np.linalg.norm(tangent) * np.linalg.norm(y)
 
 
+@pytest.mark.distributed
 def test_blocks_are_their_columns(solved: Problem) -> None:
     """J and Jᵀ of a block of columns are J and Jᵀ of each column; data are alike on all ranks."""
     block, data = random_rows(solved.space, 3), np.random.default_rng(1).standard_normal((solved.readings, 3))
@@ -119,9 +119,7 @@ def test_direct_and_iterative_solvers_agree(equation: str) -> None:
         np.testing.assert_allclose(iterative, direct, rtol=0, atol=ROUNDING * np.abs(direct).max())
 
 
-@pytest.mark.parametrize(
-    "equation", variants([e for e in LOGARITHMIC if e in LINEAR], in_parallel=["diffusion"]), indirect=True
-)
+@pytest.mark.parametrize("equation", [e for e in LOGARITHMIC if e in LINEAR], indirect=True)
 def test_counts_are_of_right_hand_sides(fresh: Problem) -> None:
     """A solve of a linear state is one state right-hand side and one set-up; tangent and adjoint count their
     columns, several at once apart and with their own clock; one column is no block."""
@@ -180,26 +178,26 @@ def wild_coefficients(problem: Problem) -> dict[str, np.ndarray]:
     }
 
 
-@pytest.mark.parametrize("wild", wild_coefficients(Problem(None, None, np.zeros(1), 0)))
+@pytest.mark.distributed
 def test_a_coefficient_without_state_fails_on_all_ranks_and_breaks_nothing(
-    fresh: Problem, equation: str, wild: str
+    fresh: Problem, equation: str
 ) -> None:
     """SolveFailed on every rank; tangent and state are still those of the last state, and the model gives
-    what it gave before."""
-    if equation == "advection_diffusion" and "underflows" in wild:
-        pytest.skip("where nothing diffuses the velocity still determines a state")
+    what it gave before, after one such coefficient and after several."""
     before = fresh.model.solve(fresh.m)
-    state, tangent = fresh.model.state.x.array.copy(), fresh.model.tangent(random_rows(fresh.space))
-    with raised_on_all_ranks(SolveFailed):
-        fresh.model.solve(wild_coefficients(fresh)[wild])
-    np.testing.assert_array_equal(fresh.model.state.x.array, state)
-    again = fresh.model.tangent(random_rows(fresh.space))
-    np.testing.assert_allclose(again, tangent, rtol=0, atol=ROUNDING * np.abs(tangent).max())
-    np.testing.assert_allclose(fresh.model.solve(fresh.m), before, rtol=ROUNDING)
-    fresh.model.tangent(random_rows(fresh.space))
+    for wild, m in wild_coefficients(fresh).items():
+        if equation == "advection_diffusion" and "underflows" in wild:
+            continue  # where nothing diffuses the velocity still determines a state
+        state, tangent = fresh.model.state.x.array.copy(), fresh.model.tangent(random_rows(fresh.space))
+        with raised_on_all_ranks(SolveFailed):
+            fresh.model.solve(m)
+        np.testing.assert_array_equal(fresh.model.state.x.array, state, err_msg=wild)
+        again = fresh.model.tangent(random_rows(fresh.space))
+        np.testing.assert_allclose(again, tangent, rtol=0, atol=ROUNDING * np.abs(tangent).max())
+        np.testing.assert_allclose(fresh.model.solve(fresh.m), before, rtol=ROUNDING, err_msg=wild)
 
 
-@pytest.mark.parametrize("equation", variants(NONLINEAR, in_parallel=NONLINEAR[:1]), indirect=True)
+@pytest.mark.parametrize("equation", NONLINEAR, indirect=True)
 def test_newton_steps_are_counted(fresh: Problem) -> None:
     """A solve is one state solve, a right-hand side and a set-up for each of Newton's steps, and the set-up
     of the operator at the state; a solve at the same coefficient again takes a step or two."""
@@ -213,7 +211,7 @@ def test_newton_steps_are_counted(fresh: Problem) -> None:
     assert counts.factorisations == counts.state_rhs + 2
 
 
-@pytest.mark.parametrize("equation", variants(NONLINEAR, in_parallel=NONLINEAR[:1]), indirect=True)
+@pytest.mark.parametrize("equation", NONLINEAR, indirect=True)
 def test_the_state_does_not_depend_on_where_newton_starts(fresh: Problem) -> None:
     """From zero, from a near state and from a far one the same Bu is found, to rounding."""
     first = fresh.model.solve(fresh.m)
@@ -230,6 +228,7 @@ def test_a_solver_of_symmetric_operators_is_refused_where_there_is_none() -> Non
         ForwardModel(physics, space, 1, LinearSolver(COMM, "direct", "test_"))
 
 
+@pytest.mark.distributed
 @pytest.mark.parametrize("readings", [1, 2])
 def test_fewer_readings_than_ranks(readings: int) -> None:
     """⟨J d, y⟩ = ⟨d, Jᵀ y⟩ also where some ranks hold no reading."""
@@ -261,6 +260,7 @@ def test_a_linear_state_without_source_is_found_exactly() -> None:
     )
 
 
+@pytest.mark.distributed
 def test_conditions_may_name_several_parts_and_share_one() -> None:
     """Fluxes given twice on a part add up: 1 and 2 on the right give u = 3x, 2 and −2 at the bottom none."""
     zero = constant(0.0)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from elliptic import COMM, Formula, box_space, constant, dot, inner_points, random_rows
+from elliptic import COMM, Formula, box_space, constant, dot, inner_points, random_rows, variants
 from equation_table import each_component
 
 from app.mesh import point_matrix
@@ -44,7 +44,8 @@ def on_rollers(dimension: int) -> dict[str, BoundaryCondition]:
     return {**rollers, "pull": BoundaryCondition(("right",), "neumann", pull)}
 
 
-@pytest.mark.parametrize("dimension", [2, 3])
+@pytest.mark.distributed
+@pytest.mark.parametrize("dimension", variants([2, 3], in_parallel=[2]))
 def test_a_bar_on_rollers_is_stretched_as_in_the_textbook(dimension: int) -> None:
     """ε_xx = σ/E and ε_yy = ε_zz = −νσ/E; in plane strain E is E/(1 − ν²) and ν is ν/(1 − ν). Linear in the
     coordinates, so linear elements hold it exactly; components are conditioned one by one."""

@@ -1,6 +1,7 @@
 """Wells against the Green's function of the square."""
 
 import numpy as np
+import pytest
 from mpi4py import MPI
 
 from app.case import Expression
@@ -26,10 +27,10 @@ def greens_function(x: np.ndarray, y: np.ndarray) -> float:
     return float(np.sum(2 * np.sin(n * x[0]) * np.sin(n * y[0]) * shape / n))
 
 
-def heads(cells: int) -> np.ndarray:
-    domain = MESHES["rectangle"](COMM, [0.0, 0.0], [1.0, 1.0], [cells, cells])
+def heads(cells: int, comm: MPI.Comm = COMM) -> np.ndarray:
+    domain = MESHES["rectangle"](comm, [0.0, 0.0], [1.0, 1.0], [cells, cells])
     rim = BoundaryCondition(("all",), "dirichlet", Expression("0"))
-    solver = LinearSolver(COMM, "direct", "test_wells_")
+    solver = LinearSolver(comm, "direct", "test_wells_")
     model = ForwardModel(Diffusion(Expression("0"), {"rim": rim}), CoefficientSpace(domain, 1), 2, solver)
     model.observe_with(point_matrix(domain, model.space, POINTS))
     model.feed_with(point_matrix(domain, model.space, WELLS), RATES)
@@ -42,3 +43,10 @@ def test_heads_away_from_wells_are_those_of_the_greens_function() -> None:
     errors = [np.abs(heads(cells) - exact).max() for cells in (12, 24, 48)]
     assert errors[-1] < 1e-3 * np.abs(exact).max()
     assert np.log2(errors[0] / errors[-1]) / 2 > 1.8
+
+
+@pytest.mark.distributed
+@pytest.mark.skipif(COMM.size == 1, reason="compares ranks")
+def test_all_ranks_together_find_what_one_finds() -> None:
+    """Wherever among them the wells are."""
+    np.testing.assert_allclose(heads(12), heads(12, MPI.COMM_SELF), rtol=1e-10)
