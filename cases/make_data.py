@@ -21,7 +21,6 @@ import dataclasses
 import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -316,29 +315,13 @@ def solve_finely(
     steps = physics.time_steps(case)
     if steps is not None:
         finer = dataclasses.replace(steps, steps=SHORTER * steps.steps, scheme="crank_nicolson")
+        model = TransientModel(equation, space, degree, solver, finer)
         at = np.zeros(len(places)) if times is None else times
-<<<<<<< HEAD
         model.observe_at(point_matrix(domain, model.space, places), at)
         found = model.at(truth)
         return found.readings[:, None], max(float(np.abs(state).max()) for state in model.states(found))
     forward = ForwardModel(equation, space, degree, solver)
     physics.feed(case, forward)
-=======
-        with closing(TransientModel(equation, space, degree, solver, finer)) as model:
-            model.observe_at(point_matrix(domain, model.space, places), at)
-            found = model.at(truth)
-            return found.readings[:, None], max(float(np.abs(state).max()) for state in model.states(found))
-    with closing(ForwardModel(equation, space, degree, solver)) as forward:
-        physics.feed(case, forward)
-        return _solved(case, forward, truth, places)
-
-
-def _solved(
-    case: Case, forward: ForwardModel, truth: np.ndarray, places: np.ndarray
-) -> tuple[np.ndarray, float]:
-    """See solve_finely, of a stationary equation."""
-    domain = forward.coefficient.domain
->>>>>>> benchcore
     count = max(1, len(forward.components))
     component = np.tile(np.arange(count), len(places))
     radius = getattr(next(iter(case.observations.values())), "radius", None)
@@ -354,11 +337,7 @@ def _solved(
         forward.observe_with(ball_averages(domain, forward.space, places, radii))
     found = forward.at(truth)
     values = found.readings.reshape(-1, count)
-<<<<<<< HEAD
     compared = values if places.ndim == 1 else forward.function(found).x.array
-=======
-    compared = values if places.ndim == 1 else found.state
->>>>>>> benchcore
     return values, float(np.abs(compared).max())
 
 
@@ -395,14 +374,8 @@ def measure_finely(electrodes: np.ndarray, abmn: np.ndarray, truth: Any) -> np.n
     space = CoefficientSpace(domain, 2)
     apart = [np.linalg.norm(p - q) for i, p in enumerate(electrodes) for q in electrodes[:i]]
     waves = across_the_section(min(apart), max(apart))
-<<<<<<< HEAD
     model = ElectricalModel(space, electrodes, abmn, waves, 3, LinearSolver(comm, "direct", "data_"))
     return np.exp(model.at(space.interpolate(truth)).readings) / model.geometric_factors
-=======
-    solver = LinearSolver(comm, "direct", "data_")
-    with closing(ElectricalModel(space, electrodes, abmn, waves, 3, solver)) as model:
-        return model.at(space.interpolate(truth)).resistances
->>>>>>> benchcore
 
 
 def write_readings(path: Path, electrodes: np.ndarray, abmn: np.ndarray, resistances: np.ndarray) -> None:
