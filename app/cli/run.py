@@ -1,6 +1,7 @@
 """What the program does with a case: check it or run it."""
 
 import argparse
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -137,10 +138,10 @@ def _continued(problem: "Problem", results: Path) -> "Problem":
 
 def _again(options: argparse.Namespace) -> str:
     """What to type to go on."""
-    words = [program(), options.case, *(f"--set {each}" for each in options.overrides)]
-    words += [f"--out {options.out}"] if options.out else []
+    words = [options.case, *(word for each in options.overrides for word in ("--set", each))]
+    words += ["--out", str(options.out)] if options.out else []
     words += ["--allow-code"] if options.allow_code else []
-    return " ".join([*words, "--resume"])
+    return f"{program()} {shlex.join([*words, '--resume'])}"
 
 
 def _minutes(text: str) -> float:

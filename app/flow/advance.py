@@ -30,13 +30,17 @@ def start(problem: Minimisation, method: Method) -> FlowState:
     return begun(problem, problem.energy.at(problem.start.values()), method)
 
 
-def begun(problem: Minimisation, at: Evaluation, method: Method) -> FlowState:
-    """The same where the evaluation at the start is known."""
+def begun(
+    problem: Minimisation, at: Evaluation, method: Method, spent: Mapping[str, float] | None = None
+) -> FlowState:
+    """The same where the evaluation at the start is known; `spent` is what the run is charged with, by
+    default all that the meter reads."""
     own = problem.start
-    error, spent = problem.truth.error(at.m), problem.meter.read()
+    error, now = problem.truth.error(at.m), problem.meter.read()
+    spent = now if spent is None else spent
     record = Record(0, None, at.value, None, own.size, own.widths, spent=spent, relative_error=error)
     state = FlowState(
-        "approach", own, problem.state, problem.builder.first(), (record,), spent, spent, evaluation=at
+        "approach", own, problem.state, problem.builder.first(), (record,), spent, now, evaluation=at
     )
     return _judged(problem, state, at)
 

@@ -95,6 +95,8 @@ class Problem:
     """Where the nodal values of each unknown are, shape (owned, inputs)."""
     at_start: Evaluation | None
     """The energy at the start, if it was evaluated already."""
+    built: Mapping[str, float] = field(default_factory=dict)
+    """What the meter read when the problem had been built: every run is charged with it once."""
     earlier: Any = None
     """What it took over of an earlier run (app.problem.continued.Earlier), if anything."""
 
@@ -106,9 +108,12 @@ class Problem:
 
     def start(self) -> FlowState:
         """The state before the first iteration; collective. Raises SolveFailed on all ranks alike."""
+        meter = self.minimisation.meter
         with self.clock.running():
+            before = meter.read()
             at = self.at_start or self.minimisation.energy.at(self.minimisation.start.values())
-            return begun(self.minimisation, at, self.method)
+            spent = grown(self.built, before, meter.read())
+            return begun(self.minimisation, at, self.method, spent)
 
     def advance(self, state: FlowState) -> FlowState:
         """The state after one more outer iteration, or after the selection; see app.flow.advance."""

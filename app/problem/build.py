@@ -88,4 +88,5 @@ def _inversion(given: Inversion, method: flow.Method, clock: Clock) -> Problem:
     parts = [NodeOrder(comm, space.coordinates) for space in spaces]
     points = {name: space.coordinates for name, space in given.spaces.items()}
     order = JointOrder(parts, [space.owned for space in spaces])
-    return Problem(case, comm, minimisation, method, report, clock, order, points, at_start)
+    built = minimisation.meter.read()
+    return Problem(case, comm, minimisation, method, report, clock, order, points, at_start, built)

@@ -74,7 +74,7 @@ def problem_of(given: Approximation, method: flow.Method, clock: Clock) -> Probl
         owned=given.owned,
     )
     order, points = NodeOrder(comm, given.points), {case.approximant[0]: given.points}
-    return Problem(case, comm, minimisation, method, report, clock, order, points, None)
+    return Problem(case, comm, minimisation, method, report, clock, order, points, None, given.meter.read())
 
 
 class ConvexReport(ABC):

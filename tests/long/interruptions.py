@@ -1,0 +1,158 @@
+"""Runs that are killed and told to end at random moments: `python tests/long/interruptions.py
+kill|term|many`.
+
+Too long for the suite. `kill` ends the whole job by SIGKILL, resumes it, and compares history and coefficient
+with those of a run that was left alone; `term` sends SIGTERM and asks for the exit code, the time it took and
+a checkpoint that is whole; `many` solves problems one after the other in a process and prints its memory and
+its open communicators. One line each, and a count at the end.
+"""
+
+import argparse
+import csv
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from launch import environment, mpirun  # noqa: E402
+
+SMALL = {
+    "quickstart": ["mesh.cells=[24,24]"],
+    "inclusions": ["mesh.cells=[24,24]"],
+    "heat_pinnacle": ["mesh.cells=[10,10]", "expansion.candidates=100"],
+    "two_unknowns": ["mesh.cells=[16,16]"],
+    "ritz_poisson": ["mesh.cells=[16,16]"],
+    "cube": ["mesh.cells=[32,32,32]"],
+}
+GRACE = 20.0
+"""Seconds within which all ranks have ended after SIGTERM."""
+
+
+def command(name: str, out: Path, ranks: int, *words: str) -> list[str]:
+    own = [each for key in SMALL[name] for each in ("--set", key)]
+    program = [sys.executable, "-m", "app", f"cases/{name}.yaml", *own, "--out", str(out), "--quiet", *words]
+    return program if ranks == 1 else [mpirun(), "-n", str(ranks), *program]
+
+
+def started(words: list[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(words, cwd=ROOT, env=environment(), start_new_session=True)
+
+
+def history(folder: Path) -> list[list[str]]:
+    """Without the seconds."""
+    with (folder / "history.csv").open(newline="") as file:
+        return [[cell for key, cell in row.items() if key != "seconds"] for row in csv.DictReader(file)]
+
+
+def same(one: Path, other: Path, ranks: int) -> bool:
+    """To the last bit on one rank; on more the same decisions and numbers to 1e-10."""
+    rows = history(one), history(other)
+    if ranks == 1:
+        files = [(folder / "coefficient.safetensors").read_bytes() for folder in (one, other)]
+        return rows[0] == rows[1] and files[0] == files[1]
+    pairs = [(a, b) for x, y in zip(*rows, strict=False) for a, b in zip(x, y, strict=True) if a != b]
+    near = all("." in a and abs(float(a) - float(b)) <= 1e-10 * abs(float(a)) for a, b in pairs)
+    return len(rows[0]) == len(rows[1]) and near
+
+
+def kill(name: str, times: int, ranks: int, folder: Path, draw: random.Random) -> int:
+    """How many of the killed runs ended as the one that was left alone."""
+    alone = folder / f"{name}_alone"
+    begun = time.monotonic()
+    subprocess.run(command(name, alone, ranks, "--overwrite"), cwd=ROOT, env=environment(), check=True)
+    whole, good = time.monotonic() - begun, 0
+    for number in range(times):
+        out, moment = folder / f"{name}_{number}", draw.uniform(0.0, whole)
+        shutil.rmtree(out, ignore_errors=True)
+        process = started(command(name, out, ranks, "--overwrite"))
+        try:
+            process.wait(timeout=moment)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        again = (
+            "--resume" if (out / "checkpoint").is_dir() and any((out / "checkpoint").glob("[0-9]*")) else ""
+        )
+        words = command(name, out, ranks, again or "--overwrite")
+        code = subprocess.run(words, cwd=ROOT, env=environment()).returncode
+        fine = code == 0 and same(alone, out, ranks)
+        good += fine
+        print(
+            f"{name}: killed after {moment:.1f} s, {again or 'anew'}, {'same' if fine else f'OTHER ({code})'}"
+        )
+    return good
+
+
+def term(name: str, times: int, ranks: int, folder: Path, draw: random.Random) -> int:
+    """How many ended in time, with the code of an interruption and a whole checkpoint."""
+    from app.output import NoCheckpoint, read_checkpoint
+
+    good = 0
+    for number in range(times):
+        out = folder / f"{name}_term_{number}"
+        shutil.rmtree(out, ignore_errors=True)
+        process = started(command(name, out, ranks, "--overwrite"))
+        while not (out / "checkpoint").is_dir() and process.poll() is None:
+            time.sleep(0.1)
+        time.sleep(draw.uniform(0.0, 40.0))
+        begun = time.monotonic()
+        process.terminate()
+        code = process.wait(timeout=120)
+        spent = time.monotonic() - begun
+        try:
+            whole = read_checkpoint(out).number >= 0
+        except NoCheckpoint:
+            whole = False
+        fine = code == 130 and spent <= GRACE and whole
+        good += fine
+        print(f"{name}: code {code} after {spent:.1f} s, checkpoint {'whole' if whole else 'NOT whole'}")
+    return good
+
+
+def many(name: str, times: int) -> int:
+    """Memory in MB after each problem of a process; under mpirun of rank 0."""
+    from mpi4py import MPI
+
+    from app import build, load_case, solve
+
+    page = os.sysconf("SC_PAGE_SIZE") / 1e6
+    for number in range(times):
+        with build(load_case(ROOT / "cases" / f"{name}.yaml", SMALL[name])) as problem:
+            solve(problem)
+        probe = MPI.COMM_WORLD.Dup()  # fails where communicators have run out
+        probe.Free()
+        resident = int(Path("/proc/self/statm").read_text().split()[1]) * page
+        if MPI.COMM_WORLD.rank == 0:
+            print(f"{name} {number + 1}: {resident:.0f} MB", flush=True)
+    return times
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("kill", "term", "many"))
+    parser.add_argument("--cases", nargs="*", choices=SMALL, default=["quickstart"])
+    parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--ranks", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, default=Path("results/interruptions"))
+    given = parser.parse_args()
+    given.folder.mkdir(parents=True, exist_ok=True)
+    draw, folder = random.Random(given.seed), given.folder.resolve()
+    for name in given.cases:
+        if given.what == "many":
+            good = many(name, given.times)
+        else:
+            act = kill if given.what == "kill" else term
+            good = act(name, given.times, given.ranks, folder, draw)
+        print(f"{given.what} {name} on {given.ranks} rank(s): {good} of {given.times}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
