@@ -10,8 +10,8 @@ import pytest
 from mpi4py import MPI
 from program import Run, run_here, same
 
-from app import build
 from app.case import InputError, effective_yaml, load_case
+from app.problem import check
 
 CASE = """\
 mesh: {kind: interval, cells: 30}
@@ -148,7 +148,7 @@ def test_bad_input_is_one_message(title: str, tmp_path: Path) -> None:
         text = text.replace(old, new)
     (tmp_path / "load.yaml").write_text(text)
     with pytest.raises(InputError) as refused:
-        build.prepare(MPI.COMM_SELF, load_case(tmp_path / "load.yaml"))
+        check(load_case(tmp_path / "load.yaml"), MPI.COMM_SELF)
     (problem,) = refused.value.problems
     assert problem.startswith(f"{tmp_path}/load.yaml:") and says in problem
 

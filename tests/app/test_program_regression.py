@@ -10,8 +10,8 @@ import pytest
 from mpi4py import MPI
 from program import Run, run_here, same
 
-from app import build
 from app.case import InputError, load_case
+from app.problem import check
 
 CASE = """\
 mesh: {kind: rectangle, cells: [12, 12]}
@@ -102,7 +102,7 @@ def test_bad_input_is_one_message(title: str, tmp_path: Path) -> None:
     (tmp_path / "wave.yaml").write_text(CASE.replace(old, new))
     (tmp_path / "h.csv").write_text("x, y, value\n0.5, 0.5, 1\n")
     with pytest.raises(InputError) as refused:
-        build.prepare(MPI.COMM_SELF, load_case(tmp_path / "wave.yaml"))
+        check(load_case(tmp_path / "wave.yaml"), MPI.COMM_SELF)
     (problem,) = refused.value.problems
     assert problem.startswith(f"{tmp_path}/wave.yaml:") and says in problem
 
@@ -124,4 +124,4 @@ def test_experiments_need_no_equation(tmp_path: Path) -> None:
         "mesh: {kind: interval, cells: 4}\nenergy: {kind: regression}\n"
         "experiments: {a: {observations: {h: {kind: points, file: h.csv}}}}\n"
     )
-    assert build.prepare(MPI.COMM_SELF, load_case(tmp_path / "wave.yaml")) is not None
+    check(load_case(tmp_path / "wave.yaml"), MPI.COMM_SELF)

@@ -10,8 +10,9 @@ import pytest
 from mpi4py import MPI
 from program import Run
 
-from app import build
 from app.case import load_case
+from app.problem import build
+from app.run import Options, run
 
 CASE = """\
 mesh: {kind: rectangle, cells: [12, 12]}
@@ -68,8 +69,8 @@ def test_exact_start_has_converged(value: float | str, tmp_path: Path) -> None:
     path = tmp_path / "exact.yaml"
     path.write_text(EXACT + f"  boundary: {{rim: {{on: all, kind: dirichlet, value: {value}}}}}\n")
     (tmp_path / "results").mkdir()
-    setup = build.prepare(MPI.COMM_SELF, load_case(path))
-    summary = build.run(setup, tmp_path / "results", quiet=True)
+    with build(load_case(path), MPI.COMM_SELF) as problem:
+        summary = run(problem, tmp_path / "results", Options(quiet=True))
     assert summary["stop_reason"] == "tolerance" and summary["status"] == "converged"
     assert summary["distance"] in (None, 0.0) or summary["distance"] < 1e-9
     assert (tmp_path / "results" / "summary.json").is_file()
