@@ -227,7 +227,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "ratio": lambda run, other, name: run.summary[name] / other.summary[name],
     "apart": lambda run, other, name: abs(run.summary[name] / other.summary[name] - 1),
     "pod": lambda run, name: ", ".join(
-        f"{modes}: {found[name]:.2g}" for modes, found in run.summary["reduction"]["pod"].items()
+        f"{modes}: {found[name]:.4g}" for modes, found in run.summary["reduction"]["pod"].items()
     ),
     # Of ln(ρ/100), ‖ln ρ‖/‖ln(ρ/100)‖ = √(15·2² + 3²)/√(15·0² + 1²): the disc of 10³ Ωm is 1/16 of the area.
     "cavity_error": lambda run: run.summary["relative_error"] * (15 * 4 + 9) ** 0.5,
