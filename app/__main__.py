@@ -1,147 +1,49 @@
-"""The command line: `python -m app CASE.yaml`, alone or under mpirun."""
+"""The program: `python -m app CASE.yaml` or `python -m app COMMAND`, alone or under mpirun."""
 
-import argparse
-import json
 import sys
 import traceback
-from pathlib import Path
-from typing import Any, NoReturn
+from collections.abc import Sequence
 
-CONVERGED, INTERNAL, BAD_INPUT, STOPPED, INTERRUPTED = 0, 1, 2, 3, 130
-EXIT_CODES = {
-    "converged": CONVERGED,
-    "failed": INTERNAL,
-    "stopped": STOPPED,
-    "interrupted": INTERRUPTED,
-}
-"""By the summary's status."""
+from app.cli import UsageError, parse
+from app.cli.exits import BAD_INPUT, INTERNAL, INTERRUPTED, explained
+from app.cli.ranks import speaks, world
+from app.supervisor import supervise
 
 
-class Parser(argparse.ArgumentParser):
-    """Raises instead of exiting, so that rank 0 alone speaks."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ValueError(f"{self.prog}: {message} (see --help)")
-
-
-def parser() -> argparse.ArgumentParser:
-    """The arguments; every other word that starts with a single dash is an option of PETSc."""
-    commands = Parser(
-        prog="python -m app",
-        description="Recover an unknown coefficient of a PDE from measurements.",
-        epilog="`python -m app schema` prints the JSON Schema of a case. PETSc's options, such as -log_view, "
-        "are passed on; they stand behind the case. Exit codes: 0 converged, 1 internal failure, 2 bad case "
-        "or data, 3 stopped without reaching the stopping test, 130 interrupted.",
-    )
-    commands.add_argument("case", metavar="CASE.yaml", help="the case file, or the word schema")
-    commands.add_argument("--out", type=Path, metavar="DIR", help="results, by default results/NAME")
-    commands.add_argument("--overwrite", action="store_true", help="replace earlier results")
-    commands.add_argument("--check", action="store_true", help="check case, mesh and data, do not run")
-    commands.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="override a dotted key of the case, e.g. regularisation.m.weight=1",
-    )
-    commands.add_argument(
-        "--allow-code", action="store_true", help="run the Python file that a custom equation names"
-    )
-    commands.add_argument("--quiet", action="store_true", help="print errors only")
-    commands.add_argument("--debug", action="store_true", help="show tracebacks")
-    return commands
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run a command and return the exit code."""
-    words = sys.argv[1:] if arguments is None else arguments
+def main(words: Sequence[str] | None = None) -> int:
+    """Do what the words of a command line ask for, by default this process's; returns the exit code."""
     try:
-        options, petsc = _parse(words)
-    except ValueError as error:
-        import app.wheel  # noqa: F401
-
-        # isort: split
-        from mpi4py import MPI
-
-        if MPI.COMM_WORLD.rank == 0:
+        command, options = parse(sys.argv[1:] if words is None else words)
+        if words is None and command.supervised:
+            supervise()
+    except UsageError as error:
+        if speaks():
             print(error, file=sys.stderr)
         return BAD_INPUT
-    if options.case == "schema":
-        from app.case import schema
-
-        print(json.dumps(schema(), indent=2))
-        return CONVERGED
-    return _start(options, petsc)
-
-
-def _parse(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    """The options, and what is PETSc's; raises ValueError."""
-    options, petsc = parser().parse_known_args(words)  # --help never starts MPI
-    unknown = [word for word in petsc if word.startswith("--")]
-    if unknown or (petsc and not petsc[0].startswith("-")):
-        raise ValueError(f"python -m app: unrecognized argument {(unknown or petsc)[0]} (see --help)")
-    return options, petsc
-
-
-def _start(options: argparse.Namespace, petsc: list[str]) -> int:
-    import app.wheel  # noqa: F401
-
-    # isort: split
-    import petsc4py
-
-    petsc4py.init(["app", *petsc])
-    from mpi4py import MPI
-
-    comm = MPI.COMM_WORLD
     try:
-        return _run(comm, options)
+        return command.answer(options)
+    except UsageError as error:
+        if speaks():
+            print(error, file=sys.stderr)
+        return BAD_INPUT
     except KeyboardInterrupt:
-        if comm.size > 1:
-            comm.Abort(INTERRUPTED)
-        return INTERRUPTED
+        return _ended(INTERRUPTED)
     except Exception as error:
-        code, message = _explain(error)
+        code, message = explained(error)
         alone = code == INTERNAL and not getattr(error, "agreed", False)  # perhaps this rank's only
-        if comm.rank == 0 or alone:
+        if speaks() or alone:
             if options.debug:
                 traceback.print_exc()
             print(message, file=sys.stderr, flush=True)
-        if alone and comm.size > 1:
-            comm.Abort(INTERNAL)
-        return code
+        return _ended(code) if alone else code
 
 
-def _run(comm: Any, options: argparse.Namespace) -> int:
-    from app.case import load_case
-    from app.parallel import on_root, started
-
-    case = on_root(comm, lambda: load_case(Path(options.case), options.overrides))
-    from app import build, network, output
-
-    network.one_thread()
-    started()
-    folder = options.out or Path("results") / case.name
-    if options.check:
-        build.prepare(comm, case, allow_code=options.allow_code)
-        if comm.rank == 0 and not options.quiet:
-            print(f"{options.case}: the case, its mesh and its data are in order")
-        return CONVERGED
-    path = Path(options.case)
-    on_root(comm, lambda: output.check(folder, path, overwrite=options.overwrite))
-    setup = build.prepare(comm, case, allow_code=options.allow_code)
-    on_root(comm, lambda: output.prepare(folder, path, overwrite=options.overwrite))
-    summary = build.run(setup, folder, quiet=options.quiet)
-    return EXIT_CODES[summary["status"]]
-
-
-def _explain(error: Exception) -> tuple[int, str]:
-    from app.case import InputError
-    from app.output import FolderTaken
-
-    if isinstance(error, InputError | FolderTaken):
-        return BAD_INPUT, str(error)
-    return INTERNAL, f"internal failure: {type(error).__name__}: {error} (--debug shows where)"
+def _ended(code: int) -> int:
+    """The exit code of a rank that stops where the others may be waiting for it: they are ended too."""
+    comm = world()
+    if comm is not None and comm.size > 1:
+        comm.Abort(code)
+    return code
 
 
 if __name__ == "__main__":

@@ -1,73 +1,63 @@
-"""Where the figures in README and docs come from: `python -m benchmarks quickstart | jacobian | defaults |
-compare | trunk | hybrid | growth | study | gallery`."""
+"""`python -m benchmarks STUDY`: where the figures in README and docs come from."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
+from benchmarks import report
+from benchmarks.harness import RESULTS, STORE, Store
+from benchmarks.study import NAMES, load
 
-def main() -> int:
-    """Run a benchmark; 0 if it meets its bars."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure the program.")
-    benchmarks = parser.add_subparsers(dest="benchmark", required=True)
-    quickstart = benchmarks.add_parser("quickstart", help="cases/quickstart.yaml: work, errors, ranks, time")
-    quickstart.add_argument("--seeds", type=int, default=5, help="seeds 0, 1, ... to run (default 5)")
-    quickstart.add_argument(
-        "--out", type=Path, default=Path("results/benchmarks"), help="folder for the results"
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments; each study with its sentence."""
+    listed = [f"  {name:14} {load(name).what}" for name in NAMES]
+    listed.append("  report         write RESULTS.md from the records, and run nothing")
+    raw = argparse.RawDescriptionHelpFormatter
+    found = argparse.ArgumentParser(
+        "python -m benchmarks", epilog="studies:\n" + "\n".join(listed), formatter_class=raw
     )
-    benchmarks.add_parser("jacobian", help="the network's Jacobian against torch.func")
-    defaults = benchmarks.add_parser("defaults", help="each default changed alone, on two truths")
-    defaults.add_argument(
-        "--out", type=Path, default=Path("results/benchmarks"), help="folder for the results"
-    )
-    from benchmarks import compare
+    found.add_argument("study", choices=[*NAMES, "report"], metavar="STUDY")
+    found.add_argument("file", nargs="?", default="", help="data that are no part of the project")
+    found.add_argument("--cases", nargs="+", default=(), metavar="NAME", help="all by default")
+    found.add_argument("--methods", nargs="+", default=(), metavar="NAME", help="all by default")
+    found.add_argument("--seeds", type=int, default=5, help="seeds 0, 1, ... to run (default 5)")
+    found.add_argument("--quick", action="store_true", help="one seed, small, to see that it works")
+    found.add_argument("--record", action="store_true", help="keep the figures, and write RESULTS.md")
+    found.add_argument("--store", type=Path, default=STORE, metavar="DIR", help="folder for the results")
+    return found
 
-    compare.add_arguments(
-        benchmarks.add_parser("compare", help="the program against other methods, ten cases")
-    )
-    trunk = benchmarks.add_parser("trunk", help="electrical tomography of a trunk, measured and made up")
-    trunk.add_argument("file", type=Path, metavar="FILE.ohm", help="measured readings")
-    trunk.add_argument("--out", type=Path, default=Path("results/trunk"), help="folder for the results")
-    hybrid = benchmarks.add_parser("hybrid", help="errors against h without noise, and with noise")
-    hybrid.add_argument("--cells", type=int, nargs="+", default=[5, 10, 20, 40, 80], metavar="N")
-    hybrid.add_argument("--out", type=Path, default=Path("results/hybrid"), help="folder for the results")
-    from benchmarks import gallery, growth
 
-    growth.add_arguments(benchmarks.add_parser("growth", help="growth by gain, at random, fixed, L-BFGS"))
-    gallery.add_arguments(benchmarks.add_parser("gallery", help="every case; writes cases/README.md"))
-    products = benchmarks.add_parser("study", help="error against iterations, by the flow's inner product")
-    products.add_argument("what", choices=["inner-product"])
-    products.add_argument("--out", type=Path, default=Path("results/study"), help="folder for the results")
-    options = parser.parse_args()
-    if options.benchmark == "gallery":
-        return gallery.main(options)
-    if options.benchmark == "growth":
-        return growth.main(options.out, options.seeds, options.problems, options.ways)
-    if options.benchmark == "study":
-        from benchmarks import study as study_of_products
-
-        return study_of_products.main(options.out)
-    if options.benchmark == "trunk":
-        from benchmarks import trunk as tomography
-
-        return tomography.main(options.file, options.out)
-    if options.benchmark == "hybrid":
-        from benchmarks import hybrid as study_of_errors
-
-        return study_of_errors.main(options.out, tuple(options.cells))
-    if options.benchmark == "compare":
-        return compare.main(options)
-    if options.benchmark == "jacobian":
-        from benchmarks import jacobian
-
-        return jacobian.main() or 0
-    if options.benchmark == "defaults":
-        from benchmarks import defaults as study
-
-        return study.main(options.out)
-    from benchmarks import quickstart as program
-
-    return program.main(options.seeds, options.out)
+def main(arguments: list[str] | None = None) -> int:
+    """Run a study; 0 if all runs have left results and all bars that were measured are met."""
+    command = parser()
+    options = command.parse_args(arguments)
+    if options.study == "report":
+        report.RESULTS.write_text(report.text())
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs is ended, too
+    known = load(options.study, options.file, options.quick)
+    try:
+        rows = known.rows(options.cases, options.methods, 1 if options.quick else options.seeds)
+    except ValueError as error:
+        command.error(str(error))
+    store = Store(options.store.resolve())
+    store.run_all([job for row in rows for job in (*row.jobs, *row.beside) if job])
+    records = report.measured(known, rows, store)
+    for name, table in report.shown(records, known).items():
+        print(f"\n{name}\n\n{table}")
+    if options.record and not options.quick:
+        whole = not options.cases and not options.methods  # the bars and the picture are of all
+        report.keep(options.study, [one for one in records if whole or one["table"] != "bars"])
+        report.RESULTS.write_text(report.text())
+        if known.figure and whole:
+            report.draw(known, rows, store)
+        if options.study == "gallery":
+            report.gallery(rows, store)
+    found = [store.find(job) for row in rows for job in row.jobs]
+    missed = any(record["cells"].get("met", "") not in ("yes", "") for record in records)
+    return 1 if missed or any(run is None or run.record["code"] not in RESULTS for run in found) else 0
 
 
 if __name__ == "__main__":

@@ -1,121 +1,165 @@
-"""compare.md and runs.json: the bars, a table for each case, what failed."""
+"""From runs to records, and from records to RESULTS.md; pictures of a study.
+
+A record is a row of a table with the commit, the date and the machine of its runs; records/STUDY.jsonl has
+those of a study, records/STUDY.md the text around its tables, and records/machines.json the machines.
+"""
 
 import json
-import statistics
-from collections import Counter
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from benchmarks.bars import Bar, all_bars
-from benchmarks.measures import Measure, Run, Suite, finished, key, share, without_block
+from benchmarks import bars, columns, study
+from benchmarks.harness import ROOT, Job, Run, Store
+from benchmarks.study import Row, Study
 
-COLUMNS = (
-    "method", "runs", "stop", "R", "error", "misfit / target", "state solves", "rhs single", "rhs block",
-    "rhs, block at cost", "factorisations", "seconds", "parameters", "rejected",
-)  # fmt: skip
+FOLDER = Path(__file__).parent / "records"
+RESULTS = Path(__file__).parent / "RESULTS.md"
 
-EXPLAINED = """\
-Medians over the seeds within a case, in brackets least and greatest; a bar's figure is the median over the
-cases of what is said. `rhs single` are right-hand sides solved one at a time, the state's included;
-`rhs block` those solved many at once; *at cost* counts a block by its seconds over those of a single adjoint
-or tangent of the same case. Equal misfit is the target, or what default@32 ended with if that is larger; a
-training that is not there after 1000 solves counts as 2000 right-hand sides and all its seconds."""
+Record = dict[str, Any]
+"""`table`, which is empty for the only one, `cells`, `commit`, `date`, `machine`."""
 
 
-def write(out: Path, runs: Sequence[Run]) -> list[Bar]:
-    """Write compare.md and runs.json and return the bars."""
-    suite = Suite(runs)
-    bars = all_bars(suite)
-    parts = ["# Comparison", EXPLAINED, bar_table(bars)]
-    for case in suite.cases:
-        parts += [f"## {case}", case_table(suite, case)]
-    parts += [*failures(runs)]
-    (out / "compare.md").write_text("\n\n".join(parts) + "\n")
-    (out / "runs.json").write_text(json.dumps(list(runs), indent=1) + "\n")
-    return bars
+def measured(known: Study, rows: Sequence[Row], store: Store) -> list[Record]:
+    """The records of the rows, and of all bars, whose jobs have been run."""
+
+    def run_of(job: Job | None) -> Run | None:
+        run = store.find(job) if job else None
+        return run if run and not run.failed else None
+
+    done: dict[tuple[str, str], list[tuple[Run, Run | None]]] = {}
+    for row in rows:
+        both = [(run_of(job), run_of(other)) for job, other in zip(row.jobs, row.beside, strict=True)]
+        done[row.case, row.method] = [(run, other) for run, other in both if run]
+    columns.tell_single_costs(run for pairs in done.values() for run, _ in pairs)
+    found: list[Record] = []
+    origin: Record = {}
+    for row in rows:
+        if not (pairs := done[row.case, row.method]):
+            continue
+        origin = {name: pairs[-1][0].record[name] for name in ("commit", "date", "machine")}
+        cells: Record = {heading: getattr(row, kind) for kind, heading in known.head.items()}
+        cells["runs"] = len(pairs) if len(pairs) == len(row.jobs) else f"{len(pairs)} of {len(row.jobs)}"
+        cells |= columns.cells(known.columns, pairs)
+        found.append({"table": "" if "case" in known.head else row.case, **origin, "cells": cells})
+    for bar in known.bars if origin else ():
+        cells = bar.cells(list(known.cases), lambda *at: [run for run, _ in done.get(at, ())])
+        found += [{"table": "bars", **origin, "cells": cells}] if cells["seen"] else []
+    return found
 
 
-def bar_table(bars: Sequence[Bar]) -> str:
-    """A line a bar; blank where nothing was measured."""
-    met = {True: "yes", False: "**no**", None: ""}
-    return _table(
-        ("what", "bar", "goal", "seen", "met"),
-        [(bar.what, bar.bar, bar.goal, bar.seen, met[bar.met]) for bar in bars],
-    )
+def labels(record: Record, known: Study) -> tuple[str, ...]:
+    """What tells a row of a table from the others."""
+    names = ("what",) if record["table"] == "bars" else known.head.values()
+    return tuple(record["cells"][name] for name in names)
 
 
-def case_table(suite: Suite, case: str) -> str:
-    """A line a method."""
-    methods = dict.fromkeys(run["method"] for run in suite.runs if run["case"] == case)
-    return _table(COLUMNS, [_row(suite, case, method) for method in methods])
+def read(name: str) -> list[Record]:
+    """The records of a study."""
+    path = FOLDER / f"{name}.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def failures(runs: Sequence[Run]) -> list[str]:
-    """What crashed, took too long or had nothing to run."""
-    lines = [f"- {_name(run)}: {run['failed']}" for run in runs if run["failed"] is not None]
-    skipped = [
-        f"- {_name(run)}: {run['summary'].get('status', 'no results')}, {run['summary'].get('reason', '')}"
-        for run in runs
-        if run["failed"] is None and not finished(run)
-    ]
-    return (["## Failures", "\n".join(lines)] if lines else []) + (
-        ["## Not run", "\n".join(skipped)] if skipped else []
-    )
+def keep(name: str, new: Sequence[Record]) -> None:
+    """Put records in place of those of the same rows, and name their machines by letters."""
+    known, path = study.load(name), FOLDER / "machines.json"
+    machines = json.loads(path.read_text()) if path.exists() else {}
+    for record in new:
+        machines.setdefault(record["machine"], chr(65 + len(machines)))
+    lettered = [record | {"machine": machines[record["machine"]]} for record in new]
+    found = {(record["table"], *labels(record, known)): record for record in (*read(name), *lettered)}
+    lines = [json.dumps(record, ensure_ascii=False) for record in found.values()]
+    (FOLDER / f"{name}.jsonl").write_text("\n".join(lines) + "\n")
+    path.write_text(json.dumps(machines, indent=1, ensure_ascii=False) + "\n")
 
 
-def _row(suite: Suite, case: str, method: str) -> tuple[str, ...]:
-    runs, made = suite.of(method, case), suite.all(method, case)
-
-    def shown(measure: Measure, form: str) -> str:
-        return _spread(suite.values(method, measure, case), form)
-
-    return (
-        method,
-        f"{len(runs)}" if len(runs) == len(made) else f"{len(runs)} of {len(made)}",
-        _counted([run["summary"].get("stop_reason") for run in runs]),
-        _counted([_regularisation(run) for run in runs]),
-        shown(key("relative_error"), "{:.4f}"),
-        shown(share, "{:.3f}"),
-        shown(key("state_solves"), "{:.0f}"),
-        shown(without_block, "{:.0f}"),
-        shown(key("block_rhs"), "{:.0f}"),
-        shown(suite.at_cost, "{:.0f}"),
-        shown(key("factorisations"), "{:.0f}"),
-        shown(key("wall_seconds"), "{:.1f}"),
-        shown(key("parameters"), "{:.0f}"),
-        shown(key("rejected_trials"), "{:.0f}"),
-    )
-
-
-def _regularisation(run: Run) -> str | None:
-    """R's kind and what distinguishes it."""
-    summary = run["summary"]
-    kind, length, edges = (summary.get(k) for k in ("regularisation_kind", "length_scale", "edge_share"))
-    if edges is not None:
-        return f"{kind} {edges:g}"
-    return kind if kind in (None, "h1") or length is None else f"{kind} {length:.2g}"
+def shown(records: Sequence[Record], known: Study) -> dict[str, str]:
+    """The tables as text, each with where its figures are from, under their names."""
+    ordered = [*known.cases, *known.methods, *(bar.what for bar in known.bars)]
+    places = {name: i for i, name in enumerate(ordered)}
+    tables: dict[str, list[Record]] = {}
+    for record in records:
+        tables.setdefault(record["table"], []).append(record)
+    found = {}
+    for table, rows in tables.items():
+        rows.sort(key=lambda row: [places.get(label, len(places)) for label in labels(row, known)])
+        wanted = bars.HEAD if table == "bars" else (*known.head.values(), "runs", *known.columns)
+        told = {name for row in rows for name in row["cells"]}
+        named = [*(name for name in wanted if name in told), *sorted(told - set(wanted))]
+        lines = [named, ["---"] * len(named)]
+        origins: dict[str, list[str]] = {}
+        for row in rows:
+            lines.append([columns.show(name, row["cells"].get(name)) for name in named])
+            place = f"`{row['commit']}`, {row['date']}, machine {row['machine']}"
+            origins.setdefault(place, []).append(" ".join(labels(row, known)))
+        most = max(origins, key=lambda place: len(origins[place]))
+        said = [f"{place} ({'; '.join(names)})" for place, names in origins.items() if place != most]
+        found[table] = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        found[table] += f"\n\nMeasured at {'; '.join([*said, ('all others at ' if said else '') + most])}."
+    return found
 
 
-def _spread(values: Sequence[float], form: str) -> str:
-    """Median, with least and greatest if they differ."""
-    if not values:
-        return ""
-    middle, low, high = (form.format(v) for v in (statistics.median(values), min(values), max(values)))
-    return middle if low == high else f"{middle} [{low}–{high}]"
+def text() -> str:
+    """RESULTS.md, of all that is recorded.
+
+    In the text around the tables of a study `<!-- table NAME -->` is one, `<!-- tables -->` all others.
+    """
+    machines = json.loads((FOLDER / "machines.json").read_text())
+    listed = "\n".join(f"- Machine {letter}: {what}" for what, letter in machines.items())
+    sections = [(FOLDER / "head.md").read_text().strip(), listed]
+    for name in (*study.NAMES, "ground"):
+        path, records = FOLDER / f"{name}.md", read(name)
+        if not path.exists() or (name in study.NAMES and not records):
+            continue
+        around, tables = path.read_text().strip(), shown(records, study.load(name)) if records else {}
+        for table in re.findall(r"<!-- table (\w+) -->", around):
+            around = around.replace(f"<!-- table {table} -->", tables.pop(table, ""))
+        rest = [f"### {table}\n\n{what}" if table else what for table, what in tables.items()]
+        sections.append(around.replace("<!-- tables -->", "\n\n".join(rest)))
+    return re.sub(r"\n{3,}", "\n\n", "\n\n".join(sections)) + "\n"
 
 
-def _counted(words: Sequence[str | None]) -> str:
-    counts = Counter(word for word in words if word)
-    if len(counts) == 1:
-        return next(iter(counts))
-    return ", ".join(f"{word} ×{count}" for word, count in counts.most_common())
+def gallery(rows: Sequence[Row], store: Store) -> None:
+    """The pictures of these cases, and cases/README.md with those of all."""
+    from PIL import Image
+
+    for row in rows:
+        run = store.find(row.jobs[0])
+        drawn = [run.results / name for name in ("reduction.png", "coefficient.png")] if run else []
+        for source in [path for path in drawn if path.exists()][:1]:
+            with Image.open(source) as image:
+                small = image.convert("RGB").resize((900, round(image.height * 900 / image.width)))
+                small.quantize(128).save(ROOT / "docs" / "gallery" / f"{row.case}.png", optimize=True)
+    parts = [(FOLDER / "gallery_head.md").read_text()]
+    for path in sorted((ROOT / "cases").glob("*.yaml")):
+        comment = re.match(r"(?:#.*\n)*", path.read_text())
+        said = " ".join(line.strip("# ") for line in comment[0].splitlines()) if comment else ""
+        parts.append(f"## {path.stem}\n\n{said}\n\n![{path.stem}](../docs/gallery/{path.stem}.png)\n")
+    (ROOT / "cases" / "README.md").write_text("\n".join(parts))
 
 
-def _name(run: Run) -> str:
-    seed = "" if run["seed"] is None else f", seed {run['seed']}"
-    return f"{run['case']}, {run['method']}{seed}"
+def draw(known: Study, rows: Sequence[Row], store: Store) -> None:
+    """The study's picture, a panel a case and a line a method: columns `x` and `y` of the histories, the
+    misfit over its target where that is known, of several seeds the first; into `file`."""
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure
 
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
+    spec, panels, handles = known.figure, dict[str, dict[str, Run]](), dict[str, Any]()
+    for row in rows:
+        run = store.find(row.jobs[0])
+        if run is not None and run.history and (spec["y"] != "misfit" or run.summary.get("misfit_target")):
+            panels.setdefault(row.case, {})[row.method] = run
+    across, down = min(len(panels), 4), -(-len(panels) // 4)
+    figure: Any = Figure(figsize=(max(4.2 * across, 8.4), 1.2 + 3.4 * down), layout="constrained")
+    axes = figure.subplots(down, across, squeeze=False)
+    for panel, (case, runs) in zip(axes.flat, panels.items(), strict=False):
+        for method, run in runs.items():
+            scale = run.summary["misfit_target"] if spec["y"] == "misfit" else 1.0
+            kept: Any = [row for row in run.history if row[spec["x"]] and row[spec["y"]]]
+            line = [row[spec["x"]] for row in kept], [row[spec["y"]] / scale for row in kept]
+            colour = colormaps["tab20"]([*known.methods].index(method) % 20)
+            handles[method] = panel.plot(*line, "o-", color=colour, markevery=[-1])[0]
+        panel.set(xscale="log", yscale="log", title=case, xlabel=spec["x"], ylabel=spec["y"])
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=max(4, 2 * across))
+    figure.savefig(str(ROOT / spec["file"]), dpi=110)

@@ -1,176 +1,157 @@
-"""What the inner product of the flow is worth, `python -m benchmarks study inner-product`.
-
-The same energy, the same network of fixed size from the same start and the same step, with the flow matrix in
-L2, in H1 and in the energy's own product: the error in the ambient norm, H1, against outer iterations. The
-own product's error after so many of them is the level that the others are to reach; they get many times as
-many. The steps are the explicit one with its line search, where an iteration takes one flow matrix whatever
-the product, and the retracted one.
-"""
+"""A study is a table: cases × methods with overrides, seeds and draws, and the columns that are read from the
+results. Each is a file of `studies`."""
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from mpi4py import MPI
+from ruamel.yaml import YAML
 
-from app import flow
-from app.build import prepare
-from app.case import load_case
+from benchmarks.bars import Bar
+from benchmarks.columns import COLUMNS
+from benchmarks.harness import ROOT, Job
 
-ROOT = Path(__file__).resolve().parents[1]
-
-EXAMPLES = {
-    "regression": "cases/smooth.yaml",
-    "Poisson": "cases/ritz_poisson.yaml",
-    "semilinear": "cases/ritz_semilinear.yaml",
-}
-"""Cases by what they are called here."""
-
-FIXED = ("expansion.strategy=none", "unknowns.m.representation.hidden=[16]")
-"""A network that does not grow."""
-
-PRODUCTS = ("energy", "h1", "l2")
-
-STEPS = {"plain": (20, 10), "retracted": (2, 10)}
-"""Iterations of the flow in the energy's own product, and how many times as many the other products get."""
-
-BAR = 10.0
-"""The L2 product is to need at least as many times the iterations of the energy's own."""
+FOLDER = Path(__file__).parent / "studies"
+NAMES = (
+    "compare", "quickstart", "bars", "jacobian", "trunk", "cavity", "hybrid", "hybrid-noise", "inner-product",
+    "ritz", "growth", "reduction", "defaults", "gallery",
+)  # fmt: skip
+"""All studies, in the order of the report."""
+BEFORE = "the case before"
 
 
 @dataclass(frozen=True)
-class Curve:
-    """The error in H1 after each outer iteration, the start first."""
+class Case:
+    """A file, by default cases/NAME.yaml, overrides, and what makes its data, see benchmarks.data."""
 
-    product: str
-    errors: list[float]
-    stop: str
-
-    def reaches(self, level: float) -> int | None:
-        """Iterations until the error is at the level; None if it never is."""
-        return next((i for i, error in enumerate(self.errors) if error <= level), None)
+    file: str = ""
+    set: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
 
 
-class _Until:
-    """Stops at a level of the error, or after so many iterations; keeps the errors."""
+@dataclass(frozen=True)
+class Method:
+    """A way to solve it. {case}, {draw} and {file} are filled here, other {words} by harness.Job."""
 
-    least_gain = 0.0
-
-    def __init__(self, error: Any, level: float, most: int) -> None:
-        self._error, self._level, self._most = error, level, most
-        self.errors: list[float] = []
-
-    def scale(self, energy: float) -> float:
-        """See flow.Stopping; what a network that does not grow has no use for."""
-        return 0.0
-
-    def __call__(self, records: Sequence[flow.Record]) -> flow.StopReason | None:
-        """See flow.Stopping."""
-        self.errors.append(self._error(records[-1].coefficient))
-        if self.errors[-1] <= self._level:
-            return "tolerance"
-        return "max_iterations" if len(records) > self._most else None
-
-    def iteration(self, record: flow.Record) -> None:
-        """See flow.Observer."""
-
-    def note(self, message: str) -> None:
-        """See flow.Observer."""
-
-    def chosen(self, choice: Any) -> None:
-        """See flow.Observer."""
+    program: str = "app"
+    set: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    seeds: int | None = None  # so many at most of 0, 1, ...; 0 is a method without chance, which runs once
+    draws: tuple[int, ...] = ()  # numbers that stand for {draw} in the words that make data
+    cases: tuple[str, ...] = ()  # all by default
+    data: tuple[str, ...] = ()  # what makes its data, if not the case's
+    after: str = ""  # the method whose results it needs, on the same case, draw and seed
+    beside: str = ""  # the method, or `the case before`, that columns of pairs compare with
+    ranks: int = 1
+    hidden: bool = False  # whether it has no row
 
 
-def curve(case: str, step: str, product: str, most: int, level: float = 0.0) -> Curve:
-    """A flow of a case, at most so many iterations, until the error is at the level."""
-    given = load_case(ROOT / case, [*FIXED, f"flow.step={step}", f"flow.inner_product={product}"])
-    setup: Any = prepare(MPI.COMM_WORLD, given)
+@dataclass(frozen=True)
+class Row:
+    """A line of a table: jobs, each with the one it is compared with if there is one."""
 
-    def error(coefficient: np.ndarray) -> float:
-        told = setup.tell(coefficient)
-        return told.get("distance_h1", told["distance"])
-
-    start, watch = setup.step.values(), _Until(error, level, most)
-    outcome = flow.run_flow(
-        setup.energy,
-        setup.energy.residual(start),
-        np.zeros_like(start),
-        flow.ConvexBuilder(setup.plain),
-        setup.step,
-        watch,
-        watch,
-    )
-    return Curve(product, watch.errors, outcome.stop_reason)
+    case: str
+    method: str
+    jobs: list[Job]
+    beside: list[Job | None]
 
 
-def study(case: str, step: str) -> list[Curve]:
-    """A case in every product."""
-    iterations, times = STEPS[step]
-    own = curve(case, step, "energy", iterations)
-    level, most = own.errors[-1], times * (len(own.errors) - 1)
-    return [own, *(curve(case, step, product, most, level) for product in PRODUCTS[1:])]
+@dataclass(frozen=True)
+class Study:
+    """`what` is a sentence, `quick` what --quick overrides, on `quick_cases` and without bars."""
+
+    what: str
+    cases: dict[str, Case]
+    methods: dict[str, Method]
+    columns: tuple[str, ...] = ()
+    bars: tuple[Bar, ...] = ()
+    # Headings of the labels; without one for the case each has a table.
+    head: dict[str, str] = field(default_factory=lambda: {"case": "case", "method": "method"})
+    quick: tuple[str, ...] = ()
+    quick_cases: tuple[str, ...] = ()
+    figure: dict[str, Any] = field(default_factory=dict)  # see report.draw
+
+    def rows(self, cases: Sequence[str] = (), methods: Sequence[str] = (), seeds: int = 5) -> list[Row]:
+        """The rows of these cases and methods, all by default; raises ValueError for one unknown."""
+        _known(cases, self.cases, "--cases")
+        _known(methods, self.methods, "--methods")
+        cases = list(cases or self.cases)
+        before = {b: a for a, b in pairwise(cases)}
+        found = []
+        for case in cases:
+            for name, method in self.methods.items():
+                if method.hidden or (methods and name not in methods) or case not in (method.cases or cases):
+                    continue
+                count = seeds if method.seeds is None else min(seeds, method.seeds)
+                chances = [(s, d) for d in method.draws or (None,) for s in range(count) or (None,)]
+                versus = (before.get(case), name) if method.beside == BEFORE else (case, method.beside)
+                jobs = [self.job(case, name, *chance) for chance in chances]
+                beside = [self.job(*versus, *chance) for chance in chances]
+                found.append(Row(case, name, [job for job in jobs if job], beside))
+        return found
+
+    def job(self, case: str | None, name: str, seed: int | None, draw: int | None) -> Job | None:
+        """A method on a case; None without one of the two."""
+        if not case or not name:
+            return None
+        problem, method = self.cases[case], self.methods[name]
+
+        def said(words: Sequence[str]) -> tuple[str, ...]:
+            return tuple(word.replace("{case}", case).replace("{draw}", str(draw)) for word in words)
+
+        data, chance = said(method.data or problem.data), [] if method.seeds == 0 else [f"seed={seed}"]
+        return Job(
+            program=method.program,
+            case=None if method.program == "jacobian" else problem.file or f"cases/{case}.yaml",
+            settings=said((*problem.set, *method.set, *self.quick, *chance)),
+            options=said(method.options),
+            ranks=method.ranks,
+            data=Job("data", options=data) if data else None,
+            after=self.job(case, method.after, seed, draw),
+        )
 
 
-def main(out: Path) -> int:
-    """Run all examples, print and write table and picture; 0 if the bar is met in each."""
-    out.mkdir(parents=True, exist_ok=True)
-    found = {}
-    for step in STEPS:
-        for name, case in EXAMPLES.items():
-            found[f"{name}, {step}"] = study(case, step)
-            print(_row(name, found[f"{name}, {step}"]), flush=True)
-    table, met = report(found)
-    print(table)
-    (out / "inner_product.md").write_text(table + "\n")
-    content = {name: [vars(one) for one in curves] for name, curves in found.items()}
-    (out / "inner_product.json").write_text(json.dumps(content, indent=1) + "\n")
-    draw(found, out / "inner_product.png")
-    return 0 if met else 1
+def load(name: str, file: str = "", quick: bool = False) -> Study:
+    """The study of this name, with the name of a file of data, all of it or what --quick runs of it.
+
+    Raises ValueError naming file and key where it is not as it should be.
+    """
+    path = FOLDER / f"{name}.yaml"
+    where = path.relative_to(ROOT).as_posix()
+    content = YAML(typ="safe").load(path.read_text().replace("{file}", file))
+    for key, kind in (("cases", Case), ("methods", Method)):
+        named = content[key]
+        if named == "all":
+            named = sorted(each.stem for each in (ROOT / "cases").glob("*.yaml"))
+        given = named if isinstance(named, dict) else dict.fromkeys(named)
+        content[key] = {n: _made(kind, value or {}, f"{where}: {key}.{n}") for n, value in given.items()}
+    content["bars"] = [_made(Bar, each, f"{where}: bars") for each in content.get("bars", ())]
+    study = _made(Study, content, where)
+    _known([*study.columns, *(bar.measure for bar in study.bars)], COLUMNS, f"{where}: columns")
+    for n, method in study.methods.items():
+        named = [other for other in (method.after, method.beside) if other and other != BEFORE]
+        _known(named, study.methods, f"{where}: methods.{n}")
+    if not quick:
+        return replace(study, quick=())
+    methods = {n: replace(method, draws=method.draws[:1]) for n, method in study.methods.items()}
+    cases = {n: study.cases[n] for n in study.quick_cases or study.cases}
+    return replace(study, cases=cases, methods=methods, bars=())
 
 
-def report(found: dict[str, list[Curve]]) -> tuple[str, bool]:
-    """The table, and whether L2 needs BAR times the iterations of the energy's own product in each."""
-    lines = ["| example | error in H1 | energy | H1 | L2 | L2 / energy |", "|---|---|---|---|---|---|"]
-    met = True
-    for name, curves in found.items():
-        lines.append(_row(name, curves))
-        own, last = curves[0], curves[-1]
-        reached = last.reaches(own.errors[-1])
-        most = len(last.errors) - 1 if reached is None else reached
-        met = met and most >= BAR * own.reaches(own.errors[-1])
-    return "\n".join(lines), met
+def _made(kind: Any, content: dict[str, Any], where: str) -> Any:
+    """Lists become tuples, overrides KEY=VALUE."""
+    _known(content, [each.name for each in fields(kind)], where)
+    made: Any = {key: tuple(v) if isinstance(v, list) else v for key, v in content.items()}
+    for key in ("set", "quick"):
+        settings = made.get(key, {}).items()
+        made[key] = tuple(f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in settings)
+    return kind(**{key: value for key, value in made.items() if value != () or key in content})
 
 
-def _row(name: str, curves: list[Curve]) -> str:
-    level = curves[0].errors[-1]
-    counts = []
-    for one in curves:
-        reached = one.reaches(level)
-        last = len(one.errors) - 1
-        counts.append(f"{reached}" if reached is not None else f"> {last} (at {one.errors[-1]:.1e})")
-    own, last = curves[0].reaches(level), curves[-1]
-    reached = last.reaches(level)
-    ratio = f"{reached / own:.0f}" if reached is not None else f"> {(len(last.errors) - 1) / own:.0f}"
-    return f"| {name} | {level:.2e} | {' | '.join(counts)} | {ratio} |"
-
-
-def draw(found: dict[str, list[Curve]], path: Path) -> None:
-    """A panel an example, the error against iterations."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(4 * len(EXAMPLES), 3.4 * len(STEPS)), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(len(STEPS), len(EXAMPLES), squeeze=False)
-    for axes, (name, curves) in zip(panels.ravel(), found.items(), strict=True):
-        for one in curves:
-            axes.loglog(np.arange(len(one.errors)) + 1, one.errors, label=one.product)
-        axes.axhline(curves[0].errors[-1], color="k", linestyle=":", linewidth=0.8)
-        axes.set(title=name, xlabel="outer iterations + 1")
-    for axes in panels[:, 0]:
-        axes.set_ylabel("relative distance in H1")
-    panels[0, 0].legend(title="flow matrix in")
-    figure.savefig(path, dpi=120)
+def _known(found: Any, expected: Any, where: str) -> None:
+    for name in found:
+        if name not in expected:
+            raise ValueError(f"{where}: found {name}, expected one of {', '.join(expected)}")

@@ -21,6 +21,7 @@ import dataclasses
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,11 +32,13 @@ import app  # noqa: E402, F401, I001
 import numpy as np  # noqa: E402
 from mpi4py import MPI  # noqa: E402
 
-from app.build import physics  # noqa: E402
+from app.problem import physics  # noqa: E402
 from app.case import Case, SpaceTimeExpression, load_case  # noqa: E402
 from app.electrical import ElectricalModel, across_the_section  # noqa: E402
 from app.mesh import MESHES, CoefficientSpace, TaggedMesh, closed_outline, joint_space, point_matrix  # noqa: E402
-from app.observe import OBSERVATIONS  # noqa: E402
+from app.mesh.rows import empty_rows  # noqa: E402
+from app.observe.averages import ball_averages  # noqa: E402
+from app.observe.fluxes import flux_weights  # noqa: E402
 from app.parallel import LinearSolver  # noqa: E402
 from app.pde import ForwardModel, TransientModel  # noqa: E402
 
@@ -313,35 +316,38 @@ def solve_finely(
     steps = physics.time_steps(case)
     if steps is not None:
         finer = dataclasses.replace(steps, steps=SHORTER * steps.steps, scheme="crank_nicolson")
-        model = TransientModel(equation, space, degree, solver, finer)
         at = np.zeros(len(places)) if times is None else times
-        model.observe_at(point_matrix(domain, model.space, places), at)
-        values = model.solve(truth)[:, None]
-        return values, max(float(np.abs(state).max()) for state in model.states())
-    forward = ForwardModel(equation, space, degree, solver)
-    physics.feed(case, forward)
+        with closing(TransientModel(equation, space, degree, solver, finer)) as model:
+            model.observe_at(point_matrix(domain, model.space, places), at)
+            found = model.at(truth)
+            return found.readings[:, None], max(float(np.abs(state).max()) for state in model.states(found))
+    with closing(ForwardModel(equation, space, degree, solver)) as forward:
+        physics.feed(case, forward)
+        return _solved(case, forward, truth, places)
+
+
+def _solved(
+    case: Case, forward: ForwardModel, truth: np.ndarray, places: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """See solve_finely, of a stationary equation."""
+    domain = forward.coefficient.domain
     count = max(1, len(forward.components))
     component = np.tile(np.arange(count), len(places))
     radius = getattr(next(iter(case.observations.values())), "radius", None)
     if places.ndim == 1:
-        parts = {"names": places, "given": _given_parts(case)}
-        fluxes = OBSERVATIONS["fluxes"](domain, forward.space, **parts)
-        forward.observe_with(fluxes.matrix, fluxes.weights)
+        given = physics.observed_state(case, forward).given
+        weights = flux_weights(domain, forward.space, places.tolist(), given)
+        forward.observe_with(empty_rows(forward.space, len(places)), weights)
     elif radius is None:
         points = places.repeat(count, axis=0)
         forward.observe_with(point_matrix(domain, forward.space, points, component))
     else:
-        means = {"points": places, "radii": np.full(len(places), radius)}
-        forward.observe_with(OBSERVATIONS["averages"](domain, forward.space, **means).matrix)
-    values = forward.solve(truth).reshape(-1, count)
-    compared = values if places.ndim == 1 else forward.state.x.array
+        radii = np.full(len(places), radius)
+        forward.observe_with(ball_averages(domain, forward.space, places, radii))
+    found = forward.at(truth)
+    values = found.readings.reshape(-1, count)
+    compared = values if places.ndim == 1 else found.state
     return values, float(np.abs(compared).max())
-
-
-def _given_parts(case: Case) -> list[str]:
-    """The parts of the boundary where the state is given."""
-    conditions = [c for c in getattr(case.equation, "boundary", {}).values() if c.kind == "dirichlet"]
-    return [name for condition in conditions for name in condition.tags or ("all",)]
 
 
 def write_survey(name: str, folder: Path) -> str:
@@ -377,8 +383,9 @@ def measure_finely(electrodes: np.ndarray, abmn: np.ndarray, truth: Any) -> np.n
     space = CoefficientSpace(domain, 2)
     apart = [np.linalg.norm(p - q) for i, p in enumerate(electrodes) for q in electrodes[:i]]
     waves = across_the_section(min(apart), max(apart))
-    model = ElectricalModel(space, electrodes, abmn, waves, 3, LinearSolver(comm, "direct", "data_"))
-    return np.exp(model.solve(space.interpolate(truth))) / model.geometric_factors
+    solver = LinearSolver(comm, "direct", "data_")
+    with closing(ElectricalModel(space, electrodes, abmn, waves, 3, solver)) as model:
+        return model.at(space.interpolate(truth)).resistances
 
 
 def write_readings(path: Path, electrodes: np.ndarray, abmn: np.ndarray, resistances: np.ndarray) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from app.case import Expression
-from app.pde import EQUATIONS, BoundaryCondition, Equation, components, stands_for
+from app.equations import EQUATIONS, BoundaryCondition, Equation, components, stands_for
+from app.equations import ROLES as STARTS
 
 ROLES = [(kind, role) for kind, physics in EQUATIONS.items() for role in physics.roles]
 """All pairs; a new equation is among them."""
@@ -47,7 +48,7 @@ def make_equation(
     end; waves leave at the bottom.
     """
     physics = EQUATIONS[kind]
-    role = role or physics.roles[0]
+    role = role or next(iter(physics.roles))
     sought = {stands_for(each) for each in ((role,) if isinstance(role, str) else role)}
     arguments = {}
     for field in fields(physics):
@@ -66,7 +67,7 @@ def make_equation(
 def coefficient_for(role: str | None, values: np.ndarray) -> np.ndarray:
     """Values of size one as a coefficient of this role: those without a logarithm that have to be are
     positive."""
-    return 2.0 + values if role in ("diffusivity", "youngs_modulus", "squared_slowness") else values
+    return values if role is None else values + 2.0 * (STARTS[role] or 0.0)
 
 
 def each_component(equation: Equation, dimension: int, readings: int) -> np.ndarray:

@@ -1,31 +1,103 @@
-"""The contributor's guide: its blocks, put where they say, add an equation that obeys the laws."""
+"""The contributor's guide: the blocks of each section, put where they say, add what obeys the laws."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mpi4py import MPI
+from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
 
-GUIDE = (ROOT / "docs" / "contributing.md").read_text()
 
-BLOCKS = re.findall(r"```python\n# (\S+), (.*?)\n(.*?)```", GUIDE, flags=re.DOTALL)
-"""File, place in it, and text of each block."""
+@dataclass(frozen=True)
+class Guide:
+    """A section of the page."""
 
-CASE = """\
-mesh: {kind: rectangle, cells: [8, 8]}
-unknowns:
-  m: {role: log_diffusivity}
-observations:
-  heads: {kind: points, file: heads.csv}
-"""
+    text: str
 
-READINGS = "x,y,value,sigma\n.2,.3,.4,.01\n.5,.5,.6,.01\n.7,.1,.3,.01\n"
+    @property
+    def blocks(self) -> list[tuple[str, str, str]]:
+        """File, place in it, and text of each block of Python."""
+        return re.findall(r"```python\n# (\S+), (.*?)\n(.*?)```", self.text, flags=re.DOTALL)
+
+    @property
+    def files(self) -> set[str]:
+        """Those of the program that it changes or adds."""
+        return {file for file, _, _ in self.blocks if file.startswith("app/")}
+
+    @property
+    def case(self) -> dict[str, Any]:
+        """What a case says then."""
+        (text,) = re.findall(r"```yaml\n(.*?)```", self.text, flags=re.DOTALL)
+        return YAML(typ="safe").load(text)
+
+
+PAGE = (ROOT / "docs" / "contributing.md").read_text()
+
+TITLES = re.findall(r"^## (.*)$", PAGE, flags=re.MULTILINE)
+
+GUIDES = dict(zip(TITLES, map(Guide, re.split(r"^## .*$", PAGE, flags=re.MULTILINE)[1:]), strict=True))
+
+
+@dataclass(frozen=True)
+class Laws:
+    """What a section has to bring about."""
+
+    tests: list[str]
+    """The law tests of the dictionary."""
+    name: str
+    """Of what is added, as it stands in the names of its tests."""
+    count: int
+    """Tests that there are of it."""
+    described: str
+    """A part of the schema's text."""
+    files: dict[str, str] = field(default_factory=dict)
+    """That the case of the section needs."""
+
+
+LAWS = {
+    "Adding an equation": Laws(
+        ["tests/energy/test_equations.py", "tests/pde/test_equation_convergence.py"],
+        "absorption",
+        10,  # four roles with two laws each, and two degrees of the state
+        "+ a u^3 = source",
+    ),
+    "Adding a kind of observation": Laws(
+        ["tests/observe/test_kinds.py", "tests/energy/test_observed_energies.py"],
+        "differences",
+        5,  # four of the operator, one of the energy
+        "u(a) - u(b)",
+        {"drops.csv": "x,y,x2,y2,value\n.2,.3,.5,.5,-.2\n.5,.5,.7,.1,.3\n.7,.1,.2,.3,-.1\n"},
+    ),
+    "Adding a regularisation": Laws(
+        ["tests/prior"],
+        "h1_robin",
+        47,  # six laws on six spaces, eleven beside; one more compares ranks
+        "coefficient of the term on the boundary",
+    ),
+}
+
+CASE: dict[str, Any] = {
+    "mesh": {"kind": "rectangle", "cells": [8, 8]},
+    "equation": {
+        "kind": "diffusion",
+        "source": 10,
+        "boundary": {"rim": {"on": "all", "kind": "dirichlet", "value": 0}},
+    },
+    "unknowns": {"m": {"role": "log_diffusivity"}},
+    "observations": {"heads": {"kind": "points", "file": "heads.csv"}},
+}
+"""What sections leave as it is."""
+
+HEADS = "x,y,value,sigma\n.2,.3,.4,.01\n.5,.5,.6,.01\n.7,.1,.3,.01\n"
 
 
 def put(folder: Path, file: str, place: str, text: str) -> None:
@@ -42,8 +114,29 @@ def put(folder: Path, file: str, place: str, text: str) -> None:
     path.write_text("".join(lines))
 
 
-def python(folder: Path, *words: str) -> str:
-    """What Python says in a folder; it has to exit with 0."""
+def copied(folder: Path, guides: list[Guide]) -> None:
+    """The program and its tests, with what these sections add."""
+    shutil.copytree(ROOT / "app", folder / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "tests", folder / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", folder / "pyproject.toml")
+    for guide in guides:
+        for block in guide.blocks:
+            put(folder, *block)
+
+
+def write_case(folder: Path, titles: list[str]) -> None:
+    """The case of these sections together, and its data."""
+    case = dict(CASE)
+    for title in titles:
+        case |= GUIDES[title].case
+        for name, text in LAWS[title].files.items():
+            (folder / name).write_text(text)
+    (folder / "heads.csv").write_text(HEADS)
+    YAML(typ="safe").dump(case, folder / "case.yaml")
+
+
+def python(folder: Path, *words: str, code: int = 0) -> str:
+    """What Python says in a folder; it has to exit with this code."""
     done = subprocess.run(
         [sys.executable, *words],
         cwd=folder,
@@ -52,35 +145,68 @@ def python(folder: Path, *words: str) -> str:
         text=True,
         timeout=300,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
 
 
-def test_the_guide_needs_less_than_thirty_lines() -> None:
-    """In all blocks together, blank ones aside."""
-    code = "".join(text for _, _, text in BLOCKS)
-    assert len([line for line in code.splitlines() if line.strip()]) < 30
+def test_every_section_has_its_laws() -> None:
+    """A section that is not executed here may have become wrong."""
+    assert list(LAWS) == TITLES
+
+
+@pytest.mark.parametrize("title", TITLES)
+def test_a_section_takes_two_files_of_the_program(title: str) -> None:
+    """One of its own and the room's dictionary, and fewer than fifty lines in all, blank ones aside."""
+    guide = GUIDES[title]
+    assert [place for _, place, _ in guide.blocks].count("a new file") == 1 and len(guide.files) <= 2
+    code = "".join(text for _, _, text in guide.blocks)
+    assert len([line for line in code.splitlines() if line.strip()]) < 50
+
+
+alone = pytest.mark.skipif(MPI.COMM_WORLD.size > 1, reason="starts programs of its own")
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(MPI.COMM_WORLD.size > 1, reason="starts programs of its own")
-def test_the_guide_adds_an_equation(tmp_path: Path) -> None:
-    """In a copy of the program the laws over the dictionary hold for it, and a case of it is in order."""
-    schema = ["app/case/equation.py"] * 2
-    room = "app/pde/equations"
-    assert [file for file, _, _ in BLOCKS] == [f"{room}/absorption.py", *[f"{room}/__init__.py"] * 2, *schema]
-    for part in ("app", "tests/energy", "tests/pde"):
-        shutil.copytree(ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__"))
-    for part in ("conftest", "elliptic", "equation_table", "observation_table"):
-        shutil.copy(ROOT / "tests" / f"{part}.py", tmp_path / "tests" / f"{part}.py")
-    shutil.copy(ROOT / "pyproject.toml", tmp_path / "pyproject.toml")
-    for file, place, text in BLOCKS:
-        put(tmp_path, file, place, text)
-    laws = ["tests/energy/test_equations.py", "tests/pde/test_equation_convergence.py"]
-    said = python(tmp_path, "-m", "pytest", "-p", "no:cacheprovider", "-k", "absorption", *laws)
-    assert "8 passed" in said  # three roles with two laws each, and two degrees of the state
-    (section,) = re.findall(r"```yaml\n(.*?)```", GUIDE, flags=re.DOTALL)
-    (tmp_path / "case.yaml").write_text(CASE + section)
-    (tmp_path / "heads.csv").write_text(READINGS)
+@alone
+@pytest.mark.parametrize("title", TITLES)
+def test_the_laws_hold_for_what_a_section_adds(title: str, tmp_path: Path) -> None:
+    """In a copy of the program the laws over the dictionary find it, and a case of it is in order."""
+    laws = LAWS[title]
+    copied(tmp_path, [GUIDES[title]])
+    said = python(tmp_path, "-m", "pytest", "-p", "no:cacheprovider", "-k", laws.name, *laws.tests)
+    assert f"{laws.count} passed" in said
+    write_case(tmp_path, [title])
     assert "in order" in python(tmp_path, "-m", "app", "case.yaml", "--check")
-    assert "u^3" in python(tmp_path, "-m", "app", "schema")
+
+
+@pytest.mark.slow
+@alone
+def test_all_sections_go_together(tmp_path: Path) -> None:
+    """One case has all of them, the schema describes them, and laws over two of the dictionaries hold; none
+    breaks the arrows of imports."""
+    copied(tmp_path, list(GUIDES.values()))
+    write_case(tmp_path, TITLES)
+    assert "in order" in python(tmp_path, "-m", "app", "case.yaml", "--check")
+    schema = python(tmp_path, "-m", "app", "schema")
+    assert all(laws.described in schema for laws in LAWS.values())
+    chosen = " or ".join(["names", "without_meshes", *(laws.name for laws in LAWS.values())])
+    tests = ["tests/test_imports.py", "tests/case/test_names.py", "tests/energy/test_equations.py"]
+    python(tmp_path, "-m", "pytest", "-p", "no:cacheprovider", "-k", chosen, *tests)
+
+
+@pytest.mark.slow
+@alone
+def test_a_parameter_of_a_regularisation_is_a_key_of_case_and_summary(tmp_path: Path) -> None:
+    """And the message about one that is wrong is as for any other."""
+    title = "Adding a regularisation"
+    copied(tmp_path, [GUIDES[title]])
+    write_case(tmp_path, [title])
+    short = ["--set", "flow.max_iterations=1", "--out", "out", "--quiet"]
+    python(tmp_path, "-m", "app", "case.yaml", *short, code=3)  # as it stops before it has converged
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    told = {key: summary[key] for key in ("regularisation_kind", "robin", "edge_share")}
+    assert told == {"regularisation_kind": "h1_robin", "robin": 0.7, "edge_share": None}
+    refused = [("robin=0", "0, expected a finite number > 0"), ("kind=h1", "h1 with a robin, expected")]
+    for wrong, message in refused:
+        words = ["app", "case.yaml", "--check", "--set", f"regularisation.m.{wrong}"]
+        assert message in python(tmp_path, "-m", *words, code=2)

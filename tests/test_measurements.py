@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 from dolfinx import fem as dolfinx_fem
 from mpi4py import MPI
 
-from app.build.measurements import Measurements, measurements
 from app.case import InputError, load_case
-from app.mesh import MESHES, TaggedMesh
+from app.mesh import MESHES
+from app.observe import ObservedState
+from app.observe.measurements import Measurements, measurements
 from app.parallel import multiply
 
 CASE = """\
@@ -34,10 +36,10 @@ PARTS = "on,value\nall,1\n"
 
 
 @cache
-def square() -> tuple[TaggedMesh, dolfinx_fem.FunctionSpace]:
+def square() -> ObservedState:
     """The case's mesh and a space of states."""
     domain = MESHES["rectangle"](MPI.COMM_WORLD, [0.0, 0.0], [1.0, 1.0], [4, 4])
-    return domain, dolfinx_fem.functionspace(domain.mesh, ("Lagrange", 2))
+    return ObservedState(domain, dolfinx_fem.functionspace(domain.mesh, ("Lagrange", 2)), given=("top",))
 
 
 def measured(folder: Path, *observations: str, **files: str) -> Measurements:
@@ -47,7 +49,7 @@ def measured(folder: Path, *observations: str, **files: str) -> Measurements:
     lines = [f"  o{i}: {{{text}}}" for i, text in enumerate(observations)]
     (folder / "case.yaml").write_text(CASE.format("\n".join(lines)))
     case = load_case(folder / "case.yaml")
-    return measurements(case, case.observations, ("observations",), *square())
+    return measurements(case, case.observations, square())
 
 
 NOISE = {
@@ -111,11 +113,11 @@ def test_several_observations_follow_one_another(tmp_path: Path) -> None:
 BAD = {
     ("kind: traces, on: lid", SIGMA): "case.yaml:10: observations.o0.on: the mesh has no boundary part 'lid'",
     ("kind: traces, on: top", SIGMA): "a.csv:2: point 1 at (0.2, 0.3) lies off the part top by 0.7",
-    ("kind: averages", "on,value\nsand,1\n"): "a.csv: on: the mesh has no region 'sand'",
+    ("kind: averages", "on,value\nsand,1\n"): "a.csv:2: on: the mesh has no region 'sand'",
     ("kind: averages", SIGMA): "expected also radius",
     ("kind: averages, radius: 0.25", SIGMA): "a.csv:2: the ball 1 about (0.2, 0.3) reaches outside the mesh",
     ("kind: averages, radius: 1", PARTS): "found a radius beside the column on",
-    ("kind: fluxes", "on,value\nlid,1\n"): "a.csv: on: the mesh has no boundary part 'lid'",
+    ("kind: fluxes", "on,value\nlid,1\n"): "a.csv:2: on: the mesh has no boundary part 'lid'",
     ("kind: fluxes", "on,value\ntop,1\nleft,1\n"): "a.csv:3: found the flux through left, where no dirichlet",
     ("kind: field", SIGMA): "a.csv: found no mesh file",
     ("kind: points, scale: log", POINTS): "a.csv:3: value: found one <= 0, whose logarithm is asked for",
@@ -146,12 +148,12 @@ def test_components_are_those_of_the_state(tmp_path: Path) -> None:
     """A scalar has none; of several one is named."""
     with pytest.raises(InputError, match="component: found x, expected none"):
         measured(tmp_path, "kind: averages, radius: 0.1, component: x, file: a.csv", a=SIGMA)
-    domain, _ = square()
+    domain = square().domain
     space = dolfinx_fem.functionspace(domain.mesh, ("Lagrange", 1, (2,)))
 
     def of(component: str) -> Measurements:
         case = load_case(tmp_path / "case.yaml", [f"observations.o0.component={component}"])
-        return measurements(case, case.observations, ("observations",), domain, space, ("x", "y"))
+        return measurements(case, case.observations, ObservedState(domain, space, ("x", "y")))
 
     with pytest.raises(InputError, match="component: found nothing, expected one of x, y"):
         of("null")
@@ -174,7 +176,7 @@ def in_time(folder: Path, observation: str, text: str) -> Measurements:
     (folder / "a.csv").write_text(text)
     (folder / "case.yaml").write_text(CASE.format(f"  o0: {{{observation}, file: a.csv}}"))
     case = load_case(folder / "case.yaml", [IN_TIME])
-    return measurements(case, case.observations, ("observations",), *square())
+    return measurements(case, case.observations, replace(square(), end=2.0))
 
 
 TIMES = {
@@ -199,10 +201,9 @@ BAD_TIMES = {
         "a.csv:2: t: found -0.1, expected a time from 0 to 2, the end of the equation's time"
     ),
     ("kind: points", "x,y,t,value\n.2,.3,nan,1\n"): "a.csv:2: t: found nan, expected a finite number",
-    (
-        "kind: fluxes",
-        PARTS,
-    ): "observations.o0.kind: found fluxes with the equation heat, expected one of",
+    ("kind: fluxes", PARTS): (
+        "observations.o0: found the kind fluxes with the equation heat, expected one of the kinds points"
+    ),
 }
 
 

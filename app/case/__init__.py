@@ -2,27 +2,11 @@
 
 from app.case.approximation import Approximant, ConvexCase, RegressionCase
 from app.case.base import BaseCase
-from app.case.boundary import BoundaryCondition, tag_names
 from app.case.case import Case, check_dimension
-from app.case.equation import Diffusion, ElectricalTomography, LinearSolver
-from app.case.expression import Expression, ParametricExpression, SpaceTimeExpression
-from app.case.grammar import ExpressionError
-from app.case.inversion import Expansion, Flow, Regularisation
+from app.case.digest import canonical_case, case_digest, differing_keys
+from app.case.inversion import ExpansionSpec, Flow, RegularisationSpec
 from app.case.load import effective_yaml, load_case, schema
 from app.case.mesh import BoxMesh, ElectrodeMesh, FileMesh, IntervalMesh, RectangleMesh
-from app.case.observations import (
-    IN_TIME,
-    AverageObservations,
-    FieldObservations,
-    FluxObservations,
-    HuberMisfit,
-    Observations,
-    PointObservations,
-    ReadingObservations,
-    StateObservations,
-    TraceObservations,
-)
-from app.case.problems import CaseError, DataError, InputError
 from app.case.reduction import ReductionCase
 from app.case.ritz import RitzCase
 from app.case.unknowns import (
@@ -32,50 +16,51 @@ from app.case.unknowns import (
     NodalRepresentation,
     Unknown,
 )
+from app.equations.diffusion import DiffusionSpec
+from app.equations.electrical import ElectricalTomography
+from app.schema.boundary import BoundaryConditionSpec
+from app.schema.expression import Expression, ParametricExpression, SpaceTimeExpression
+from app.schema.grammar import ExpressionError
+from app.schema.problems import CaseError, DataError, InputError
+from app.schema.section import tag_names
+from app.schema.solver import LinearSolverSpec
 
 __all__ = [
-    "IN_TIME",
     "Approximant",
-    "AverageObservations",
     "BaseCase",
-    "BoundaryCondition",
+    "BoundaryConditionSpec",
     "BoundedTransform",
     "BoxMesh",
     "Case",
     "CaseError",
     "ConvexCase",
     "DataError",
-    "Diffusion",
+    "DiffusionSpec",
     "ElectricalTomography",
     "ElectrodeMesh",
-    "Expansion",
+    "ExpansionSpec",
     "Expression",
     "ExpressionError",
-    "FieldObservations",
     "FileMesh",
     "Flow",
-    "FluxObservations",
-    "HuberMisfit",
     "IdentityTransform",
     "InputError",
     "IntervalMesh",
-    "LinearSolver",
+    "LinearSolverSpec",
     "NetworkRepresentation",
     "NodalRepresentation",
-    "Observations",
     "ParametricExpression",
-    "PointObservations",
-    "ReadingObservations",
     "RectangleMesh",
     "ReductionCase",
     "RegressionCase",
-    "Regularisation",
+    "RegularisationSpec",
     "RitzCase",
     "SpaceTimeExpression",
-    "StateObservations",
-    "TraceObservations",
     "Unknown",
+    "canonical_case",
+    "case_digest",
     "check_dimension",
+    "differing_keys",
     "effective_yaml",
     "load_case",
     "schema",

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from app.case.base import BaseCase
-from app.case.equation import LinearSolver
-from app.case.expression import Expression
-from app.case.inversion import Expansion
-from app.case.section import NO_TRUTH_VALUE, Count, Identifier, Length, Section, refuse
+from app.case.inversion import ExpansionSpec
 from app.case.unknowns import NetworkRepresentation, Representation
+from app.schema.expression import Expression
+from app.schema.section import NO_TRUTH_VALUE, Count, Identifier, Length, Section, refuse
+from app.schema.solver import LinearSolverSpec
 
 
 class Approximant(Section):
@@ -47,7 +47,7 @@ class ConvexFlow(Section):
     """Outer iterations after which the run stops unconverged."""
 
 
-class ConvexExpansion(Expansion):
+class ConvexExpansion(ExpansionSpec):
     """How the network grows."""
 
     neurons: Count = 4
@@ -74,7 +74,7 @@ class ConvexCase(BaseCase):
         return next(iter(self.unknowns.items()))
 
 
-class Regression(Section):
+class RegressionSpec(Section):
     """Half the square distance to a given function."""
 
     kind: Literal["regression"]
@@ -87,7 +87,7 @@ class Regression(Section):
     """A positive weight under the integral."""
     length: Length = 1.0
     """The length in the norm h1, in the mesh's unit."""
-    solver: LinearSolver = LinearSolver()
+    solver: LinearSolverSpec = LinearSolverSpec()
     """How the linear systems are solved."""
 
     @model_validator(mode="after")
@@ -101,5 +101,5 @@ class Regression(Section):
 class RegressionCase(ConvexCase):
     """The approximation of a given function."""
 
-    energy: Regression
+    energy: RegressionSpec
     """What is minimised."""

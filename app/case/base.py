@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -10,7 +11,7 @@ from pydantic import Field, PrivateAttr
 from app.case.experiments import Within
 from app.case.mesh import Mesh
 from app.case.origin import Key, Origin
-from app.case.section import NO_TRUTH_VALUE, Section
+from app.schema.section import NO_TRUTH_VALUE, Plain, Section
 
 
 class BaseCase(Section):
@@ -44,9 +45,29 @@ class BaseCase(Section):
         """`file:line: dotted.key` of a key, for messages about what only later rooms can see."""
         return self._origin.where(path)
 
-    def effective(self) -> dict[str, Any]:
-        """Plain data with all defaults written out and files by absolute paths."""
-        return self.model_dump(context={"folder": self.folder})
+    def effective(self, file: Callable[[Path], str] = str) -> dict[str, Plain]:
+        """Plain data with all defaults written out; `file` says what a file is called, of its absolute path.
+
+        The order of the keys is that of the sections and, of names that are the user's, that of the case.
+        """
+
+        def called(path: Path) -> str:
+            return file(self.resolve(path))
+
+        return {key: _plain(value) for key, value in self.model_dump(context={"file": called}).items()}
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self.effective() == other.effective()
+
+
+def _plain(value: Any) -> Plain:
+    """Tuples as lists, which are all that YAML and JSON have."""
+    match value:
+        case dict():
+            return {key: _plain(part) for key, part in value.items()}
+        case list() | tuple():
+            return [_plain(part) for part in value]
+        case bool() | int() | float() | str() | None:
+            return value
+        case _:
+            raise TypeError(f"found a {type(value).__name__} in a case, expected plain data")

@@ -8,16 +8,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
 from app.case.base import BaseCase
-from app.case.equation import Equation
 from app.case.experiments import Experiment
-from app.case.expression import Expression
-from app.case.grammar import ExpressionError
-from app.case.inversion import Expansion, Flow, Regularisation
-from app.case.observations import OF_A_STATE, Observations
+from app.case.inversion import ExpansionSpec, Flow, RegularisationSpec
 from app.case.origin import Key
-from app.case.problems import CaseError, nearest
-from app.case.section import Identifier, Section, refuse
 from app.case.unknowns import Unknown
+from app.equations import AnyEquationSpec, stands_for
+from app.observe import OBSERVATIONS, Observations, accepted_kinds
+from app.schema.expression import Expression
+from app.schema.grammar import ExpressionError
+from app.schema.problems import CaseError, nearest
+from app.schema.section import Identifier, Section, refuse
 
 
 class InverseEnergy(Section):
@@ -39,7 +39,7 @@ class Case(BaseCase):
 
     energy: InverseEnergy = InverseEnergy()
     """What is minimised."""
-    equation: Equation
+    equation: AnyEquationSpec
     """The partial differential equation."""
     unknowns: Annotated[dict[Identifier, Unknown], Field(min_length=1)]
     """The coefficients to recover, by name; several have roles that stand for different terms."""
@@ -49,9 +49,9 @@ class Case(BaseCase):
     """The measurements, by name, of a case without experiments."""
     flow: Flow = Flow()
     """How the iteration goes and when it stops."""
-    regularisation: dict[str, Regularisation] = Field(default_factory=dict, validate_default=True)
+    regularisation: dict[str, RegularisationSpec] = Field(default_factory=dict, validate_default=True)
     """The regularisation of each unknown, by the unknown's name; of several alike but for the scale."""
-    expansion: Expansion = Expansion()
+    expansion: ExpansionSpec = ExpansionSpec()
     """When and how the network grows."""
 
     @model_validator(mode="before")
@@ -89,7 +89,7 @@ class Case(BaseCase):
         first = next(iter(value.values())).representation.kind
         for name, unknown in value.items():
             electrical = equation is not None and equation.kind == "electrical_tomography"
-            sought = unknown.role.removeprefix("log_")
+            sought = stands_for(unknown.role)
             if sought != "coefficient" and sought in taken:
                 found = f"the role {unknown.role} beside the unknown {taken[sought]}, which is that term too"
                 raise refuse(found, "the role of another term", key=name)
@@ -116,7 +116,7 @@ class Case(BaseCase):
     def _observations_fit(
         cls, value: dict[str, Observations], info: ValidationInfo
     ) -> dict[str, Observations]:
-        """Four-electrode readings go with electrical tomography, and a mesh through electrodes with them."""
+        """Kinds go with the equation, and with a mesh through electrodes those that have some."""
         experiments = info.data.get("experiments")  # None where something is wrong with them
         if experiments and value:
             raise refuse("observations beside experiments", "those of each experiment, or no experiments")
@@ -124,16 +124,18 @@ class Case(BaseCase):
             raise refuse("no observation", "a mapping with at least one entry, or experiments")
         equation, mesh = info.data.get("equation"), info.data.get("mesh")
         for name, observation in value.items():
-            electrical = equation is not None and equation.kind == "electrical_tomography"
-            if equation is not None and electrical != (observation.kind == "readings"):
-                found = f"the kind {observation.kind} with the equation {equation.kind}"
-                expected = "the kind readings" if electrical else f"one of the kinds {', '.join(OF_A_STATE)}"
-                raise refuse(found, expected, key=name)
-            if mesh is not None and mesh.kind == "electrodes" and observation.kind != "readings":
+            if equation is not None:
+                kinds = accepted_kinds(equation.kind, in_time=hasattr(equation, "time"))
+                if observation.kind not in kinds:
+                    found = f"the kind {observation.kind} with the equation {equation.kind}"
+                    several = "one of the kinds" if len(kinds) > 1 else "the kind"
+                    raise refuse(found, f"{several} {', '.join(kinds)}", key=name)
+            if mesh is not None and mesh.kind == "electrodes" and not observation.places_electrodes:
                 found = f"the kind {observation.kind} with a mesh through electrodes"
-                raise refuse(found, "the kind readings, or another mesh", key=name)
-            if observation.kind == "readings" and len(value) > 1:
-                raise refuse(f"{len(value)} observations", "one of the kind readings", key=name)
+                kinds = [kind for kind, each in OBSERVATIONS.items() if each.places_electrodes]
+                raise refuse(found, f"the kind {' or '.join(kinds)}, or another mesh", key=name)
+            if observation.alone and len(value) > 1:
+                raise refuse(f"{len(value)} observations", f"one of the kind {observation.kind}", key=name)
         return value
 
     @field_validator("regularisation", mode="before")
@@ -153,15 +155,17 @@ class Case(BaseCase):
     @field_validator("regularisation")
     @classmethod
     def _names_unknowns(
-        cls, value: dict[str, Regularisation], info: ValidationInfo
-    ) -> dict[str, Regularisation]:
+        cls, value: dict[str, RegularisationSpec], info: ValidationInfo
+    ) -> dict[str, RegularisationSpec]:
         unknowns = info.data.get("unknowns", value)
         for name in value:
             if name not in unknowns:
                 expected = f"an unknown of this case: {', '.join(unknowns)}"
                 raise refuse(f"the name {name!r}", expected + nearest(name, unknowns), key=name)
             first = next(iter(value))
-            for key in ("kind", "weight", "length_scale", "edge_share"):
+            for key in RegularisationSpec.model_fields:
+                if key == "scale":
+                    continue
                 one, other = getattr(value[name], key), getattr(value[first], key)
                 if one != other:
                     found = f"{key} {one} beside {other} of the unknown {first}"

@@ -12,12 +12,12 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from app.case.origin import Key
-from app.case.problems import nearest, shown
+from app.schema.problems import nearest, shown
 
 type Schema = Mapping[str, Any]
 
 
-class Place(Protocol):
+class Locator(Protocol):
     """Where each key of a case comes from."""
 
     def where(self, path: Sequence[Key]) -> str:
@@ -35,7 +35,7 @@ KEY = "[key]"
 """The last step of pydantic's location where the key itself is at fault."""
 
 
-def problems(error: ValidationError, schema: Schema, data: object, origin: Place) -> list[str]:
+def problems(error: ValidationError, schema: Schema, data: object, origin: Locator) -> list[str]:
     """One line for each thing that is wrong, in the order of the case's keys, none twice."""
     found: dict[tuple[Key, ...], str] = {}
     for fault in error.errors(include_url=False):

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from app.case.observations import Observations
 from app.case.origin import Key, Origin
-from app.case.section import Identifier, Section, refuse
+from app.observe import Observations
+from app.schema.section import Identifier, Section, refuse
 
 FIXED = ("kind", "file")
 """Keys of an equation that are the same in all experiments."""

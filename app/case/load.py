@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,9 +18,10 @@ from app.case.base import BaseCase
 from app.case.case import Case
 from app.case.experiments import Within, experiment_data
 from app.case.origin import Origin, read_case_file
-from app.case.problems import CaseError, nearest, shown
 from app.case.reduction import ReductionCase, parameter_names
 from app.case.ritz import RitzCase
+from app.schema.problems import CaseError, nearest, shown
+from app.schema.section import Plain
 
 DIMENSIONS = {"interval": 1, "rectangle": 2, "box": 3}
 """Dimension of the meshes whose kind settles it."""
@@ -33,7 +35,7 @@ CONVEX: dict[str, type[BaseCase]] = {
 """Cases of the energies that are not the misfit of observations, by the energy's kind."""
 
 
-def schema() -> dict[str, Any]:
+def schema() -> dict[str, Plain]:
     """The JSON Schema of a case file, of whatever energy."""
     return TypeAdapter(Case | RegressionCase | RitzCase | ReductionCase).json_schema()
 
@@ -96,18 +98,15 @@ def _model(data: dict[str, Any], origin: Origin) -> type[BaseCase]:
     return Case if kind == "inverse" or (kind == "regression" and measured) else CONVEX[kind]
 
 
-def effective_yaml(case: BaseCase) -> str:
-    """The case as YAML with all defaults and absolute paths, which loads from any folder."""
+def effective_yaml(case: BaseCase, folder: Path) -> str:
+    """The case as YAML with all defaults, to be written into this folder: its files are named from there.
+
+    Loaded from there it is an equal case. The folder need not exist.
+    """
+    here = folder.resolve()
     yaml = YAML()
     yaml.default_flow_style = None  # innermost lists and mappings on one line
     yaml.width = 1_000_000
     text = io.StringIO()
-    yaml.dump(_lists(case.effective()), text)
+    yaml.dump(case.effective(lambda file: os.path.relpath(file, here)), text)
     return text.getvalue()
-
-
-def _lists(value: object) -> object:
-    """Tuples as lists: YAML has no tuples."""
-    if isinstance(value, dict):
-        return {key: _lists(part) for key, part in value.items()}
-    return [_lists(part) for part in value] if isinstance(value, tuple) else value

@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from app.case.problems import shown
-from app.case.section import Count, DataFile, Number, Positive, Section, refuse
+from app.schema.problems import shown
+from app.schema.section import Count, DataFile, Number, Positive, Section, refuse
 
 
 class IntervalMesh(Section):

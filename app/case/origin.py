@@ -14,7 +14,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from app.case.problems import CaseError, read_text, shown
+from app.schema.problems import CaseError, read_text, shown
 
 type Key = str | int
 """A key of a mapping or a position in a list."""

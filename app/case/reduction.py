@@ -9,20 +9,15 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from app.case.approximation import ConvexCase
-from app.case.boundary import Parts
-from app.case.equation import (
-    AdvectionDiffusion,
-    Diffusion,
-    Heat,
-    LinearSolver,
-    NonlinearDiffusion,
-    PLaplacian,
-    ReactionDiffusion,
-)
-from app.case.expression import ParametricExpression
-from app.case.grammar import CONSTANTS, COORDINATES, FUNCTIONS
-from app.case.section import NO_TRUTH_VALUE, Count, Identifier, Length, Number, Section, refuse
-from app.case.unknowns import Role
+from app.equations import Role, stands_for
+from app.equations.advection import AdvectionDiffusionSpec
+from app.equations.diffusion import DiffusionSpec, ReactionDiffusionSpec
+from app.equations.heat import HeatSpec
+from app.equations.nonlinear import NonlinearDiffusionSpec, PLaplacianSpec
+from app.schema.expression import ParametricExpression
+from app.schema.grammar import CONSTANTS, COORDINATES, FUNCTIONS
+from app.schema.section import NO_TRUTH_VALUE, Count, Identifier, Length, Number, Parts, Section, refuse
+from app.schema.solver import LinearSolverSpec
 
 MOST_SNAPSHOTS = 10_000
 
@@ -30,7 +25,7 @@ RESERVED = (*COORDINATES, "t", *CONSTANTS, *FUNCTIONS)
 """Names that mean something else in an expression."""
 
 
-class Parameter(Section):
+class ParameterSpec(Section):
     """An interval of a parameter of the family."""
 
     low: Number
@@ -74,7 +69,7 @@ class Reduction(Section):
 
     kind: Literal["reduction"]
     """A network of the coordinates and the parameters that holds a parametric family of states."""
-    parameters: Annotated[dict[Identifier, Parameter], Field(min_length=1)]
+    parameters: Annotated[dict[Identifier, ParameterSpec], Field(min_length=1)]
     """The parameters, by the names that expressions have for them."""
     coefficients: Annotated[dict[Identifier, Parametric], Field(min_length=1)]
     """What depends on the parameters, by a name of your choice; several have roles that stand for different
@@ -87,12 +82,12 @@ class Reduction(Section):
     """Number of values of the parameters, drawn uniformly, at which the result is judged."""
     modes: Annotated[tuple[Count, ...], Field(min_length=1)] = (5, 10, 20)
     """Numbers of modes of the proper orthogonal decompositions of the same states to compare with."""
-    solver: LinearSolver = LinearSolver()
+    solver: LinearSolverSpec = LinearSolverSpec()
     """How the linear systems of the norm are solved."""
 
     @field_validator("parameters")
     @classmethod
-    def _are_new_names(cls, value: dict[str, Parameter]) -> dict[str, Parameter]:
+    def _are_new_names(cls, value: dict[str, ParameterSpec]) -> dict[str, ParameterSpec]:
         for name in value:
             if name in RESERVED:
                 raise refuse(f"the name {name!r}, which expressions know already", "another", key=name)
@@ -106,7 +101,7 @@ class Reduction(Section):
     def _are_different_terms(cls, value: dict[str, Parametric]) -> dict[str, Parametric]:
         taken: dict[str, str] = {}
         for name, one in value.items():
-            term = one.role.removeprefix("log_")
+            term = stands_for(one.role)
             if term in taken:
                 found = f"the role {one.role} beside {taken[term]}, which is that term too"
                 raise refuse(found, "the role of another term", key=name)
@@ -115,7 +110,12 @@ class Reduction(Section):
 
 
 Family = Annotated[
-    Diffusion | ReactionDiffusion | AdvectionDiffusion | NonlinearDiffusion | PLaplacian | Heat,
+    DiffusionSpec
+    | ReactionDiffusionSpec
+    | AdvectionDiffusionSpec
+    | NonlinearDiffusionSpec
+    | PLaplacianSpec
+    | HeatSpec,
     Field(discriminator="kind"),
 ]
 

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from app.case.approximation import Approximant, ConvexCase
-from app.case.boundary import Condition
-from app.case.equation import LinearSolver
-from app.case.expression import Expression
-from app.case.section import NO_TRUTH_VALUE, Length, Positive, Section, refuse
+from app.schema.boundary import Condition
+from app.schema.expression import Expression
+from app.schema.section import NO_TRUTH_VALUE, Length, Positive, Section, refuse
+from app.schema.solver import LinearSolverSpec
 
 
 class EnergyCondition(Condition):
@@ -24,7 +24,7 @@ class EnergyCondition(Condition):
     """The value on that part of the boundary, in the unit of u (dirichlet) or of the flux."""
 
 
-class Ritz(Section):
+class RitzSpec(Section):
     """What the energies of all variational problems have in common.
 
     Units are yours, as long as they agree: that of the source is that of the flux over a length.
@@ -44,7 +44,7 @@ class Ritz(Section):
     length: Length = 1.0
     """The length in the norm h1, the root of the integral of |grad v|^2 + v^2/length^2, in the mesh's
     unit."""
-    solver: LinearSolver = LinearSolver()
+    solver: LinearSolverSpec = LinearSolverSpec()
     """How the linear systems are solved."""
 
     @model_validator(mode="after")
@@ -58,7 +58,7 @@ class Ritz(Section):
         return self
 
 
-class ReactionDiffusion(Ritz):
+class RitzReactionDiffusionSpec(RitzSpec):
     """The integral of k |grad u|^2 / 2 + r u^2 / 2 - f u; Poisson's equation without r."""
 
     functional: Literal["reaction_diffusion"]
@@ -68,7 +68,7 @@ class ReactionDiffusion(Ritz):
     """r >= 0, in the unit of the source over that of u."""
 
 
-class Semilinear(Ritz):
+class RitzSemilinearSpec(RitzSpec):
     """The integral of k |grad u|^2 / 2 + r u^2 / 2 + c u^4 / 4 - f u."""
 
     functional: Literal["semilinear"]
@@ -80,7 +80,7 @@ class Semilinear(Ritz):
     """c >= 0, in the unit of the source over that of u to the power 3."""
 
 
-class PLaplacian(Ritz):
+class RitzPLaplacianSpec(RitzSpec):
     """The integral of k (eps^2 + |grad u|^2)^(p/2) / p - f u."""
 
     functional: Literal["p_laplacian"]
@@ -96,7 +96,9 @@ class PLaplacian(Ritz):
 class RitzCase(ConvexCase):
     """The minimisation of the energy of a variational problem."""
 
-    energy: Annotated[ReactionDiffusion | Semilinear | PLaplacian, Field(discriminator="functional")]
+    energy: Annotated[
+        RitzReactionDiffusionSpec | RitzSemilinearSpec | RitzPLaplacianSpec, Field(discriminator="functional")
+    ]
     """What is minimised."""
 
     @field_validator("unknowns")

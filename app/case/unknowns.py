@@ -6,12 +6,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from app.case.boundary import Parts
-from app.case.expression import Expression
-from app.case.section import NO_TRUTH_VALUE, Count, Number, Section, default_kind, refuse
-
-POSITIVE = ("diffusivity", "youngs_modulus", "squared_slowness")
-"""Roles of a coefficient that is not zero anywhere."""
+from app.equations import ROLES, Role
+from app.schema.expression import Expression
+from app.schema.section import NO_TRUTH_VALUE, Count, Number, Parts, Section, default_kind, refuse
 
 
 class IdentityTransform(Section):
@@ -82,7 +79,7 @@ Representation = Annotated[
 ]
 
 
-class Known(Section):
+class KnownSpec(Section):
     """A part of the domain where the coefficient is known.
 
     The nodes on its border belong to it, so that of degree 1 or 2 the coefficient is continuous there. What
@@ -93,14 +90,6 @@ class Known(Section):
     """A physical group of cells of the mesh file, or a list of them."""
     value: Expression
     """The coefficient there, in the unit of m."""
-
-
-Role = Literal[
-    "log_diffusivity", "diffusivity", "log_reaction", "reaction", "source", "boundary_flux",
-    "log_resistivity", "coefficient", "log_youngs_modulus", "youngs_modulus", "log_squared_slowness",
-    "squared_slowness", "initial", "speed", "value",
-]  # fmt: skip
-"""What a coefficient may be in an equation."""
 
 
 class Unknown(Section):
@@ -116,7 +105,7 @@ class Unknown(Section):
     count."""
     degree: Annotated[int, Field(ge=0, le=2), NO_TRUTH_VALUE] = 1
     """Lagrange degree of the coefficient; 0: constant on each cell."""
-    known: Known | None = None
+    known: KnownSpec | None = None
     """Where the coefficient is known; it is sought elsewhere."""
     reference: Expression | None = None
     """m_ref, the start of the recovery and the centre of the regularisation, in the unit of m; unless given 1
@@ -131,11 +120,11 @@ class Unknown(Section):
     @classmethod
     def _starts_where_there_is_a_state(cls, value: Any) -> Any:
         """Where the data do not tell; no state has a diffusivity or a modulus of zero."""
-        if not isinstance(value, dict) or value.get("role") == "log_resistivity":
+        if not isinstance(value, dict) or value.get("reference") is not None:
             return value
-        if value.get("reference") is None:
-            return {**value, "reference": "1" if value.get("role") in POSITIVE else "0"}
-        return value
+        role = value.get("role")
+        start = ROLES.get(role, 0.0) if isinstance(role, str) else 0.0
+        return value if start is None else {**value, "reference": f"{start:g}"}
 
     @model_validator(mode="after")
     def _has_a_place(self) -> Self:

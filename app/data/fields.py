@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from app.case.problems import DataError, nearest, read_text
 from app.data.points import PointData
+from app.schema.problems import DataError, nearest, read_text
 
 SIGMA = "sigma"
 """The array with the standard deviations, where the file has one."""
@@ -68,7 +68,8 @@ def _read_vtk(path: Path) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
 def _read_xdmf(path: Path) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
     """The first geometry, and the last of each attribute at nodes.
 
-    VTK's own reader ends the process on files that DOLFINx writes.
+    By hand, since VTK's reader (9.7) ends the process on files that DOLFINx writes, and meshio (5.3) takes
+    one collection of them, sigma without its field.
     """
     text = read_text(path, "an XDMF file", DataError)
     try:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from app.case.grammar import COORDINATES
-from app.case.problems import DataError
-from app.data.tables import Table, column_names, read_table
+from app.data.tables import column_names, read_table
+from app.schema.problems import DataError
+from app.schema.section import COORDINATES
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,26 +25,37 @@ class PointData:
     """Standard deviations of the noise (n,), None where the file does not tell."""
     lines: np.ndarray
     """Line of the file that each reading stands on (n,); of an NPY, VTU or XDMF file its number from 1."""
-    radii: np.ndarray | None = None
-    """Of averages over balls (n,)."""
     times: np.ndarray | None = None
     """When they were taken (n,), None of a state that has no time."""
     names: tuple[str, ...] | None = None
     """Of the parts of the mesh that the readings belong to."""
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """What else the kind of observation asks for, by the column's name (n,)."""
 
     def __post_init__(self) -> None:
-        for array in (self.points, self.values, self.sigma, self.lines, self.radii, self.times):
+        arrays = (self.points, self.values, self.sigma, self.lines, self.times, *self.columns.values())
+        for array in arrays:
             if array is not None:
                 array.flags.writeable = False
 
 
-def read_points(path: Path, dimension: int, *, in_time: bool = False) -> PointData:
-    """Read the columns x, y, z (the first `dimension`), of a state in time t, value and, if there, sigma.
+def read_points(
+    path: Path, dimension: int, *, in_time: bool = False, columns: Sequence[str] = ()
+) -> PointData:
+    """Read the columns x, y, z (the first `dimension`), of a state in time t, value and, if there, sigma; and
+    further `columns` of numbers.
 
     From CSV or NPY files as read_table has them. Raises DataError with the line of everything that is wrong.
     """
-    table = read_table(path, (*COORDINATES[:dimension], *_time(in_time), "value"))
-    return _point_data(table, dimension)
+    table = read_table(path, (*COORDINATES[:dimension], *columns, *_time(in_time), "value"))
+    return PointData(
+        points=np.stack([table.numbers[name] for name in COORDINATES[:dimension]], axis=1),
+        values=table.numbers["value"],
+        sigma=table.numbers.get("sigma"),
+        lines=table.lines,
+        times=table.numbers.get("t"),
+        columns={name: table.numbers[name] for name in columns},
+    )
 
 
 def read_averages(path: Path, dimension: int, radius: float | None, *, in_time: bool = False) -> PointData:
@@ -58,12 +70,11 @@ def read_averages(path: Path, dimension: int, radius: float | None, *, in_time: 
             raise DataError([f"{path}: found a radius beside the column on, expected either"])
         return read_parts(path, dimension, in_time=in_time)
     if radius is None:
-        table = read_table(path, (*COORDINATES[:dimension], "radius", *_time(in_time), "value"))
-        return _point_data(table, dimension, table.numbers["radius"])
+        return read_points(path, dimension, in_time=in_time, columns=("radius",))
     if "radius" in header:
         raise DataError([f"{path}: found a column radius beside the case's radius, expected either"])
-    table = read_table(path, (*COORDINATES[:dimension], *_time(in_time), "value"))
-    return _point_data(table, dimension, np.full(len(table.lines), float(radius)))
+    data = read_points(path, dimension, in_time=in_time)
+    return replace(data, columns={"radius": np.full(len(data.values), float(radius))})
 
 
 def read_parts(path: Path, dimension: int, *, in_time: bool = False) -> PointData:
@@ -88,17 +99,6 @@ def read_variances(path: Path, count: int) -> np.ndarray:
     if len(variances) != count:
         raise DataError([f"{path}: found {len(variances)} variances, expected {count}, one for each reading"])
     return variances
-
-
-def _point_data(table: Table, dimension: int, radii: np.ndarray | None = None) -> PointData:
-    return PointData(
-        points=np.stack([table.numbers[name] for name in COORDINATES[:dimension]], axis=1),
-        values=table.numbers["value"],
-        sigma=table.numbers.get("sigma"),
-        lines=table.lines,
-        radii=radii,
-        times=table.numbers.get("t"),
-    )
 
 
 def _time(in_time: bool) -> tuple[str, ...]:

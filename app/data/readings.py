@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from app.case.grammar import COORDINATES
-from app.case.problems import DataError, nearest, read_text, shown
 from app.data.tables import MOST_PROBLEMS
+from app.schema.problems import DataError, nearest, read_text, shown
+from app.schema.section import COORDINATES
 
 POLES = ("a", "b", "m", "n")
 TOKENS = (*POLES, "i", "u", "r", "rhoa", "k", "err", "valid")
@@ -49,6 +49,14 @@ class ElectrodeReadings:
         for array in vars(self).values():
             if array is not None:
                 array.flags.writeable = False
+
+    def apparent_resistivities(self, factors: np.ndarray) -> np.ndarray:
+        """In Ωm, the resistances times the geometric factors in m, or as the file has them; shape (n,)."""
+        if self.resistances is not None:
+            return self.resistances * factors
+        if self.apparent is None:
+            raise ValueError("found neither resistances nor apparent resistivities, expected one of them")
+        return self.apparent
 
 
 def read_readings(path: Path) -> ElectrodeReadings:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from app.case.problems import DataError, read_text, shown
+from app.schema.problems import DataError, read_text, shown
 
 MOST_PROBLEMS = 10
 

@@ -1,5 +1,6 @@
 """Electrical tomography: from log-resistivity to the apparent resistivities of four-electrode readings."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,44 @@ class BlindReading(ValueError):
         )
 
 
+class ElectricalLinearisation:
+    """The forward map at one coefficient m, for as long as it is held: readings, potentials, and J.
+
+    J is formed when it is first asked for, whole: (owned dofs, readings) on each rank.
+    """
+
+    def __init__(
+        self, model: "ElectricalModel", values: np.ndarray, potentials: Sequence[np.ndarray]
+    ) -> None:
+        """`potentials` of a unit current at each electrode, shape (owned dofs, electrodes), one array a wave
+        number."""
+        self.model, self.values = model, values
+        self.potentials = tuple(potentials)
+        self.resistances = model.resistances(potentials)
+        """R of each reading in Ω, whole on every rank."""
+        self._rows: np.ndarray | None = None
+
+    @property
+    def readings(self) -> np.ndarray:
+        """log ρₐ, shape (readings,), whole on every rank."""
+        return np.log(self.model.geometric_factors * self.resistances)
+
+    def tangent(self, block: np.ndarray) -> np.ndarray:
+        """J block."""
+        return gram(self.model.comm, self._jacobian(), block)
+
+    def adjoint(self, data: np.ndarray, *, incremental: bool = True) -> np.ndarray:
+        """Jᵀ data; `incremental` plays no part, as no right-hand side is counted."""
+        product = self._jacobian() @ data
+        return product if data.ndim == 1 else np.asfortranarray(product)
+
+    def _jacobian(self) -> np.ndarray:
+        """Jᵀ = (∂R/∂m)ᵀ diag(1/R), the derivative of log(KR)."""
+        if self._rows is None:
+            self._rows = self.model.sensitivities(self) / self.resistances
+        return self._rows
+
+
 class ElectricalModel:
     """m ↦ log ρₐ of each reading, for the resistivity ρ = exp(m) in Ωm, with its tangent and its adjoint.
 
@@ -47,7 +86,7 @@ class ElectricalModel:
     An evaluation takes one factorisation a wave number and one right-hand side an electrode and wave number
     (`state_rhs`, though they are solved as a block). The potentials of all electrodes give every row of J by
     element products, the operator being symmetric: tangents and adjoints need no right-hand side and count
-    none. J is formed when it is first asked for at a coefficient, whole: (owned dofs, readings) on each rank.
+    none.
 
     Blocks of coefficients have the rank's owned rows; data are whole on every rank. The constant that pure
     Neumann conditions leave open is fixed without effect on the readings, which are differences.
@@ -64,29 +103,32 @@ class ElectricalModel:
         contacts: Contacts | None = None,
     ) -> None:
         """`electrodes` (n, dimension) in metres, `abmn` (readings, 4) counted from 0, the same on all ranks;
-        with `contacts`, which k = 0 needs, no longer points.
+        with `contacts` no longer points. The solver is the model's from here on.
 
-        Raises PointOutside for an electrode off the mesh, NoContact and BlindReading, on all ranks.
+        Raises ValueError for contacts with wave numbers other than 0, PointOutside for an electrode off the
+        mesh, NoContact and BlindReading, on all ranks.
         """
-        assert contacts is None or not waves.k.any()
+        if contacts is not None and waves.k.any():
+            found = f"found contacts with the wave numbers {', '.join(f'{k:g}' for k in waves.k)}"
+            raise ValueError(f"{found}, expected none: across the plane they would go on for ever")
         domain = coefficient.domain
         self.comm = domain.comm
         self.coefficient = coefficient
         self.counts = Counts()
         self.space = fem.functionspace(domain.mesh, ("Lagrange", degree))
         self.state = fem.Function(self.space, name="u")
-        """Potential in V of 1 A through the electrodes of the first reading, at the last solved m."""
         self._poles = FourPoles(len(electrodes), abmn)
         self._waves, self._solver = waves, solver
         self._m = fem.Function(coefficient.space, name="m")
         self._owned: int = self.space.dofmap.index_map.size_local
-        self._shunt: Any = None
+        shunt: Any = None
         with timed("assembly"):
             if contacts is None:
                 evaluation = point_matrix(domain, self.space, electrodes)
             else:
                 evaluation, shunt = contacts.assemble(domain, self.space, electrodes)
             self._sources = _Sources(evaluation)
+        self._shunt: Any = None
 
         u, v = ufl.TrialFunction(self.space), ufl.TestFunction(self.space)
         exactness = 2 * degree + coefficient.space.element.basix_element.degree
@@ -97,28 +139,40 @@ class ElectricalModel:
             self._mass_form = fem.form(sigma * u * v * dx)
         self._products = ElementProducts(coefficient, self._m, self.space, exactness)
         self._stiffness: Any = fem_petsc.create_matrix(self._stiffness_form)
-        self._mass: Any = fem_petsc.create_matrix(self._mass_form)
+        self._operator: Any = None
         self._assembled = [(self._stiffness, self._stiffness_form)]
         if waves.k.any():
+            self._mass: Any = fem_petsc.create_matrix(self._mass_form)
             self._assembled.append((self._mass, self._mass_form))
-        self._operator: Any = None
         # Zero potential in the dof that weighs most at the first electrode makes u unique at k = 0.
         first = self.space.dofmap.index_map.local_range[0]
         ground = np.array([self._sources.first_dof]) - first
         self._ground_dofs = ground[(ground >= 0) & (ground < self._owned)]
         self._ground_global = (self._ground_dofs + first).astype(PETSc.IntType)
 
-        self._potentials: list[np.ndarray] = []
-        self._readings = np.zeros(len(abmn))
-        self._rows: np.ndarray | None = None
-        uniform = self._poles.of(self._green(np.zeros(coefficient.owned)))
-        blind = np.flatnonzero(~(np.abs(uniform) > BLIND * np.abs(uniform).max()))
-        if len(blind):
-            raise BlindReading(int(blind[0]))
-        if contacts is not None:
-            self._shunt, self._operator = shunt, None
+        try:
+            uniform = self.resistances(self._solved(np.zeros(coefficient.owned)))
+            blind = np.flatnonzero(~(np.abs(uniform) > BLIND * np.abs(uniform).max()))
+            if len(blind):
+                raise BlindReading(int(blind[0]))
+        except Exception:
+            if shunt is not None:
+                shunt.destroy()
+            self.close()
+            raise
         self.geometric_factors = 1.0 / uniform
-        """K of each reading, in m (two dimensions: 1)."""
+        """K of each reading, in m (two dimensions: 1), which the contacts play no part in."""
+        if shunt is not None:
+            self._carry(shunt)
+
+    def close(self) -> None:
+        """Destroy the matrices and the solver, after which only what was found already is of use; collective,
+        and nothing where it was done."""
+        for matrix in (*(matrix for matrix, _ in self._assembled), self._operator, self._shunt):
+            if matrix is not None:
+                matrix.destroy()
+        self._sources.close()
+        self._solver.destroy()
 
     @property
     def abmn(self) -> np.ndarray:
@@ -130,46 +184,44 @@ class ElectricalModel:
         """Number of state dofs over all ranks."""
         return self.space.dofmap.index_map.size_global
 
-    def solve(self, values: np.ndarray) -> np.ndarray:
-        """log ρₐ of each reading for nodal values of m, whole on every rank.
+    def at(self, values: np.ndarray, near: ElectricalLinearisation | None = None) -> ElectricalLinearisation:
+        """The forward map at nodal values of m; `near` plays no part, as the equation is linear.
 
-        The tangent and the adjoint then refer to this m. Raises SolveFailed on all ranks where an operator is
-        singular, a potential is not finite or an apparent resistivity is not positive.
+        Raises SolveFailed on all ranks where an operator is singular, a potential is not finite or an
+        apparent resistivity is not positive.
         """
-        self._readings = self._poles.of(self._green(values))
-        apparent = self.geometric_factors * self._readings
+        found = ElectricalLinearisation(self, np.array(values, dtype=float), self._solved(values))
+        apparent = self.geometric_factors * found.resistances
         if not (np.isfinite(apparent) & (apparent > 0)).all():
             raise SolveFailed("an apparent resistivity is not positive at this coefficient")
+        return found
+
+    def function(self, found: ElectricalLinearisation) -> fem.Function:
+        """Potential in V of 1 A through the electrodes of the first reading; another one takes its place in
+        the same function."""
         a, b = self._poles.abmn[0, :2]
-        inside = sum(
-            w * (u[:, a] - u[:, b]) for w, u in zip(self._waves.weights, self._potentials, strict=True)
-        )
-        self.state.x.array[: self._owned] = inside
+        weighted = zip(self._waves.weights, found.potentials, strict=True)
+        self.state.x.array[: self._owned] = sum(w * (u[:, a] - u[:, b]) for w, u in weighted)
         self.state.x.scatter_forward()
-        return np.log(apparent)
+        return self.state
 
-    def tangent(self, block: np.ndarray) -> np.ndarray:
-        """J block at the last solved m."""
-        return gram(self.comm, self._jacobian(), block)
+    def resistances(self, potentials: Sequence[np.ndarray]) -> np.ndarray:
+        """R of each reading in Ω, whole on every rank: Σⱼ wⱼ ûⱼ at the receivers; collective."""
+        poles = np.zeros((self._poles.electrodes, self._poles.electrodes))
+        for weight, potential in zip(self._waves.weights, potentials, strict=True):
+            poles += weight * self._sources.read(potential).T
+        return self._poles.of(poles)
 
-    def adjoint(self, data: np.ndarray, *, incremental: bool = True) -> np.ndarray:
-        """Jᵀ data at the last solved m; `incremental` plays no part, as no right-hand side is counted."""
-        product = self._jacobian() @ data
-        return product if data.ndim == 1 else np.asfortranarray(product)
+    def sensitivities(self, at: ElectricalLinearisation) -> np.ndarray:
+        """(∂R/∂m)ᵀ, shape (owned dofs, readings), by element products."""
+        with timed("assembly"):
+            self.coefficient.assign(self._m, at.values)
+            return self._products.rows(list(at.potentials), self._waves, self._poles)
 
-    def _jacobian(self) -> np.ndarray:
-        """Jᵀ = (∂R/∂m)ᵀ diag(1/R), the derivative of log(KR)."""
-        if self._rows is None:
-            with timed("assembly"):
-                self._rows = self._products.rows(self._potentials, self._waves, self._poles) / self._readings
-        return self._rows
-
-    def _green(self, values: np.ndarray) -> np.ndarray:
-        """Σⱼ wⱼ û(source, receiver) of a unit current at each electrode, up to a constant; (electrodes,
-        electrodes)."""
+    def _solved(self, values: np.ndarray) -> list[np.ndarray]:
+        """û of a unit current at each electrode, up to a constant, one array a wave number."""
         self.counts.state_solves += 1
         self.coefficient.assign(self._m, values)
-        self._rows, self._potentials = None, []
         with timed("assembly"):
             for matrix, form in self._assembled:
                 matrix.zeroEntries()
@@ -177,17 +229,21 @@ class ElectricalModel:
                 matrix.assemble()
             if self._operator is None:
                 self._operator = self._stiffness.duplicate(copy=True)
-                if self._shunt is not None:  # makes room
+                if self._shunt is not None:
                     self._operator.axpy(1.0, self._shunt, PETSc.Mat.Structure.DIFFERENT_NONZERO_PATTERN)
                 self._operator.setOption(PETSc.Mat.Option.KEEP_NONZERO_PATTERN, True)
-        poles = np.zeros((self._poles.electrodes, self._poles.electrodes))
-        for k, weight in zip(self._waves.k, self._waves.weights, strict=True):
-            potential = self._wave(k)
-            if not self.comm.allreduce(bool(np.isfinite(potential).all()), op=MPI.LAND):
+        potentials = []
+        for k in self._waves.k:
+            potentials.append(self._wave(k))
+            if not self.comm.allreduce(bool(np.isfinite(potentials[-1]).all()), op=MPI.LAND):
                 raise SolveFailed("the potential is not finite at this coefficient")
-            self._potentials.append(potential)
-            poles += weight * self._sources.read(potential).T
-        return poles
+        return potentials
+
+    def _carry(self, shunt: Any) -> None:
+        """From here on with the electrodes' own form, for which the next operator has room."""
+        self._shunt = shunt
+        self._operator.destroy()
+        self._operator = None
 
     def _wave(self, k: float) -> np.ndarray:
         """û of a unit current at each electrode, shape (owned dofs, electrodes)."""
@@ -232,6 +288,10 @@ class _Sources:
         best = (float(share.max()), -(offset + int(share.argmax()))) if len(share) else (-np.inf, 0)
         self.first_dof = -max(self._comm.allgather(best))[1]
         """Global index of the dof that weighs most in the first electrode's potential."""
+
+    def close(self) -> None:
+        """Destroy the matrix; collective."""
+        self._matrix.destroy()
 
     def read(self, states: np.ndarray) -> np.ndarray:
         """The potential at each electrode, shape (electrodes, columns), whole on every rank."""

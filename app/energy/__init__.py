@@ -4,7 +4,7 @@ import app.wheel  # noqa: F401
 
 # isort: split
 from app.energy.functionals import FUNCTIONALS
-from app.energy.inverse import InverseProblem
+from app.energy.inverse import InverseProblem, Misfit
 from app.energy.parametric import (
     OrthogonalDecomposition,
     ParametricProduct,
@@ -20,6 +20,7 @@ __all__ = [
     "FUNCTIONALS",
     "H1Distance",
     "InverseProblem",
+    "Misfit",
     "OrthogonalDecomposition",
     "ParametricProduct",
     "Regression",

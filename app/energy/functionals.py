@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import ufl
 
-from app.mesh.spaces import Field
+from app.mesh.fields import Field, in_ufl
 
 
 class Functional(Protocol):
@@ -36,7 +36,7 @@ class ReactionDiffusion:
 
     def density(self, u: Any, x: Any) -> Any:
         """See Functional."""
-        kappa, r, f = self.diffusivity.ufl(x), self.reaction.ufl(x), self.source.ufl(x)
+        kappa, r, f = in_ufl(self.diffusivity, x), in_ufl(self.reaction, x), in_ufl(self.source, x)
         return 0.5 * kappa * _square(u) + 0.5 * r * u**2 - f * u
 
 
@@ -54,7 +54,7 @@ class Semilinear:
     def density(self, u: Any, x: Any) -> Any:
         """See Functional."""
         linear = ReactionDiffusion(self.diffusivity, self.reaction, self.source)
-        return linear.density(u, x) + 0.25 * self.cubic.ufl(x) * u**4
+        return linear.density(u, x) + 0.25 * in_ufl(self.cubic, x) * u**4
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class PLaplacian:
     def density(self, u: Any, x: Any) -> Any:
         """See Functional."""
         steep = (self.epsilon**2 + _square(u)) ** (self.exponent / 2)
-        return self.diffusivity.ufl(x) * steep / self.exponent - self.source.ufl(x) * u
+        return in_ufl(self.diffusivity, x) * steep / self.exponent - in_ufl(self.source, x) * u
 
 
 FUNCTIONALS: dict[str, Callable[..., Functional]] = {

@@ -1,5 +1,6 @@
 """The misfit of an inverse problem, ½‖e‖² with the whitened residual e = Γ^(−½)(y(m) − d)."""
 
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -7,11 +8,16 @@ import numpy as np
 from app.energy import huber
 
 
-class Forward(Protocol):
-    """A map from coefficients to predicted readings, with its derivative at the last solved coefficient."""
+class Linearisation(Protocol):
+    """A forward map at one coefficient: readings, whole on every rank, and J there."""
 
-    def solve(self, values: np.ndarray) -> np.ndarray:
-        """Readings, whole on every rank; raises SolveFailed on all ranks."""
+    @property
+    def values(self) -> np.ndarray:
+        """m, owned nodal values."""
+
+    @property
+    def readings(self) -> np.ndarray:
+        """Shape (readings,), whole on every rank."""
 
     def tangent(self, block: np.ndarray) -> np.ndarray:
         """J block."""
@@ -20,8 +26,58 @@ class Forward(Protocol):
         """Jᵀ data."""
 
 
-class InverseProblem:
-    """Whitened residual, its tangent and its adjoint; data are whole on every rank.
+class Forward[L: Linearisation](Protocol):
+    """A map from coefficients to predicted readings."""
+
+    def at(self, values: np.ndarray, near: L | None = None) -> L:
+        """The map at a coefficient; raises SolveFailed on all ranks."""
+
+
+class Misfit[L: Linearisation]:
+    """½‖e‖² at one coefficient; e and its Jacobian J are whole on every rank in the direction of the data."""
+
+    def __init__(self, problem: "InverseProblem[L]", forward: L) -> None:
+        self.forward = forward
+        """The forward map there, without whitening."""
+        readings = forward.readings
+        with np.errstate(over="ignore"):  # an infinite misfit is refused by those who look at it
+            whitened = problem.whitened(readings)
+            slope = huber.slope(whitened, problem.threshold)
+            self._scale = problem.sigma * np.where(problem.logarithmic, readings, 1.0) / slope
+            self.residual = huber.pseudo_residual(whitened, problem.threshold)
+            """e(m), shape (readings,); infinite where a reading is not positive whose logarithm is
+            compared."""
+            self.value = 0.5 * float(self.residual @ self.residual)
+            """½‖e‖²."""
+
+    @property
+    def m(self) -> np.ndarray:
+        """Owned nodal values."""
+        return self.forward.values
+
+    @cached_property
+    def _derivative(self) -> np.ndarray:
+        return self.forward.adjoint(self._whiten(self.residual), incremental=False)
+
+    def derivative(self) -> np.ndarray:
+        """Jᵀe, a dual vector of the owned nodes: one adjoint right-hand side, once."""
+        return self._derivative
+
+    def jvp(self, block: np.ndarray) -> np.ndarray:
+        """J @ block: one incremental right-hand side a column."""
+        return self._whiten(self.forward.tangent(block))
+
+    def vjp(self, data: np.ndarray) -> np.ndarray:
+        """Jᵀ @ data: one incremental right-hand side a column."""
+        return self.forward.adjoint(self._whiten(data))
+
+    def _whiten(self, data: np.ndarray) -> np.ndarray:
+        """∂e/∂y times readings, one column or several."""
+        return data / (self._scale if data.ndim == 1 else self._scale[:, None])
+
+
+class InverseProblem[L: Linearisation]:
+    """Whitened residual of a forward map against data, which are whole on every rank.
 
     `sigma` holds the standard deviation of each reading's noise, Γ = diag(sigma²). Of readings that are
     `logarithmic` the logarithms are compared, and sigma is theirs. Residuals beyond a finite `threshold`
@@ -30,7 +86,7 @@ class InverseProblem:
 
     def __init__(
         self,
-        forward: Forward,
+        forward: Forward[L],
         data: np.ndarray,
         sigma: np.ndarray,
         *,
@@ -39,48 +95,30 @@ class InverseProblem:
     ) -> None:
         self.forward = forward
         self.logarithmic = np.zeros(len(data), dtype=bool) if logarithmic is None else logarithmic
-        self._threshold = np.full(len(data), np.inf) if threshold is None else threshold
+        self.threshold = np.full(len(data), np.inf) if threshold is None else threshold
+        self.sigma = sigma
         self._data = self._compared(data)
-        self._sigma = sigma
-        self._scale = sigma
 
     @property
     def robust(self) -> bool:
         """Whether large residuals of any reading count less than their square."""
-        return bool(np.isfinite(self._threshold).any())
+        return bool(np.isfinite(self.threshold).any())
 
     @property
     def expectation(self) -> float:
         """The mean of ‖e‖² where the residuals are nothing but Gaussian noise of these sigma."""
-        return float(huber.expectation(self._threshold).sum())
+        return float(huber.expectation(self.threshold).sum())
 
-    def residual(self, coefficient: np.ndarray) -> np.ndarray:
-        """e(m), shape (readings,); raises SolveFailed on all ranks where the state has no finite solution.
+    def at(self, m: np.ndarray, near: Misfit[L] | None = None) -> Misfit[L]:
+        """The misfit at m; raises SolveFailed on all ranks where the state has no finite solution.
 
-        Infinite where a reading is not positive whose logarithm is compared.
+        A state that is not linear is sought from that of `near` on.
         """
-        readings = self.forward.solve(coefficient)
-        with np.errstate(over="ignore"):  # an infinite misfit is refused by those who look at it
-            whitened = (self._compared(readings) - self._data) / self._sigma
-            slope = huber.slope(whitened, self._threshold)
-            self._scale = self._sigma * np.where(self.logarithmic, readings, 1.0) / slope
-            return huber.pseudo_residual(whitened, self._threshold)
+        return Misfit(self, self.forward.at(m, None if near is None else near.forward))
 
-    def misfit(self, residual: np.ndarray) -> float:
-        """½‖e‖²."""
-        return 0.5 * float(residual @ residual)
-
-    def derivative(self, residual: np.ndarray) -> np.ndarray:
-        """Jᵀe at the coefficient that was evaluated last: one adjoint right-hand side."""
-        return self.forward.adjoint(self._whiten(residual), incremental=False)
-
-    def tangent(self, block: np.ndarray) -> np.ndarray:
-        """J @ block: one incremental right-hand side a column."""
-        return self._whiten(self.forward.tangent(block))
-
-    def adjoint(self, data: np.ndarray) -> np.ndarray:
-        """Jᵀ @ data: one incremental right-hand side a column."""
-        return self.forward.adjoint(self._whiten(data))
+    def whitened(self, readings: np.ndarray) -> np.ndarray:
+        """Readings, or their logarithms, against the data in standard deviations."""
+        return (self._compared(readings) - self._data) / self.sigma
 
     def _compared(self, readings: np.ndarray) -> np.ndarray:
         """Readings or their logarithms, −∞ where they have none."""
@@ -89,7 +127,3 @@ class InverseProblem:
         compared[self.logarithmic] = -np.inf
         np.log(own, out=compared, where=self.logarithmic & (own > 0))
         return compared
-
-    def _whiten(self, data: np.ndarray) -> np.ndarray:
-        """∂e/∂y times readings, one column or several."""
-        return data / (self._scale if data.ndim == 1 else self._scale[:, None])

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 from numpy.polynomial.legendre import leggauss
+from slepc4py import SLEPc
 
 from app.mesh.rows import empty_rows
 from app.mesh.spaces import CoefficientSpace, interpolated
-from app.parallel import SolveFailed, gram, symmetric_gram
+from app.parallel import SolveFailed, dense_matrix, gram, symmetric_gram
 from app.pde.forward import ForwardModel
 from app.pde.transient import TransientModel
-from app.prior.inner_products import GramMatrix
+from app.prior.gram import GramMatrix
 
 ROUNDING = 1e-13
 """Share of the largest singular value below which others count as rounding."""
@@ -108,10 +109,10 @@ def snapshots(
     states = np.empty((space.owned, len(coefficients)), order="F")
     for index, values in enumerate(coefficients):
         try:
-            forward.solve(values)
+            found = forward.at(values)
         except SolveFailed as cause:
             raise SampleFailed(index, cause) from None
-        states[:, index] = space.nodal(interpolated(forward.state, space.space))
+        states[:, index] = space.nodal(interpolated(forward.function(found), space.space))
     return states
 
 
@@ -141,22 +142,22 @@ def _orthonormalised(block: np.ndarray, inner: GramMatrix) -> tuple[np.ndarray, 
     """Q and R with block = QR and K-orthonormal columns of Q, by Gram and Schmidt's method, each step twice.
 
     R, shape (columns of Q, columns), is the same on all ranks; a column that depends on those before it, but
-    for rounding, adds none to Q.
+    for rounding, adds none to Q. Column by column, since SLEPc's methods for whole blocks take a length from
+    the difference of two squares: of a dependent column it is then 1e-8 in place of rounding.
     """
     comm, columns = inner.comm, block.shape[1]
-    Q, KQ = np.empty((2, len(block), columns))
-    R = np.zeros((columns, columns))
     least = ROUNDING * np.sqrt(np.diag(inner.square(block)).max())
-    count = 0
+    source = dense_matrix(comm, np.array(block, order="F"))
+    basis = SLEPc.BV().createFromMat(source)
+    basis.setType(SLEPc.BV.Type.SVEC)
+    basis.setMatrix(inner.matrix, False)
+    basis.setOrthogonalization(SLEPc.BV.OrthogType.CGS, SLEPc.BV.OrthogRefineType.ALWAYS)
+    lengths = np.empty(columns)
     for j in range(columns):
-        rest = block[:, j].copy()
-        for _ in range(2):
-            inside = gram(comm, KQ[:, :count], rest)
-            rest -= Q[:, :count] @ inside
-            R[:count, j] += inside
-        image = inner.apply(rest)
-        length = np.sqrt(max(float(gram(comm, rest, image)), 0.0))
-        if length > least:
-            Q[:, count], KQ[:, count], R[count, j] = rest / length, image / length, length
-            count += 1
-    return Q[:, :count], R[:count]
+        lengths[j], _ = basis.orthogonalizeColumn(j)
+        basis.scaleColumn(j, 1.0 / lengths[j] if lengths[j] > least else 0.0)
+    made = basis.createMat()
+    Q = np.asfortranarray(made.getDenseArray()[:, lengths > least])
+    for done in (made, basis, source):
+        done.destroy()
+    return Q, gram(comm, inner.apply(Q), block)

@@ -10,12 +10,14 @@ from dolfinx.fem import petsc as _fem_petsc
 from mpi4py import MPI
 
 from app.energy.functionals import Functional
-from app.mesh.spaces import CoefficientSpace, Field
-from app.parallel import LinearSolver, timed
+from app.equations.terms import BoundaryCondition
+from app.mesh.fields import Field, in_ufl
+from app.mesh.spaces import CoefficientSpace
+from app.parallel import timed
 from app.parallel.blocks import PETSc
-from app.pde.equations.terms import BoundaryCondition
 from app.pde.forms import boundary_measure, with_fixed_quadrature
-from app.prior.inner_products import GramMatrix, assembled_matrix
+from app.prior.forms import assembled_matrix
+from app.prior.gram import GramMatrix, SolverFactory
 
 fem_petsc: Any = _fem_petsc  # its overloads by singledispatch are unknown to type checkers
 
@@ -35,7 +37,7 @@ class VariationalEnergy:
         functional: Functional,
         boundary: Sequence[BoundaryCondition],
         space: CoefficientSpace,
-        solver: LinearSolver,
+        solver: SolverFactory,
     ) -> None:
         self.space, self.comm = space, space.comm
         self.quadratic = functional.quadratic
@@ -49,9 +51,9 @@ class VariationalEnergy:
             if condition.kind == "dirichlet":
                 continue
             assert condition.value is not None and not isinstance(condition.value, tuple)
-            density = -condition.value.ufl(x) * u
+            density = -in_ufl(condition.value, x) * u
             if condition.transfer is not None:
-                density += 0.5 * condition.transfer.ufl(x) * u**2
+                density += 0.5 * in_ufl(condition.transfer, x) * u**2
             # One integral: FFCx 0.11 mixes up u at the points of two rules on the same facets in a scalar.
             energy += density * ds(i)
         energy = with_fixed_quadrature(energy)
@@ -60,7 +62,6 @@ class VariationalEnergy:
         with timed("compile"):
             self._energy, self._derivative, self._hessian = map(fem.form, (energy, by_u, twice))
             self._curvature = fem.form(ufl.replace(twice, {v: u, w: u}))
-        self._matrix: Any = None
 
     def value(self, values: np.ndarray) -> float:
         """E, alike on all ranks; not finite where it overflows."""
@@ -76,14 +77,12 @@ class VariationalEnergy:
         return _assembled(self.space, self._derivative)
 
     def hessian(self, values: np.ndarray) -> GramMatrix:
-        """E″(u) between free nodes; earlier ones become invalid. Raises SolveFailed unless it is definite."""
+        """E″(u) between free nodes, which the caller closes. Raises SolveFailed unless it is definite."""
         self.space.assign(self._u, values)
         with timed("assembly"):
-            if self._matrix is not None:
-                self._matrix.destroy()
-            self._matrix = assembled_matrix(self.space, self._hessian)
+            matrix = assembled_matrix(self.space, self._hessian)
         with timed("solve"):
-            return GramMatrix(self.comm, self._matrix, self._solver)
+            return GramMatrix(self.comm, matrix, self._solver)
 
     def _integral(self, form: fem.Form, values: np.ndarray) -> float:
         self.space.assign(self._u, values)
@@ -92,7 +91,7 @@ class VariationalEnergy:
 
 
 def lifting_and_cut_off(
-    space: CoefficientSpace, diffusivity: Field, solver: LinearSolver
+    space: CoefficientSpace, diffusivity: Field, solver: SolverFactory
 ) -> tuple[np.ndarray, np.ndarray]:
     """g and φ at the free nodes: ∇·(κ∇g) = 0 with the known values, and −∇·(κ∇φ) = 1 with φ = 0 there.
 
@@ -100,16 +99,14 @@ def lifting_and_cut_off(
     """
     v, w = ufl.TestFunction(space.space), ufl.TrialFunction(space.space)
     lifted = space.function(np.zeros(space.owned))
-    kappa, dx = diffusivity.ufl(space.domain.coordinates), ufl.dx(space.domain.mesh)
+    kappa, dx = in_ufl(diffusivity, space.domain.coordinates), ufl.dx(space.domain.mesh)
     with timed("compile"):
         form = with_fixed_quadrature(kappa * ufl.inner(ufl.grad(w), ufl.grad(v)) * dx)
         stiffness, given = fem.form(form), fem.form(ufl.replace(form, {w: lifted}))
         load = fem.form(v * dx)
-    matrix = assembled_matrix(space, stiffness)
-    K = GramMatrix(space.comm, matrix, solver)
-    g = -K.riesz(_assembled(space, given))
-    phi = K.riesz(_assembled(space, load))
-    matrix.destroy()
+    with GramMatrix(space.comm, assembled_matrix(space, stiffness), solver) as K:
+        g = -K.riesz(_assembled(space, given))
+        phi = K.riesz(_assembled(space, load))
     largest = space.comm.allreduce(phi.max(initial=0.0), op=MPI.MAX)
     return g, np.maximum(phi / largest, LEAST_CUT_OFF)
 

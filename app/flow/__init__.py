@@ -1,17 +1,21 @@
-"""The flow: Krylov model, flow matrix, retraction, expansion, outer loop; knows neither mesh nor PDE."""
+"""The flow: a run's state, and what one outer iteration makes of it; knows neither mesh nor PDE."""
 
+from app.flow.advance import advance, begun, complete, grown, iterate, start
 from app.flow.builders import GaussNewtonBuilder, MetricBuilder, ModelBuilder
 from app.flow.choice import Choice, Contender, Score
 from app.flow.convex import ConvexBuilder
 from app.flow.expansion import STRATEGIES, GainExpansion
 from app.flow.growth import GrowthRule
-from app.flow.loop import run_flow
+from app.flow.method import Method
 from app.flow.network_steps import STEPS, PlainStep, RetractedStep
-from app.flow.protocols import InnerProduct
-from app.flow.records import Expansion, Outcome, Record, StopReason
-from app.flow.stages import Contest, run_two_stages
+from app.flow.problem import Contest, Meter, Minimisation
+from app.flow.protocols import Energy, Evaluation, InnerProduct, Regularisation
+from app.flow.records import Expansion, Record, StopReason
+from app.flow.saving import Damaged, as_data, from_data
+from app.flow.selection import chosen_again
+from app.flow.state import FlowState, Representation, Selected, StepState, seeded
 from app.flow.steps import IdealStep, Step
-from app.flow.stopping import AtTarget, AtTolerance
+from app.flow.stopping import AtTarget, AtTolerance, NearTarget, Stopping
 
 __all__ = [
     "STEPS",
@@ -22,21 +26,41 @@ __all__ = [
     "Contender",
     "Contest",
     "ConvexBuilder",
+    "Damaged",
+    "Energy",
+    "Evaluation",
     "Expansion",
+    "FlowState",
     "GainExpansion",
     "GaussNewtonBuilder",
     "GrowthRule",
     "IdealStep",
     "InnerProduct",
+    "Meter",
+    "Method",
     "MetricBuilder",
+    "Minimisation",
     "ModelBuilder",
-    "Outcome",
+    "NearTarget",
     "PlainStep",
     "Record",
+    "Regularisation",
+    "Representation",
     "RetractedStep",
     "Score",
+    "Selected",
     "Step",
+    "StepState",
     "StopReason",
-    "run_flow",
-    "run_two_stages",
+    "Stopping",
+    "advance",
+    "as_data",
+    "begun",
+    "chosen_again",
+    "complete",
+    "from_data",
+    "grown",
+    "iterate",
+    "seeded",
+    "start",
 ]

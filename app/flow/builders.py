@@ -1,233 +1,229 @@
-"""Which quadratic model an iteration uses: the Gauss–Newton model of the energy, or an explicit metric."""
+"""Which quadratic model an iteration uses: the Gauss–Newton model of the energy, or an explicit metric.
 
-from dataclasses import dataclass, replace
+A builder is immutable; what it remembers from one iteration to the next is a value of its own, part of the
+run's state.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 
-from app.flow.krylov import Point, build_basis, build_basis_by_discrepancy
-from app.flow.look import MOST_ROWS, Look
+from app.flow.krylov import build_basis, build_basis_by_discrepancy
+from app.flow.method import Method
 from app.flow.models import ExactModel, GaussNewtonModel, MetricModel, Model, exact_factors
-from app.flow.protocols import InnerProduct, LeastSquares, Regularisation
+from app.flow.protocols import ClosableProduct, Energy, InnerProduct, LeastSquares, Regularisation
 from app.flow.smoother import Smoother
-from app.flow.stopping import Stopping
-from app.flow.unseen import unseen_directions
 from app.parallel import gram, timed
 
-AIM, CLOSE_AIM, CLOSE = 0.94, 0.85, 1.2
-"""Shares of the target that the linearised misfit aims at: AIM, or CLOSE_AIM for a network whose misfit is
-within CLOSE targets, since a capture below 1 approaches the target from above."""
 
-SETTLED = 0.9
-"""A network whose misfit was above this share of it an iteration ago follows no further; what is aimed at is
-then lowered in proportion as the misfit is above AIM."""
-
-STALE, STEEP = 0.3, 10.0
-"""A ratio of true to predicted decrease below STALE, or damping that had to rise by STEEP (and to that
-multiple of the weight), says that J is no longer true."""
-
-EXCESS = 1.5
-"""So does a promise of more than this multiple of all of the energy."""
-
-GOOD, LESSEN, SLIGHT = 0.7, 0.1, 0.1
-"""A ratio above GOOD lessens the damping by a factor, and below a SLIGHT share of the weight to none."""
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Built:
-    """A model with what the history tells of it."""
+    """A model with what the history tells of it, and what the builder remembers after it."""
 
     model: Model
     R: InnerProduct
+    memory: Any
     vectors: int = 0
+    owned: ClosableProduct | None = None
+    """R, where it was made for this iteration."""
+
+    def close(self) -> None:
+        """Release what was made for the iteration."""
+        if self.owned is not None:
+            self.owned.close()
 
 
 class ModelBuilder(Protocol):
     """Builds one model an iteration and learns from the ratio of true to predicted decrease.
 
-    Each kind of model needs its kind of energy: LeastSquares, or Convex.
+    Each kind of model needs its kind of energy: LeastSquares, or Convex. `memory` is a frozen dataclass of
+    the builder's own.
     """
 
-    def build(self, energy: Any, coefficient: np.ndarray, point: Point) -> Built: ...
-    def learn(self, ratio: float, model: Model) -> None: ...
-    def look_closely(self) -> bool:
-        """Build exact models from now on; whether that is new."""
+    def first(self) -> Any:
+        """The memory before the first iteration."""
+
+    def build(self, energy: Energy, at: Any, departure: np.ndarray, memory: Any) -> Built:
+        """The model at an evaluation, where m − m_ref is `departure`; collective, raises SolveFailed."""
+
+    def learned(self, memory: Any, ratio: float, model: Model) -> Any:
+        """The memory after a step with this model was accepted."""
+
+    def closely(self, memory: Any, at: Any) -> Any | None:
+        """The memory that has exact models built from now on; None if they are already, or cannot be."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class KrylovMemory:
+    """What the Gauss–Newton model remembers."""
+
+    upper: float = np.inf
+    """Bound of the next weight by discrepancy."""
+    caution: float = 1.0
+    closely: bool = False
+    """Whether models are built with all of J."""
+    aimed: float
+    """The level that a network which is followed closely aims at."""
+    before: float = np.inf
+    """The misfit an iteration ago, of such a network."""
+
+
+@dataclass(frozen=True)
 class GaussNewtonBuilder:
     """The Krylov model, with the weight given or by discrepancy (`weight` None).
 
     Without a target the weight by discrepancy aims at a quarter of the misfit, or what is within reach.
     A network that strays far from the ideal direction leaves the few vectors that the basis knows; when asked
-    to, the builder looks at all of J (a block of right-hand sides, one a reading) in place of a basis.
+    to, the builder takes all of J (a block of right-hand sides, one a reading) in place of a basis.
     """
 
-    def __init__(
-        self,
-        regularisation: Regularisation,
-        weight: float | None,
-        target: float | None,
-        creeps: bool,
-    ) -> None:
-        self._regularisation, self._given, self._target = regularisation, weight, target
-        self._creeps = creeps
-        self._upper = np.inf
-        self._caution = 1.0
-        self._closely = False
-        self._readings = 0
-        self._aimed = AIM * (target or 0.0)
-        self._before = np.inf
+    regularisation: Regularisation
+    weight: float | None
+    target: float | None
+    creeps: bool
+    method: Method = field(default_factory=Method)
 
-    def build(self, energy: LeastSquares, coefficient: np.ndarray, point: Point) -> Built:
+    def first(self) -> KrylovMemory:
         """See ModelBuilder."""
-        R = self._regularisation.at(coefficient)
-        self._readings = len(point.residual)
-        if self._closely:
-            return Built(self._exact(energy, R, point), R)
+        return KrylovMemory(aimed=self.method.discrepancy.aim * (self.target or 0.0))
+
+    def build(self, energy: Energy, at: LeastSquares, departure: np.ndarray, memory: KrylovMemory) -> Built:
+        """See ModelBuilder."""
+        with _closed_on_failure(self.regularisation.at(at.m)) as R:
+            if memory.closely:
+                return self._exact(at, R, departure, memory)
+            return self._krylov(at, R, departure, memory)
+
+    def _krylov(
+        self, at: LeastSquares, R: ClosableProduct, departure: np.ndarray, memory: KrylovMemory
+    ) -> Built:
+        """The model of a Krylov basis."""
+        method, level = self.method.krylov, self._level(at.value)
         with timed("krylov"):
-            if self._given is not None:
-                basis = build_basis(energy, R, point, self._level(point), self._given)
+            if self.weight is not None:
+                basis = build_basis(at, R, departure, level, self.weight, method)
             else:
-                level = self._level(point)
-                known = self._target is not None
-                basis = build_basis_by_discrepancy(energy, R, point, level, self._upper, reachable=known)
+                known = self.target is not None
+                given = (at, R, departure, level, memory.upper, method)
+                basis = build_basis_by_discrepancy(*given, reachable=known)
                 # A level out of reach gives the least weight there is, which must not bind later ones.
-                if self._regularisation.fixed and basis.linear_misfit <= (1 + 1e-9) * level:
-                    self._upper = basis.weight
-            weight = basis.weight
-            derivative = point.derivative + weight * R.apply(point.departure)
-        model = GaussNewtonModel(R, basis, derivative, caution=self._caution)
-        return Built(model, R, basis.size)
+                if self.regularisation.fixed and basis.linear_misfit <= (1 + 1e-9) * level:
+                    memory = replace(memory, upper=basis.weight)
+            derivative = at.derivative() + basis.weight * R.apply(departure)
+        model = GaussNewtonModel(
+            R, basis, derivative, memory.caution, rule=self.method.caution, rank_cut=method.rank_cut
+        )
+        return Built(model, R, memory, basis.size, R)
 
-    def learn(self, ratio: float, model: Model) -> None:
+    def learned(self, memory: KrylovMemory, ratio: float, model: Model) -> KrylovMemory:
         """A poor ratio makes the complement more cautious, a good one less; an exact model has none."""
-        if ratio < 0.2:
-            self._caution *= 4.0
-        elif ratio > 0.5:
-            self._caution = max(1.0, 0.5 * self._caution)
+        rule = self.method.caution
+        if ratio < rule.poor:
+            return replace(memory, caution=memory.caution * rule.raised)
+        if ratio > rule.good:
+            return replace(memory, caution=max(1.0, rule.lowered * memory.caution))
+        return memory
 
-    def look_closely(self) -> bool:
+    def closely(self, memory: KrylovMemory, at: LeastSquares) -> KrylovMemory | None:
         """See ModelBuilder; not for very many readings."""
-        new = not self._closely and self._readings <= MOST_ROWS
-        self._closely = self._closely or new
-        return new
+        if memory.closely or len(at.residual) > self.method.sketch.most_rows:
+            return None
+        return replace(memory, closely=True)
 
-    def _exact(self, energy: LeastSquares, R: InnerProduct, point: Point) -> ExactModel:
+    def _exact(
+        self, at: LeastSquares, R: ClosableProduct, departure: np.ndarray, memory: KrylovMemory
+    ) -> Built:
         """The model with all of J, and its weight by the rule of the basis."""
+        readings, method = len(at.residual), self.method
         with timed("krylov"):
-            rows = energy.adjoint(np.eye(self._readings))
-            weight = self._given
+            rows = at.vjp(np.eye(readings))
+            weight = self.weight
             if weight is None:
-                linearised = gram(R.comm, rows, point.departure) - point.residual
+                linearised = gram(R.comm, rows, departure) - at.residual
                 S = gram(R.comm, rows, R.riesz(rows))
-                problem, level = Smoother(S, np.eye(self._readings), linearised), self._level(point)
-                weight, met = problem.weight_for(level, self._upper)
-                if self._regularisation.fixed and met:
-                    self._upper = weight
-            derivative = point.derivative + weight * R.apply(point.departure)
-            return ExactModel(R, weight, exact_factors(R, weight, rows), derivative)
+                problem = Smoother(S, np.eye(readings), linearised, method.selection)
+                level, memory = self._close_level(at.value, memory)
+                weight, met = problem.weight_for(level, memory.upper)
+                if self.regularisation.fixed and met:
+                    memory = replace(memory, upper=weight)
+            derivative = at.derivative() + weight * R.apply(departure)
+            factors = exact_factors(R, weight, rows, method.exact.cut)
+            model = ExactModel(R, weight, factors, derivative, steeper=method.exact.damped)
+            return Built(model, R, memory, owned=R)
 
-    def _level(self, point: Point) -> float:
+    def _level(self, misfit: float) -> float:
         """The linearised misfit to aim at: a quarter of the misfit (Hanke), or a little below the target."""
-        if self._target is None:
-            return 0.25 * point.misfit
-        if self._closely:
-            if point.misfit > SETTLED * self._before:
-                self._aimed *= min(1.0, AIM * self._target / point.misfit)
-            self._before = point.misfit
-            return max(0.25 * point.misfit, self._aimed)
-        close = self._creeps and point.misfit <= CLOSE * self._target
-        return max(0.25 * point.misfit, (CLOSE_AIM if close else AIM) * self._target)
+        rule = self.method.discrepancy
+        if self.target is None:
+            return rule.hanke * misfit
+        close = self.creeps and misfit <= rule.close * self.target
+        return max(rule.hanke * misfit, (rule.close_aim if close else rule.aim) * self.target)
+
+    def _close_level(self, misfit: float, memory: KrylovMemory) -> tuple[float, KrylovMemory]:
+        """The same for a network that is followed closely, which lowers what it aims at where it settles."""
+        rule = self.method.discrepancy
+        if self.target is None:
+            return rule.hanke * misfit, memory
+        aimed = memory.aimed
+        if misfit > rule.settled * memory.before:
+            aimed *= min(1.0, rule.aim * self.target / misfit)
+        return max(rule.hanke * misfit, aimed), replace(memory, aimed=aimed, before=misfit)
 
 
+@dataclass(frozen=True)
+class MetricMemory:
+    """What an explicit metric remembers."""
+
+    time: float | None = None
+    """The time step; None before the first iteration."""
+
+
+@dataclass(frozen=True)
 class MetricBuilder:
     """An explicit gradient flow in a fixed inner product; `plain` None takes the regularisation's own R.
 
     Without a given weight nothing is added to the misfit: stopping at the target is then the regularisation.
     """
 
-    def __init__(
-        self, regularisation: Regularisation, plain: InnerProduct | None, weight: float | None
-    ) -> None:
-        self._regularisation, self._plain, self._weight = regularisation, plain, weight or 0.0
-        self._time: float | None = None
+    regularisation: Regularisation
+    plain: InnerProduct | None
+    weight: float | None
+    method: Method = field(default_factory=Method)
 
-    def build(self, energy: LeastSquares, coefficient: np.ndarray, point: Point) -> Built:
+    def first(self) -> MetricMemory:
+        """See ModelBuilder."""
+        return MetricMemory()
+
+    def build(self, energy: Energy, at: LeastSquares, departure: np.ndarray, memory: MetricMemory) -> Built:
         """See ModelBuilder; the first time step lets the linear model halve the misfit at least."""
-        R = self._regularisation.at(coefficient)
-        K = self._plain or R
-        derivative = point.derivative + self._weight * R.apply(point.departure)
-        if self._time is None:
-            steepness = float(gram(K.comm, derivative, K.riesz(derivative)))
-            self._time = point.misfit / steepness if steepness > 0 else 1.0
-        return Built(MetricModel(K, derivative, self._weight, self._time), R)
+        weight = self.weight or 0.0
+        with _closed_on_failure(self.regularisation.at(at.m)) as R:
+            K = self.plain or R
+            derivative = at.derivative() + weight * R.apply(departure)
+            time = memory.time
+            if time is None:
+                steepness = float(gram(K.comm, derivative, K.riesz(derivative)))
+                time = at.value / steepness if steepness > 0 else 1.0
+            return Built(MetricModel(K, derivative, weight, time), R, MetricMemory(time), owned=R)
 
-    def learn(self, ratio: float, model: Model) -> None:
+    def learned(self, memory: MetricMemory, ratio: float, model: Model) -> MetricMemory:
         """A good ratio doubles the time step of the next iteration."""
         assert isinstance(model, MetricModel)
-        self._time = 2.0 * model.time if ratio > 0.5 else model.time
+        return MetricMemory(2.0 * model.time if ratio > self.method.time_step.good else model.time)
 
-    def look_closely(self) -> bool:
+    def closely(self, memory: MetricMemory, at: LeastSquares) -> None:
         """See ModelBuilder; a metric is what it is."""
-        return False
+        return None
 
 
-class ExactBuilder:
-    """K = wR + JᵀJ with the J of a look, for a chosen R and w; two right-hand sides an iteration.
-
-    Where true and predicted decrease disagree, or the model promises more than there is, J is taken
-    anew, along the directions of the data that matter.
-    """
-
-    def __init__(self, R: InnerProduct, weight: float, look: Look, stopping: Stopping | None = None) -> None:
-        """Where the look left something out, the models are completed to what `stopping` calls negligible."""
-        self._R, self._weight = R, weight
-        with timed("krylov"):
-            self._factors = exact_factors(R, weight, look.rows)
-        self._directions = look.directions @ self._factors.combinations
-        self._complete, self._stopping = look.complete, stopping
-        self._old = self._stale = False
-        self._damping = 0.0
-
-    def build(self, energy: LeastSquares, coefficient: np.ndarray, point: Point) -> Built:
-        """See ModelBuilder."""
-        R, weight = self._R, self._weight
-        with timed("krylov"):
-            pull = weight * R.apply(point.departure)
-            derivative = point.derivative + pull
-            before = point.misfit + 0.5 * float(gram(R.comm, point.departure, pull))
-            model = ExactModel(R, weight, self._factors, derivative, self._damping)
-            if self._old and not self._stale:
-                promised = 0.5 * float(gram(R.comm, derivative, model.inner.riesz(derivative)))
-                self._stale = promised > EXCESS * before
-            if self._stale:
-                self._factors = exact_factors(R, weight, energy.adjoint(self._directions))
-            if self._stopping is not None and not self._complete and (self._stale or not self._old):
-                if self._stale:
-                    self._directions = self._directions @ self._factors.combinations
-                negligible = self._stopping.least_gain * self._stopping.scale(before)
-                self._complete_for(energy, derivative, negligible)
-            model = replace(model, factors=self._factors)
-            self._old, self._stale = True, False
-        return Built(model, R)
-
-    def _complete_for(self, energy: LeastSquares, derivative: np.ndarray, negligible: float) -> None:
-        """See as much more of J as a step from this derivative needs."""
-        R, weight, seen = self._R, self._weight, self._factors.C
-        K = ExactModel(R, weight, self._factors, derivative).inner
-        new, rows = unseen_directions(energy, R, weight, K, seen, self._directions, derivative, negligible)
-        if new.shape[1]:
-            self._factors = exact_factors(R, weight, np.asfortranarray(np.hstack([seen, rows])))
-            self._directions = np.hstack([self._directions, new]) @ self._factors.combinations
-
-    def learn(self, ratio: float, model: Model) -> None:
-        """A good ratio lessens the damping; a poor one, or a steep rise of it, says that J is out of date."""
-        assert isinstance(model, ExactModel)
-        if ratio < STALE or model.damping >= STEEP * max(self._damping, self._weight):
-            self._stale = True
-        lessened = model.damping * (LESSEN if ratio > GOOD else 1.0)
-        self._damping = lessened if lessened >= SLIGHT * self._weight else 0.0
-
-    def look_closely(self) -> bool:
-        """See ModelBuilder; its models are exact."""
-        return False
+@contextmanager
+def _closed_on_failure(R: ClosableProduct) -> Iterator[ClosableProduct]:
+    """R, which is closed where the body raises."""
+    try:
+        yield R
+    except BaseException:
+        R.close()
+        raise

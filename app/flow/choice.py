@@ -5,24 +5,19 @@ follows from S = ĴR⁻¹Ĵᵀ: its solution, what it predicts of readings left 
 predict best. docs/method.md derives the formulas.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from app.flow.look import Look
-from app.flow.protocols import InnerProduct, Regularisation
+from app.flow.method import SelectionMethod
+from app.flow.protocols import ClosableProduct, Regularisation
+from app.flow.sketch import Sketch
 from app.flow.smoother import Smoother, interior_minimum
 from app.parallel import gram, timed
 
-FOLDS, FEWEST = 5, 2
-"""Folds, and the fewest readings in each: with fewer no R that depends on m is considered."""
-
-LAGS = 4
-"""Times that an R which depends on m is built from the solution with the one before."""
-
-UNSEEN = 0.03
-"""Data directions in which J is weaker than this share of the weight play no part."""
+DEFAULT = SelectionMethod()
 
 
 @dataclass(frozen=True)
@@ -32,12 +27,12 @@ class Contender:
     kind: str
     length: float
     regularisation: Regularisation
-    edge_share: float | None = None
-    """Of an edge-preserving R."""
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    """What else describes it, by the names that the case knows."""
 
     def __str__(self) -> str:
-        edges = "" if self.edge_share is None else f", edges above {self.edge_share:g}"
-        return f"{self.kind} (length {self.length:.3g}{edges})"
+        others = "".join(f", {name} {value:g}" for name, value in self.parameters.items())
+        return f"{self.kind} (length {self.length:.3g}{others})"
 
 
 @dataclass(frozen=True)
@@ -78,7 +73,10 @@ class Choice:
     """What was chosen, why, and among what."""
 
     score: Score
-    R: InnerProduct
+    R: ClosableProduct
+    """Whoever asked for the choice closes it."""
+    lagged: np.ndarray | None
+    """The coefficient (owned,) from which R was made, where R depends on it."""
     scores: list[Score]
     reason: str
     freedom: float
@@ -96,11 +94,12 @@ class Choice:
 
 
 def choose(
-    look: Look,
+    sketch: Sketch,
     start: Contender,
     contenders: Sequence[Contender],
     reference: np.ndarray,
     rng: np.random.Generator,
+    method: SelectionMethod = DEFAULT,
 ) -> Choice:
     """The contender and the weight that predict best; the fixed `start` is where lagged ones begin.
 
@@ -109,16 +108,41 @@ def choose(
     and has to be better by more than a standard error of the difference. Collective; alike on all ranks.
     """
     with timed("krylov"):
-        order = rng.permutation(len(look.data))
-        enough = len(order) >= FEWEST * FOLDS
-        study = _Study(look, start, reference, np.array_split(order, FOLDS) if enough else [])
+        order = rng.permutation(len(sketch.data))
+        enough = len(order) >= method.fewest * method.folds
+        folds = np.array_split(order, method.folds) if enough else []
+        study = _Study(sketch, start, reference, folds, method)
         fixed = [contender for contender in contenders if contender.regularisation.fixed]
         scores = [study.score(contender) for contender in (contenders if enough or not fixed else fixed)]
         best, reason = _preferred(study, scores)
-        R, smoother = study.whole(best.contender)
+        R, smoother, lagged = study.whole(best.contender)
         misfit, freedom = smoother.fit(np.array([best.weight]))
-        left = max(len(look.data) - freedom[0], 1.0)
-        return Choice(best, R, scores, reason, float(freedom[0]), float(np.sqrt(2 * misfit[0] / left)))
+        left = max(len(sketch.data) - freedom[0], 1.0)
+        spread = float(np.sqrt(2 * misfit[0] / left))
+        return Choice(best, R, lagged, scores, reason, float(freedom[0]), spread)
+
+
+def taken_over(
+    sketch: Sketch,
+    start: Contender,
+    contender: Contender,
+    weight: float,
+    reference: np.ndarray,
+    method: SelectionMethod = DEFAULT,
+) -> Choice:
+    """A contender at a weight that an earlier run has chosen, with what these data say of it; collective."""
+    with timed("krylov"):
+        study = _Study(sketch, start, reference, [], method)
+        R, smoother, lagged = study.whole(contender)
+        weights = np.sort(np.append(smoother.weights, weight))[::-1]
+        left_out = np.mean(smoother.left_out(weights) ** 2, axis=0)
+        score = Score(contender, weights, left_out, None, int(np.flatnonzero(weights == weight)[0]))
+        misfit, freedom = smoother.fit(np.array([weight]))
+        left = max(len(sketch.data) - freedom[0], 1.0)
+        spread = float(np.sqrt(2 * misfit[0] / left))
+        return Choice(
+            score, R, lagged, [score], "that of the run that is continued", float(freedom[0]), spread
+        )
 
 
 def _preferred(study: "_Study", scores: Sequence[Score]) -> tuple[Score, str]:
@@ -141,26 +165,32 @@ def _by_score(score: Score) -> float:
 
 
 class _Study:
-    """All contenders on one look, along the directions that matter."""
+    """All contenders on one sketch, along the directions that matter."""
 
     def __init__(
-        self, look: Look, start: Contender, reference: np.ndarray, folds: Sequence[np.ndarray]
+        self,
+        sketch: Sketch,
+        start: Contender,
+        reference: np.ndarray,
+        folds: Sequence[np.ndarray],
+        method: SelectionMethod,
     ) -> None:
-        self._reference, self._folds = reference, folds
-        R = start.regularisation.at(reference)
-        inverse = R.riesz(look.rows)
-        S = gram(R.comm, look.rows, inverse)
-        smoother = Smoother(S, look.directions, look.data)
-        seen = smoother.values > UNSEEN * smoother.best_weight()
+        self._reference, self._folds, self._method = reference, folds, method
+        with closing(start.regularisation.at(reference)) as R:
+            inverse = R.riesz(sketch.rows)
+            S = gram(R.comm, sketch.rows, inverse)
+        smoother = Smoother(S, sketch.directions, sketch.data, self._method)
+        seen = smoother.values > method.unseen * smoother.best_weight()
         seen[-1] = True
         U = smoother.vectors[:, seen]
-        self._look, self._inverse, self._S = look.compressed(U), inverse @ U, U.T @ S @ U
-        self._readings = np.arange(len(look.data))
+        self._sketch, self._inverse, self._S = sketch.compressed(U), inverse @ U, U.T @ S @ U
+        self._readings = np.arange(len(sketch.data))
         self._folded: dict[int, np.ndarray] = {}
 
     def score(self, contender: Contender) -> Score:
         """The score by leave-one-out, or by the folds where R depends on m."""
-        _, smoother = self.whole(contender)
+        R, smoother, _ = self.whole(contender)
+        R.close()
         weights = smoother.weights
         left_out = np.mean(smoother.left_out(weights) ** 2, axis=0)
         if contender.regularisation.fixed or not self._folds:
@@ -171,25 +201,31 @@ class _Study:
 
     def folded(self, contender: Contender, weights: np.ndarray) -> np.ndarray:
         """Residual of each reading by the fit without its fold, one column a weight."""
-        look = self._look
-        S = self._fixed(contender)[2] if contender.regularisation.fixed else None
+        sketch = self._sketch
+        S = None
+        if contender.regularisation.fixed:
+            R, _, S = self._fixed(contender)
+            R.close()
         residuals = np.empty((len(self._readings), len(weights)))
         for fold in self._folds:
             kept = np.setdiff1d(self._readings, fold)
             if S is None:
-                _, part, image = self._lagged(contender, kept)
+                R, part, image, _ = self._lagged(contender, kept)
+                R.close()
             else:
-                Q, B = np.linalg.qr(look.directions[kept])
-                part, image = Smoother(B @ S @ B.T, Q, look.data[kept]), S @ B.T
-            predicted = look.directions[fold] @ (image @ part.coefficients(weights))
-            residuals[fold] = look.data[fold, None] - predicted
+                Q, B = np.linalg.qr(sketch.directions[kept])
+                part, image = Smoother(B @ S @ B.T, Q, sketch.data[kept], self._method), S @ B.T
+            predicted = sketch.directions[fold] @ (image @ part.coefficients(weights))
+            residuals[fold] = sketch.data[fold, None] - predicted
         return residuals
 
-    def whole(self, contender: Contender) -> tuple[InnerProduct, Smoother]:
-        """R, of the solution of all readings if it depends on m, and the linearised problem with it."""
+    def whole(self, contender: Contender) -> tuple[ClosableProduct, Smoother, np.ndarray | None]:
+        """R, of the solution of all readings if it depends on m, the linearised problem with it, and that
+        solution."""
         if contender.regularisation.fixed:
-            return self._fixed(contender)[:2]
-        return self._lagged(contender, self._readings)[:2]
+            return (*self._fixed(contender)[:2], None)
+        R, smoother, _, solution = self._lagged(contender, self._readings)
+        return R, smoother, solution
 
     def advantage(self, one: Score, other: Score) -> tuple[float, float]:
         """By how much the folds' square residuals are smaller in the mean, and its standard error."""
@@ -202,26 +238,32 @@ class _Study:
         difference = squares[1] - squares[0]
         return float(np.mean(difference)), float(np.std(difference) / np.sqrt(len(difference)))
 
-    def _fixed(self, contender: Contender) -> tuple[InnerProduct, Smoother, np.ndarray]:
+    def _fixed(self, contender: Contender) -> tuple[ClosableProduct, Smoother, np.ndarray]:
         """R, the linearised problem with it, and S."""
-        look, R = self._look, contender.regularisation.at(self._reference)
-        S = gram(R.comm, look.rows, R.riesz(look.rows))
-        return R, Smoother(S, look.directions, look.data), S
+        sketch, R = self._sketch, contender.regularisation.at(self._reference)
+        S = gram(R.comm, sketch.rows, R.riesz(sketch.rows))
+        return R, Smoother(S, sketch.directions, sketch.data, self._method), S
 
-    def _lagged(self, contender: Contender, kept: np.ndarray) -> tuple[InnerProduct, Smoother, np.ndarray]:
-        """R from the solution of these readings alone, their linearised problem, and ĴR⁻¹ of its rows'
-        transpose.
+    def _lagged(
+        self, contender: Contender, kept: np.ndarray
+    ) -> tuple[ClosableProduct, Smoother, np.ndarray, np.ndarray]:
+        """R from the solution of these readings alone, their linearised problem, ĴR⁻¹ of its rows' transpose,
+        and that solution.
 
         Each R comes from the solution with the one before, its weight by leave-one-out.
         """
-        look = self._look
-        Q, B = np.linalg.qr(look.directions[kept])
-        rows, inverse = np.asfortranarray(look.rows @ B.T), self._inverse @ B.T
-        smoother = Smoother(B @ self._S @ B.T, Q, look.data[kept])
-        for _ in range(LAGS):
+        sketch = self._sketch
+        Q, B = np.linalg.qr(sketch.directions[kept])
+        rows, inverse = np.asfortranarray(sketch.rows @ B.T), self._inverse @ B.T
+        smoother = Smoother(B @ self._S @ B.T, Q, sketch.data[kept], self._method)
+        R: ClosableProduct | None = None
+        for _ in range(max(1, self._method.lags)):
             weight = np.array([smoother.best_weight()])
             solution = self._reference + inverse @ smoother.coefficients(weight)[:, 0]
+            if R is not None:
+                R.close()
             R = contender.regularisation.at(solution)
             inverse = R.riesz(rows)
-            smoother = Smoother(gram(R.comm, rows, inverse), Q, look.data[kept])
-        return R, smoother, gram(R.comm, look.rows, inverse)
+            smoother = Smoother(gram(R.comm, rows, inverse), Q, sketch.data[kept], self._method)
+        assert R is not None
+        return R, smoother, gram(R.comm, sketch.rows, inverse), solution

@@ -1,21 +1,27 @@
 """Models of convex energies, q(δ) = rᵀδ + δᵀKδ/(2t): in the energy's own product or in one that is given."""
 
+from dataclasses import dataclass, field, replace
+
 import numpy as np
 
 from app.flow.builders import Built
-from app.flow.krylov import Point
+from app.flow.method import Method
 from app.flow.models import MetricModel, Model
-from app.flow.protocols import Convex, InnerProduct
-from app.flow.stopping import BELIEVED
+from app.flow.protocols import Convex, Energy, InnerProduct
 from app.parallel import SolveFailed, gram
 
-HALVINGS = 40
-"""Time steps that are looked at before a step is tried, at most."""
 
-GOOD_RATIO = 0.5
-"""Of true to predicted decrease, above which a time step is not too long."""
+@dataclass(frozen=True)
+class ConvexMemory:
+    """What the model of a convex energy remembers."""
+
+    time: float | None = None
+    """The time step; None before the first iteration."""
+    believed: bool = False
+    """Whether the last step turned out as predicted."""
 
 
+@dataclass(frozen=True)
 class ConvexBuilder:
     """The flow of a convex energy in its own inner product K(m), or in a `plain` one to compare with.
 
@@ -25,31 +31,52 @@ class ConvexBuilder:
     starts from the t that minimises along the first gradient. Rejection halves t, a good ratio doubles it.
     """
 
-    def __init__(self, plain: InnerProduct | None = None) -> None:
-        self._plain = plain
-        self._time: float | None = None
-        self._believed = False
+    plain: InnerProduct | None = None
+    method: Method = field(default_factory=Method)
 
-    def build(self, energy: Convex, coefficient: np.ndarray, point: Point) -> Built:
+    def first(self) -> ConvexMemory:
         """See ModelBuilder."""
-        own = energy.product(coefficient)
-        K = self._plain or own
-        if self._time is None:
-            self._time = 1.0 if self._plain is None else _best_time(own, K, point.derivative)
-        if self._plain is None and (self._time < 1.0 or not self._believed):
-            self._time = _longest_time(energy, own, coefficient, point)
-        return Built(MetricModel(K, point.derivative, 0.0, self._time, self._plain is None), K)
+        return ConvexMemory()
 
-    def learn(self, ratio: float, model: Model) -> None:
+    def build(self, energy: Energy, at: Convex, departure: np.ndarray, memory: ConvexMemory) -> Built:
+        """See ModelBuilder."""
+        own, derivative = at.hessian(), at.derivative()
+        K = self.plain or own
+        time = memory.time
+        if time is None:
+            time = 1.0 if self.plain is None else _best_time(own, K, derivative)
+        if self.plain is None and (time < 1.0 or not memory.believed):
+            time = self._longest_time(energy, own, at)
+        model = MetricModel(K, derivative, 0.0, time, self.plain is None)
+        return Built(model, K, replace(memory, time=time))
+
+    def learned(self, memory: ConvexMemory, ratio: float, model: Model) -> ConvexMemory:
         """See ModelBuilder."""
         assert isinstance(model, MetricModel)
-        self._believed = BELIEVED[0] <= ratio <= BELIEVED[1]
-        longer = self._plain is not None and ratio > GOOD_RATIO
-        self._time = 2.0 * model.time if longer else model.time
+        least, most = self.method.stopping.believed
+        longer = self.plain is not None and ratio > self.method.time_step.good
+        return ConvexMemory(2.0 * model.time if longer else model.time, least <= ratio <= most)
 
-    def look_closely(self) -> bool:
+    def closely(self, memory: ConvexMemory, at: Convex) -> None:
         """See ModelBuilder; the model is exact or meant to be as it is."""
-        return False
+        return None
+
+    def _longest_time(self, energy: Energy, K: InnerProduct, at: Convex) -> float:
+        """The first t of 1, 1/2, 1/4, … at which the energy falls along −tK⁻¹r by a good share of the model's
+        decrease ½t‖K⁻¹r‖²_K; 1 where none does, as at the minimum, where rounding tells."""
+        rule, derivative = self.method.time_step, at.derivative()
+        gradient = K.riesz(derivative)
+        square = float(gram(K.comm, derivative, gradient))
+        time = 1.0
+        for _ in range(rule.halvings):
+            try:
+                value = energy.at(at.m - time * gradient, at).value
+            except SolveFailed:
+                value = np.inf
+            if at.value - value >= rule.good * 0.5 * time * square:
+                return time
+            time /= 2
+        return 1.0
 
 
 def _best_time(own: InnerProduct, K: InnerProduct, derivative: np.ndarray) -> float:
@@ -57,20 +84,3 @@ def _best_time(own: InnerProduct, K: InnerProduct, derivative: np.ndarray) -> fl
     gradient = K.riesz(derivative)
     curvature = float(gram(K.comm, gradient, own.apply(gradient)))
     return float(gram(K.comm, derivative, gradient)) / curvature if curvature > 0 else 1.0
-
-
-def _longest_time(energy: Convex, K: InnerProduct, coefficient: np.ndarray, point: Point) -> float:
-    """The first t of 1, 1/2, 1/4, … at which the energy falls along −tK⁻¹r by a good share of the model's
-    decrease ½t‖K⁻¹r‖²_K; 1 where none does, as at the minimum, where rounding tells."""
-    gradient = K.riesz(point.derivative)
-    square = float(gram(K.comm, point.derivative, gradient))
-    time = 1.0
-    for _ in range(HALVINGS):
-        try:
-            misfit = energy.misfit(energy.residual(coefficient - time * gradient))
-        except SolveFailed:
-            misfit = np.inf
-        if point.misfit - misfit >= GOOD_RATIO * 0.5 * time * square:
-            return time
-        time /= 2
-    return 1.0

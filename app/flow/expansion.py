@@ -7,19 +7,17 @@ parameter, with re-orthogonalisation (docs/method.md).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from app.flow.matrix import FlowMatrix
+from app.flow.method import GrowthMethod
 from app.flow.polishing import polished
 from app.flow.pool import Neurons, greedy, outside_tangent, six_digits
 from app.flow.protocols import Candidates, Network
 from app.parallel import timed
-
-MOST = 24
-"""Neurons that join at once."""
 
 
 @dataclass(frozen=True)
@@ -46,44 +44,55 @@ class Strategy(Protocol):
     """Chooses the neurons that join."""
 
     def choose(
-        self, network: Network, theta: np.ndarray, G: FlowMatrix, dual: np.ndarray, wanted: float
+        self,
+        network: Network,
+        theta: np.ndarray,
+        G: FlowMatrix,
+        dual: np.ndarray,
+        wanted: float,
+        rng: np.random.Generator,
     ) -> list[Growth]:
         """Neurons worth about `wanted`, for the dual r + Kδ, as far as there is room; alike on all ranks.
 
-        Proposals among which inner steps decide, the one that promises most per parameter first.
+        Proposals among which inner steps decide, the one that promises most per parameter first. Candidates
+        are drawn from `rng`, which is alike on all ranks.
         """
 
 
+@dataclass(frozen=True, kw_only=True)
 class GainExpansion:
     """Greedy block gain over a multi-scale random pool."""
 
-    by_gain = True
+    by_gain: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        rng: np.random.Generator,
-        candidates: int,
-        scales: tuple[float, float],
-        most: int = MOST,
-        *,
-        deep: bool = False,
-        polish: int = 0,
-    ) -> None:
-        """`most` neurons join at once, in the last hidden layer or, if `deep`, in every layer and in new
-        ones; the best candidates of a round take `polish` steps uphill and compete again."""
-        self._rng, self._count, self._scales, self._most = rng, candidates, scales, most
-        self._deep, self._polish = deep, polish
+    candidates: int
+    """Neurons to choose from."""
+    scales: tuple[float, float]
+    """Smallest and largest slope of the candidates on the domain scaled to [−1, 1]."""
+    most: int = 24
+    """Neurons that join at once."""
+    deep: bool = False
+    """Whether they join in every layer and in new ones, or in the last hidden layer only."""
+    polish: int = 0
+    """Steps uphill that the best candidates of a round take before they compete again."""
+    method: GrowthMethod = field(default_factory=GrowthMethod)
 
     def choose(
-        self, network: Network, theta: np.ndarray, G: FlowMatrix, dual: np.ndarray, wanted: float
+        self,
+        network: Network,
+        theta: np.ndarray,
+        G: FlowMatrix,
+        dual: np.ndarray,
+        wanted: float,
+        rng: np.random.Generator,
     ) -> list[Growth]:
         """See Strategy; candidates are spread evenly over the places. Each place makes a proposal, and all
         together make one."""
         with timed("expansion"):
-            places = network.places(deep=self._deep)
-            share = -(-self._count // max(1, len(places)))
+            places = network.places(deep=self.deep)
+            share = -(-self.candidates // max(1, len(places)))
             pools = [
-                self._improved(network.candidates(theta, share, self._scales, self._rng, place), G, dual)
+                self._improved(network.candidates(theta, share, self.scales, rng, place), G, dual)
                 for place in places
             ]
             if len(pools) > 1:
@@ -96,10 +105,10 @@ class GainExpansion:
 
     def _improved(self, candidates: Candidates, G: FlowMatrix, dual: np.ndarray) -> list[Candidates]:
         """The candidates, or if they are to be polished the best of them and what became of these."""
-        if not self._polish or not self.by_gain:
+        if not self.polish or not self.by_gain:
             return [candidates]
         taken = _taken([candidates], self._best([candidates], G, dual, np.inf)[0])
-        return taken + [polished(G, best, dual, self._polish) for best in taken]
+        return taken + [polished(G, best, dual, self.polish, self.method) for best in taken]
 
     def _best(
         self, pool: Sequence[Candidates], G: FlowMatrix, dual: np.ndarray, wanted: float
@@ -109,13 +118,15 @@ class GainExpansion:
             return [], np.empty(0)
         tangents = [candidates.tangent for candidates in pool]
         block = outside_tangent(G, tangents[0] if len(pool) == 1 else np.hstack(tangents), dual)
-        return greedy(*block, wanted, self._most, by_gain=self.by_gain, neurons=Neurons.of(pool))
+        neurons = Neurons.of(pool)
+        return greedy(*block, wanted, self.most, by_gain=self.by_gain, neurons=neurons, method=self.method)
 
 
+@dataclass(frozen=True, kw_only=True)
 class RandomExpansion(GainExpansion):
     """The same pool and schedule without the choice, to compare with: neurons join in the order drawn."""
 
-    by_gain = False
+    by_gain: ClassVar[bool] = False
 
 
 def _taken(pool: Sequence[Candidates], chosen: Sequence[int]) -> list[Candidates]:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
 from app.flow.expansion import Growth, Strategy
+from app.flow.method import Measure
 from app.flow.models import Model
 from app.flow.records import Expansion, GrowthEnd
 from app.flow.retraction import Fit
@@ -39,6 +39,8 @@ class Task:
     """½rᵀK⁻¹r, the model's ideal decrease."""
     scale: float
     """What decreases are measured by."""
+    rule: GrowthRule | None = None
+    """When the network grows for it."""
 
     def missing(self, fit: Fit) -> float:
         """The decrease that a fit leaves."""
@@ -49,7 +51,7 @@ class Task:
 class Round:
     """A round of growth on its way."""
 
-    measure: Literal["capture", "alignment"]
+    measure: Measure
     """What fell below its threshold."""
     number: int
     """Counted from 1 in the iteration."""
@@ -57,8 +59,10 @@ class Round:
     """How many were considered."""
     chosen: Growth
 
-    def told(self, rule: GrowthRule, task: Task, before: Fit, after: Fit) -> Expansion:
+    def told(self, task: Task, before: Fit, after: Fit) -> Expansion:
         """The record of the round, which led from one fit to the next."""
+        rule = task.rule
+        assert rule is not None
         return Expansion(
             round=self.number,
             measure=self.measure,

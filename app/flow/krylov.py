@@ -8,33 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.flow.discrepancy import weight_for
+from app.flow.method import Krylov
 from app.flow.protocols import InnerProduct, LeastSquares
 from app.parallel import gram
 
-RANK_CUT = 1e-10
-"""Directions with a singular value in Y below this share of the largest are dropped."""
-
-ENOUGH = 0.05
-"""A further vector that adds less than this share of the decrease so far ends a basis for a given weight."""
-
-MAX_VECTORS = 120
-
-NEGLIGIBLE = 1e-12
-"""A gradient shorter than this share of the misfit's is rounding."""
-
-
-@dataclass(frozen=True)
-class Point:
-    """What is known at the coefficient an iteration starts from."""
-
-    misfit: float
-    """φ."""
-    residual: np.ndarray
-    """e."""
-    derivative: np.ndarray
-    """Jᵀe, a dual vector."""
-    departure: np.ndarray
-    """m − m_ref."""
+DEFAULT = Krylov()
 
 
 @dataclass(frozen=True)
@@ -95,41 +74,39 @@ class ProjectedProblem:
 
     def weight_for(self, level: float, upper: float) -> tuple[float, bool]:
         """The weight, at most `upper`, whose misfit meets `level`, and whether some weight does."""
-        low, high = 1e-9 * self._largest, min(upper, 1e9 * self._largest)
-        if self.misfit(low) > level:
-            return min(low, high), False
-        if self.misfit(high) <= level:
-            return high, True
-        for _ in range(100):
-            middle = np.sqrt(low * high)
-            low, high = (middle, high) if self.misfit(middle) <= level else (low, middle)
-            if high <= low * (1 + 1e-13):
-                break
-        return float(np.sqrt(low * high)), True
+        return weight_for(self.misfit, level, 1e-9 * self._largest, min(upper, 1e9 * self._largest))
 
 
-def build_basis(energy: LeastSquares, R: InnerProduct, point: Point, level: float, given: float) -> Basis:
-    """Basis for a given weight: stops when the linearised misfit meets `level` (Hanke's rule) or when a
-    further vector brings little."""
-    growing = _Growing(energy, R, point)
-    growing.add_gradient(growing.misfit_gradient + given * point.departure)
+def build_basis(
+    evaluation: LeastSquares,
+    R: InnerProduct,
+    departure: np.ndarray,
+    level: float,
+    given: float,
+    method: Krylov = DEFAULT,
+) -> Basis:
+    """Basis at a coefficient for a given weight: stops when the linearised misfit meets `level` (Hanke's
+    rule) or when a further vector brings little; `departure` is m − m_ref."""
+    growing = _Growing(evaluation, R, departure, method)
+    growing.add_gradient(growing.misfit_gradient + given * departure)
     decrease = 0.0
     while True:
         problem = growing.problem()
         c = problem.coefficients(given)
         previous, decrease = decrease, growing.decrease(c, given)
         met = problem.misfit(given) <= level
-        little = growing.size > 1 and decrease - previous < ENOUGH * decrease
+        little = growing.size > 1 and decrease - previous < method.enough * decrease
         if met or little or growing.full or not growing.add_gradient(growing.gradient(c, given)):
             return growing.finish(given, c, problem.misfit(given))
 
 
 def build_basis_by_discrepancy(
-    energy: LeastSquares,
+    evaluation: LeastSquares,
     R: InnerProduct,
-    point: Point,
+    departure: np.ndarray,
     level: float,
     upper: float,
+    method: Krylov = DEFAULT,
     *,
     reachable: bool = True,
 ) -> Basis:
@@ -137,26 +114,26 @@ def build_basis_by_discrepancy(
 
     `upper` bounds the weight (the previous one, when R is fixed). The first vector is m − m_ref, so that the
     penalty is exact within the basis, or R⁻¹Jᵀe while m is m_ref. Where the level need not be `reachable`,
-    and a further vector brings little towards it, it becomes what the basis reaches and ENOUGH of the way
-    back.
+    and a further vector brings little towards it, it becomes what the basis reaches and the share `enough` of
+    the way back.
     """
-    growing = _Growing(energy, R, point)
-    departed = growing.add(point.departure)
+    growing, misfit, enough = _Growing(evaluation, R, departure, method), evaluation.value, method.enough
+    departed = growing.add(departure)
     if not departed:
         growing.add_gradient(growing.misfit_gradient)
-    least = point.misfit
+    least = misfit
     while True:
         problem = growing.problem()
         before, least = least, problem.least_misfit
-        if not reachable and least > level and before - least < ENOUGH * (point.misfit - least):
-            level, reachable = least + ENOUGH * (point.misfit - least), True
+        if not reachable and least > level and before - least < enough * (misfit - least):
+            level, reachable = least + enough * (misfit - least), True
         weight, met = problem.weight_for(level, upper)
         c = problem.coefficients(weight)
         gradient = growing.gradient(c, weight)
-        held = met and growing.norm(gradient) < 0.5 * weight * growing.norm(growing.total(c))
+        held = met and growing.norm(gradient) < method.held * weight * growing.norm(growing.total(c))
         if held or growing.full or not growing.add_gradient(gradient):
             if not met and not reachable:  # the whole space is seen
-                level, reachable = least + ENOUGH * (point.misfit - least), True
+                level, reachable = least + enough * (misfit - least), True
                 continue
             return growing.finish(weight, c, problem.misfit(weight), skip_first=departed)
 
@@ -164,15 +141,17 @@ def build_basis_by_discrepancy(
 class _Growing:
     """The basis while it grows, in preallocated column-major blocks."""
 
-    def __init__(self, energy: LeastSquares, R: InnerProduct, point: Point) -> None:
+    def __init__(
+        self, evaluation: LeastSquares, R: InnerProduct, departure: np.ndarray, method: Krylov
+    ) -> None:
         self.size = 0
-        self._energy, self._R, self._point = energy, R, point
-        self.misfit_gradient = R.riesz(point.derivative)
+        self._evaluation, self._R, self._departure, self._method = evaluation, R, departure, method
+        self.misfit_gradient = R.riesz(evaluation.derivative())
         self._scale = self.norm(self.misfit_gradient)
-        limit = min(MAX_VECTORS, len(point.residual) + 1)
-        rows = len(point.departure)
+        readings = len(evaluation.residual)
+        limit, rows = min(method.max_vectors, readings + 1), len(departure)
         self._V, self._RV, self._Z, self._RinvZ = (np.zeros((rows, limit), order="F") for _ in range(4))
-        self._Y = np.zeros((len(point.residual), limit))
+        self._Y = np.zeros((readings, limit))
         self._drift = np.zeros(limit)
 
     @property
@@ -191,26 +170,26 @@ class _Growing:
             vector = vector - V @ gram(comm, RV, vector)
         image = self._R.apply(vector)
         after = np.sqrt(gram(comm, vector, image))
-        if not after > 1e-10:
+        if not after > self._method.independent:
             return False
         self._V[:, k], self._RV[:, k] = vector / after, image / after
-        self._Y[:, k] = self._energy.tangent(self._V[:, k])
-        self._Z[:, k] = self._energy.adjoint(self._Y[:, k])
+        self._Y[:, k] = self._evaluation.jvp(self._V[:, k])
+        self._Z[:, k] = self._evaluation.vjp(self._Y[:, k])
         self._RinvZ[:, k] = self._R.riesz(self._Z[:, k])
-        self._drift[k] = gram(comm, self._RV[:, k], self._point.departure)
+        self._drift[k] = gram(comm, self._RV[:, k], self._departure)
         self.size += 1
         return True
 
     def add_gradient(self, vector: np.ndarray) -> bool:
         """`add` of a gradient of the energy, unless it is rounding."""
-        return self.norm(vector) > NEGLIGIBLE * self._scale and self.add(vector)
+        return self.norm(vector) > self._method.negligible * self._scale and self.add(vector)
 
     def problem(self) -> ProjectedProblem:
-        return ProjectedProblem(self._Y[:, : self.size], self._point.residual, self._drift[: self.size])
+        return ProjectedProblem(self._Y[:, : self.size], self._evaluation.residual, self._drift[: self.size])
 
     def total(self, c: np.ndarray) -> np.ndarray:
         """m − m_ref + Vc."""
-        return self._point.departure + self._V[:, : self.size] @ c
+        return self._departure + self._V[:, : self.size] @ c
 
     def gradient(self, c: np.ndarray, weight: float) -> np.ndarray:
         """R⁻¹ of the residual of the regularised equations at δ = Vc."""
@@ -222,7 +201,7 @@ class _Growing:
 
     def decrease(self, c: np.ndarray, weight: float) -> float:
         """Decrease of the regularised linearised energy by δ = Vc."""
-        Y, residual = self._Y[:, : self.size], self._point.residual
+        Y, residual = self._Y[:, : self.size], self._evaluation.residual
         slope = Y.T @ residual + weight * self._drift[: self.size]
         return -float(slope @ c + 0.5 * np.sum((Y @ c) ** 2) + 0.5 * weight * c @ c)
 
@@ -230,7 +209,7 @@ class _Growing:
         k = self.size
         Y = self._Y[:, :k]
         values = np.linalg.svd(Y[:, 1:] if skip_first and k > 1 else Y, compute_uv=False) ** 2
-        kept = values[values > RANK_CUT**2 * values[0]] if np.any(values > 0) else np.zeros(1)
+        kept = values[values > self._method.rank_cut**2 * values[0]] if np.any(values > 0) else np.zeros(1)
         return Basis(
             V=self._V[:, :k],
             RV=self._RV[:, :k],

@@ -7,14 +7,11 @@ from functools import cached_property
 import numpy as np
 from scipy import linalg
 
+from app.flow.method import FlowMatrixMethod
 from app.flow.protocols import InnerProduct
-from app.parallel import gram, timed
+from app.parallel import gram, let_go, timed
 
-DAMPING = 1e-12
-"""ε as a share of trace G / P."""
-
-CUT = 1e-10
-"""Eigenvalues of G, scaled to unit diagonal, below this share of the largest count as zero in G⁺."""
+DEFAULT = FlowMatrixMethod()
 
 
 @dataclass(frozen=True)
@@ -39,10 +36,12 @@ class FlowMatrix:
     dense, P × P and the same on every rank.
     """
 
-    def __init__(self, jacobian: np.ndarray, inner: InnerProduct) -> None:
+    def __init__(self, jacobian: np.ndarray, inner: InnerProduct, method: FlowMatrixMethod = DEFAULT) -> None:
         self.jacobian = jacobian
+        self.method = method
         self.inner = inner
         self.comm = inner.comm
+        let_go()
         with timed("flow_matrix"):
             self._G = inner.square(jacobian)
 
@@ -79,7 +78,7 @@ class FlowMatrix:
     def solve(self, derivative: np.ndarray, gradient: np.ndarray) -> Direction:
         """The natural direction for a derivative r whose gradient K⁻¹r is known (for the alignment)."""
         pulled = self.pull_back(derivative)
-        damping = DAMPING * np.trace(self._G) / self.size
+        damping = self.method.damping * np.trace(self._G) / self.size
         try:
             step = -self.damped_solve(pulled, damping)
         except np.linalg.LinAlgError:  # rounding left G + εI indefinite
@@ -108,5 +107,5 @@ class FlowMatrix:
         diagonal = np.diag(self._G)
         scale = 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
         values, vectors = np.linalg.eigh(scale[:, None] * self._G * scale)
-        kept = values > CUT * max(values[-1], np.finfo(float).tiny)
+        kept = values > self.method.cut * max(values[-1], np.finfo(float).tiny)
         return values[kept], scale[:, None] * vectors[:, kept]

@@ -12,16 +12,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from app.flow.method import GrowthMethod
 from app.flow.models import Model
 from app.flow.protocols import Network
 from app.flow.retraction import Fit, quadratic
 from app.parallel import gram, timed
 
-RIDGE = 1e-13
-"""Added to ΨᵀKΨ, scaled to unit diagonal, where costs are worked out: they then never come out too small."""
+DEFAULT = GrowthMethod()
 
 
-def merged(fit: Fit, model: Model, change: float, loss: float) -> Fit:
+def merged(fit: Fit, model: Model, change: float, loss: float, method: GrowthMethod = DEFAULT) -> Fit:
     """The fit with as few neurons as may be; of each network one stays at least.
 
     m changes by at most `change` in the norm of K, and q rises by at most `loss`; both are measured, with
@@ -37,11 +37,11 @@ def merged(fit: Fit, model: Model, change: float, loss: float) -> Fit:
         gram_matrix = model.inner.square(np.asfortranarray(D[:, linear]))
         del D
         sizes = [len(group) for group in groups]
-        order, costs = eliminated(gram_matrix, fit.theta[linear], sizes)
+        order, costs = eliminated(gram_matrix, fit.theta[linear], sizes, method.prune_ridge)
         count = int(np.searchsorted(np.cumsum(costs), min(change * change, 2.0 * loss), side="right"))
         while count:
             theta = fit.theta.copy()
-            theta[linear] = refitted(gram_matrix, fit.theta[linear], order[:count])
+            theta[linear] = refitted(gram_matrix, fit.theta[linear], order[:count], method.prune_ridge)
             smaller = _without(fit, model, theta, np.sort(order[:count]))
             moved = smaller.values - fit.values
             square = float(gram(model.inner.comm, moved, model.inner.apply(moved)))
@@ -52,7 +52,7 @@ def merged(fit: Fit, model: Model, change: float, loss: float) -> Fit:
 
 
 def eliminated(
-    gram_matrix: np.ndarray, weights: np.ndarray, sizes: Sequence[int]
+    gram_matrix: np.ndarray, weights: np.ndarray, sizes: Sequence[int], ridge: float = DEFAULT.prune_ridge
 ) -> tuple[list[int], np.ndarray]:
     """Neurons in the order in which they are removed, and the square change of m that each adds.
 
@@ -61,7 +61,7 @@ def eliminated(
     goes first, so that all rank counts choose alike.
     """
     scale = _scale(gram_matrix)
-    inverse = np.linalg.inv(scale[:, None] * gram_matrix * scale + RIDGE * np.eye(len(scale)))
+    inverse = np.linalg.inv(scale[:, None] * gram_matrix * scale + ridge * np.eye(len(scale)))
     c = weights / scale
     owner = np.repeat(np.arange(len(sizes)), sizes)
     left, free = list(sizes), np.ones(len(owner), dtype=bool)
@@ -83,14 +83,16 @@ def eliminated(
         inverse[least, least] = 1.0  # of the removed one only zeros are left
 
 
-def refitted(gram_matrix: np.ndarray, weights: np.ndarray, removed: Sequence[int]) -> np.ndarray:
+def refitted(
+    gram_matrix: np.ndarray, weights: np.ndarray, removed: Sequence[int], ridge: float = DEFAULT.prune_ridge
+) -> np.ndarray:
     """The weights, zero where removed, that change m least in the norm of K."""
     scale = _scale(gram_matrix)
     gone = np.zeros(len(weights), dtype=bool)
     gone[list(removed)] = True
     scaled, c = scale[:, None] * gram_matrix * scale, weights / scale
     taken, *_ = np.linalg.lstsq(
-        scaled[np.ix_(~gone, ~gone)], scaled[np.ix_(~gone, gone)] @ c[gone], rcond=RIDGE
+        scaled[np.ix_(~gone, ~gone)], scaled[np.ix_(~gone, gone)] @ c[gone], rcond=ridge
     )
     c[~gone] += taken
     c[gone] = 0.0

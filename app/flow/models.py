@@ -7,9 +7,12 @@ from typing import Protocol
 import numpy as np
 from mpi4py import MPI
 
-from app.flow.krylov import RANK_CUT, Basis
+from app.flow.krylov import Basis
+from app.flow.method import Caution, Exact, Krylov
 from app.flow.protocols import InnerProduct
 from app.parallel import gram
+
+CAUTION = Caution()
 
 
 class Model(Protocol):
@@ -84,7 +87,7 @@ class GaussNewtonModel:
     """K = (w + λ)R − λ(RV)(RV)ᵀ + ĴᵀĴ + ηR: exact on V at η = 0, cautious elsewhere (the safe complement).
 
     Ĵ are the data combinations that the basis saw. λ is the basis's smallest Ritz value times `caution`; a
-    rejection multiplies it by 8, from the second on V is damped too (η = w, then tenfold each time).
+    rejection multiplies it, from the second on V is damped too (η = w, then tenfold each time).
     """
 
     R: InnerProduct
@@ -93,6 +96,8 @@ class GaussNewtonModel:
     caution: float = 1.0
     damping: float = 0.0
     rejections: int = 0
+    rule: Caution = CAUTION
+    rank_cut: float = Krylov.rank_cut
 
     @property
     def weight(self) -> float:
@@ -107,7 +112,7 @@ class GaussNewtonModel:
         """C = [RV, Ĵᵀ], R⁻¹C, CᵀR⁻¹C and the number of vectors in V."""
         basis = self.basis
         _, s, right = np.linalg.svd(basis.Y, full_matrices=False)
-        kept = s > RANK_CUT * np.max(s, initial=0.0)
+        kept = s > self.rank_cut * np.max(s, initial=0.0)
         rotation = right[kept].T / s[kept]
         C = np.asfortranarray(np.hstack([basis.RV, basis.Z @ rotation]))
         RinvC = np.asfortranarray(np.hstack([basis.V, basis.RinvZ @ rotation]))
@@ -122,17 +127,13 @@ class GaussNewtonModel:
         return LowRank(self.R, self.weight + lam + self.damping, C, RinvC, signs, overlap)
 
     def rejected(self) -> "GaussNewtonModel":
-        again = self.rejections + 1
+        again, rule = self.rejections + 1, self.rule
         damping = self.damping
-        if again >= 2:
-            damping = 10.0 * damping if damping else self.weight
-        harder = replace(self, caution=8.0 * self.caution, damping=damping, rejections=again)
+        if again >= rule.damped_from:
+            damping = rule.damped * damping if damping else self.weight
+        harder = replace(self, caution=rule.rejected * self.caution, damping=damping, rejections=again)
         harder.__dict__["_factors"] = self._factors
         return harder
-
-
-EXACT_CUT = 0.01
-"""Data directions in which J is weaker than this share of the weight are left out of the exact model."""
 
 
 @dataclass(frozen=True)
@@ -145,11 +146,11 @@ class LowRankFactors:
     combinations: np.ndarray
 
 
-def exact_factors(R: InnerProduct, weight: float, rows: np.ndarray) -> LowRankFactors:
+def exact_factors(R: InnerProduct, weight: float, rows: np.ndarray, cut: float = Exact.cut) -> LowRankFactors:
     """C of a block of rows Ĵᵀ, without the directions that R outweighs: no more columns than needed."""
     inverse = R.riesz(rows)
     values, vectors = np.linalg.eigh(gram(R.comm, rows, inverse))
-    kept = values > EXACT_CUT * weight
+    kept = values > cut * weight
     kept[-1] = True
     C, RinvC = (np.asfortranarray(block @ vectors[:, kept]) for block in (rows, inverse))
     return LowRankFactors(C, RinvC, np.diag(values[kept]), vectors[:, kept])
@@ -157,13 +158,14 @@ def exact_factors(R: InnerProduct, weight: float, rows: np.ndarray) -> LowRankFa
 
 @dataclass(frozen=True)
 class ExactModel:
-    """K = wR + JᵀJ + ηR with J known; a rejection makes η w, then tenfold each time."""
+    """K = wR + JᵀJ + ηR with J known; a rejection makes η w, then `steeper` times as much each time."""
 
     R: InnerProduct
     weight: float
     factors: LowRankFactors
     derivative: np.ndarray
     damping: float = 0.0
+    steeper: float = Exact.damped
 
     @cached_property
     def inner(self) -> InnerProduct:
@@ -177,7 +179,7 @@ class ExactModel:
         return self.damping > 0.0
 
     def rejected(self) -> "ExactModel":
-        return replace(self, damping=max(10.0 * self.damping, self.weight))
+        return replace(self, damping=max(self.steeper * self.damping, self.weight))
 
 
 @dataclass(frozen=True)

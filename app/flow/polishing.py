@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.flow.matrix import FlowMatrix
+from app.flow.method import GrowthMethod
 from app.flow.pool import inverses, six_digits
 from app.flow.protocols import Candidates
 from app.parallel import gram
 
-FIRST, LONGER, SHORTER = 0.1, 2.0, 0.3
-"""Length of the first step as a share of the row's, and what success and failure multiply it by."""
+DEFAULT = GrowthMethod()
 
 
 @dataclass(frozen=True)
@@ -26,23 +26,29 @@ class _Climb:
     slopes: np.ndarray
 
 
-def polished(G: FlowMatrix, candidates: Candidates, dual: np.ndarray, steps: int) -> Candidates:
+def polished(
+    G: FlowMatrix,
+    candidates: Candidates,
+    dual: np.ndarray,
+    steps: int,
+    method: GrowthMethod = DEFAULT,
+) -> Candidates:
     """The candidates after so many steps uphill, each with a step length of its own; no gain falls.
 
     Gains are compared by six digits, so that all rank counts decide alike.
     """
     remaining = dual - G.inner.apply(G.jacobian @ G.pseudo_solve(G.pull_back(dual)))
-    best = _climb(G, candidates, remaining)
-    length = np.full(len(best.gains), FIRST)
+    best = _climb(G, candidates, remaining, method.dependent)
+    length = np.full(len(best.gains), method.polish_first)
     for _ in range(steps):
         rows = best.candidates.incoming
         norms = np.linalg.norm(best.slopes, axis=1)
         share = np.where(
             norms > 0, length * np.linalg.norm(rows, axis=1) / np.where(norms > 0, norms, 1.0), 0.0
         )
-        trial = _climb(G, candidates.moved(rows + share[:, None] * best.slopes), remaining)
+        trial = _climb(G, candidates.moved(rows + share[:, None] * best.slopes), remaining, method.dependent)
         better = six_digits(trial.gains) > six_digits(best.gains)
-        length *= np.where(better, LONGER, SHORTER)
+        length *= np.where(better, method.polish_longer, method.polish_shorter)
         best = _Climb(
             candidates.moved(np.where(better[:, None], trial.candidates.incoming, rows)),
             np.where(better, trial.gains, best.gains),
@@ -51,7 +57,7 @@ def polished(G: FlowMatrix, candidates: Candidates, dual: np.ndarray, steps: int
     return best.candidates
 
 
-def _climb(G: FlowMatrix, candidates: Candidates, remaining: np.ndarray) -> _Climb:
+def _climb(G: FlowMatrix, candidates: Candidates, remaining: np.ndarray, dependent: float) -> _Climb:
     tangent, (count, outgoing) = candidates.tangent, (len(candidates.incoming), candidates.outgoing)
     image = G.inner.apply(tangent)
     inside = G.pseudo_solve(gram(G.comm, G.jacobian, image))
@@ -71,7 +77,7 @@ def _climb(G: FlowMatrix, candidates: Candidates, remaining: np.ndarray) -> _Cli
     total = np.empty_like(local)
     G.comm.Allreduce(local, total)
     H, norms, s = np.split(total, [count * outgoing**2, count * outgoing**2 + count * outgoing])
-    inverse = inverses(H.reshape(count, outgoing, outgoing), norms.reshape(count, outgoing))
+    inverse = inverses(H.reshape(count, outgoing, outgoing), norms.reshape(count, outgoing), dependent)
     s = s.reshape(count, outgoing)
     c = np.einsum("cij,cj->ci", inverse, s)
     left = remaining[:, None] - np.einsum("nci,ci->nc", blocks(outside_image), c)

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.flow.matrix import FlowMatrix
+from app.flow.method import GrowthMethod
 from app.flow.protocols import Candidates
 from app.parallel import gram
 
-DEPENDENT = 1e-8
-"""A direction with less than this share of its square norm outside the tangent space adds nothing."""
-
-FEWEST = 2
-"""Neurons that join at once, if that many gain anything."""
+DEFAULT = GrowthMethod()
 
 
 @dataclass(frozen=True)
@@ -60,9 +57,11 @@ class Neurons:
             index -= len(group)
         raise IndexError(index)
 
-    def gains(self, s: np.ndarray, H: np.ndarray, norms: np.ndarray) -> np.ndarray:
+    def gains(
+        self, s: np.ndarray, H: np.ndarray, norms: np.ndarray, dependent: float = DEFAULT.dependent
+    ) -> np.ndarray:
         """½sᵀH⁺s of each neuron's own columns; 0 where they depend on the tangent space."""
-        return np.concatenate([_group_gains(s, H, norms, group) for group in self.columns])
+        return np.concatenate([_group_gains(s, H, norms, group, dependent) for group in self.columns])
 
 
 def outside_tangent(
@@ -87,6 +86,7 @@ def greedy(
     *,
     by_gain: bool = True,
     neurons: Neurons | None = None,
+    method: GrowthMethod = DEFAULT,
 ) -> tuple[list[int], np.ndarray]:
     """Neurons in order of choice and the gain of each, until `wanted` is reached; by default each column is
     one.
@@ -98,8 +98,8 @@ def greedy(
     s, H, room = s.copy(), H.copy(), neurons.room.copy()
     chosen: list[int] = []
     gains: list[float] = []
-    while len(chosen) < limit and (len(chosen) < FEWEST or sum(gains) < wanted):
-        scores = np.where(room[neurons.places] > 0, neurons.gains(s, H, norms), 0.0)
+    while len(chosen) < limit and (len(chosen) < method.fewest or sum(gains) < wanted):
+        scores = np.where(room[neurons.places] > 0, neurons.gains(s, H, norms, method.dependent), 0.0)
         scores[chosen] = 0.0
         best = int(np.argmax(six_digits(scores / neurons.cost) if by_gain else scores > 0))
         if not scores[best] > 0:
@@ -111,13 +111,13 @@ def greedy(
         if len(own) == 1:
             column = H[:, own] / H[own, own]
         else:
-            column = H[:, own] @ inverses(H[np.ix_(own, own)][None], norms[own][None])[0]
+            column = H[:, own] @ inverses(H[np.ix_(own, own)][None], norms[own][None], method.dependent)[0]
         s -= column @ s[own]
         H -= column @ H[own]
     return chosen, np.array(gains)
 
 
-def inverses(H: np.ndarray, norms: np.ndarray) -> np.ndarray:
+def inverses(H: np.ndarray, norms: np.ndarray, dependent: float = DEFAULT.dependent) -> np.ndarray:
     """H⁺ of square matrices, shape (count, n, n), without the directions that depend on the tangent space.
 
     `norms`, shape (count, n), are the square norms of the columns before the tangent space was taken off.
@@ -125,7 +125,7 @@ def inverses(H: np.ndarray, norms: np.ndarray) -> np.ndarray:
     scale = 1.0 / np.sqrt(np.where(norms > 0, norms, 1.0))
     values, vectors = np.linalg.eigh(scale[:, :, None] * H * scale[:, None, :])
     vectors = scale[:, :, None] * vectors
-    kept = np.where(values > DEPENDENT, 1.0 / np.where(values > DEPENDENT, values, 1.0), 0.0)
+    kept = np.where(values > dependent, 1.0 / np.where(values > dependent, values, 1.0), 0.0)
     return (vectors * kept[:, None, :]) @ vectors.swapaxes(1, 2)
 
 
@@ -135,11 +135,13 @@ def six_digits(scores: np.ndarray) -> np.ndarray:
     return np.round(scores * magnitude) / magnitude
 
 
-def _group_gains(s: np.ndarray, H: np.ndarray, norms: np.ndarray, group: np.ndarray) -> np.ndarray:
+def _group_gains(
+    s: np.ndarray, H: np.ndarray, norms: np.ndarray, group: np.ndarray, dependent: float
+) -> np.ndarray:
     if group.shape[1] == 1:
         own = group[:, 0]
         diagonal, right = H[own, own], s[own]
-        free = diagonal > DEPENDENT * norms[own]
+        free = diagonal > dependent * norms[own]
         return np.where(free, 0.5 * right**2 / np.where(free, diagonal, 1.0), 0.0)
-    inverse = inverses(H[group[:, :, None], group[:, None, :]], norms[group])
+    inverse = inverses(H[group[:, :, None], group[:, None, :]], norms[group], dependent)
     return 0.5 * np.einsum("ci,cij,cj->c", s[group], inverse, s[group])

@@ -5,15 +5,10 @@ parameters are whole on every rank and the same everywhere.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from mpi4py import MPI
-
-from app.flow.records import Record
-
-if TYPE_CHECKING:
-    from app.flow.choice import Choice
 
 
 class InnerProduct(Protocol):
@@ -33,49 +28,67 @@ class InnerProduct(Protocol):
         """blockᵀ K block, the same on all ranks."""
 
 
+class ClosableProduct(InnerProduct, Protocol):
+    """One that somebody owns."""
+
+    def close(self) -> None:
+        """Release it, on all ranks alike; a second time does nothing."""
+
+
 class Regularisation(Protocol):
     """½w‖m − m_ref‖²_R, where R may depend on the coefficient at the start of an iteration."""
 
     fixed: bool
     """Whether R is the same in all iterations."""
 
-    def at(self, coefficient: np.ndarray) -> InnerProduct:
-        """R of an iteration that starts from this coefficient; earlier ones need no longer work."""
+    def at(self, coefficient: np.ndarray) -> ClosableProduct:
+        """R of an iteration that starts from this coefficient, which the caller closes."""
 
 
-class Energy(Protocol):
-    """What the flow minimises, φ(m), by way of a residual: e(m) of least squares, m − f of a regression, the
-    equation's own residual of a variational problem.
-    """
+class Evaluation(Protocol):
+    """What is known of an energy φ at one m; true for as long as it is held, whatever is evaluated
+    meanwhile."""
 
-    def residual(self, coefficient: np.ndarray) -> np.ndarray:
-        """The residual at m; raises app.parallel.SolveFailed."""
+    @property
+    def m(self) -> np.ndarray:
+        """Shape (owned,)."""
 
-    def misfit(self, residual: np.ndarray) -> float:
-        """φ at the coefficient that was evaluated last, where the residual is this."""
+    @property
+    def value(self) -> float:
+        """φ(m), alike on all ranks."""
 
-    def derivative(self, residual: np.ndarray) -> np.ndarray:
-        """φ′ there, a dual vector."""
+    @property
+    def residual(self) -> np.ndarray:
+        """e(m) of least squares, whole on every rank; m − f of a regression; the equation's own residual of a
+        variational problem."""
+
+    def derivative(self) -> np.ndarray:
+        """φ′(m), a dual vector, shape (owned,); collective."""
 
 
-class Convex(Energy, Protocol):
-    """An energy that brings an inner product of its own, such as its Hessian."""
+class LeastSquares(Evaluation, Protocol):
+    """φ(m) = ½‖e(m)‖² with the Jacobian J = ∂e/∂m there; e has shape (readings,), the derivative is Jᵀe."""
 
-    def product(self, coefficient: np.ndarray) -> InnerProduct:
-        """K at the coefficient that was evaluated last; earlier ones need no longer work."""
+    def jvp(self, block: np.ndarray) -> np.ndarray:
+        """J @ block; collective."""
+
+    def vjp(self, data: np.ndarray) -> np.ndarray:
+        """Jᵀ @ data; collective."""
 
 
-class LeastSquares(Energy, Protocol):
-    """A misfit φ(m) = ½‖e(m)‖² with Jacobian J = ∂e/∂m at the coefficient that was evaluated last.
+class Convex(Evaluation, Protocol):
+    """An energy that brings an inner product of its own."""
 
-    The residual e has shape (readings,), the derivative is Jᵀe.
-    """
+    def hessian(self) -> InnerProduct:
+        """K at m; raises app.parallel.SolveFailed on all ranks."""
 
-    def tangent(self, block: np.ndarray) -> np.ndarray:
-        """J @ block."""
 
-    def adjoint(self, data: np.ndarray) -> np.ndarray:
-        """Jᵀ @ data."""
+class Energy[E: Evaluation](Protocol):
+    """What the flow minimises, φ(m)."""
+
+    def at(self, m: np.ndarray, near: E | None = None) -> E:
+        """What is known at m; changes nothing that can be seen. What is sought by iteration is sought from
+        that of `near` on. Collective; raises app.parallel.SolveFailed on all ranks alike."""
 
 
 class Candidates(Protocol):
@@ -124,6 +137,21 @@ class Network(Protocol):
         """Neurons of each hidden layer."""
 
     @property
+    def parts(self) -> Sequence["Network"]:
+        """The networks of several unknowns, of one itself."""
+
+    def split(self, theta: np.ndarray) -> list[np.ndarray]:
+        """The parameters of each."""
+
+    @property
+    def shape(self) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
+        """The hidden layers of each network: their widths, and the numbers of those that are residual
+        blocks."""
+
+    def shaped(self, shape: Sequence[tuple[Sequence[int], Sequence[int]]]) -> "Network":
+        """The same at the same nodes with other hidden layers."""
+
+    @property
     def room(self) -> int:
         """How many neurons may still join."""
 
@@ -157,16 +185,3 @@ class Network(Protocol):
     def without(self, theta: np.ndarray, neurons: np.ndarray) -> tuple["Network", np.ndarray]:
         """Network and θ without these neurons, numbered as in `outgoing`; m is unchanged if their outgoing
         weights are zero."""
-
-
-class Observer(Protocol):
-    """Is told of the run as it goes, on all ranks; decides itself which rank writes."""
-
-    def iteration(self, record: Record) -> None:
-        """After each outer iteration."""
-
-    def note(self, message: str) -> None:
-        """Something the user should read once."""
-
-    def chosen(self, choice: "Choice") -> None:
-        """After the data have chosen the regularisation."""

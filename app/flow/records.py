@@ -1,9 +1,8 @@
-"""What is known after an outer iteration and at the end of a run."""
+"""What is known after an outer iteration."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
-
-import numpy as np
 
 StopReason = Literal[
     "discrepancy",
@@ -13,6 +12,7 @@ StopReason = Literal[
     "no_accepted_step",
     "max_iterations",
     "interrupted",
+    "time_limit",
     "error",
     "near",
 ]
@@ -70,8 +70,6 @@ class Record:
     """One outer iteration, counted from 1; iteration 0 is the start. None stands for what is not known."""
 
     iteration: int
-    coefficient: np.ndarray
-    """m after the iteration, nodal values of the owned nodes."""
     energy: float | None
     """φ + ½w‖m − m_ref‖²_R with the iteration's R and w."""
     misfit: float
@@ -107,22 +105,13 @@ class Record:
     """True over predicted decrease of the step."""
     damped: bool = False
     """Whether rejected trials held the step back."""
+    spent: Mapping[str, float] = field(default_factory=dict)
+    """Work and seconds since the run's start, by the problem's meter."""
+    relative_error: float | Mapping[str, float] | None = None
+    """Against the truth; of several unknowns one for each name whose truth is known."""
 
     @property
     def grew(self) -> bool:
         """Whether more neurons joined than were removed."""
         joined = sum(expansion.neurons for expansion in self.growth)
         return self.expansions > 0 and not 0 < joined <= self.merged
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The end of a run: why it stopped, with which coefficient, and all records, the start's first."""
-
-    stop_reason: StopReason
-    coefficient: np.ndarray
-    parameters: np.ndarray
-    """θ of a network, the same on all ranks; the owned nodal values of a nodal unknown."""
-    residual: np.ndarray
-    """e at the coefficient."""
-    records: list[Record] = field(default_factory=list)

@@ -6,34 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from app.flow.matrix import FlowMatrix
+from app.flow.method import FlowMatrixMethod, Limits, Retraction
 from app.flow.models import Model
 from app.flow.protocols import Network
 from app.parallel import gram, timed
 
-MAX_REJECTED = 12
-
-PROBE, LARGEST_BEND = 0.1, 0.75
-"""Length along a step at which the path's curvature is probed, and the largest ratio of twice the correction
-to the step, in parameters, that is believed (Transtrum and Sethna 2012)."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How far a model is followed."""
-
-    gain: float
-    """An inner step that gains less than this share of the decrease so far is the last."""
-    steps: int
-    """Inner steps that are accepted at most."""
-    least: float = 0.0
-    """A step that gains less than this is the last, too."""
-
-
-COARSE = Limits(0.01, 20)
-"""For a model that holds near m_k only."""
-
-FINE = Limits(1e-3, 100)
-"""For an exact one."""
+DEFAULT = Retraction()
+MATRIX = FlowMatrixMethod()
 
 
 @dataclass(frozen=True)
@@ -61,7 +40,14 @@ def start_fit(network: Network, theta: np.ndarray, values: np.ndarray, model: Mo
     return Fit(network, theta, values, np.zeros_like(values), model.derivative, 0.0)
 
 
-def retract(fit: Fit, model: Model, G: FlowMatrix | None = None, limits: Limits = COARSE) -> Fit:
+def retract(
+    fit: Fit,
+    model: Model,
+    G: FlowMatrix | None = None,
+    limits: Limits = DEFAULT.coarse,
+    method: Retraction = DEFAULT,
+    matrix: FlowMatrixMethod = MATRIX,
+) -> Fit:
     """Levenberg–Marquardt with geodesic acceleration from a fit, within limits.
 
     D is new at each accepted step; `G` is the flow matrix at the fit, if it is known already. A step solves
@@ -69,26 +55,26 @@ def retract(fit: Fit, model: Model, G: FlowMatrix | None = None, limits: Limits 
     ratio of true to predicted decrease of q (Nielsen 1999).
     """
     start = fit.values - fit.delta
-    share, growth = (1e-3 if fit.damping is None else fit.damping), 2.0
+    share, growth = (method.damping if fit.damping is None else fit.damping), 2.0
     D = None
     for _ in range(limits.steps):
         if G is None:
             with timed("jacobian"):
                 D = fit.network.jacobian(fit.theta, D)
-            G = FlowMatrix(D, model.inner)
+            G = FlowMatrix(D, model.inner, matrix)
         with timed("retraction"):
             slope = G.pull_back(fit.dual)
             unit = max(np.trace(G.to_dense()) / G.size, np.finfo(float).tiny)
             trial, rejected = None, 0
-            while trial is None and rejected < MAX_REJECTED:
-                trial, ratio = _attempt(fit, model, G, slope, share * unit, start)
+            while trial is None and rejected < method.max_rejections:
+                trial, ratio = _attempt(fit, model, G, slope, share * unit, start, method)
                 if trial is None:
                     rejected += 1
                     share, growth = share * growth, growth * 2.0
             if trial is None:
                 return replace(fit, inner_steps=fit.inner_steps + rejected, damping=None)
             growth = 2.0
-            share = max(share * max(1 / 3, 1 - (2 * min(ratio, 1.0) - 1) ** 3), 1e-14)
+            share = max(share * max(1 / 3, 1 - (2 * min(ratio, 1.0) - 1) ** 3), method.least_damping)
             G, gained = None, fit.q - trial.q
             fit = replace(trial, inner_steps=fit.inner_steps + rejected + 1, damping=share)
             if gained < max(limits.gain * -fit.q, limits.least):
@@ -97,7 +83,13 @@ def retract(fit: Fit, model: Model, G: FlowMatrix | None = None, limits: Limits 
 
 
 def _attempt(
-    fit: Fit, model: Model, G: FlowMatrix, slope: np.ndarray, mu: float, start: np.ndarray
+    fit: Fit,
+    model: Model,
+    G: FlowMatrix,
+    slope: np.ndarray,
+    mu: float,
+    start: np.ndarray,
+    method: Retraction,
 ) -> tuple[Fit | None, float]:
     try:
         solve = G.damped(mu)
@@ -105,30 +97,35 @@ def _attempt(
         return None, 0.0
     step = -solve(slope)
     predicted = -float(slope @ step + 0.5 * step @ (G @ step))
-    theta = fit.theta + step + _bend(fit, model, G, solve, step)
+    theta = fit.theta + step + _bend(fit, model, G, solve, step, method)
     values = fit.network.values(theta)
     delta = values - start
     q, dual = quadratic(model, delta)
     ratio = (fit.q - q) / predicted if predicted > 0 else 0.0
-    if not (np.isfinite(q) and ratio > 1e-4):
+    if not (np.isfinite(q) and ratio > method.accept):
         return None, 0.0
     return Fit(fit.network, theta, values, delta, dual, q), ratio
 
 
 def _bend(
-    fit: Fit, model: Model, G: FlowMatrix, solve: Callable[[np.ndarray], np.ndarray], step: np.ndarray
+    fit: Fit,
+    model: Model,
+    G: FlowMatrix,
+    solve: Callable[[np.ndarray], np.ndarray],
+    step: np.ndarray,
+    method: Retraction,
 ) -> np.ndarray:
     """Second-order correction of a step: −½ (G + μI)⁻¹ DᵀK m″ with m″ the second derivative of m along it.
 
     Levenberg–Marquardt follows a straight line in parameters, this one the geodesic of the same start
     (Transtrum and Sethna 2012); zero where the correction is too large to be believed.
     """
-    probed = fit.network.values(fit.theta + PROBE * step) - fit.values
-    second = (2.0 / PROBE) * (probed / PROBE - G.jacobian @ step)
+    probed = fit.network.values(fit.theta + method.probe * step) - fit.values
+    second = (2.0 / method.probe) * (probed / method.probe - G.jacobian @ step)
     if not np.isfinite(gram(G.comm, second, second)):
         return np.zeros_like(step)
     bend = -0.5 * solve(G.pull_back(model.inner.apply(second)))
-    believed = 2.0 * np.linalg.norm(bend) <= LARGEST_BEND * np.linalg.norm(step)
+    believed = 2.0 * np.linalg.norm(bend) <= method.largest_bend * np.linalg.norm(step)
     return bend if believed else np.zeros_like(step)
 
 

@@ -3,11 +3,10 @@
 import numpy as np
 from scipy import linalg
 
-WEIGHTS, RANGE = 51, (10.0, 1e-11)
-"""Weights considered, and their range relative to the largest eigenvalue of JR⁻¹Jᵀ."""
+from app.flow.discrepancy import weight_for
+from app.flow.method import SelectionMethod
 
-HALVINGS = 50
-"""Of the logarithmic range in which a weight for a level is sought."""
+DEFAULT = SelectionMethod()
 
 
 class Smoother:
@@ -16,7 +15,14 @@ class Smoother:
     `S` = ĴR⁻¹Ĵᵀ = UΛUᵀ; predictions are QSα with α = U(Λ + w)⁻¹UᵀQᵀy, and the solution is R⁻¹Ĵᵀα.
     """
 
-    def __init__(self, S: np.ndarray, directions: np.ndarray, data: np.ndarray) -> None:
+    def __init__(
+        self,
+        S: np.ndarray,
+        directions: np.ndarray,
+        data: np.ndarray,
+        method: SelectionMethod = DEFAULT,
+    ) -> None:
+        self._method = method
         values, self.vectors = linalg.eigh(0.5 * (S + S.T))
         self.values = np.maximum(values, 0.0)
         self._P = directions @ self.vectors
@@ -26,8 +32,8 @@ class Smoother:
     @property
     def weights(self) -> np.ndarray:
         """The weights to consider, falling."""
-        largest = max(self.values[-1], np.finfo(float).tiny)
-        return np.geomspace(RANGE[0] * largest, RANGE[1] * largest, WEIGHTS)
+        method, largest = self._method, self._largest
+        return np.geomspace(method.largest * largest, method.least * largest, method.weights)
 
     def best_weight(self) -> float:
         """The weight by leave-one-out."""
@@ -37,14 +43,12 @@ class Smoother:
     def weight_for(self, level: float, upper: float) -> tuple[float, bool]:
         """The weight, at most `upper`, with which half of the squared residual is `level`, or the least one
         that is considered; and whether the level is met."""
-        low, high = np.log([RANGE[1] * self.values[-1], min(upper, 1e9 * self.values[-1])])
-        if self.fit(np.exp([low]))[0][0] > level:
-            return float(np.exp(low)), False
-        for _ in range(HALVINGS):
-            middle = 0.5 * (low + high)
-            met = self.fit(np.exp([middle]))[0][0] <= level
-            low, high = (middle, high) if met else (low, middle)
-        return float(np.exp(low)), True
+        largest = self._largest
+
+        def misfit(weight: float) -> float:
+            return float(self.fit(np.array([weight]))[0][0])
+
+        return weight_for(misfit, level, self._method.least * largest, min(upper, 1e9 * largest))
 
     def coefficients(self, weights: np.ndarray) -> np.ndarray:
         """α, one column a weight."""
@@ -59,6 +63,11 @@ class Smoother:
         """½‖residual‖² and the degrees of freedom tr H, by weight."""
         residual, share = self._residual(weights)
         return 0.5 * np.sum(residual**2, axis=0), share.sum(axis=0)
+
+    @property
+    def _largest(self) -> float:
+        """The largest eigenvalue, or next to nothing."""
+        return max(float(self.values[-1]), float(np.finfo(float).tiny))
 
     def _residual(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """y − Hy with H = P diag(share) Pᵀ, and share = Λ/(Λ + w)."""

@@ -3,33 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, ClassVar, Protocol
 
-import numpy as np
-
+from app.flow.method import StoppingMethod
+from app.flow.protocols import Evaluation
 from app.flow.records import Record, StopReason
 
-STALL_SHARE, STALL_ITERATIONS = 1e-3, 3
-"""The run has stalled when so many iterations running gained less than STALL_SHARE and did not grow."""
-
-
-NEAR = 2.0
-"""The misfit is near its target within this factor."""
-
-LITTLE = 1 / 3
-"""Where there is no target, an iteration that takes less than this share off the misfit has come near it."""
-
-NEGLIGIBLE = 0.1
-"""An energy that falls by less than this share of what noise accounts for is at its minimum."""
-
-BELIEVED = 0.8, 1.25
-"""Range of the ratio of true to predicted decrease in which a model's account of what is missing holds."""
-
-CREEPING = 0.02
-"""A step that gains less than this share of what is missing after it creeps."""
-
-FLOOR_SHARE = 1e-3
-"""At least this share of the energy counts as what noise accounts for."""
+DEFAULT = StoppingMethod()
 
 
 class Stopping(Protocol):
@@ -39,11 +19,12 @@ class Stopping(Protocol):
     def least_gain(self) -> float:
         """A step that promises less than this share of the scale is not worth a trial."""
 
-    def scale(self, energy: float) -> float:
-        """What decreases of this energy are measured by."""
+    def scale(self, energy: float, at: Evaluation) -> float:
+        """What decreases of this energy are measured by in an iteration from there; collective."""
 
-    def __call__(self, records: Sequence[Record]) -> StopReason | None:
-        """Why the flow stops after these records, if it does."""
+    def __call__(self, records: Sequence[Record], at: Evaluation) -> StopReason | None:
+        """Why the flow stops after these records, at what is known of the last one, if it does;
+        collective."""
 
 
 @dataclass(frozen=True)
@@ -52,42 +33,45 @@ class AtTarget:
 
     target: float | None
     max_iterations: int
-    least_gain: float = 0.0
+    method: StoppingMethod = DEFAULT
+    least_gain: ClassVar[float] = 0.0
 
-    def scale(self, energy: float) -> float:
+    def scale(self, energy: float, at: Evaluation) -> float:
         """See Stopping."""
         return energy
 
-    def __call__(self, records: Sequence[Record]) -> StopReason | None:
+    def __call__(self, records: Sequence[Record], at: Evaluation) -> StopReason | None:
         """See Stopping."""
         if self.target is not None and records[-1].misfit <= self.target:
             return "discrepancy"
-        return _stalled(records) or _exhausted(records, self.max_iterations)
+        return _stalled(records, self.method) or _exhausted(records, self.max_iterations)
 
 
 @dataclass(frozen=True)
 class NearTarget:
-    """`near` when φ is within NEAR of the target, or falls by less than LITTLE if there is none."""
+    """`near` when φ is near the target, or falls by little if there is none."""
 
     target: float | None
     max_iterations: int
-    least_gain: float = 0.0
+    method: StoppingMethod = DEFAULT
+    least_gain: ClassVar[float] = 0.0
 
-    def scale(self, energy: float) -> float:
+    def scale(self, energy: float, at: Evaluation) -> float:
         """See Stopping."""
         return energy
 
-    def __call__(self, records: Sequence[Record]) -> StopReason | None:
+    def __call__(self, records: Sequence[Record], at: Evaluation) -> StopReason | None:
         """See Stopping."""
         last = records[-1]
         if self.target is not None:
-            near = last.misfit <= NEAR * self.target
+            near = last.misfit <= self.method.near * self.target
         else:
-            near = len(records) > 1 and last.misfit > (1 - LITTLE) * records[-2].misfit
+            near = len(records) > 1 and last.misfit > (1 - self.method.little) * records[-2].misfit
         exhausted = _exhausted(records, self.max_iterations)
-        return exhausted or ("near" if near else _stalled(records))
+        return exhausted or ("near" if near else _stalled(records, self.method))
 
 
+@dataclass(frozen=True)
 class AtTolerance:
     """`tolerance` when the minimiser in function space is within a relative distance, by the model's account.
 
@@ -97,32 +81,30 @@ class AtTolerance:
     when iterations gain next to nothing of what is missing and the network does not grow.
     """
 
-    least_gain = 0.0
+    tolerance: float
+    half_square: Callable[[Any], float]
+    """½‖m‖²_K of an evaluation's m, alike on all ranks; collective."""
+    max_iterations: int
+    method: StoppingMethod = DEFAULT
+    least_gain: ClassVar[float] = 0.0
 
-    def __init__(
-        self, tolerance: float, half_square: Callable[[np.ndarray], float], max_iterations: int
-    ) -> None:
-        """`half_square` gives ½‖m‖²_K of a coefficient, alike on all ranks."""
-        self._tolerance, self._half_square, self._most = tolerance, half_square, max_iterations
-        self._goal = 0.0
-
-    def scale(self, energy: float) -> float:
+    def scale(self, energy: float, at: Evaluation) -> float:
         """See Stopping: the decrease that may be missing at the end."""
-        return self._goal
+        return self.tolerance**2 * self.half_square(at)
 
-    def __call__(self, records: Sequence[Record]) -> StopReason | None:
+    def __call__(self, records: Sequence[Record], at: Evaluation) -> StopReason | None:
         """See Stopping."""
-        last = records[-1]
-        self._goal = self._tolerance**2 * self._half_square(last.coefficient)
+        last, method = records[-1], self.method
         if last.missing is None or last.ratio is None:
             return None
-        believed = BELIEVED[0] <= last.ratio <= BELIEVED[1] and not last.damped
-        if believed and last.missing + _mistaken(last) <= self._goal:
+        believed = method.believed[0] <= last.ratio <= method.believed[1] and not last.damped
+        if believed and last.missing + _mistaken(last) <= self.scale(last.misfit, at):
             return "tolerance"
-        recent = records[-STALL_ITERATIONS:]
-        if len(records) > STALL_ITERATIONS and all(_creeps(record) for record in recent):
+        recent = records[-method.stall_iterations :]
+        creeps = all(_creeps(record, method.creeping) for record in recent)
+        if len(records) > method.stall_iterations and creeps:
             return "stalled"
-        return _exhausted(records, self._most)
+        return _exhausted(records, self.max_iterations)
 
 
 @dataclass(frozen=True)
@@ -139,13 +121,18 @@ class AtMinimum:
     max_iterations: int
     noise: float
     """½·(degrees of freedom)·(variance of the whitened noise)."""
-    least_gain: float = NEGLIGIBLE
+    method: StoppingMethod = DEFAULT
 
-    def scale(self, energy: float) -> float:
+    @property
+    def least_gain(self) -> float:
+        """See Stopping."""
+        return self.method.negligible
+
+    def scale(self, energy: float, at: Evaluation) -> float:
         """See Stopping; data without noise leave a share of the energy."""
-        return max(self.noise, FLOOR_SHARE * energy)
+        return max(self.noise, self.method.floor * energy)
 
-    def __call__(self, records: Sequence[Record]) -> StopReason | None:
+    def __call__(self, records: Sequence[Record], at: Evaluation) -> StopReason | None:
         """See Stopping."""
         gains = [record.gain for record in records if record.iteration > self.start]
         small = [gain is not None and gain < self.least_gain for gain in gains[-2:]]
@@ -161,23 +148,23 @@ def _mistaken(record: Record) -> float:
     return abs(record.gained / record.ratio - record.gained)
 
 
-def _creeps(record: Record) -> bool:
+def _creeps(record: Record, share: float) -> bool:
     """Whether a step gained next to nothing of what is missing, though the network did not grow."""
     if record.gained is None or record.missing is None or record.grew:
         return False
-    return record.gained < CREEPING * record.missing
+    return record.gained < share * record.missing
 
 
 def _exhausted(records: Sequence[Record], most: int) -> StopReason | None:
     return "max_iterations" if records[-1].iteration >= most else None
 
 
-def _stalled(records: Sequence[Record]) -> StopReason | None:
-    recent = records[-STALL_ITERATIONS - 1 :]
-    slow = len(recent) > STALL_ITERATIONS and all(_slow(*pair) for pair in pairwise(recent))
-    return "stalled" if slow else None
+def _stalled(records: Sequence[Record], method: StoppingMethod) -> StopReason | None:
+    recent = records[-method.stall_iterations - 1 :]
+    slow = all(_slow(*pair, method.stall_share) for pair in pairwise(recent))
+    return "stalled" if len(recent) > method.stall_iterations and slow else None
 
 
-def _slow(earlier: Record, later: Record) -> bool:
+def _slow(earlier: Record, later: Record, share: float) -> bool:
     """Whether an iteration gained next to nothing though the network had nothing to grow for."""
-    return later.misfit > (1 - STALL_SHARE) * earlier.misfit and not later.grew
+    return later.misfit > (1 - share) * earlier.misfit and not later.grew

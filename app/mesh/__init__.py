@@ -3,35 +3,44 @@
 import app.wheel  # noqa: F401
 
 # isort: split
+from app.mesh.fields import Field, in_ufl
 from app.mesh.meshes import MESHES, MeshError, TaggedMesh
+from app.mesh.order import JointOrder, NodeOrder
 from app.mesh.outline import centroid, closed_outline, enclosed_area
-from app.mesh.points import PointOutside, point_matrix
+from app.mesh.points import PlaceError, PointOutside, point_matrix
 from app.mesh.spaces import (
     CoefficientSpace,
     CoefficientSpaces,
-    Field,
     Known,
     RelativeError,
     discontinuous,
     interpolated,
     joint_space,
 )
+from app.mesh.stored import StoredMesh, restored, stored
 
 __all__ = [
     "MESHES",
     "CoefficientSpace",
     "CoefficientSpaces",
     "Field",
+    "JointOrder",
     "Known",
     "MeshError",
+    "NodeOrder",
+    "PlaceError",
     "PointOutside",
     "RelativeError",
+    "StoredMesh",
     "TaggedMesh",
     "centroid",
     "closed_outline",
     "discontinuous",
     "enclosed_area",
+    "in_ufl",
     "interpolated",
     "joint_space",
     "point_matrix",
+    "restored",
+    "stored",
 ]

@@ -6,22 +6,28 @@ import numpy as np
 from dolfinx.geometry import determine_point_ownership
 
 from app.mesh.meshes import TaggedMesh
-from app.parallel.blocks import PETSc
+from app.mesh.rows import sparse_rows
 
 OUTSIDE = 1e-10
 """A point may lie outside the mesh by this share of the bounding box's diagonal."""
 
 
-class PointOutside(ValueError):
+class PlaceError(ValueError):
+    """A reading that cannot be taken at its place; `index` counts the readings from 0."""
+
+    def __init__(self, index: int, message: str) -> None:
+        super().__init__(message)
+        self.index = index
+
+
+class PointOutside(PlaceError):
     """A measurement point lies outside the mesh; `index` counts the points from 0."""
 
     def __init__(self, index: int, point: np.ndarray, distance: float) -> None:
-        super().__init__(index, point, distance)
-        self.index, self.point, self.distance = index, point, distance
-
-    def __str__(self) -> str:
-        where = ", ".join(f"{x:.6g}" for x in self.point)
-        return f"point {self.index + 1} at ({where}) lies outside the mesh by {self.distance:.3g} or more"
+        where = ", ".join(f"{x:.6g}" for x in point)
+        lies = f"lies outside the mesh by {distance:.3g} or more"
+        super().__init__(index, f"point {index + 1} at ({where}) {lies}")
+        self.point, self.distance = point, distance
 
 
 def point_matrix(domain: TaggedMesh, space: Any, points: np.ndarray, component: Any = 0) -> Any:
@@ -56,34 +62,26 @@ def point_matrix(domain: TaggedMesh, space: Any, points: np.ndarray, component: 
         raise PointOutside(first, points[first], float(far))
 
     index_map, size = space.dofmap.index_map, space.dofmap.index_map_bs
-    components = np.broadcast_to(component, len(points))
-    matrix = PETSc.Mat().createAIJ(
-        ((PETSc.DECIDE, len(points)), (size * index_map.size_local, size * index_map.size_global)),
-        nnz=space.element.space_dimension // size,
-        comm=comm,
-    )
-    if len(rows):
-        values = space.element.basix_element.tabulate(0, reference)[0, :, :, 0]
-        for row, cell, value in zip(rows, cells, values, strict=True):
-            nodes = index_map.local_to_global(space.dofmap.cell_dofs(cell))
-            dofs = (size * nodes + components[row]).astype(PETSc.IntType)
-            matrix.setValues([row], dofs, value)
-    matrix.assemble()
-    return matrix
+    nodes = space.dofmap.list[cells]
+    shape = nodes.shape
+    dofs = size * index_map.local_to_global(nodes.ravel()).reshape(shape)
+    dofs += np.broadcast_to(component, len(points))[rows, None]
+    values = space.element.basix_element.tabulate(0, reference)[0, :, :, 0]
+    return sparse_rows(space, len(points), np.repeat(rows, shape[1]), dofs.ravel(), values.ravel())
 
 
 def _locate(domain: TaggedMesh, points: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Reference coordinates of the nearest points within the given simplices, and the distances to them."""
     geometry = domain.mesh.geometry
-    cmap = geometry.cmaps[0]
+    cmap, nodes = geometry.cmaps[0], geometry.x[geometry.dofmaps[0][cells], : domain.dimension]
     reference = np.zeros((len(cells), domain.mesh.topology.dim))
-    distance = np.zeros(len(cells))
-    for i, (point, cell) in enumerate(zip(points, cells, strict=True)):
-        nodes = geometry.x[geometry.dofmaps[0][cell], : domain.dimension]
-        inside = _moved_into_simplex(cmap.pull_back(point[None, :], nodes)[0])
-        reference[i] = inside
-        distance[i] = np.linalg.norm(cmap.push_forward(inside[None, :], nodes)[0] - point)
-    return reference, distance
+    for i, (point, corners) in enumerate(zip(points, nodes, strict=True)):
+        reference[i] = cmap.pull_back(point[None, :], corners)[0]
+    inside = _moved_into_simplex(reference)
+    found = np.zeros_like(points)
+    for i, (X, corners) in enumerate(zip(inside, nodes, strict=True)):
+        found[i] = cmap.push_forward(X[None, :], corners)[0]
+    return inside, np.linalg.norm(found - points, axis=1)
 
 
 def _prefer_neighbours(
@@ -111,9 +109,9 @@ def _prefer_neighbours(
 
 
 def _moved_into_simplex(X: np.ndarray) -> np.ndarray:
-    """X itself if it is inside, else a point of the boundary as near as rounding asks for."""
+    """Each row itself if it is inside, else a point of the boundary as near as rounding asks for."""
     clipped = np.clip(X, 0.0, None)
-    return clipped / max(1.0, clipped.sum())
+    return clipped / np.maximum(1.0, clipped.sum(axis=1, keepdims=True))
 
 
 def _distance_to_box(domain: TaggedMesh, point: np.ndarray) -> float:

@@ -15,16 +15,39 @@ from app.parallel.blocks import PETSc
 fem_petsc: Any = _fem_petsc  # its overloads by singledispatch are unknown to type checkers
 
 
-def empty_rows(space: Any, count: int) -> Any:
-    """A PETSc matrix of shape (count, dofs) without entries, assembled, to which any may be added."""
+def sparse_rows(space: Any, count: int, rows: np.ndarray, columns: np.ndarray, values: np.ndarray) -> Any:
+    """A matrix of shape (count, dofs of the space); see sparse_matrix."""
     index_map, size = space.dofmap.index_map, space.dofmap.index_map_bs
-    matrix = PETSc.Mat().createAIJ(
-        ((PETSc.DECIDE, count), (size * index_map.size_local, size * index_map.size_global)),
-        comm=space.mesh.comm,
-    )
-    matrix.setUp()
-    matrix.assemble()
-    matrix.setOption(PETSc.Mat.Option.NEW_NONZERO_ALLOCATION_ERR, False)
+    dofs = (size * index_map.size_local, size * index_map.size_global)
+    return sparse_matrix(space.mesh.comm, count, dofs, rows, columns, values)
+
+
+def empty_rows(space: Any, count: int) -> Any:
+    """A matrix of shape (count, dofs of the space) without entries."""
+    nothing = np.empty(0, dtype=PETSc.IntType)
+    return sparse_rows(space, count, nothing, nothing, np.empty(0))
+
+
+def sparse_matrix(
+    comm: Any,
+    height: int | tuple[int, int],
+    width: tuple[int, int],
+    rows: np.ndarray,
+    columns: np.ndarray,
+    values: np.ndarray,
+) -> Any:
+    """A PETSc matrix from its entries; collective. The caller destroys it.
+
+    Of each side the number of this rank's rows or columns and that of all; of a height that is one number
+    each rank has an equal contiguous part. Each rank brings some entries, of any rows; those in one place add
+    up.
+    """
+    matrix = PETSc.Mat().create(comm)
+    matrix.setSizes(((PETSc.DECIDE, height) if isinstance(height, int) else height, width))
+    matrix.setType(PETSc.Mat.Type.AIJ)
+    # PETSc sorts the entries and sends them where they belong, all at once.
+    matrix.setPreallocationCOO(rows.astype(PETSc.IntType), columns.astype(PETSc.IntType))
+    matrix.setValuesCOO(np.ascontiguousarray(values, dtype=PETSc.ScalarType))
     return matrix
 
 

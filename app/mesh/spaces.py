@@ -2,26 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import ufl
 from dolfinx import fem, la
 from dolfinx.mesh import meshtags
 
+from app.mesh.fields import Field, in_ufl
 from app.mesh.meshes import MeshError, TaggedMesh
 from app.parallel import timed
 from app.parallel.blocks import PETSc
-
-
-class Field(Protocol):
-    """A function of position, as the case writes it."""
-
-    def ufl(self, x: Any) -> Any:
-        """UFL expression at ufl.SpatialCoordinate x."""
-
-    def numpy(self, points: np.ndarray) -> np.ndarray:
-        """Values (n,) at points (n, dimension)."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +64,11 @@ class CoefficientSpace:
             self.size = self.comm.allreduce(self.owned)
             if not self.size:
                 raise MeshError("found all of the mesh, expected a part of it")
+
+    @property
+    def everywhere_coordinates(self) -> np.ndarray:
+        """Coordinates of all owned nodes, those where m is known included, shape (nodes, dimension)."""
+        return self._everywhere
 
     @property
     def parts(self) -> "tuple[CoefficientSpace, ...]":
@@ -220,7 +216,7 @@ class RelativeError:
             dx = ufl.Measure("ds", domain=mesh, subdomain_data=tags, metadata=degree)(1)
         self._space = space
         self._m = fem.Function(space.space)
-        exact = truth.ufl(x)
+        exact = in_ufl(truth, x)
         with timed("compile"):
             self._error = fem.form((self._m - exact) ** 2 * dx)
         norm = self._integral(fem.form(exact**2 * dx))

@@ -1,13 +1,20 @@
-"""How a coefficient is represented: networks with Jacobian and function-preserving growth, nodal values."""
+"""How a coefficient is represented: networks with Jacobian and function-preserving growth, nodal values.
 
-import torch
+torch, which takes longer to load than all else, is imported with the first of the names in TORCH.
+"""
 
-from app.network.activations import ACTIVATIONS, TRANSFORMS, Bounded, Identity, Transform
-from app.network.candidates import Candidates
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from app.network.layers import Place
-from app.network.network import Network, Nodes
-from app.network.networks import Networks, joint_network
-from app.network.nodal import Nodal
+from app.network.nodes import Nodes
+from app.network.transforms import TRANSFORMS, Bounded, Identity, Transform
+
+if TYPE_CHECKING:
+    from app.network.activations import ACTIVATIONS
+    from app.network.candidates import Candidates
+    from app.network.network import Network
+    from app.network.networks import Networks, joint_network
 
 __all__ = [
     "ACTIVATIONS",
@@ -17,7 +24,6 @@ __all__ = [
     "Identity",
     "Network",
     "Networks",
-    "Nodal",
     "Nodes",
     "Place",
     "Transform",
@@ -25,7 +31,24 @@ __all__ = [
     "one_thread",
 ]
 
+TORCH = {
+    "ACTIVATIONS": "activations",
+    "Candidates": "candidates",
+    "Network": "network",
+    "Networks": "networks",
+    "joint_network": "networks",
+}
+"""The modules of the names that need it; asked for within the functions that make a network."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in TORCH:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{TORCH[name]}"), name)
+
 
 def one_thread() -> None:
     """Keep torch to one thread a rank; a number derived from the core count can come out as zero."""
+    import torch
+
     torch.set_num_threads(1)

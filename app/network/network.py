@@ -1,16 +1,19 @@
 """A coefficient as reference plus multilayer perceptron, with its Jacobian at the nodes and its growth."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
-from app.network.activations import ACTIVATIONS, Identity, Transform
+from app.network.activations import ACTIVATIONS
 from app.network.candidates import Candidates
 from app.network.features import FEATURES
 from app.network.layers import Layers, Place
+from app.network.nodes import Nodes
+from app.network.transforms import TRANSFORMS, Identity, Transform
 
 CHUNK = 4096
 """Nodes per sweep: activations, deltas and a strip of the Jacobian stay in the cache."""
@@ -23,38 +26,6 @@ DEEPEST = 5
 
 FEWEST = 8
 """Neurons drawn for a place at least, however many outgoing weights each has."""
-
-
-@dataclass(frozen=True)
-class Nodes:
-    """What a network is evaluated at: the rank's owned nodes.
-
-    `scaled`, shape (owned, dimension), lies in [−1, 1]; `base`, shape (owned,), is the transform's inverse
-    of the `reference` coefficient, which is kept since T(T⁻¹(m_ref)) is m_ref up to rounding only. With a
-    `factor` φ, shape (owned,), and without a transform m is m_ref + φ MLP.
-    """
-
-    scaled: np.ndarray
-    base: np.ndarray
-    reference: np.ndarray
-    factor: np.ndarray | None = None
-
-    @staticmethod
-    def of(
-        coordinates: np.ndarray,
-        box: tuple[np.ndarray, np.ndarray],
-        reference: np.ndarray,
-        transform: Transform,
-        factor: np.ndarray | None = None,
-    ) -> "Nodes":
-        """Scale coordinates by the bounding box (lower, upper); raises ValueError from the transform, and
-        for one beside a factor."""
-        lower, upper = box
-        scaled = 2.0 * (coordinates - lower) / (upper - lower) - 1.0
-        if factor is not None and not isinstance(transform, Identity):
-            raise ValueError("found a transform beside a factor, expected none")
-        base = transform.inverse(reference) if factor is None else np.zeros_like(reference)
-        return Nodes(np.ascontiguousarray(scaled), base, reference, factor)
 
 
 class Network:
@@ -100,6 +71,16 @@ class Network:
         return self._layers.blocks
 
     @property
+    def shape(self) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
+        """Widths of the hidden layers, and which are residual blocks; of one network."""
+        return ((self.widths, self.blocks),)
+
+    def shaped(self, shape: Sequence[tuple[Sequence[int], Sequence[int]]]) -> "Network":
+        """The same network with other hidden layers, see `shape`."""
+        ((widths, blocks),) = shape
+        return self._with(Layers(self._layers.features, widths, blocks))
+
+    @property
     def inputs(self) -> int:
         """What the first hidden layer sees of a point."""
         return len(self._inputs)
@@ -121,6 +102,15 @@ class Network:
             return [Place(len(self.widths) - 1)] if self.room else []
         return [place for place in self._layers.places() if self._room(place)]
 
+    @property
+    def parts(self) -> "tuple[Network, ...]":
+        """This network, as if it were one of several."""
+        return (self,)
+
+    def split(self, theta: np.ndarray) -> list[np.ndarray]:
+        """As of several networks."""
+        return [theta]
+
     def start(self, rng: np.random.Generator) -> np.ndarray:
         """θ with random hidden layers and outgoing weights zero, so that m is m_ref exactly."""
         theta = np.zeros(self.size)
@@ -128,6 +118,29 @@ class Network:
             rows = self._ridges(theta, depth, layer.shape[0], START_SCALES, rng)
             theta[layer.weights], theta[layer.biases] = rows[:, :-1].ravel(), rows[:, -1]
         return theta
+
+    def described(self) -> dict[str, Any]:
+        """All but the parameters and the nodes, in plain data."""
+        activation, features = self._names
+        kinds = {kind: name for name, kind in TRANSFORMS.items()}
+        return {
+            "hidden": list(self.widths),
+            "blocks": list(self.blocks),
+            "activation": activation,
+            "features": features,
+            "transform": {"kind": kinds[type(self._transform)], **vars(self._transform)},
+            "max_width": self.max_width,
+            "box": [corner.tolist() for corner in self.box],
+        }
+
+    @property
+    def nodes(self) -> Nodes:
+        """What it is evaluated at."""
+        return self._nodes
+
+    def nodes_at(self, coordinates: np.ndarray, reference: np.ndarray) -> Nodes:
+        """Nodes elsewhere, scaled as the network's own are, where m_ref has these values."""
+        return Nodes.of(coordinates, self.box, reference, self._transform)
 
     def at(self, nodes: Nodes) -> "Network":
         """The same network at other nodes."""
@@ -273,6 +286,32 @@ class Network:
             psi, _ = self._function(W @ h + b[:, None], None)
             h = torch.cat([h, psi]) if layer.block else psi
         return h
+
+    @staticmethod
+    def of(told: Mapping[str, Any], nodes: Nodes, max_width: int | None = None) -> "Network":
+        """What `described` tells, at nodes whose box is its own."""
+        transform = dict(told["transform"])
+        made = TRANSFORMS[transform.pop("kind")](**transform)
+        most = told["max_width"] if max_width is None else max_width
+        return Network(
+            told["hidden"], nodes, told["activation"], made, most, told["features"], told["blocks"]
+        )
+
+    @property
+    def transform(self) -> Transform:
+        """Of the output."""
+        return self._transform
+
+    @property
+    def box(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper corner of what is scaled to [−1, 1]."""
+        assert self._nodes.box is not None
+        return self._nodes.box
+
+    def output(self, theta: torch.Tensor, scaled: torch.Tensor) -> torch.Tensor:
+        """MLP(x; θ), shape (n,), at scaled points, shape (inputs, n); torch can differentiate it."""
+        h = self._forward(theta, self._features.lift(scaled), len(self.widths))
+        return theta[self._outgoing] @ h + theta[-1]
 
     def _sum(self, theta: np.ndarray) -> np.ndarray:
         """The transform's argument, T⁻¹(m_ref) + MLP, at the owned nodes."""

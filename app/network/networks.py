@@ -32,6 +32,15 @@ class Networks:
         return tuple(map(sum, layers))[::-1]
 
     @property
+    def shape(self) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
+        """Of each network, see Network."""
+        return tuple(own for part in self.parts for own in part.shape)
+
+    def shaped(self, shape: Sequence[tuple[Sequence[int], Sequence[int]]]) -> "Networks":
+        """The same networks with other hidden layers, see `shape`."""
+        return Networks([part.shaped([own]) for part, own in zip(self.parts, shape, strict=True)])
+
+    @property
     def room(self) -> int:
         """Neurons that may still join, of all networks together."""
         return sum(part.room for part in self.parts)
@@ -42,7 +51,7 @@ class Networks:
 
     def values(self, theta: np.ndarray) -> np.ndarray:
         """m at the owned nodes, shape (owned,)."""
-        own = zip(self.parts, self._split(theta), strict=True)
+        own = zip(self.parts, self.split(theta), strict=True)
         return np.concatenate([part.values(parameters) for part, parameters in own])
 
     def jacobian(self, theta: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
@@ -77,7 +86,7 @@ class Networks:
 
     def grown(self, theta: np.ndarray, incoming: np.ndarray, place: Place) -> tuple["Networks", np.ndarray]:
         """The networks and θ with neurons of these rows added at a place; m is unchanged."""
-        parts, parameters = list(self.parts), self._split(theta)
+        parts, parameters = list(self.parts), self.split(theta)
         index = place.unknown
         parts[index], parameters[index] = parts[index].grown(parameters[index], incoming, place)
         return Networks(parts), np.concatenate(parameters)
@@ -97,7 +106,7 @@ class Networks:
     def without(self, theta: np.ndarray, neurons: np.ndarray) -> tuple["Networks", np.ndarray]:
         """The networks and θ without these neurons, numbered through all networks as in `outgoing`."""
         smaller, parameters, first = [], [], 0
-        for part, own in zip(self.parts, self._split(theta), strict=True):
+        for part, own in zip(self.parts, self.split(theta), strict=True):
             last = first + part.widths[-1]
             mine = neurons[(neurons >= first) & (neurons < last)] - first
             network, shorter = part.without(own, mine) if len(mine) else (part, own)
@@ -106,7 +115,7 @@ class Networks:
             first = last
         return Networks(smaller), np.concatenate(parameters)
 
-    def _split(self, theta: np.ndarray) -> list[np.ndarray]:
+    def split(self, theta: np.ndarray) -> list[np.ndarray]:
         """Each network's parameters, without a copy."""
         return [theta[columns] for columns in self._parameters]
 

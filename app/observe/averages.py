@@ -1,45 +1,75 @@
-"""Means of a state over regions of the mesh and over balls."""
+"""Means of the state over regions of the mesh and over balls."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from app.mesh.meshes import TaggedMesh
-from app.mesh.points import PointOutside, point_matrix
-from app.mesh.rows import empty_rows, integrals, over_cells
-from app.parallel.blocks import PETSc
+from app.data.points import PointData, read_averages
+from app.observe.kinds import ObservedState, StateObservations
+from app.observe.operators import ObservationOperator
+from app.schema.section import DataFile, Positive
+
+if TYPE_CHECKING:
+    from app.mesh import TaggedMesh
 
 RADII, ANGLES, HEIGHTS = 4, 12, 4
 """Points of the rule along a radius, around the axis, and along the axis of a ball in space."""
 
 
-class BallOutside(PointOutside):
-    """A ball reaches outside the mesh; `index` counts the balls from 0, `point` is its centre."""
+class AverageObservations(StateObservations):
+    """Means of the state over regions of the mesh, or over discs (in space balls, on a line intervals)."""
 
-    def __str__(self) -> str:
-        where = ", ".join(f"{x:.6g}" for x in self.point)
-        return f"the ball {self.index + 1} about ({where}) reaches outside the mesh"
+    kind: Literal["averages"]
+    """Means of the state over regions of the mesh, or over discs (in space balls, on a line intervals)."""
+    file: DataFile
+    """A CSV or NPY file with the column on (a tag name of the mesh's cells, or all), or the columns x, y, z
+    (as many as the mesh has) of centres and, unless given here, radius; of a state in time t; value and, if
+    known, sigma."""
+    radius: Positive | None = None
+    """Radius of all discs, in the mesh's unit."""
+
+    in_time = True
+
+    def read(self, path: Path, dimension: int, *, in_time: bool) -> PointData:
+        """See StateObservations."""
+        return read_averages(path, dimension, self.radius, in_time=in_time)
+
+    def operator(self, state: ObservedState, data: PointData) -> ObservationOperator:
+        """(Bu)_i = the mean of u over the region or ball i.
+
+        Raises PlaceError for a region that the mesh lacks and a ball that leaves it, on all ranks.
+        """
+        component = self.index(state)
+        if data.names is not None:
+            return ObservationOperator(region_averages(state.domain, state.space, data.names, component))
+        radii = data.columns["radius"]
+        return ObservationOperator(ball_averages(state.domain, state.space, data.points, radii, component))
 
 
 def region_averages(domain: TaggedMesh, space: Any, names: Sequence[str], component: int = 0) -> Any:
-    """B with (Bu)_i = the mean of u over the region named i, `all` being the whole mesh.
+    """B with (Bu)_i = the mean of u over the region named i, `all` being the whole mesh."""
+    from app.mesh import MeshError, PlaceError
+    from app.mesh.rows import integrals, over_cells, sparse_rows
 
-    Raises MeshError on all ranks for a region that the mesh lacks.
-    """
-    comm, index_map = domain.comm, space.dofmap.index_map
-    matrix = empty_rows(space, len(names))
+    index_map = space.dofmap.index_map
     own = np.arange(*(end * space.dofmap.index_map_bs for end in index_map.local_range))
     means = {}
     for name in dict.fromkeys(names):
-        cells = _every_cell(domain) if name == "all" else domain.region(name)
+        try:
+            cells = _every_cell(domain) if name == "all" else domain.region(name)
+        except MeshError as error:
+            raise PlaceError(list(names).index(name), f"on: {error}") from None
         values = integrals(space, over_cells(domain, cells), component)
-        means[name] = values / comm.allreduce(float(values.sum()))  # the φ_i add up to 1
-    for row, name in enumerate(names):
-        here = np.flatnonzero(means[name])
-        matrix.setValues([row], own[here].astype(PETSc.IntType), means[name][here])
-    matrix.assemble()
-    return matrix
+        mean = values / domain.comm.allreduce(float(values.sum()))  # the φ_i add up to 1
+        here = np.flatnonzero(mean)
+        means[name] = own[here], mean[here]
+    rows = np.repeat(np.arange(len(names)), [len(means[name][0]) for name in names])
+    columns, values = (np.concatenate([means[name][i] for name in names]) for i in (0, 1))
+    return sparse_rows(space, len(names), rows, columns, values)
 
 
 def ball_averages(
@@ -49,24 +79,23 @@ def ball_averages(
 
     By a rule that is exact for polynomials of degree 5, and for a state with kinks between cells as good as
     its points are many in a cell or cells are many in the ball. `centres` has shape (readings, dimension),
-    `radii` (readings,), both the same on all ranks. Raises BallOutside on all ranks.
+    `radii` (readings,), both the same on all ranks.
     """
+    from app.mesh import PlaceError, PointOutside, point_matrix
+    from app.mesh.rows import sparse_matrix
+
     places, weights = ball_rule(domain.dimension)
     points = centres[:, None, :] + radii[:, None, None] * places
     try:
         at = point_matrix(domain, space, points.reshape(-1, domain.dimension), component)
     except PointOutside as outside:
         ball = outside.index // len(places)
-        raise BallOutside(ball, centres[ball], outside.distance) from None
-    sums = PETSc.Mat().createAIJ(
-        ((PETSc.DECIDE, len(centres)), (at.getLocalSize()[0], at.getSize()[0])),
-        nnz=len(places),
-        comm=domain.comm,
-    )
-    for row in range(*sums.getOwnershipRange()):
-        columns = np.arange(row * len(places), (row + 1) * len(places), dtype=PETSc.IntType)
-        sums.setValues([row], columns, weights)
-    sums.assemble()
+        where = ", ".join(f"{x:.6g}" for x in centres[ball])
+        message = f"the ball {ball + 1} about ({where}) reaches outside the mesh"
+        raise PlaceError(ball, message) from None
+    mine = np.arange(*at.getOwnershipRange())  # in other parts than the balls' rows
+    shares = weights[mine % len(places)]
+    sums = sparse_matrix(domain.comm, len(centres), at.getSizes()[0], mine // len(places), mine, shares)
     matrix = sums.matMult(at)
     sums.destroy(), at.destroy()
     return matrix

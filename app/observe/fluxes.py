@@ -1,32 +1,52 @@
 """Fluxes through parts of the boundary where the state is given."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import ufl
-from dolfinx import fem
-from scipy.sparse import csc_matrix
-from scipy.sparse.linalg import splu
 
-from app.mesh.meshes import TaggedMesh
-from app.mesh.rows import empty_rows, fem_petsc, integrals, over_facets
-from app.parallel import timed
-from app.parallel.blocks import PETSc
+from app.data.points import PointData, read_parts
+from app.observe.kinds import ObservedState, StateObservations
+from app.observe.operators import ObservationOperator
+from app.schema.section import DataFile
+
+if TYPE_CHECKING:
+    from app.mesh import TaggedMesh
+
+NOT_GIVEN = (
+    "found the flux through {}, where no dirichlet condition holds, expected a part where one does: "
+    "elsewhere the flux is given and the state is read"
+)
 
 
-class StateNotGiven(ValueError):
-    """The state is not given on all of a part whose flux is read; `index` counts the parts from 0."""
+class FluxObservations(StateObservations):
+    """Integrals of the flux into the domain through parts of the boundary where the state is given."""
 
-    def __init__(self, index: int, name: str) -> None:
-        super().__init__(index, name)
-        self.index, self.name = index, name
+    kind: Literal["fluxes"]
+    """Integrals of the flux into the domain through parts of the boundary where the state is given; for
+    diffusion the diffusivity times du/dn."""
+    file: DataFile
+    """A CSV or NPY file with the columns on (a tag name of the mesh, or all), value and, if known, sigma."""
 
-    def __str__(self) -> str:
-        return (
-            f"found the flux through {self.name}, where no dirichlet condition holds, expected a part where "
-            "one does: elsewhere the flux is given and the state is read"
-        )
+    of_components = False
+
+    def read(self, path: Path, dimension: int, *, in_time: bool) -> PointData:
+        """See StateObservations."""
+        return read_parts(path, dimension)
+
+    def operator(self, state: ObservedState, data: PointData) -> ObservationOperator:
+        """(W A(u, m))_i = the integral of the flux into the domain through the part i, B = 0.
+
+        Raises PlaceError for a part that the mesh lacks and one where the state is not given, on all ranks.
+        """
+        from app.mesh.rows import empty_rows
+
+        names = data.names or ()
+        weights = flux_weights(state.domain, state.space, names, state.given)
+        return ObservationOperator(empty_rows(state.space, len(names)), weights)
 
 
 def flux_weights(domain: TaggedMesh, space: Any, names: Sequence[str], given: Sequence[str]) -> Any:
@@ -37,12 +57,23 @@ def flux_weights(domain: TaggedMesh, space: Any, names: Sequence[str], given: Se
     integral over a part is A(u, m; w) with w the L²(Γ) projection of the part's indicator: one where Γ is
     that part alone. The flux is that of the equation, for diffusion κ ∂u/∂n.
     """
+    from dolfinx import fem
+    from scipy.sparse import csc_matrix
+    from scipy.sparse.linalg import splu
+
+    from app.mesh import MeshError, PlaceError
+    from app.mesh.rows import integrals, over_facets, sparse_rows
+
     comm, index_map = domain.comm, space.dofmap.index_map
     facets = domain.boundary(given) if given else np.empty(0, dtype=np.int32)
-    parts = [domain.boundary(name) for name in names]
-    for index, part in enumerate(parts):
-        if comm.allreduce(len(np.setdiff1d(part, facets))):
-            raise StateNotGiven(index, names[index])
+    parts = []
+    for index, name in enumerate(names):
+        try:
+            parts.append(domain.boundary(name))
+        except MeshError as error:
+            raise PlaceError(index, f"on: {error}") from None
+        if comm.allreduce(len(np.setdiff1d(parts[-1], facets))):
+            raise PlaceError(index, NOT_GIVEN.format(name))
     dofs = fem.locate_dofs_topological(space, domain.dimension - 1, facets)
     own = np.unique(dofs[dofs < index_map.size_local])
     mass = _rows_of_mass(domain, space, facets, own)
@@ -54,17 +85,22 @@ def flux_weights(domain: TaggedMesh, space: Any, names: Sequence[str], given: Se
     place = np.searchsorted(trace, [rows[kept], columns[kept]])  # ranks own ascending dofs
     whole = csc_matrix((values[kept], (place[0], place[1])), shape=(len(trace), len(trace)))
     weights = splu(whole).solve(np.concatenate([part[2] for part in seen]))
-    matrix = empty_rows(space, len(names))
-    for row in range(*matrix.getOwnershipRange()):
-        matrix.setValues([row], trace.astype(PETSc.IntType), weights[:, row])
-    matrix.assemble()
-    return matrix
+    mine = own + index_map.local_range[0]
+    rows = np.repeat(np.arange(len(names)), len(mine))
+    values = weights[np.isin(trace, mine)].T.ravel()
+    return sparse_rows(space, len(names), rows, np.tile(mine, len(names)), values)
 
 
 def _rows_of_mass(
     domain: TaggedMesh, space: Any, facets: np.ndarray, own: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Global rows and columns and values of ∫_Γ φ_i φ_j, for these owned dofs i."""
+    import ufl
+    from dolfinx import fem
+
+    from app.mesh.rows import fem_petsc, over_facets
+    from app.parallel import timed
+
     u, v = ufl.TrialFunction(space), ufl.TestFunction(space)
     with timed("compile"):
         form = fem.form(u * v * over_facets(domain, facets))

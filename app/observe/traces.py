@@ -1,36 +1,65 @@
-"""Points on parts of the boundary."""
+"""Readings of the state on parts of the boundary."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from dolfinx.mesh import entities_to_geometry
 
-from app.mesh.meshes import TaggedMesh
-from app.mesh.points import OUTSIDE
+from app.data.points import PointData, read_points
+from app.observe.kinds import ObservedState, StateObservations
+from app.observe.operators import ObservationOperator
+from app.schema.section import DataFile, Parts, tag_names
+
+if TYPE_CHECKING:
+    from app.mesh import TaggedMesh
 
 NEAR = 0.1
 """A point may lie off its part by this share of the nearest facet's size: the facets of a curved boundary are
 its chords."""
 
 
-class PointOffPart(ValueError):
-    """A point does not lie on its part of the boundary; `index` counts the points from 0."""
+class TraceObservations(StateObservations):
+    """Readings of the state on a part of the boundary, at the nearest points of it."""
 
-    def __init__(self, index: int, point: np.ndarray, distance: float, on: Sequence[str]) -> None:
-        super().__init__(index, point, distance, on)
-        self.index, self.point, self.distance, self.on = index, point, distance, on
+    kind: Literal["traces"]
+    """Readings of the state on a part of the boundary, at the nearest points of it."""
+    on: Parts
+    """A tag name of the mesh, a list of them, or all for the whole boundary."""
+    file: DataFile
+    """A CSV or NPY file with the columns x, y, z (as many as the mesh has) of points that lie on the part
+    within a tenth of its facets' size, of a state in time t, value and, if known, sigma."""
 
-    def __str__(self) -> str:
-        where, parts = ", ".join(f"{x:.6g}" for x in self.point), ", ".join(self.on)
-        return f"point {self.index + 1} at ({where}) lies off the part {parts} by {self.distance:.3g}"
+    in_time = True
+
+    def read(self, path: Path, dimension: int, *, in_time: bool) -> PointData:
+        """See StateObservations."""
+        return read_points(path, dimension, in_time=in_time)
+
+    def operator(self, state: ObservedState, data: PointData) -> ObservationOperator:
+        """(Bu)_i = u at the point of the part that is nearest to x_i.
+
+        Raises MeshError for a part that the mesh lacks, PlaceError for a point that is not on the part, on
+        all ranks.
+        """
+        from app.mesh import point_matrix
+
+        near = nearest_on(state.domain, tag_names(self.on) or ("all",), data.points)
+        return ObservationOperator(point_matrix(state.domain, state.space, near, self.index(state)))
 
 
 def nearest_on(domain: TaggedMesh, on: Sequence[str], points: np.ndarray) -> np.ndarray:
     """The nearest points of named parts of the boundary, shape (n, dimension), the same on all ranks.
 
     `points` of that shape are the same on all ranks. Raises MeshError for a part that the mesh lacks,
-    PointOffPart for a point further from it than NEAR, on all ranks.
+    PlaceError for a point further from it than NEAR, on all ranks.
     """
+    from dolfinx.mesh import entities_to_geometry
+
+    from app.mesh.points import OUTSIDE, PlaceError
+
     mesh, dimension = domain.mesh, domain.dimension
     facets = domain.boundary(on)
     mesh.topology.create_connectivity(dimension - 1, dimension)
@@ -47,7 +76,10 @@ def nearest_on(domain: TaggedMesh, on: Sequence[str], points: np.ndarray) -> np.
     near, distance, size = (part[nearest, each] for part in seen)
     off = np.flatnonzero(distance > np.maximum(NEAR * size, OUTSIDE * domain.diagonal))
     if len(off):
-        raise PointOffPart(int(off[0]), points[off[0]], float(distance[off[0]]), on)
+        first = int(off[0])
+        where = ", ".join(f"{x:.6g}" for x in points[first])
+        lies = f"lies off the part {', '.join(on)} by {distance[first]:.3g}"
+        raise PlaceError(first, f"point {first + 1} at ({where}) {lies}")
     return near
 
 

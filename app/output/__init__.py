@@ -1,21 +1,37 @@
 """What a run leaves behind and says: history, console, fields, picture, summary."""
 
+from app.output.checkpoint import Checkpoint, NoCheckpoint, read_checkpoint, write_checkpoint
 from app.output.choice import choice_summary, draw_choice
+from app.output.coefficient import Coefficient, NoResult, Part, read_coefficient
 from app.output.console import Terminal, closing_lines
 from app.output.expansion import draw_expansion
+from app.output.exports import NotExportable, export, write_columns
 from app.output.fields import write_fields
 from app.output.fit import write_fit
 from app.output.folder import FolderTaken, check, prepare
-from app.output.history import History, Row
+from app.output.history import History
 from app.output.picture import draw_fields
 from app.output.reduction import Decay, Shown, draw_reduction
-from app.output.summary import records_summary, resources, status, write_json
+from app.output.summary import (
+    read_summary,
+    records_summary,
+    resources,
+    status,
+    versions,
+    work_summary,
+    write_json,
+)
 
 __all__ = [
+    "Checkpoint",
+    "Coefficient",
     "Decay",
     "FolderTaken",
     "History",
-    "Row",
+    "NoCheckpoint",
+    "NoResult",
+    "NotExportable",
+    "Part",
     "Shown",
     "Terminal",
     "check",
@@ -25,10 +41,18 @@ __all__ = [
     "draw_expansion",
     "draw_fields",
     "draw_reduction",
+    "export",
     "prepare",
+    "read_checkpoint",
+    "read_coefficient",
+    "read_summary",
     "records_summary",
     "resources",
     "status",
+    "versions",
+    "work_summary",
+    "write_checkpoint",
+    "write_columns",
     "write_fields",
     "write_fit",
     "write_json",

@@ -1,6 +1,7 @@
 """How the regularisation was chosen: lines for the console, a part of the summary, a picture."""
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,9 @@ import numpy as np
 from mpi4py import MPI
 
 from app.flow import Choice
+
+WRITES = ("choice.png",)
+"""Names of the files, for whoever replaces them."""
 
 SHOWN = 2.0
 """Scores up to this multiple of the chosen one are drawn."""
@@ -32,8 +36,8 @@ def choice_lines(choice: Choice) -> list[str]:
     return lines
 
 
-def choice_summary(choice: Choice | None) -> dict[str, Any]:
-    """The choice's part of summary.json."""
+def choice_summary(choice: Choice | None, parameters: Sequence[str]) -> dict[str, Any]:
+    """The choice's part of summary.json; `parameters` are the names of those of any regularisation."""
     if choice is None:
         return {"cross_validation": None, "candidates": []}
     return {
@@ -42,7 +46,7 @@ def choice_summary(choice: Choice | None) -> dict[str, Any]:
             {
                 "kind": score.contender.kind,
                 "length_scale": score.contender.length,
-                "edge_share": score.contender.edge_share,
+                **{name: score.contender.parameters.get(name) for name in parameters},
                 "weight": score.weight,
                 "score": score.score,
                 "judged_by": "folds" if score.by_folds else "leave_one_out",

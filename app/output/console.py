@@ -2,6 +2,7 @@
 
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from app.output.history import Row
+from app.flow import FlowState, Record
+from app.output.choice import choice_lines
+from app.output.history import mean_error, spent_seconds
 from app.output.reduction import reduction_lines
 
 HEADING = " it      energy     misfit/target   error  align  capture  params  vectors  solves   rhs  seconds"
@@ -21,7 +24,7 @@ class Terminal:
     def __init__(self, target: float | None, *, quiet: bool = False) -> None:
         self._console = Console(file=sys.stdout, quiet=quiet, highlight=False, soft_wrap=True, markup=False)
         self._target = target
-        self._first: float | None = None
+        self._shown, self._chosen = 0, False
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -49,38 +52,48 @@ class Terminal:
         """A line that stands for itself."""
         self._console.print(message)
 
-    def row(self, row: Row) -> None:
+    def state(self, state: FlowState) -> None:
+        """The lines of the iterations that were not shown yet, what was chosen, and what else is to be
+        read."""
+        for index in range(self._shown, len(state.records)):
+            self._row(state.records, index)
+        if state.choice is not None and not self._chosen:
+            self._chosen = True
+            for told in choice_lines(state.choice):
+                self.note(told)
+        self._shown = len(state.records)
+        for message in state.notes:
+            self.note(message)
+
+    def _row(self, records: Sequence[Record], index: int) -> None:
         """The line of an outer iteration; the bar shows how far the logarithm of the misfit has come."""
-        if row.record.iteration == 0:
+        record = records[index]
+        if record.iteration == 0:
             self.note(HEADING)
-        self.note(line(row, self._target))
-        misfit = row.record.misfit
-        self._first = self._first or misfit
-        if self._task is not None and self._target is not None and 0 < self._target < self._first:
-            total = math.log(self._first / self._target)
-            done = min(max(math.log(self._first / max(misfit, 1e-300)), 0.0), total)
+        self.note(line(record, self._target))
+        misfit, first = record.misfit, records[0].misfit
+        if self._task is not None and self._target is not None and 0 < self._target < first:
+            total = math.log(first / self._target)
+            done = min(max(math.log(first / max(misfit, 1e-300)), 0.0), total)
             self._progress.update(
-                self._task,
-                total=total,
-                completed=done,
-                description=f"iteration {row.record.iteration + 1}",
+                self._task, total=total, completed=done, description=f"iteration {record.iteration + 1}"
             )
 
 
-def line(row: Row, target: float | None) -> str:
+def line(record: Record, target: float | None) -> str:
     """One outer iteration in one line, under HEADING; a dot stands for what is not known."""
-    record = row.record
     misfit = f"{record.misfit:.4g}"
     if target is not None:
         misfit += f"/{target:.4g}"
     rejected = f"  {record.trials} rejected" if record.trials else ""
     grown = f"  grew to {'-'.join(map(str, record.widths))}" if record.expansions else ""
     merged = f"  {record.merged} merged" if record.merged else ""
+    solves, rhs = (int(record.spent.get(name, 0)) for name in ("state_solves", "linear_solves"))
     return (
         f"{record.iteration:3d}  {_number(record.energy, '10.4g')}  {misfit:>16}"
-        f"  {_number(row.mean_error, '6.4f')}  {_number(record.alignment, '5.3f')}"
+        f"  {_number(mean_error(record), '6.4f')}  {_number(record.alignment, '5.3f')}"
         f"    {_number(record.capture, '5.3f')}  {record.parameters:6d}  {record.vectors:7d}"
-        f"  {row.state_solves:6d}  {row.linear_solves:4d}  {row.seconds:7.1f}{grown}{merged}{rejected}"
+        f"  {solves:6d}  {rhs:4d}  {spent_seconds(record):7.1f}{grown}{merged}{rejected}"
     )
 
 

@@ -9,6 +9,9 @@ from mpi4py import MPI
 
 from app.flow import Record
 
+WRITES = ("expansion.png",)
+"""Names of the files, for whoever replaces them."""
+
 EXPANSION_COLUMNS = (
     "iteration", "round", "measure", "before", "threshold", "missing", "missing_threshold", "candidates",
     "layer", "neurons", "width", "predicted", "gained", "ended",

@@ -7,6 +7,9 @@ from typing import Any
 from dolfinx import fem
 from dolfinx.io import VTKFile
 
+WRITES = ("fields.pvd", "fields*.pvtu", "fields_p*_*.vtu")
+"""Names of the files, for whoever replaces them."""
+
 
 def write_fields(
     path: Path,

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+WRITES = ("fit.csv",)
+"""Names of the files, for whoever replaces them."""
+
 COLUMNS = ("a", "b", "m", "n", "k", "rhoa", "predicted", "sigma", "residual")
 
 

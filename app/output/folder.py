@@ -1,11 +1,36 @@
 """The output folder: made for a run, never at the cost of another run's results."""
 
+import shutil
 from pathlib import Path
 
-OURS = (
-    "summary.json", "history.csv", "case.yaml", "coefficient.png", "choice.png", "reduction.png",
-    "expansion.png", "expansions.csv", "fields.pvd", "fields*.pvtu", "fields_p*_*.vtu",
-)  # fmt: skip
+from app.output import (
+    checkpoint,
+    choice,
+    coefficient,
+    expansion,
+    exports,
+    fields,
+    fit,
+    history,
+    picture,
+    reduction,
+    summary,
+)
+
+OURS: tuple[str, ...] = (
+    "case.yaml",
+    *checkpoint.WRITES,
+    *choice.WRITES,
+    *coefficient.WRITES,
+    *expansion.WRITES,
+    *exports.WRITES,
+    *fields.WRITES,
+    *fit.WRITES,
+    *history.WRITES,
+    *picture.WRITES,
+    *reduction.WRITES,
+    *summary.WRITES,
+)
 """What a run writes, and all that `--overwrite` removes."""
 
 
@@ -36,7 +61,7 @@ def prepare(folder: Path, case: Path, *, overwrite: bool) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path in [path for pattern in OURS for path in folder.glob(pattern)]:
-            path.unlink()
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         (folder / "history.csv").touch()
     except OSError as error:
         raise FolderTaken(f"{folder}: the folder cannot be written ({error.strerror})") from None

@@ -14,6 +14,9 @@ import numpy as np
 from dolfinx.plot import vtk_mesh
 from mpi4py import MPI
 
+WRITES = ("coefficient.png",)
+"""Names of the files, for whoever replaces them."""
+
 PANEL = 4.2
 """Side of a panel in inches."""
 

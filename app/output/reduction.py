@@ -10,6 +10,9 @@ from mpi4py import MPI
 
 from app.output.picture import PANEL, Drawing, gathered
 
+WRITES = ("reduction.png",)
+"""Names of the files, for whoever replaces them."""
+
 
 @dataclass(frozen=True)
 class Shown:

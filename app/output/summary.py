@@ -13,8 +13,13 @@ from petsc4py import PETSc
 
 import app
 from app.flow import Record, StopReason
-from app.output.history import Row
-from app.parallel import peak_memory_mb, seconds
+from app.parallel import on_root, peak_memory_mb
+
+WRITES = ("summary.json", "summary.part")
+"""Names of the files, for whoever replaces them."""
+
+SECONDS = "seconds_"
+"""How a meter names the seconds of a stage."""
 
 PACKAGES = ("mpi4py", "torch", "numpy", "scipy", "pyvista")
 
@@ -29,26 +34,30 @@ def status(reason: StopReason, *, target_known: bool) -> str:
     return "converged" if converged else "stopped"
 
 
-def records_summary(rows: Sequence[Row]) -> dict[str, Any]:
+def records_summary(records: Sequence[Record]) -> dict[str, Any]:
     """What the history adds up to."""
-    records: list[Record] = [row.record for row in rows]
     last = records[-1]
     return {
         "energy": last.energy,
         "misfit": last.misfit,
         "regularisation": last.regularisation,
         "regularisation_weight": last.weight,
-        "relative_error": _plain(rows[-1].relative_error),
+        "relative_error": _plain(last.relative_error),
         "alignment": _last_known(record.alignment for record in records),
         "capture": _last_known(record.capture for record in records),
         "parameters": last.parameters,
         "widths": list(last.widths),
         "outer_iterations": last.iteration,
-        "inner_iterations": rows[-1].inner_iterations,
+        "inner_iterations": sum(record.inner_iterations for record in records),
         "expansions": sum(record.expansions for record in records),
         "rejected_trials": sum(record.trials for record in records),
         "krylov_vectors": sum(record.vectors for record in records),
     }
+
+
+def work_summary(spent: Mapping[str, float]) -> dict[str, Any]:
+    """Solves of every kind."""
+    return {name: count for name, count in spent.items() if not name.startswith(SECONDS)}
 
 
 def _plain(error: float | Mapping[str, float] | None) -> float | dict[str, float] | None:
@@ -60,17 +69,23 @@ def _last_known(values: Iterable[float | None]) -> float | None:
     return next((value for value in reversed(list(values)) if value is not None), None)
 
 
-def resources(comm: MPI.Comm) -> dict[str, Any]:
+def resources(comm: MPI.Comm, spent: Mapping[str, float]) -> dict[str, Any]:
     """Ranks, seconds of the slowest rank (parts add up to the whole), memory of the largest; collective."""
-    spent = comm.allgather(seconds())
-    slowest = max(spent, key=lambda parts: sum(parts.values()))
+    own = {name.removeprefix(SECONDS): each for name, each in spent.items() if name.startswith(SECONDS)}
+    slowest = max(comm.allgather(own), key=lambda parts: sum(parts.values()))
     return {
         "ranks": comm.size,
         "wall_seconds": sum(slowest.values()),
         "seconds": slowest,
         "peak_memory_mb": comm.allreduce(peak_memory_mb(), op=MPI.MAX),
-        "versions": _versions(),
+        "versions": versions(),
     }
+
+
+def read_summary(folder: Path, comm: MPI.Comm) -> dict[str, Any]:
+    """What a run wrote, empty where it was ended before; collective."""
+    path = folder / "summary.json"
+    return on_root(comm, lambda: json.loads(path.read_text()) if path.exists() else {})
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -80,8 +95,9 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     part.replace(path)
 
 
-def _versions() -> dict[str, str]:
-    versions = {
+def versions() -> dict[str, str]:
+    """Of the program and what it stands on."""
+    found = {
         "app": app.__version__,
         "python": platform.python_version(),
         "dolfinx": dolfinx.__version__,
@@ -89,7 +105,7 @@ def _versions() -> dict[str, str]:
     }
     for package in PACKAGES:
         try:
-            versions[package] = metadata.version(package)
+            found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return versions
+    return found

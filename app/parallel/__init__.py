@@ -5,25 +5,29 @@ import app.wheel  # noqa: F401
 # isort: split
 from app.parallel.agreement import FailedElsewhere, agreed, check_identical, on_root
 from app.parallel.blocks import dense_matrix, gram, multiply, multiply_transpose, symmetric_gram
-from app.parallel.interrupt import Interrupt
-from app.parallel.solver import LinearSolver, SolveFailed
-from app.parallel.timing import peak_memory_mb, seconds, started, timed
+from app.parallel.interrupt import Interrupt, Interrupted, let_go, plain_signals
+from app.parallel.solver import LinearSolver, SolveFailed, Tally
+from app.parallel.timing import Clock, peak_memory_mb, process_age, timed
 
 __all__ = [
+    "Clock",
     "FailedElsewhere",
     "Interrupt",
+    "Interrupted",
     "LinearSolver",
     "SolveFailed",
+    "Tally",
     "agreed",
     "check_identical",
     "dense_matrix",
     "gram",
+    "let_go",
     "multiply",
     "multiply_transpose",
     "on_root",
     "peak_memory_mb",
-    "seconds",
-    "started",
+    "plain_signals",
+    "process_age",
     "symmetric_gram",
     "timed",
 ]

@@ -1,11 +1,13 @@
 """A PETSc linear solver that keeps its factorisation and solves for one or many right-hand sides."""
 
+from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
 import numpy as np
 from mpi4py import MPI
 
 from app.parallel.blocks import PETSc, dense_matrix
+from app.parallel.interrupt import let_go
 
 Kind = Literal["direct", "iterative"]
 
@@ -18,6 +20,13 @@ class SolveFailed(ArithmeticError):
     """A linear or nonlinear solve did not give a finite, converged result; raised on all ranks alike."""
 
 
+@dataclass
+class Tally:
+    """Right-hand sides that several solvers have solved together, closed ones too."""
+
+    solves: int = 0
+
+
 class LinearSolver:
     """Solve A x = b, and Aᵀ x = b, again and again, with one set-up a matrix.
 
@@ -27,19 +36,29 @@ class LinearSolver:
     """
 
     def __init__(
-        self, comm: Any, kind: Kind, prefix: str, tolerance: float = 1e-12, *, symmetric: bool = True
+        self,
+        comm: Any,
+        kind: Kind,
+        prefix: str,
+        tolerance: float = 1e-12,
+        *,
+        symmetric: bool = True,
+        tally: Tally | None = None,
     ) -> None:
+        """What it solves is counted in `tally` too."""
         self.setups = 0
         self.solves = 0
         self.kind = kind
         self.symmetric = symmetric
         self._comm, self._prefix, self._tolerance = comm, prefix, tolerance
+        self._tally = tally or Tally()
         self._ksp = self._new()
         self._failed = False
         self._held: tuple[Any, int] | None = None
 
     def set_matrix(self, matrix: Any) -> None:
         """Factorise `matrix` (or set up its preconditioner)."""
+        let_go()
         if self._failed:  # a factorisation or multigrid that failed once fails for every later matrix
             self._ksp.destroy()
             self._ksp = self._new()
@@ -72,11 +91,13 @@ class LinearSolver:
     def solve(self, right: np.ndarray, *, transpose: bool = False) -> np.ndarray:
         """A⁻¹ right, or A⁻ᵀ right, for a vector or a block; of a factorisation, all columns at once by
         KSPMatSolve."""
+        let_go()
         transpose = transpose and not self.symmetric
+        columns = 1 if right.ndim == 1 else right.shape[1]
+        self.solves += columns
+        self._tally.solves += columns
         if right.ndim == 1:
-            self.solves += 1
             return self._solve_vector(np.ascontiguousarray(right), transpose)
-        self.solves += right.shape[1]
         if self.kind == "direct" and right.shape[1] > 1:
             return self._solve_block(np.asfortranarray(right), transpose)
         # KSPMatSolve would do the same, and tell of the last column only whether it converged.

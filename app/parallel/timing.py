@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 STAGES = (
@@ -16,8 +17,77 @@ STAGES = (
 """All that time is charged to."""
 
 
-def _age() -> float:
-    """Seconds since this process started, where the system tells."""
+class Clock:
+    """Seconds of one problem, charged to stages while the clock runs; an inner stage is not charged to the
+    outer one. Of several problems in a process each has a clock of its own, and one runs at a time."""
+
+    def __init__(self, startup: float = 0.0) -> None:
+        """`startup` seconds have been spent already."""
+        self._spent: dict[str, float] = defaultdict(float, startup=startup)
+        self._open = ["other"]
+        self._since: float | None = None
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Let the clock run; one that ran before stands still meanwhile."""
+        outer = _RUNNING.get()
+        if outer is self:
+            yield
+            return
+        if outer is not None:
+            outer._charge(go_on=False)
+        token = _RUNNING.set(self)
+        self._since = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._charge(go_on=False)
+            _RUNNING.reset(token)
+            if outer is not None:
+                outer._since = time.perf_counter()
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds charged to each stage so far, on this rank; they add up to the time that the clock ran."""
+        self._charge(go_on=self._since is not None)
+        return {stage: self._spent.get(stage, 0.0) for stage in STAGES}
+
+    def _charge(self, *, go_on: bool) -> None:
+        now = time.perf_counter()
+        if self._since is not None:
+            self._spent[self._open[-1]] += now - self._since
+        self._since = now if go_on else None
+
+    @contextmanager
+    def _stage(self, stage: str) -> Iterator[None]:
+        self._charge(go_on=True)
+        self._open.append(stage)
+        try:
+            yield
+        finally:
+            self._charge(go_on=True)
+            self._open.pop()
+
+
+_RUNNING: ContextVar[Clock | None] = ContextVar("running", default=None)
+
+
+@contextmanager
+def timed(stage: str) -> Iterator[None]:
+    """Charge the time of the body to `stage` of the clock that runs, if one does."""
+    from petsc4py import PETSc
+
+    clock = _RUNNING.get()
+    log = PETSc.Log.Stage(stage)
+    log.push()
+    try:
+        with contextlib.nullcontext() if clock is None else clock._stage(stage):
+            yield
+    finally:
+        log.pop()
+
+
+def process_age() -> float:
+    """Seconds since this process started, 0 where the system does not tell."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         ticks = float(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
         age = float(Path("/proc/uptime").read_text().split()[0]) - ticks / os.sysconf("SC_CLK_TCK")
@@ -25,47 +95,6 @@ def _age() -> float:
     return 0.0
 
 
-_spent: dict[str, float] = defaultdict(float)
-_open: list[str] = ["startup"]
-_since = time.perf_counter() - _age()
-
-
-def started() -> None:
-    """End the stage `startup`, which began with the process."""
-    _switch()
-    _open[0] = "other"
-
-
-@contextmanager
-def timed(stage: str) -> Iterator[None]:
-    """Charge the time of the body to `stage`; an inner stage is not charged to the outer one."""
-    from petsc4py import PETSc
-
-    _switch()
-    _open.append(stage)
-    log = PETSc.Log.Stage(stage)
-    log.push()
-    try:
-        yield
-    finally:
-        log.pop()
-        _switch()
-        _open.pop()
-
-
-def seconds() -> dict[str, float]:
-    """Seconds charged to each stage so far on this rank; they add up to the process's wall time."""
-    _switch()
-    return {stage: _spent.get(stage, 0.0) for stage in STAGES}
-
-
 def peak_memory_mb() -> float:
     """Largest resident set of this process so far, in MB (10⁶ bytes)."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-
-
-def _switch() -> None:
-    global _since
-    now = time.perf_counter()
-    _spent[_open[-1]] += now - _since
-    _since = now

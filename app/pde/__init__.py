@@ -3,18 +3,17 @@
 import app.wheel  # noqa: F401
 
 # isort: split
-from app.pde.equations import EQUATIONS, TRANSIENT
-from app.pde.equations.custom import Custom, CustomError, load_functions
-from app.pde.equations.diffusion import Diffusion
-from app.pde.equations.terms import PHYSICAL, BoundaryCondition, Equation, components, stands_for
+from app.equations import EQUATIONS, TRANSIENT, TransientEquation
+from app.equations.custom import Custom, CustomError, load_functions
+from app.equations.diffusion import Diffusion
+from app.equations.terms import BoundaryCondition, Equation, components, stands_for
 from app.pde.experiments import Experiments
 from app.pde.forward import Counts, ForwardModel
-from app.pde.time_steps import TimeSteps, TooLittleMemory, TransientEquation
+from app.pde.time_steps import TimeSteps, TooLittleMemory
 from app.pde.transient import TransientModel
 
 __all__ = [
     "EQUATIONS",
-    "PHYSICAL",
     "TRANSIENT",
     "BoundaryCondition",
     "Counts",

@@ -8,8 +8,8 @@ from dolfinx.mesh import meshtags
 from ufl.algorithms import estimate_total_polynomial_degree
 from ufl.algorithms.apply_algebra_lowering import apply_algebra_lowering
 
+from app.equations.terms import BoundaryCondition
 from app.mesh.meshes import TaggedMesh
-from app.pde.equations.terms import BoundaryCondition
 
 
 def boundary_measure(domain: TaggedMesh, conditions: list[BoundaryCondition]) -> Any:

@@ -1,4 +1,4 @@
-"""The map m ↦ Bu(m) with A(u, m) = 0, its tangent and its adjoint, on one factorisation per coefficient."""
+"""The map m ↦ Bu(m) with A(u, m) = 0, its tangent and its adjoint, on one factorisation a coefficient."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -12,10 +12,10 @@ from dolfinx import fem
 from dolfinx.fem import petsc as _fem_petsc
 from mpi4py import MPI
 
+from app.equations.terms import BoundaryCondition, Equation, components, roles_of
 from app.mesh.spaces import CoefficientSpace, CoefficientSpaces
 from app.parallel import LinearSolver, SolveFailed, multiply, multiply_transpose, timed
 from app.parallel.blocks import PETSc
-from app.pde.equations.terms import BoundaryCondition, Equation, components, roles_of
 from app.pde.forms import boundary_measure, with_fixed_quadrature
 from app.pde.newton import newton
 
@@ -51,11 +51,36 @@ class Counts:
         return single + self.block_rhs + self.recomputed_rhs
 
 
+@dataclass(frozen=True, eq=False)
+class Linearisation:
+    """The forward map at one coefficient m: readings, state, and J there, for as long as it is held.
+
+    Operators and factorisation stay with the model, which keeps those of the linearisation that was last
+    asked and makes them again for another.
+    """
+
+    model: "ForwardModel"
+    values: np.ndarray
+    """m, owned nodal values."""
+    state: np.ndarray
+    """Owned dofs of u(m), in time those at the end."""
+    readings: np.ndarray
+    """Shape (readings,), whole on every rank."""
+
+    def tangent(self, block: np.ndarray) -> np.ndarray:
+        """J block: one incremental right-hand side a column."""
+        return self.model.tangent(self, block)
+
+    def adjoint(self, data: np.ndarray, *, incremental: bool = True) -> np.ndarray:
+        """Jᵀ data: one incremental right-hand side a column, or an adjoint one if not `incremental`."""
+        return self.model.adjoint(self, data, incremental=incremental)
+
+
 class ForwardModel:
     """State, tangent and adjoint of one stationary equation: one or several components and unknowns.
 
-    A state that is not linear is found by Newton's method, from the last one that was found or, where that
-    fails, from zero; the solution counts as one state solve, each of its steps as a right-hand side and a
+    A state that is not linear is found by Newton's method, from a near one or, where that fails or none is
+    given, from zero; the solution counts as one state solve, each of its steps as a right-hand side and a
     factorisation, and the operator at the state as a factorisation more.
 
     Blocks of coefficients have the rank's owned rows (app.parallel.blocks); data are whole on every
@@ -109,9 +134,10 @@ class ForwardModel:
         self._fixed = fixed_dofs[fixed_dofs < self._owned]
         self._operator: Any = fem_petsc.create_matrix(self._by_state)
         self._sensitivity: list[Any] = [fem_petsc.create_matrix(form) for form in self._by_coefficient]
-        self._sensitivity_current = False
-        self._found: tuple[np.ndarray, np.ndarray] | None = None
-        self._operator_current = False
+        self._factorised: Linearisation | None = None
+        """Whose operator is assembled and factorised."""
+        self._sensitive: Linearisation | None = None
+        """Whose ∂A/∂m is assembled."""
         self._supply: np.ndarray | None = None
 
     @property
@@ -122,7 +148,8 @@ class ForwardModel:
     def observe_with(self, matrix: Any, weights: Any = None) -> None:
         """Set B and W of the readings B u + W A(u, m), of shape (readings, state dofs); without W it is zero.
 
-        A is without Dirichlet conditions (see app.observe.readouts.Observation).
+        The model takes them over: it destroys them when it is closed. A is without Dirichlet conditions (see
+        app.observe.ObservationOperator).
         """
         self._observe, self._tested, self._slope = matrix, weights, None
 
@@ -140,25 +167,37 @@ class ForwardModel:
         """An operator that one of these solvers holds, to the last bit, is not factorised again."""
         self._others = list(others) if self._linear else []
 
-    def solve(self, values: np.ndarray) -> np.ndarray:
-        """Solve the state equation for nodal values of m and return the readings, whole on every rank.
+    def at(self, values: np.ndarray, near: Linearisation | None = None) -> Linearisation:
+        """Solve the state equation for nodal values of m; a state that is not linear is sought from that of
+        `near` on.
 
-        The tangent and the adjoint then refer to this m. Raises SolveFailed on all ranks if exp
-        overflows, the operator is singular or the state is not finite.
+        Raises SolveFailed on all ranks if exp overflows, the operator is singular or the state is not finite.
         """
         self.counts.state_solves += 1
+        self._forget()
         self._assign_coefficient(values)
-        try:
-            state = self._linear_state() if self._linear else self._nonlinear_state()
-            self._require_finite(state)
-        except SolveFailed:
-            self._restore()
-            raise
+        state = self._linear_state() if self._linear else self._nonlinear_state(near)
+        self._require_finite(state)
         self._assign(state)
-        self._found = np.array(values, dtype=float), state
-        self._operator_current, self._sensitivity_current = True, False
-        self._slope = None
-        return self._readings(state)
+        found = Linearisation(self, np.array(values, dtype=float), state, self._readings(state))
+        self._factorised = found
+        return found
+
+    def function(self, found: Linearisation) -> fem.Function:
+        """The state of a linearisation; another one takes its place in the same function."""
+        self._assign(found.state)
+        return self.state
+
+    def close(self) -> None:
+        """Destroy the matrices and the factorisation that the model made."""
+        own = (self._operator, *self._sensitivity, self._slope, self._observe, self._tested)
+        for matrix in own:
+            if matrix is not None:
+                matrix.destroy()
+        self._solver.destroy()
+        self._operator, self._sensitivity, self._slope = None, [], None
+        self._observe = self._tested = None
+        self._forget()
 
     def _linear_state(self) -> np.ndarray:
         """Owned dofs of the state: one factorisation, one right-hand side."""
@@ -168,12 +207,12 @@ class ForwardModel:
         self._factorise()
         return start - self._newton_step(residual)
 
-    def _nonlinear_state(self) -> np.ndarray:
+    def _nonlinear_state(self, near: Linearisation | None) -> np.ndarray:
         """Owned dofs of the state, by Newton's method; the factorisation is that at the state."""
         zero = self._lifted.x.array[: self._owned].copy()
-        if self._found is not None:
+        if near is not None:
             try:
-                return self._newton(self._found[1])
+                return self._newton(near.state)
             except SolveFailed:
                 pass  # the coefficient may have moved far
         return self._newton(zero)
@@ -236,13 +275,12 @@ class ForwardModel:
         self.state.x.array[: self._owned] = state
         self.state.x.scatter_forward()
 
-    def _restore(self) -> None:
-        """The last coefficient with a state, and that state; their operator when it is next asked for."""
-        self._operator_current = self._sensitivity_current = False
-        self._slope = None
-        if self._found is not None:
-            self._assign_coefficient(self._found[0])
-            self._assign(self._found[1])
+    def _forget(self) -> None:
+        """Whose operators these are: the matrices are about to change."""
+        self._factorised = self._sensitive = None
+        if self._slope is not None:
+            self._slope.destroy()
+            self._slope = None
 
     def _readings(self, state: np.ndarray) -> np.ndarray:
         """B u + W A(u, m)."""
@@ -252,7 +290,7 @@ class ForwardModel:
         return readings + self._gathered(multiply(self._tested, self._whole_residual(state)))
 
     def _by_u(self) -> Any:
-        """∂(readings)/∂u = B + W ∂A/∂u at the last state; made when first asked for."""
+        """∂(readings)/∂u = B + W ∂A/∂u at the state that is set; made when first asked for."""
         if self._tested is None:
             return self._observe
         if self._slope is None:
@@ -268,25 +306,25 @@ class ForwardModel:
         """Rows of readings from all ranks."""
         return np.concatenate(self.comm.allgather(np.ascontiguousarray(local)), axis=0)
 
-    def tangent(self, block: np.ndarray) -> np.ndarray:
-        """J block at the last solved m: one incremental right-hand side a column."""
-        with self._counted(block, "incremental_rhs"):
-            return np.hstack([self._tangent(part) for part in _parts(block)])
+    def tangent(self, at: Linearisation, block: np.ndarray) -> np.ndarray:
+        """J block, see Linearisation."""
+        with self._counted(at, block, "incremental_rhs"):
+            return np.hstack([self._tangent(at, part) for part in _parts(block)])
 
-    def adjoint(self, data: np.ndarray, *, incremental: bool = True) -> np.ndarray:
-        """Jᵀ data at the last solved m: one adjoint right-hand side a column."""
-        with self._counted(data, "incremental_rhs" if incremental else "adjoint_rhs"):
-            parts = [self._adjoint(part) for part in _parts(data)]
+    def adjoint(self, at: Linearisation, data: np.ndarray, *, incremental: bool = True) -> np.ndarray:
+        """Jᵀ data, see Linearisation."""
+        with self._counted(at, data, "incremental_rhs" if incremental else "adjoint_rhs"):
+            parts = [self._adjoint(at, part) for part in _parts(data)]
             return parts[0] if len(parts) == 1 else np.asfortranarray(np.hstack(parts))
 
-    def _tangent(self, block: np.ndarray) -> np.ndarray:
-        parts = zip(self._by_m(), self.coefficient.extended(block), strict=True)
+    def _tangent(self, at: Linearisation, block: np.ndarray) -> np.ndarray:
+        parts = zip(self._by_m(at), self.coefficient.extended(block), strict=True)
         right: Any = -sum(multiply(sensitivity, part) for sensitivity, part in parts)
         direct = 0.0 if self._tested is None else -multiply(self._tested, right)
         with timed("solve"):
             return self._gathered(multiply(self._by_u(), self._solve(right)) + direct)
 
-    def _adjoint(self, data: np.ndarray) -> np.ndarray:
+    def _adjoint(self, at: Linearisation, data: np.ndarray) -> np.ndarray:
         first, last = self._observe.getOwnershipRange()
         local = np.asfortranarray(data[first:last])
         right = multiply_transpose(self._by_u(), local)
@@ -294,19 +332,16 @@ class ForwardModel:
             adjoint = self._solve(right, transpose=True)
         if self._tested is not None:  # the readings know m directly too
             adjoint = adjoint - multiply_transpose(self._tested, local)
-        return self.coefficient.restricted([-multiply_transpose(part, adjoint) for part in self._by_m()])
+        return self.coefficient.restricted([-multiply_transpose(part, adjoint) for part in self._by_m(at)])
 
     @contextmanager
-    def _counted(self, block: np.ndarray, single: str) -> Iterator[None]:
+    def _counted(self, at: Linearisation, block: np.ndarray, single: str) -> Iterator[None]:
         """Count and time the right-hand sides of `block`: as a block if there are several."""
         columns = 1 if block.ndim == 1 else block.shape[1]
         kind = single if columns == 1 else "block_rhs"
         setattr(self.counts, kind, getattr(self.counts, kind) + self._columns(block))
-        current = self._operator_current and self._setup == self._factorised_by.setups
-        if not current and self._found is not None:  # a later solve has failed, here or of who shares
-            self._linearise(self._found[1])
-            self._operator_current = True
-        self._by_m(), self._by_u()  # not a part of the solves
+        self._make_ready(at)
+        self._by_m(at), self._by_u()  # not a part of the solves
         begun = time.perf_counter()
         yield
         spent = time.perf_counter() - begun
@@ -314,6 +349,15 @@ class ForwardModel:
             self.counts.single_seconds += spent
         else:
             self.counts.block_seconds += spent
+
+    def _make_ready(self, at: Linearisation) -> None:
+        """Have the operator of a linearisation factorised, if it is not any more."""
+        if self._factorised is at and self._setup == self._factorised_by.setups:
+            return
+        self._forget()
+        self._assign_coefficient(at.values)
+        self._linearise(at.state)
+        self._factorised = at
 
     def _columns(self, block: np.ndarray) -> int:
         """Right-hand sides that a block takes."""
@@ -324,17 +368,20 @@ class ForwardModel:
         right[self._fixed] = 0.0
         return self._factorised_by.solve(right, transpose=transpose)
 
-    def _by_m(self) -> list[Any]:
-        """∂A/∂m at the last state by each unknown, shape (state dofs, nodes); assembled when first asked
-        for."""
-        if not self._sensitivity_current:
-            with timed("assembly"):
-                for matrix, form in zip(self._sensitivity, self._by_coefficient, strict=True):
-                    matrix.zeroEntries()
-                    fem_petsc.assemble_matrix(matrix, form)
-                    matrix.assemble()
-            self._sensitivity_current = True
+    def _by_m(self, at: Linearisation) -> list[Any]:
+        """∂A/∂m by each unknown, shape (state dofs, nodes); assembled when first asked for."""
+        if self._sensitive is not at:
+            self._assemble_sensitivity()
+            self._sensitive = at
         return self._sensitivity
+
+    def _assemble_sensitivity(self) -> None:
+        """∂A/∂m at the coefficient and the state that are set."""
+        with timed("assembly"):
+            for matrix, form in zip(self._sensitivity, self._by_coefficient, strict=True):
+                matrix.zeroEntries()
+                fem_petsc.assemble_matrix(matrix, form)
+                matrix.assemble()
 
     def _dirichlet(self, conditions: list[BoundaryCondition]) -> tuple[list[Any], fem.Function]:
         """DOLFINx conditions, and a state that meets them and vanishes elsewhere."""

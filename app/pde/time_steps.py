@@ -3,14 +3,14 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from dolfinx import fem
 
+from app.equations.terms import BoundaryCondition, TransientEquation, cells
+from app.mesh.fields import in_ufl
 from app.mesh.meshes import TaggedMesh
-from app.mesh.spaces import Field
-from app.pde.equations.terms import BoundaryCondition, Equation, cells
 
 IMPLICIT = {"backward_euler": 1.0, "crank_nicolson": 0.5}
 """Share of the new time in each scheme."""
@@ -18,17 +18,6 @@ IMPLICIT = {"backward_euler": 1.0, "crank_nicolson": 0.5}
 
 class TooLittleMemory(ValueError):
     """The states that have to be kept do not fit."""
-
-
-class TransientEquation(Equation, Protocol):
-    """d/dt S(u; v) + A(u, m; v) = 0, linear in u with coefficients of u that do not depend on time."""
-
-    @property
-    def initial(self) -> Field | None:
-        """u at time 0 where it is not the unknown, zero for None."""
-
-    def storage(self, u: Any, m: Any, v: Any, x: Any) -> Any:
-        """UFL form of S, linear in u."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +71,7 @@ class At:
     t: Any
 
     def ufl(self, x: Any) -> Any:
-        return self.field.ufl(x, self.t)
+        return in_ufl(self.field, x, self.t)
 
     def numpy(self, points: np.ndarray) -> np.ndarray:
         return self.field.numpy(points, float(self.t.value))

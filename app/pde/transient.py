@@ -8,11 +8,11 @@ import ufl
 from dolfinx import fem
 from dolfinx.fem import petsc as _fem_petsc
 
+from app.equations.terms import TransientEquation, roles_of
 from app.mesh.spaces import CoefficientSpace, CoefficientSpaces
-from app.parallel import LinearSolver, SolveFailed, multiply, multiply_transpose, timed
-from app.pde.equations.terms import roles_of
-from app.pde.forward import ForwardModel
-from app.pde.time_steps import Step, TimeSteps, TransientEquation, changes
+from app.parallel import LinearSolver, multiply, multiply_transpose, timed
+from app.pde.forward import ForwardModel, Linearisation
+from app.pde.time_steps import Step, TimeSteps, changes
 
 fem_petsc: Any = _fem_petsc  # its overloads by singledispatch are unknown to type checkers
 
@@ -66,6 +66,7 @@ class TransientModel(ForwardModel):
         seen = {each for derivative in derivatives for each in derivative.coefficients()}
         self._sensitivity_changes = bool({self.state, self._old} & seen)
         self._kept: dict[int, np.ndarray] = {}
+        """States by step, of the linearisation that was last asked."""
         self._stretch: dict[int, np.ndarray] = {}
 
     def observe_at(self, matrix: Any, times: np.ndarray) -> None:
@@ -74,56 +75,63 @@ class TransientModel(ForwardModel):
         first, last = matrix.getOwnershipRange()
         self._weights = self.times.weights(times)[first:last]
 
-    def solve(self, values: np.ndarray) -> np.ndarray:
-        """Solve all steps for nodal values of m and return the readings, whole on every rank.
+    def at(self, values: np.ndarray, near: Linearisation | None = None) -> Linearisation:
+        """Solve all steps for nodal values of m; `near` plays no part, as the equation is linear.
 
         Raises SolveFailed on all ranks if exp overflows, the operator is singular or a state is not finite.
         """
         self.counts.state_solves += 1
+        self._forget()
         self._assign_coefficient(values)
-        kept = {}
-        try:
-            self._set_operators()
-            self._lift(0)
-            state = self._initial()
-            local = self._read(0, state)
-            kept[0] = state
-            for step in range(1, self.times.steps + 1):
-                state = self._advance(step, state)
-                local += self._read(step, state)
-                if step % self.stride == 0:
-                    kept[step] = state
-            self._require_finite(np.append(state, local))
-        except SolveFailed:
-            self._restore()
-            raise
-        self._kept, self._stretch = kept, {}
-        self._found = np.array(values, dtype=float), state
-        self._operator_current, self._sensitivity_current = True, False
-        self._assign(state)
-        return self._gathered(local)
+        self._set_operators()
+        state, local = self._run(read=True)
+        self._require_finite(np.append(state, local))
+        found = Linearisation(self, np.array(values, dtype=float), state, self._gathered(local))
+        self._factorised = found
+        return found
 
-    def states(self) -> Iterator[np.ndarray]:
-        """Owned dofs of the states of the last solve, from time 0 to the end."""
+    def _run(self, *, read: bool) -> tuple[np.ndarray, np.ndarray]:
+        """All steps, of which every `stride`-th is kept: the state at the end, and the readings if asked."""
+        self._kept, self._stretch = {}, {}
+        self._lift(0)
+        state = self._initial()
+        local = self._read(0, state) if read else np.empty(0)
+        kept = {0: state}
+        for step in range(1, self.times.steps + 1):
+            state = self._advance(step, state)
+            if read:
+                local += self._read(step, state)
+            if step % self.stride == 0:
+                kept[step] = state
+        self._kept = kept
+        return state, local
+
+    def states(self, at: Linearisation) -> Iterator[np.ndarray]:
+        """Owned dofs of the states, from time 0 to the end."""
+        self._make_ready(at)
         for step in range(self.times.steps + 1):
             yield self._state_at(step)
-        self._finish()
+        self._assign(at.state)
 
-    def moments(self, most: int) -> Iterator[float]:
-        """The times of at most so many states of the last solve, from 0 to the end in about equal distances.
+    def moments(self, at: Linearisation, most: int) -> Iterator[float]:
+        """The times of at most so many states, from 0 to the end in about equal distances.
 
         `state` is each of them in turn, and again that at the end once all were asked for.
         """
         count = min(most, self.times.steps + 1)
         wanted = set(np.linspace(0, self.times.steps, count).round().astype(int).tolist())
-        for step, state in enumerate(self.states()):
+        for step, state in enumerate(self.states(at)):
             if step in wanted:
                 self._assign(state)
                 yield step * self.times.size
 
     def _linearise(self, state: np.ndarray) -> None:
-        """For the coefficient that is set, after a later solve has failed."""
+        """For the coefficient that is set, whose states are computed again."""
         self._set_operators()
+        counted = self.counts.state_rhs
+        self._run(read=False)
+        self.counts.recomputed_rhs += self.counts.state_rhs - counted
+        self.counts.state_rhs = counted
         self._assign(state)
 
     def _set_operators(self) -> None:
@@ -143,6 +151,13 @@ class TransientModel(ForwardModel):
             state = multiply(self._start, self.coefficient.parts[i].nodal(self._m[i]))
         state[self._fixed] = self._lifted.x.array[self._fixed]
         return state
+
+    def close(self) -> None:
+        """See ForwardModel."""
+        super().close()
+        self._by_old.destroy()
+        if self._start is not None:
+            self._start.destroy()
 
     def _advance(self, step: int, before: np.ndarray) -> np.ndarray:
         """The state at the end of a step."""
@@ -176,19 +191,19 @@ class TransientModel(ForwardModel):
             self.counts.state_rhs = counted
         return self._stretch[step]
 
-    def _sensitivity_of(self, step: int) -> list[Any]:
+    def _sensitivity_of(self, at: Linearisation, step: int) -> list[Any]:
         """∂A/∂m of a step by each unknown, none where no step has one."""
         if not self._in_steps:
             return []
-        if self._sensitivity_changes or not self._sensitivity_current:
+        if self._sensitivity_changes or self._sensitive is not at:
             before, now = self._state_at(step - 1), self._state_at(step)
             self._step.move_to(step)
             self._assign_old(before)
             self._assign(now)
-            self._sensitivity_current = False
-        return self._by_m()
+            self._sensitive = None
+        return self._by_m(at)
 
-    def _tangent(self, block: np.ndarray) -> np.ndarray:
+    def _tangent(self, at: Linearisation, block: np.ndarray) -> np.ndarray:
         parts = self.coefficient.extended(block)
         state = np.zeros((self._owned, *block.shape[1:]))
         if self._start is not None:
@@ -197,15 +212,15 @@ class TransientModel(ForwardModel):
         local = self._read(0, state)
         for step in range(1, self.times.steps + 1):
             right = -multiply(self._by_old, state)
-            for sensitivity, part in zip(self._sensitivity_of(step), parts, strict=False):
+            for sensitivity, part in zip(self._sensitivity_of(at, step), parts, strict=False):
                 right -= multiply(sensitivity, part)
             with timed("solve"):
                 state = self._solve(right)
             local += self._read(step, state)
-        self._finish()
+        self._assign(at.state)
         return self._gathered(local)
 
-    def _adjoint(self, data: np.ndarray) -> np.ndarray:
+    def _adjoint(self, at: Linearisation, data: np.ndarray) -> np.ndarray:
         first, last = self._observe.getOwnershipRange()
         mine = data[first:last]
         owned = [len(part.nodal(m)) for part, m in zip(self.coefficient.parts, self._m, strict=True)]
@@ -214,19 +229,14 @@ class TransientModel(ForwardModel):
         for step in range(self.times.steps, 0, -1):
             with timed("solve"):
                 adjoint = self._solve(right, transpose=True)
-            for sensitivity, gradient in zip(self._sensitivity_of(step), gradients, strict=False):
+            for sensitivity, gradient in zip(self._sensitivity_of(at, step), gradients, strict=False):
                 gradient -= multiply_transpose(sensitivity, adjoint)
             right = self._spread(step - 1, mine) - multiply_transpose(self._by_old, adjoint)
         if self._start is not None:
             right[self._fixed] = 0.0
             gradients[self._initial_index] += multiply_transpose(self._start, right)
-        self._finish()
+        self._assign(at.state)
         return self.coefficient.restricted(gradients)
-
-    def _finish(self) -> None:
-        """Show the state at the end again."""
-        assert self._found is not None
-        self._assign(self._found[1])
 
     def _columns(self, block: np.ndarray) -> int:
         return self.times.steps * super()._columns(block)
@@ -241,6 +251,3 @@ class TransientModel(ForwardModel):
         weights = self._weights[:, step]
         weighted = (weights if mine.ndim == 1 else weights[:, None]) * mine
         return multiply_transpose(self._observe, np.asfortranarray(weighted))
-
-    def _gathered(self, local: np.ndarray) -> np.ndarray:
-        return np.concatenate(self.comm.allgather(np.ascontiguousarray(local)), axis=0)

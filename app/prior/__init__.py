@@ -1,31 +1,34 @@
-"""Inner products of coefficients, and the regularisations that are made of them."""
+"""Inner products of coefficients, and the regularisations that are made of them.
 
-import app.wheel  # noqa: F401
+What a case's schema asks for is here and needs neither PETSc nor DOLFINx; the inner products are in
+`app.prior.inner_products`, `app.prior.gram` and `app.prior.stacked`.
+"""
 
-# isort: split
-from app.prior.inner_products import (
-    EDGE_SHARE,
-    EDGE_SHARES,
-    INNER_PRODUCTS,
-    LENGTH_SHARES,
-    REGULARISATIONS,
-    EdgePreserving,
-    GramMatrix,
-    effective_length,
-    weighted_product,
-)
-from app.prior.stacked import StackedInnerProduct, StackedRegularisation
+from app.prior.bilaplacian import Bilaplacian
+from app.prior.edge_preserving import EdgePreserving
+from app.prior.h1 import H1
+from app.prior.kinds import Candidate, Kind, Parameter, effective_length, values_of
+from app.prior.trilaplacian import Trilaplacian
+
+REGULARISATIONS: dict[str, Kind] = {
+    "h1": H1,
+    "edge_preserving": EdgePreserving,
+    "bilaplacian": Bilaplacian,
+    "trilaplacian": Trilaplacian,
+}
+
+
+def parameter_names() -> list[str]:
+    """Names of the parameters of all kinds."""
+    return list(dict.fromkeys(one.name for kind in REGULARISATIONS.values() for one in kind.parameters))
+
 
 __all__ = [
-    "EDGE_SHARE",
-    "EDGE_SHARES",
-    "INNER_PRODUCTS",
-    "LENGTH_SHARES",
     "REGULARISATIONS",
-    "EdgePreserving",
-    "GramMatrix",
-    "StackedInnerProduct",
-    "StackedRegularisation",
+    "Candidate",
+    "Kind",
+    "Parameter",
     "effective_length",
-    "weighted_product",
+    "parameter_names",
+    "values_of",
 ]

@@ -1,26 +1,24 @@
 """The inner product of several unknowns, block-diagonal, and the regularisations that are made of it."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from contextlib import AbstractContextManager, ExitStack, closing
 
 import numpy as np
 
 from app.mesh.spaces import CoefficientSpace, CoefficientSpaces
 from app.parallel import symmetric_gram
-from app.prior.inner_products import GramMatrix, PowerGram
+from app.prior.gram import InnerProduct, Regularisation
 
 Space = CoefficientSpace | CoefficientSpaces
 
 
-class StackedInnerProduct:
-    """K = diag(K₁/s₁², K₂/s₂², …) of unknowns that vary by about the scales s.
+class StackedInnerProduct(AbstractContextManager["StackedInnerProduct"]):
+    """K = diag(K₁/s₁², K₂/s₂², …) of unknowns that vary by about the scales s; it owns K₁, K₂, ….
 
     An unknown in another unit, m → cm and s → cs, changes nothing.
     """
 
-    def __init__(
-        self, space: Space, products: Sequence[GramMatrix | PowerGram], scales: Sequence[float]
-    ) -> None:
+    def __init__(self, space: Space, products: Sequence[InnerProduct], scales: Sequence[float]) -> None:
         self.comm = space.comm
         self._space, self._products, self._scales = space, products, scales
 
@@ -36,19 +34,37 @@ class StackedInnerProduct:
         """blockᵀ K block."""
         return symmetric_gram(self.comm, block, self.apply(block))
 
-    def _each(self, block: np.ndarray, image: Callable[[Any, float, np.ndarray], np.ndarray]) -> np.ndarray:
+    def close(self) -> None:
+        """Close K₁, K₂, …."""
+        for product in self._products:
+            product.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _each(
+        self, block: np.ndarray, image: Callable[[InnerProduct, float, np.ndarray], np.ndarray]
+    ) -> np.ndarray:
         own = zip(self._products, self._scales, self._space.split(block), strict=True)
         return np.asfortranarray(np.concatenate([image(*part) for part in own]))
 
 
 class StackedRegularisation:
-    """The regularisations of several unknowns, of one kind, with the scale of each."""
+    """The regularisations of several unknowns, of one kind, with the scale of each; it owns them."""
 
-    def __init__(self, space: Space, parts: Sequence[Any], scales: Sequence[float]) -> None:
+    def __init__(self, space: Space, parts: Sequence[Regularisation], scales: Sequence[float]) -> None:
         self.fixed = all(part.fixed for part in parts)
         self._space, self._parts, self._scales = space, parts, scales
 
     def at(self, values: np.ndarray) -> StackedInnerProduct:
-        """R for an iteration that starts from these nodal values; earlier ones may become invalid."""
+        """R at these owned nodal values, which the caller closes."""
         own = zip(self._parts, self._space.split(values), strict=True)
-        return StackedInnerProduct(self._space, [part.at(rows) for part, rows in own], self._scales)
+        with ExitStack() as made:  # closes what there is where a later one fails
+            products = [made.enter_context(closing(part.at(rows))) for part, rows in own]
+            made.pop_all()
+        return StackedInnerProduct(self._space, products, self._scales)
+
+    def close(self) -> None:
+        """Close those of each unknown."""
+        for part in self._parts:
+            part.close()

@@ -1,5 +1,1 @@
-"""Other ways to recover the coefficient, on the program's own forward model: only the method differs.
-
-`python -m benchmarks.baselines METHOD CASE.yaml --out DIR` runs one and writes summary.json and history.csv
-under the program's names.
-"""
+"""Other ways to the same ends, on the program's own problems: only the method differs."""

@@ -7,88 +7,49 @@ Petra and Ghattas 2021). A given weight is the method proper; without one, users
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
-import app.wheel  # noqa: F401
-
-# isort: split
 import numpy as np
-from mpi4py import MPI
 
-from app.case import Case
-from app.flow import StopReason
-from app.parallel import SolveFailed, timed
-from app.pde import Counts
-from benchmarks.baselines.trace import Point, Problem, Show, Trace, write
+from benchmarks.baselines.problem import Counts, Point, Problem, SolveFailed
+from benchmarks.baselines.trace import Result, Trace
 
 ARMIJO, BACKTRACKS = 1e-4, 10
-COARSEST, CG_ITERATIONS = 0.5, 100
-"""The loosest relative tolerance of CG, and its limit."""
-
+COARSEST, CG_ITERATIONS = 0.5, 100  # the loosest relative tolerance of CG, and its limit
 GRADIENT, ITERATIONS = 1e-4, 50
 """Share of the start's gradient norm at which a minimum is reached, and the limit of Newton steps."""
-
 ROUGH, CLOSE = 0.1, 5e-2
 """GRADIENT of the optima that only lead to the next weight, before and after one was too small."""
-
 WINDOW, NARROW = (0.9, 1.0), 1.2
 """Misfit over target that the discrepancy principle accepts, and the factor between two weights below which
 no optimum between them is expected to lie in it."""
-
 FIRST, COOLING, WEIGHTS = 1e-2, (10.0, 30.0), 30
 """The first weight relative to the largest eigenvalue of R⁻¹JᵀJ; the least and largest factor between weights
 while cooling; how many weights at most. Chosen for few right-hand sides: FIRST and ROUGH on two
 cases, COOLING and CLOSE on eight."""
 
-PATIENCE = 4
-"""Weights that the oracle tries after its best."""
-
 Vector = np.ndarray
-Weight = float | Literal["discrepancy", "oracle"]
+Pairs = list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class Optimum:
-    """Where Newton's iteration ended, and why."""
+    """Where Newton's iteration ended, why, and ‖E′‖ in M⁻¹ at the last step's start, or at the minimum."""
 
     point: Point
-    reason: StopReason
+    reason: str
     norm: float
-    """‖E′‖ in M⁻¹ at the last step's start, or at the minimum."""
 
 
-def newton_cg(
-    case: Case,
-    folder: Path,
-    *,
-    weight: Weight = "discrepancy",
-    show: Show | None = None,
-    comm: MPI.Comm = MPI.COMM_WORLD,
-) -> dict[str, Any]:
-    """Run, write the results into the folder and return the summary; collective.
-
-    `weight` is a number; `discrepancy`, found so that the optimum's misfit lies in WINDOW, every solve
-    counted; or `oracle`, the one of a grid whose optimum is nearest the truth: no method could know it, so
-    only a run with that weight is counted, and what the search took is told apart.
-    """
-    problem = Problem(comm, case)
-    more: dict[str, Any] = {}
-    if weight == "oracle":
-        weight, more = oracle(problem)
-        trace = Trace(problem, show)
-        optimum = minimise(problem, problem.at(problem.reference), weight, trace)
+def newton_cg(problem: Problem, weight: float | Literal["discrepancy"]) -> Result:
+    """Run a problem from its start, whose solves count. `weight` is a number or `discrepancy`, found so that
+    the optimum's misfit lies in WINDOW, every solve counted."""
+    trace, more = Trace(problem, since=Counts()), dict[str, Any]()
+    if weight == "discrepancy":
+        optimum, more["weights"] = by_discrepancy(problem, trace)
     else:
-        trace = Trace(problem, show, since=Counts())
-        if weight == "discrepancy":
-            more["weight_rule"] = "discrepancy"
-            optimum, more["weights"] = by_discrepancy(problem, trace)
-        else:
-            more["weight_rule"] = "given"
-            optimum = minimise(problem, problem.start, float(weight), trace)
-    summary = trace.summary("newton_cg", optimum.reason, **more, first_met=trace.first_met)
-    write(problem, folder, trace, summary)
-    return summary
+        optimum = minimise(problem, problem.start, weight, trace)
+    return trace.summary("newton_cg", optimum.reason, **more), trace.rows
 
 
 def minimise(
@@ -96,18 +57,17 @@ def minimise(
     start: Point,
     weight: float,
     trace: Trace,
-    *,
     tolerance: float = GRADIENT,
     floor: float = 0.0,
 ) -> Optimum:
-    """Minimise E from `start`, the coefficient that was solved last, by a step at least.
+    """Minimise E from `start` by a step at least.
 
     Stops when the gradient's norm ‖E′‖ in M⁻¹, M the mass matrix, is `tolerance` times that at the start, or
     below `floor`. CG's tolerance is min(½, √(‖E′‖/‖E′ at the start‖)) (Eisenstat and Walker 1996).
     """
-    point, value, size = start, problem.value(start, weight), problem.setup.coefficient.size
+    point, value = start, problem.energy(start, weight)
     if not trace.rows:
-        trace.row(point, weight, size)
+        trace.row(point, weight, problem.size)
     first = norm = 0.0
     for iteration in range(ITERATIONS):
         slope = problem.derivative(point, weight)
@@ -116,30 +76,23 @@ def minimise(
         if norm == 0.0 or (iteration > 0 and norm <= max(tolerance * first, floor)):
             return Optimum(point, "minimum", norm)
         forcing = min(COARSEST, math.sqrt(norm / first))
-        with timed("krylov"):
-            step, vectors = steihaug(problem, gauss_newton(problem, weight), -slope, forcing)
-        found, trials = search(problem, point, step, value, problem.dot(slope, step), weight)
+        step, vectors = steihaug(problem, gauss_newton(problem, point, weight), -slope, forcing)
+        found, trials = search(problem, point, step, value, float(slope @ step), weight)
+        trace.row(found or point, weight, problem.size, vectors, trials)
         if found is None:
-            trace.row(point, weight, size, vectors=vectors, trials=trials)
-            return Optimum(problem.at(point.m), "no_accepted_step", norm)
-        point, value = found, problem.value(found, weight)
-        trace.row(point, weight, size, vectors=vectors, trials=trials)
+            return Optimum(point, "no_accepted_step", norm)
+        point, value = found, problem.energy(found, weight)
     return Optimum(point, "max_iterations", norm)
 
 
 def gradient_norm(problem: Problem, slope: Vector) -> float:
     """√(slopeᵀM⁻¹slope), the L2 norm of the gradient."""
-    return math.sqrt(problem.dot(slope, problem.mass.riesz(slope)))
+    return math.sqrt(slope @ problem.mass.riesz(slope))
 
 
-def gauss_newton(problem: Problem, weight: float) -> Callable[[Vector], Vector]:
-    """v ↦ (JᵀJ + wR)v at the coefficient that was solved last: two incremental right-hand sides."""
-    energy, R = problem.energy, problem.R
-
-    def apply(v: Vector) -> Vector:
-        return energy.adjoint(energy.tangent(v)) + weight * R.apply(v)
-
-    return apply
+def gauss_newton(problem: Problem, point: Point, weight: float) -> Callable[[Vector], Vector]:
+    """v ↦ (JᵀJ + wR)v at the point: two incremental right-hand sides."""
+    return lambda v: point.vjp(point.jvp(v)) + weight * problem.R.apply(v)
 
 
 def steihaug(
@@ -152,18 +105,18 @@ def steihaug(
     """
     x, residual = np.zeros_like(right), right.copy()
     direction = problem.R.riesz(residual)
-    square = problem.dot(residual, direction)
+    square = float(residual @ direction)
     enough = tolerance**2 * square
     for iteration in range(1, CG_ITERATIONS + 1):
         image = apply(direction)
-        curvature = problem.dot(direction, image)
+        curvature = float(direction @ image)
         if curvature <= 0.0:
             return (direction if iteration == 1 else x), iteration
         length = square / curvature
         x = x + length * direction
         residual = residual - length * image
         z = problem.R.riesz(residual)
-        previous, square = square, problem.dot(residual, z)
+        previous, square = square, float(residual @ z)
         if square <= enough:
             return x, iteration
         direction = z + (square / previous) * direction
@@ -177,8 +130,8 @@ def search(
     length = 1.0
     for rejected in range(BACKTRACKS):
         try:
-            trial = problem.at(point.m + length * step)
-            if problem.value(trial, weight) <= value + ARMIJO * length * descent:
+            trial = problem.at(point.m + length * step, point)
+            if problem.energy(trial, weight) <= value + ARMIJO * length * descent:
                 return trial, rejected
         except SolveFailed:
             pass
@@ -194,24 +147,22 @@ def by_discrepancy(problem: Problem, trace: Trace) -> tuple[Optimum, list[dict[s
     ValueError without a noise level.
     """
     if problem.target is None:
-        raise ValueError("the discrepancy principle needs data with a column sigma")
+        raise ValueError("found data without a noise level, expected a column sigma")
     low, high = WINDOW
     aim = math.log(math.sqrt(low * high))
-    point, (norm, weight) = problem.start, first_weight(problem)
+    point, (norm, weight) = problem.start, first_weight(problem, problem.start)
     enough = GRADIENT * norm
-    above: list[tuple[float, float]] = []
-    below: list[tuple[float, float]] = []
+    above, below = Pairs(), Pairs()
     tried: list[dict[str, float]] = []
     while True:
         rough = CLOSE if below else ROUGH
         optimum = minimise(problem, point, weight, trace, tolerance=rough, floor=1e-2 * enough)
-        if optimum.norm > enough and low <= optimum.point.misfit / problem.target <= high:
+        if optimum.norm > enough and low <= optimum.point.value / problem.target <= high:
             optimum = minimise(problem, optimum.point, weight, trace, tolerance=0.0, floor=enough)
         point = optimum.point
-        share = point.misfit / problem.target
-        tried.append(
-            {"weight": weight, "misfit": point.misfit, "linear_solves": trace.spent.counts.linear_solves}
-        )
+        share = point.value / problem.target
+        solves = trace.spent["linear_solves"]
+        tried.append({"weight": weight, "misfit": point.value, "linear_solves": solves})
         if low <= share <= high or len(tried) == WEIGHTS:
             return optimum, tried
         (above if share > high else below).append((math.log(weight), math.log(share)))
@@ -220,7 +171,7 @@ def by_discrepancy(problem: Problem, trace: Trace) -> tuple[Optimum, list[dict[s
         weight = math.exp(next_weight(above, below, aim))
 
 
-def next_weight(above: list[tuple[float, float]], below: list[tuple[float, float]], aim: float) -> float:
+def next_weight(above: Pairs, below: Pairs, aim: float) -> float:
     """log w at which log φ is expected to be `aim`, from the (log w, log φ) above and below it."""
     if above and below:
         (upper, high), (lower, low) = min(above), max(below)
@@ -237,37 +188,9 @@ def next_weight(above: list[tuple[float, float]], below: list[tuple[float, float
     return w1 - min(max(wanted, math.log(1.5)), most)
 
 
-def first_weight(problem: Problem) -> tuple[float, float]:
-    """The gradient's norm at m_ref, and FIRST times ‖Jv‖² / ‖v‖²_R for v = R⁻¹Jᵀe, by one tangent."""
-    slope = problem.start.slope
+def first_weight(problem: Problem, start: Point) -> tuple[float, float]:
+    """The gradient's norm at `start`, and FIRST times ‖Jv‖² / ‖v‖²_R for v = R⁻¹Jᵀe there, by one tangent."""
+    slope = start.derivative()
     v = problem.R.riesz(slope)
-    image = problem.energy.tangent(v)
-    return gradient_norm(problem, slope), FIRST * float(image @ image) / problem.dot(v, slope)
-
-
-def oracle(problem: Problem) -> tuple[float, dict[str, Any]]:
-    """The weight, of a grid with two a decade, whose optimum is nearest the truth; and what the search took.
-
-    Falls from a large weight, each optimum started from the one before, until PATIENCE weights in a row were
-    no better. Raises ValueError without a truth.
-    """
-    error = problem.setup.error
-    if error is None:
-        raise ValueError("the oracle needs a truth")
-    trace = Trace(problem)
-    point, (_, first) = problem.start, first_weight(problem)
-    exponent = round(2 * math.log10(first)) / 2
-    tried: list[dict[str, float]] = []
-    best = 0
-    while len(tried) - best <= PATIENCE:
-        weight = 10.0 ** (exponent - 0.5 * len(tried))
-        point = minimise(problem, point, weight, trace).point
-        tried.append({"weight": weight, "misfit": point.misfit, "relative_error": error(point.m)})
-        best = min(range(len(tried)), key=lambda i: tried[i]["relative_error"])
-    sweep = {
-        "state_solves": trace.spent.counts.state_solves,
-        "linear_solves": trace.spent.counts.linear_solves,
-        "seconds": sum(trace.spent.seconds.values()),
-        "weights": tried,
-    }
-    return tried[best]["weight"], {"weight_rule": "oracle", "sweep": sweep}
+    image = start.jvp(v)
+    return gradient_norm(problem, slope), FIRST * float(image @ image) / float(v @ slope)

@@ -5,157 +5,101 @@ differentiates ½‖u − d‖² + ½γ‖m‖²_H¹, d the readings at the node
 package is no dependency of this project; without it the summary says so.
 """
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import app.wheel  # noqa: F401
-
-# isort: split
 import numpy as np
 import ufl
 from dolfinx import fem
-from dolfinx.mesh import exterior_facet_indices
-from mpi4py import MPI
+from scipy.spatial import KDTree
 
-from app.case import Case
-from app.parallel import on_root
-from app.pde import Counts
-from benchmarks.baselines.trace import Point, Problem, Show, Trace, write, write_alone
+from benchmarks.baselines.problem import Problem, in_ufl
+from benchmarks.baselines.trace import Known, Result, Trace
 
-WEIGHT = 3e-6
-"""γ, at which several programs have run the problem."""
-
+WEIGHT = 3e-6  # γ, at which several programs have run the problem
 OPTIONS = {"ftol": 1e-12, "gtol": 1e-10, "maxiter": 500, "maxcor": 10}
 """SciPy's. The objective is near 2e-5, so that the default gtol would end the run too early; with an ftol of
 1e-10 the run ends before the error does."""
-
 DIRECT = {"ksp_type": "preonly", "pc_type": "lu", "pc_factor_mat_solver_type": "mumps"}
 
 
-def peer(
-    case: Case,
-    folder: Path,
-    *,
-    weight: float = WEIGHT,
-    show: Show | None = None,
-    comm: MPI.Comm = MPI.COMM_WORLD,
-) -> dict[str, Any]:
-    """Run, write the results into the folder and return the summary.
-
-    Where dolfinx-adjoint cannot be imported, the summary holds `status: absent` and the reason only. Raises
-    ValueError for a case that is not like cases/peer64.yaml, and on more than one rank.
-    """
-    if comm.size > 1:
-        raise ValueError(f"found {comm.size} ranks, expected one: the peer's nodes are matched on one only")
+def peer(problem: Problem) -> Result:
+    """Run a problem; where dolfinx-adjoint cannot be imported, the summary holds `status: absent` and the
+    reason. Raises ValueError for a case that is not like cases/peer64.yaml."""
     try:
         import dolfinx_adjoint
         import pyadjoint
     except Exception as failure:  # absent, or made for another DOLFINx
-        summary = {
-            "name": case.name,
-            "method": "dolfinx_adjoint",
-            "status": "absent",
-            "reason": f"{type(failure).__name__}: {failure}",
-        }
-        on_root(comm, lambda: write_alone(folder, summary))
-        return summary
-    problem = Problem(comm, case)
-    trace = Trace(problem, show)
-    reason = _minimise(problem, trace, weight, dolfinx_adjoint, pyadjoint)
-    more = {"objective_weight": weight, "first_met": trace.first_met}
-    summary = trace.summary("dolfinx_adjoint", "minimum" if reason is None else "stalled", **more)
-    summary |= {"optimiser_message": reason, "dolfinx_adjoint": dolfinx_adjoint.__version__}
-    write(problem, folder, trace, summary)
-    return summary
+        reason = f"{type(failure).__name__}: {failure}"
+        return {"name": problem.case.name, "status": "absent", "reason": reason}, []
+    trace = Trace(problem)
+    complaint = _minimise(problem, trace, dolfinx_adjoint, pyadjoint)
+    more = {"optimiser_message": complaint, "version": dolfinx_adjoint.__version__}
+    return trace.summary("dolfinx_adjoint", "stalled" if complaint else "minimum", **more), trace.rows
 
 
-def _minimise(problem: Problem, trace: Trace, weight: float, dxa: Any, pyadjoint: Any) -> str | None:
+def _minimise(problem: Problem, trace: Trace, dxa: Any, pyadjoint: Any) -> str | None:
     """Minimise, and enter the peer's solves into the counts; returns what the optimiser complains of.
 
-    Taping takes a state solve, and the optimiser's first evaluation repeats it.
+    Taping takes a state solve, and the optimiser's first evaluation repeats it; the adjoint problem is
+    assembled and factorised anew each time.
     """
-    setup = problem.setup
-    counts, space = setup.forward.counts, setup.forward.space
+    counts, space = problem.counts, problem.forward.space
     order = _nodes_of_readings(problem)
-    data, sigma = setup.data.values, setup.data.sigma
+    data, sigma = problem.data.values, problem.data.sigma
     sigma = np.ones(len(data)) if sigma is None else sigma
+
+    def count(name: str) -> None:
+        counts.factorisations += 1
+        setattr(counts, name, getattr(counts, name) + 1)
+        counts.state_solves += name == "state_rhs"
+
+    def adjoint_solved(_: Any, derivative: Any, __: Any) -> Any:
+        count("adjoint_rhs")
+        return derivative
 
     m, d = dxa.Function(space, name="m"), fem.Function(space)
     d.x.array[order] = data
     u, v = ufl.TrialFunction(space), ufl.TestFunction(space)
-    source = problem.case.equation.source.ufl(ufl.SpatialCoordinate(space.mesh))
-    zero = fem.Function(space)
-    bc = fem.dirichletbc(zero, _rim(space))
+    source = in_ufl(problem.case.equation.source, ufl.SpatialCoordinate(space.mesh))
+    facets = problem.domain.boundary("all")
+    rim = fem.locate_dofs_topological(space, space.mesh.topology.dim - 1, facets)
+    bc = fem.dirichletbc(fem.Function(space), rim)
     a, L = ufl.exp(m) * ufl.inner(ufl.grad(u), ufl.grad(v)) * ufl.dx, source * v * ufl.dx
     linear = dxa.LinearProblem(a, L, bcs=[bc], petsc_options=DIRECT, adjoint_petsc_options=DIRECT)
-    _count_state(counts)
+    count("state_rhs")
     state = linear.solve()
     square = 0.5 * ufl.inner(state - d, state - d) * ufl.dx
-    penalty = 0.5 * weight * (ufl.inner(m, m) + ufl.inner(ufl.grad(m), ufl.grad(m))) * ufl.dx
-    objective = dxa.assemble_scalar(square + penalty)
+    penalty = 0.5 * WEIGHT * (ufl.inner(m, m) + ufl.inner(ufl.grad(m), ufl.grad(m))) * ufl.dx
     control = pyadjoint.Control(m)
     functional = pyadjoint.ReducedFunctional(
-        objective,
+        dxa.assemble_scalar(square + penalty),
         control,
-        eval_cb_post=lambda *_: _count_state(counts),
-        derivative_cb_post=_counting_adjoints(counts),
+        eval_cb_post=lambda *_: count("state_rhs"),
+        derivative_cb_post=adjoint_solved,
     )
 
-    def point() -> Point:
+    def row(_: Any = None) -> None:
         solved = state.block_variable.saved_output.x.array
-        values = control.tape_value().x.array
-        return Point(problem.energy, values.copy(), (solved[order] - data) / sigma)
+        misfit = 0.5 * float(np.sum(((solved[order] - data) / sigma) ** 2))
+        trace.row(Known(control.tape_value().x.array.copy(), misfit), None, problem.size)
 
-    trace.row(point(), None, setup.coefficient.size)
+    row()
     try:
-        pyadjoint.minimize(
-            functional,
-            method="L-BFGS-B",
-            options=OPTIONS,
-            callback=lambda _: trace.row(point(), None, setup.coefficient.size),
-        )
+        pyadjoint.minimize(functional, method="L-BFGS-B", options=OPTIONS, callback=row)
     except pyadjoint.optimization.optimization.SciPyConvergenceError as failure:
         return str(failure)
     return None
 
 
-def _count_state(counts: Counts) -> None:
-    counts.state_solves += 1
-    counts.state_rhs += 1
-    counts.factorisations += 1
-
-
-def _counting_adjoints(counts: Counts) -> Callable[..., Any]:
-    """Called with each derivative; the adjoint problem is assembled and factorised anew each time."""
-
-    def count(_: Any, derivative: Any, __: Any) -> Any:
-        counts.adjoint_rhs += 1
-        counts.factorisations += 1
-        return derivative
-
-    return count
-
-
 def _nodes_of_readings(problem: Problem) -> np.ndarray:
     """The node of each reading; raises ValueError unless the case is like cases/peer64.yaml."""
-    setup, equation = problem.setup, problem.case.equation
-    conditions = list(equation.boundary.values())
-    if equation.kind != "diffusion" or equation.degree != 1 or setup.unknown.degree != 1:
-        raise ValueError("the peer is set up for a diffusion equation with linear elements")
-    if [c.kind for c in conditions] != ["dirichlet"] or conditions[0].tags is not None:
-        raise ValueError("the peer is set up for a state that is zero on the whole boundary")
-    nodes = setup.coefficient.coordinates
-    distance = np.linalg.norm(setup.data.points[:, None, :] - nodes[None, :, :], axis=2)
-    nearest = distance.argmin(axis=1)
-    if len(set(nearest)) != len(nodes) or distance.min(axis=1).max() > 1e-9:
-        raise ValueError("the peer is set up for one reading at every node")
-    return nearest
-
-
-def _rim(space: fem.FunctionSpace) -> np.ndarray:
-    """Dofs on the boundary."""
-    mesh = space.mesh
-    mesh.topology.create_connectivity(mesh.topology.dim - 1, mesh.topology.dim)
-    facets = exterior_facet_indices(mesh.topology)
-    return fem.locate_dofs_topological(space, mesh.topology.dim - 1, facets)
+    equation, conditions = problem.case.equation, list(problem.case.equation.boundary.values())
+    linear = equation.kind == "diffusion" and equation.degree == problem.unknown.degree == 1
+    if not linear or [(c.kind, c.tags) for c in conditions] != [("dirichlet", None)]:
+        raise ValueError(
+            "found another problem, expected diffusion, linear elements and zero on the boundary"
+        )
+    distance, order = KDTree(problem.nodes).query(problem.data.points)
+    if len(order) != problem.size or distance.max() > 1e-9:
+        raise ValueError(f"found {len(order)} readings, expected one at each of {problem.size} nodes")
+    return order

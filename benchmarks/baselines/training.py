@@ -1,91 +1,51 @@
-"""A network of fixed size, trained by Adam or L-BFGS through the finite-element model.
+"""Networks of fixed size, trained by Adam or L-BFGS.
 
-As in hybrid FEM-NN codes (Mitusch, Funke and Kuchta 2021): the network's nodal values are the coefficient,
-and the gradient is Dᵀ(Jᵀe + wR(m − m_ref)), so that each evaluation takes one state and one adjoint solve.
-Without a weight, stopping at the target is the regularisation.
+Through the finite-element model as in hybrid FEM-NN codes (Mitusch, Funke and Kuchta 2021): the network's
+nodal values are the coefficient, and the gradient is Dᵀ(Jᵀe + wR(m − m_ref)), so that each evaluation takes
+one state and one adjoint solve. Without a weight, stopping at the target is the regularisation.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+import contextlib
+import time
+from typing import Any
 
-import app.wheel  # noqa: F401
-
-# isort: split
 import numpy as np
-from mpi4py import MPI
 from scipy.optimize import minimize
 
-from app.case import Case
-from app.flow import StopReason
-from app.network import TRANSFORMS, Network, Nodes
-from app.parallel import SolveFailed, gram, timed
-from benchmarks.baselines.trace import Point, Problem, Show, Trace, write
+from benchmarks.baselines.problem import Approximation, Network, Point, Problem, SolveFailed, network_of
+from benchmarks.baselines.trace import Result, Trace
 
-import torch  # isort: skip - after app, which sets the threads
+import torch  # isort: skip - after the program, which sets the threads
 
 LEARNING_RATES = (1e-3, 3e-3, 1e-2, 3e-2)
 """Adam's, each tried; the rest is PyTorch's default. On a coarse quickstart 3e-2 did best; 0.1 oscillates."""
-
 MEMORY = 100
 """Pairs that L-BFGS keeps; SciPy's default of 10 takes twice as many solves, 200 no fewer."""
-
-OUTGOING = 0.1
-"""Scale of the outgoing weights at a glorot start, so that m is near m_ref."""
-
-STREAM = 0
-"""Of random numbers, for the start; the program's own number for it."""
-
-EVERY = 10
-"""State solves between two rows of the history."""
-
-Optimiser = Literal["adam", "lbfgs"]
-Start = Literal["glorot", "ridges"]
+HIDDEN, SOLVES = (20, 20), 1000  # widths, and state solves at most
+EVERY = 10  # state solves between two rows of the history
+STANDSTILL, MOST = 1e-9, 5000
+"""A fit stops where an iteration gains less than this share of the energy, or after so many iterations."""
 
 
 class Ended(Exception):
     """The run met its target or spent its solves."""
 
 
-@dataclass(frozen=True)
-class Run:
-    """A training run."""
-
-    trace: Trace
-    best: Point
-    """The one that met the target, or of least energy."""
-    reason: StopReason
-
-    @property
-    def rank(self) -> tuple[float, float]:
-        """Less is better: solves to the target, or else the misfit at the end."""
-        met = self.trace.first_met
-        return (met["state_solves"], 0.0) if met else (np.inf, self.best.misfit)
-
-    @property
-    def figures(self) -> dict[str, Any]:
-        """For the summary."""
-        return {**self.trace.work(self.best), "met_at": self.trace.first_met, "stop_reason": self.reason}
-
-
 class Objective:
     """E(θ) and its gradient; ends the run by raising Ended.
 
-    D is formed for the gradient, which takes about a seventh of the time with 64 × 64 cells.
-
-    Whatever the optimiser does with it, `best` is the point that met the target, or of least energy so far.
+    Whatever the optimiser does with it, `best` is the point that met the target, or of least energy so far,
+    and `theta` what it was at.
     """
 
-    def __init__(
-        self, problem: Problem, network: Network, weight: float, solves: int, show: Show | None
-    ) -> None:
-        self.trace = Trace(problem, show)
+    def __init__(self, problem: Problem, network: Network, weight: float, solves: int) -> None:
+        self.trace = Trace(problem)
         self.evaluations, self.value = 0, np.inf
         self.best: Point | None = None
         self.theta: np.ndarray | None = None
         self._problem, self._network, self._weight, self._solves = problem, network, weight, solves
         self._memory: np.ndarray | None = None
+        self._last: Point | None = None
 
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """E(θ) and Dᵀ(Jᵀe + wR(m − m_ref)): a state solve and, unless the run ends here, an adjoint solve."""
@@ -93,93 +53,57 @@ class Objective:
         if self.evaluations >= self._solves:
             raise Ended
         self.evaluations += 1
-        point = problem.at(network.values(theta))
-        value = problem.value(point, self._weight)
+        point = self._last = problem.at(network.values(theta), self._last)
+        value = problem.energy(point, self._weight)
         if not np.isfinite(value):
             raise SolveFailed("the energy overflows")
         met = problem.met(point)
         if met or self.best is None or value < self.value:
             self.best, self.value, self.theta = point, value, theta.copy()
         if met or self.evaluations == 1 or self.evaluations % EVERY == 0:
-            self.row(point)
+            self.trace.row(point, self._weight, network.size)
         if met:
             raise Ended
         slope = problem.derivative(point, self._weight)
-        with timed("jacobian"):
-            self._memory = network.jacobian(theta, self._memory)
-            return value, gram(problem.comm, self._memory, slope)
+        self._memory = network.jacobian(theta, self._memory)
+        return value, self._memory.T @ slope
 
-    def row(self, point: Point) -> None:
-        """A row of the history."""
-        self.trace.row(point, self._weight, self._network.size, self._network.widths)
-
-    def run(self, reason: StopReason) -> Run:
-        """What there is at the end."""
+    def result(self, method: str, reason: str, **more: Any) -> Result:
+        """What there is at the end, where the run ended for this reason or at the target."""
         assert self.best is not None
-        if self.trace.first_met is None:
-            self.row(self.best)
-        else:
-            reason = "discrepancy"
-        self.trace.end()
-        return Run(self.trace, self.best, reason)
+        met = self._problem.met(self.best)
+        if not met:
+            self.trace.row(self.best, self._weight, self._network.size)
+        return self.trace.summary(method, "discrepancy" if met else reason, **more), self.trace.rows
 
 
-def training(
-    case: Case,
-    folder: Path,
-    *,
-    optimiser: Optimiser = "lbfgs",
-    weight: float = 0.0,
-    hidden: Sequence[int] = (20, 20),
-    start: Start = "ridges",
-    solves: int = 1000,
-    show: Show | None = None,
-    comm: MPI.Comm = MPI.COMM_WORLD,
-) -> dict[str, Any]:
-    """Run, write the results into the folder and return the summary; collective.
-
-    Adam runs once for each of LEARNING_RATES and the best run is the result. A run ends when it meets the
-    target or has taken `solves` state solves. `start` is that of the parameters: `ridges` is the program's,
-    ridges across the domain with outgoing weights zero; `glorot` the usual one, with small outgoing weights.
-    """
-    problem = Problem(comm, case)
-    network = network_of(problem, hidden)
-    theta = starting(problem, network, start)
-
-    def objective() -> Objective:
-        return Objective(problem, network, weight, solves, show)
-
-    more: dict[str, Any] = {"optimiser": optimiser, "start": start}
-    if optimiser == "adam":
-        runs = {rate: adam(objective(), theta, rate) for rate in LEARNING_RATES}
-        rate, run = min(runs.items(), key=lambda item: item[1].rank)
-        more |= {"learning_rate": rate, "runs": {str(rate): run.figures for rate, run in runs.items()}}
-    else:
-        run = lbfgs(objective(), theta)
-    more["met_at"] = run.trace.first_met
-    summary = run.trace.summary(f"training_{optimiser}", run.reason, **more)
-    write(problem, folder, run.trace, summary)
-    return summary
+def adam(problem: Problem, weight: float, solves: int = SOLVES) -> Result:
+    """Adam (Kingma and Ba 2015) with constant learning rates, each from the same start: the best run counts,
+    which meets the target with the fewest solves or else ends with the least misfit."""
+    network, theta = network_of(problem, HIDDEN)
+    results: list[tuple[float, float, Result]] = []
+    for rate in LEARNING_RATES:
+        objective = Objective(problem, network, weight, solves)
+        parameters = torch.from_numpy(theta.copy()).requires_grad_()
+        optimiser, reason = torch.optim.Adam([parameters], lr=rate), "max_iterations"
+        with contextlib.suppress(Ended):
+            try:
+                while True:
+                    _, gradient = objective(parameters.detach().numpy())
+                    parameters.grad = torch.from_numpy(gradient)
+                    optimiser.step()
+            except SolveFailed:
+                reason = "error"
+        summary, rows = objective.result("training_adam", reason, learning_rate=rate)
+        solved = summary["state_solves"] if summary["stop_reason"] == "discrepancy" else np.inf
+        results.append((solved, summary["misfit"], (summary, rows)))
+    return min(results, key=lambda result: result[:2])[2]
 
 
-def adam(objective: Objective, theta: np.ndarray, rate: float) -> Run:
-    """Adam (Kingma and Ba 2015) with a constant learning rate."""
-    parameters = torch.from_numpy(theta.copy()).requires_grad_()
-    optimiser = torch.optim.Adam([parameters], lr=rate)
-    try:
-        while True:
-            _, gradient = objective(parameters.detach().numpy())
-            parameters.grad = torch.from_numpy(gradient)
-            optimiser.step()
-    except Ended:
-        return objective.run("max_iterations")
-    except SolveFailed:
-        return objective.run("error")
-
-
-def lbfgs(objective: Objective, theta: np.ndarray) -> Run:
+def lbfgs(problem: Problem, weight: float, solves: int = SOLVES) -> Result:
     """SciPy's L-BFGS-B without bounds, begun anew with an empty memory where its line search gives up."""
-    worst = 0.0
+    network, theta = network_of(problem, HIDDEN)
+    objective, worst, reason = Objective(problem, network, weight, solves), 0.0, "max_iterations"
 
     def evaluate(theta: np.ndarray) -> tuple[float, np.ndarray]:
         nonlocal worst
@@ -191,46 +115,30 @@ def lbfgs(objective: Objective, theta: np.ndarray) -> Run:
         return value, gradient
 
     options = {"maxcor": MEMORY, "ftol": 0.0, "gtol": 0.0, "maxfun": 10**9, "maxiter": 10**9}
-    try:
-        while True:
-            before = objective.value
+    with contextlib.suppress(Ended):
+        before = np.inf
+        while objective.theta is None or objective.value < before:
+            before, theta = objective.value, theta if objective.theta is None else objective.theta
             minimize(evaluate, theta, jac=True, method="L-BFGS-B", options=options)
-            assert objective.theta is not None
-            theta = objective.theta
-            if not objective.value < before:
-                return objective.run("stalled")
-    except Ended:
-        return objective.run("max_iterations")
+        reason = "stalled"
+    return objective.result("training_lbfgs", reason)
 
 
-def network_of(problem: Problem, hidden: Sequence[int]) -> Network:
-    """The program's network with these widths, and the case's activation and transform if it has them."""
-    setup = problem.setup
-    chosen = setup.unknown.representation
-    options = {"kind": "identity"} if chosen.kind == "nodal" else dict(chosen.transform)
-    transform = TRANSFORMS[options.pop("kind")](**options)
-    activation = "tanh" if chosen.kind == "nodal" else chosen.activation
-    features = "quadratic" if chosen.kind == "nodal" else chosen.features
-    space = setup.coefficient
-    nodes = Nodes.of(space.coordinates, space.domain.bounding_box(), setup.reference, transform)
-    return Network(tuple(hidden), nodes, activation, transform, max(hidden), features)
+def fit(problem: Approximation) -> Result:
+    """A regression by L-BFGS to a standstill, from the network that the case starts with.
 
-
-def starting(problem: Problem, network: Network, start: Start) -> np.ndarray:
-    """θ at the start, by the case's seed."""
-    rng = np.random.default_rng([problem.case.seed, STREAM])
-    if start == "ridges":
-        return network.start(rng)
-    return glorot(network.inputs, network.widths, rng)
-
-
-def glorot(inputs: int, widths: Sequence[int], rng: np.random.Generator) -> np.ndarray:
-    """Weights uniform within ±√(6/(inputs + outputs)) and biases zero (Glorot and Bengio 2010), outgoing ones
-    scaled by OUTGOING; in the order of Network's θ."""
-    parts = []
-    for outputs in (*widths, 1):
-        bound = np.sqrt(6.0 / (inputs + outputs))
-        parts += [rng.uniform(-bound, bound, outputs * inputs), np.zeros(outputs)]
-        inputs = outputs
-    parts[-2] *= OUTGOING
-    return np.concatenate(parts)
+    Outgoing weights start at random in place of zero, from which all hidden layers have no slope.
+    """
+    network, theta, began = problem.network, problem.theta, time.perf_counter()
+    width, (zero, _) = network.widths[-1], problem.slope(theta)
+    outgoing = slice(network.size - 1 - width, network.size - 1)
+    theta[outgoing] = np.random.default_rng(problem.seed).standard_normal(width) / np.sqrt(width)
+    options = {"maxiter": MOST, "maxfun": 2 * MOST, "ftol": STANDSTILL, "gtol": 0.0, "maxcor": MEMORY}
+    found = minimize(problem.slope, theta, jac=True, method="L-BFGS-B", options=options)
+    distance = float(np.sqrt(found.fun / zero))
+    status = "converged" if distance <= problem.tolerance else "stopped"
+    summary = dict[str, Any](
+        distance=distance, status=status, parameters=network.size, misfit=float(found.fun)
+    )
+    summary |= {"widths": list(network.widths), "wall_seconds": time.perf_counter() - began}
+    return summary | {"stop_reason": "stalled"}, []

@@ -158,6 +158,6 @@ def test_the_effective_case_is_the_case(tmp_path: Path) -> None:
     first, second = tmp_path / "load.yaml", tmp_path / "effective.yaml"
     first.write_text(CASE)
     case = load_case(first)
-    second.write_text(effective_yaml(case))
+    second.write_text(effective_yaml(case, tmp_path))
     assert load_case(second) == case
     assert case.energy.coefficients["load"].value.variables == {"x", "mu"}

@@ -36,7 +36,7 @@ def test_defaults_are_written_back_and_load_again(case_file: Path, tmp_path: Pat
     observation = case.observations["readings"]
     assert (observation.relative_error, observation.absolute_error) == (None, 0.0)
     again = tmp_path / "again.yaml"
-    again.write_text(effective_yaml(case))
+    again.write_text(effective_yaml(case, tmp_path))
     assert load_case(again) == case
 
 

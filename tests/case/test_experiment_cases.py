@@ -55,10 +55,10 @@ def test_a_case_without_experiments_is_its_only_part(file: Path) -> None:
 
 
 def test_the_effective_case_loads_again(file: Path, tmp_path: Path) -> None:
-    """Overrides are written as they were said, files by absolute paths."""
+    """Overrides are written as they were said, files by paths from where it lies."""
     again = tmp_path / "elsewhere" / "case.yaml"
     again.parent.mkdir()
-    again.write_text(effective_yaml(load_case(file)))
+    again.write_text(effective_yaml(load_case(file), again.parent))
     assert load_case(again) == load_case(file)
     assert load_case(again).parts == load_case(file).parts
 

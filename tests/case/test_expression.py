@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.case import Expression, ExpressionError, ParametricExpression
-from app.case.grammar import ACCEPTED, DEEPEST_NESTING, FUNCTIONS, LONGEST_TEXT
+from app.mesh import in_ufl
+from app.mesh.fields import OPERATIONS as IN_UFL
+from app.schema.grammar import ACCEPTED, BY_NUMPY, DEEPEST_NESTING, FUNCTIONS, LONGEST_TEXT
 
 POINTS = np.array([[0.3, 0.4], [0.25, 0.75], [0.9, 0.1], [0.5, 0.5]])
 X = ufl.SpatialCoordinate(ufl.Mesh(element("Lagrange", "triangle", 1, shape=(2,))))
@@ -66,8 +68,13 @@ def test_numpy_and_ufl_agree_with_python(text: str) -> None:
     values = expression.numpy(POINTS)
     assert values.shape == (4,) and values.dtype == np.float64
     np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-12)
-    form = expression.ufl(X)
+    form = in_ufl(expression, X)
     np.testing.assert_allclose([form(tuple(p)) for p in POINTS], expected, rtol=1e-12, atol=1e-12)
+
+
+def test_ufl_knows_every_operation_of_the_grammar() -> None:
+    """And no other."""
+    assert IN_UFL.keys() == BY_NUMPY.keys()
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -78,7 +85,7 @@ def test_every_function_agrees_with_python(name: str, arguments: str) -> None:
     expected = [by_python(text, point) for point in POINTS]
     expression = Expression(text)
     np.testing.assert_allclose(expression.numpy(POINTS), expected, rtol=1e-14)
-    form = expression.ufl(X)
+    form = in_ufl(expression, X)
     np.testing.assert_allclose([form(tuple(p)) for p in POINTS], expected, rtol=1e-14)
 
 
@@ -101,14 +108,14 @@ def test_constants_are_real_numbers(source: str | float, value: float) -> None:
     expression = Expression(source)
     assert expression.constant == value and expression.variables == frozenset()
     np.testing.assert_array_equal(expression.numpy(POINTS), [value] * 4)
-    assert expression.ufl(X)(()) == value
+    assert in_ufl(expression, X)(()) == value
 
 
 def test_small_whole_exponents_stay_integers() -> None:
     """UFL sees polynomials as such, while a large exponent does not blow up the quadrature."""
 
     def degree(text: str) -> int:
-        return ufl.algorithms.estimate_total_polynomial_degree(Expression(text).ufl(X))
+        return ufl.algorithms.estimate_total_polynomial_degree(in_ufl(Expression(text), X))
 
     assert degree("x**3 + 1") == degree("x**3.0 + 1") == 3
     assert degree("x**1000") < 10
@@ -118,7 +125,7 @@ def test_variables_are_those_the_value_depends_on() -> None:
     """A branch never taken does not count, a coordinate beyond the dimension is refused."""
     assert Expression("x*cos(z) if y < 1 else 2").variables == {"x", "y", "z"}
     assert Expression("x if 1 < 2 else z").variables == {"x"}
-    for evaluate in (lambda: Expression("z").numpy(POINTS), lambda: Expression("z").ufl(X)):
+    for evaluate in (lambda: Expression("z").numpy(POINTS), lambda: in_ufl(Expression("z"), X)):
         with pytest.raises(ExpressionError, match=r"found z in 'z', expected x, y"):
             evaluate()
 

@@ -43,7 +43,7 @@ def test_defaults_are_written_back_and_load_again(case_file: Path, tmp_path: Pat
     assert heat.boundary["rim"].value.variables == {"t"}
     check_dimension(case, 2)
     again = tmp_path / "again.yaml"
-    again.write_text(effective_yaml(case))
+    again.write_text(effective_yaml(case, tmp_path))
     assert load_case(again) == case
 
 

@@ -6,6 +6,7 @@ import math
 import os
 import pickle
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,14 +75,35 @@ ROUND_TRIPS = [
 def test_effective_yaml_loads_from_elsewhere_to_an_equal_case(
     case_file: Path, tmp_path_factory: pytest.TempPathFactory, overrides: list[str]
 ) -> None:
-    """load_case(effective_yaml(case)) == case from another folder, and writes the same."""
+    """What is written for another folder and loaded from there is the case, and is written alike again."""
     case = load_case(case_file, overrides)
-    text = effective_yaml(case)
     elsewhere = tmp_path_factory.mktemp("results") / "case.yaml"
+    text = effective_yaml(case, elsewhere.parent)
     elsewhere.write_text(text)
     again = load_case(elsewhere)
     assert again == case and pickle.loads(pickle.dumps(case)) == case
-    assert effective_yaml(again) == text
+    assert effective_yaml(again, elsewhere.parent) == text
+
+
+@pytest.mark.parametrize("results", ["results/small", ".", "linked/small"])
+def test_effective_yaml_names_files_from_where_it_lies(
+    case_file: Path, tmp_path_factory: pytest.TempPathFactory, results: str
+) -> None:
+    """No path is absolute; moved with the project, results through a link included, it is still the case."""
+    project = tmp_path_factory.mktemp("projects") / "one"
+    shutil.copytree(case_file.parent, project)
+    (project / "scratch" / "deep").mkdir(parents=True)
+    (project / "linked").symlink_to("scratch/deep", target_is_directory=True)
+    (project / results).mkdir(parents=True, exist_ok=True)
+    case = load_case(project / "small.yaml")
+    text = effective_yaml(case, project / results)
+    assert str(project) not in text
+    (project / results / "case.yaml").write_text(text)
+    assert load_case(project / results / "case.yaml") == case
+    moved = project.rename(project.parent / "other")
+    again = load_case(moved / results / "case.yaml")
+    assert again.resolve(again.observations["heads"].file) == (moved / "data" / "heads.csv").resolve()
+    assert again == load_case(moved / "small.yaml")
 
 
 def test_different_cases_are_unequal(case_file: Path) -> None:

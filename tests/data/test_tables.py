@@ -42,9 +42,9 @@ def test_parts_and_balls_have_columns_of_their_own(tmp_path: Path) -> None:
         for data in (read_parts(path, 2), read_averages(path, 2, None)):
             assert data.names == ("left", "top") and np.isnan(data.points).all()
             np.testing.assert_array_equal(data.values, [1, 2])
-    assert read_averages(discs, 2, None).radii == pytest.approx([0.05])
+    assert read_averages(discs, 2, None).columns["radius"] == pytest.approx([0.05])
     discs.write_text("x,y,value\n.1,.2,3\n")
-    assert read_averages(discs, 2, 0.3).radii == pytest.approx([0.3])
+    assert read_averages(discs, 2, 0.3).columns["radius"] == pytest.approx([0.3])
 
 
 def test_variances_are_one_a_reading(tmp_path: Path) -> None:
@@ -103,16 +103,20 @@ for name, encoding in (("h5", io.XDMFFile.Encoding.HDF5), ("ascii", io.XDMFFile.
             u = fem.Function(space, name="u")
             u.interpolate(lambda x: x[0] + 2 * x[1] + time)
             file.write_function(u, time)
+        sigma = fem.Function(space, name="sigma")
+        sigma.x.array[:] = 0.25
+        file.write_function(sigma, 1)
 """
 
 
 def test_fields_of_dolfinx_files_are_read_at_their_nodes(tmp_path: Path) -> None:
-    """XDMF with numbers in HDF5 or in itself; of two times the last."""
+    """XDMF with numbers in HDF5 or in itself; of two times the last, and sigma beside it."""
     root = Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", WRITE_XDMF, str(tmp_path)], cwd=root, check=True)
     for name in ("h5", "ascii"):
-        data = read_field(tmp_path / f"{name}.xdmf", 2, "u")
-        assert data.points.shape == (12, 2) and data.sigma is None
+        data = read_field(tmp_path / f"{name}.xdmf", 2, None)
+        assert data.points.shape == (12, 2)
+        np.testing.assert_array_equal(data.sigma, 0.25)
         np.testing.assert_allclose(data.values, data.points @ [1, 2] + 1, rtol=1e-12)
 
 

@@ -37,7 +37,7 @@ def test_readings_are_those_of_the_equations_with_electrode_potentials() -> None
     width, z = 0.26, 0.3  # two facets each
     model = square(Contacts(width, z))
     m = model.coefficient.interpolate(WAVES)
-    found = np.exp(model.solve(m)) / model.geometric_factors
+    found = np.exp(model.at(m).readings) / model.geometric_factors
 
     mesh, space = model.coefficient.domain.mesh, model.space
     u, v = ufl.TrialFunction(space), ufl.TestFunction(space)
@@ -77,7 +77,7 @@ def test_poor_contact_spreads_the_current_evenly(gmsh: Any) -> None:
     solver = LinearSolver(COMM, "direct", "test_electrical_")
     contacts = Contacts(WIDTH, 1e6)
     model = ElectricalModel(CoefficientSpace(domain, 1), ring(), dipoles(), IN_THE_MESH, 2, solver, contacts)
-    found = np.exp(model.solve(np.zeros(model.coefficient.owned))) / model.geometric_factors
+    found = np.exp(model.at(np.zeros(model.coefficient.owned)).readings) / model.geometric_factors
     x, w = np.polynomial.legendre.leggauss(12)
     along, weights = 0.5 * WIDTH / RADIUS * x, 0.5 * w
 
@@ -93,17 +93,17 @@ def test_tangent_and_adjoint_hold_with_contacts() -> None:
     """J d is the central difference; ⟨J d, y⟩ = ⟨d, Jᵀ y⟩: the contacts do not know the coefficient."""
     model = square(Contacts(0.26, 0.05))
     m, d, h = model.coefficient.interpolate(WAVES), random_rows(model.coefficient), 1e-4
-    difference = (model.solve(m + h * d) - model.solve(m - h * d)) / (2 * h)
-    model.solve(m)
-    tangent, y = model.tangent(d), np.array([1.0, -2.0, 0.5])
+    difference = (model.at(m + h * d).readings - model.at(m - h * d).readings) / (2 * h)
+    there, y = model.at(m), np.array([1.0, -2.0, 0.5])
+    tangent = there.tangent(d)
     np.testing.assert_allclose(tangent, difference, rtol=0, atol=1e-7 * np.abs(tangent).max())
-    assert abs(tangent @ y - dot(d, model.adjoint(y))) <= 1e-10 * np.linalg.norm(tangent) * np.linalg.norm(y)
+    assert abs(tangent @ y - dot(d, there.adjoint(y))) <= 1e-10 * np.linalg.norm(tangent) * np.linalg.norm(y)
 
 
 def test_good_contact_takes_current_past_the_surface() -> None:
     """Metal shorts what lies beneath it: with less impedance the readings fall."""
     uniform = np.zeros(square(None).coefficient.owned)
-    good, poor = (square(Contacts(0.26, z)).solve(uniform) for z in (0.01, 10.0))
+    good, poor = (square(Contacts(0.26, z)).at(uniform).readings for z in (0.01, 10.0))
     assert (good < poor).all()
 
 

@@ -92,7 +92,7 @@ def test_wave_numbers_bring_the_full_space_back(longest: float) -> None:
 def test_a_uniform_body_has_its_own_apparent_resistivity(dimension: float) -> None:
     """log ρₐ = m for every reading where m is constant."""
     model = coarse(dimension)
-    found = model.solve(np.full(model.coefficient.owned, 4.6))
+    found = model.at(np.full(model.coefficient.owned, 4.6)).readings
     np.testing.assert_allclose(found, 4.6, rtol=1e-9)
 
 
@@ -100,9 +100,9 @@ def test_a_uniform_body_has_its_own_apparent_resistivity(dimension: float) -> No
 def test_a_body_twice_as_resistive_reads_twice_as_much(dimension: float) -> None:
     """log ρₐ(m + c) = log ρₐ(m) + c: every row of J adds up to one."""
     model, m = coarse(dimension), layers(dimension)
-    twice = model.solve(m + np.log(2)) - np.log(2)
-    np.testing.assert_allclose(model.solve(m), twice, rtol=1e-9)
-    np.testing.assert_allclose(model.tangent(np.ones(model.coefficient.owned)), 1.0, rtol=1e-9)
+    twice, there = model.at(m + np.log(2)).readings - np.log(2), model.at(m)
+    np.testing.assert_allclose(there.readings, twice, rtol=1e-9)
+    np.testing.assert_allclose(there.tangent(np.ones(model.coefficient.owned)), 1.0, rtol=1e-9)
 
 
 @dimension
@@ -110,9 +110,8 @@ def test_tangent_is_the_central_difference(dimension: float) -> None:
     """J d = (log ρₐ(m + hd) − log ρₐ(m − hd)) / 2h up to O(h²)."""
     model, m = coarse(dimension), layers(dimension)
     direction = random_rows(model.coefficient)
-    model.solve(m)
-    tangent = model.tangent(direction)
-    above, below = model.solve(m + STEP * direction), model.solve(m - STEP * direction)
+    tangent = model.at(m).tangent(direction)
+    above, below = (model.at(m + step * direction).readings for step in (STEP, -STEP))
     difference = (above - below) / (2 * STEP)
     np.testing.assert_allclose(difference, tangent, rtol=0, atol=DIFFERENCES * np.abs(tangent).max())
 
@@ -121,13 +120,13 @@ def test_tangent_is_the_central_difference(dimension: float) -> None:
 def test_adjoint_is_the_transpose_of_the_tangent(dimension: float) -> None:
     """⟨J d, y⟩ = ⟨d, Jᵀ y⟩; blocks are their columns; data are alike on all ranks."""
     model = coarse(dimension)
-    model.solve(layers(dimension))
+    there = model.at(layers(dimension))
     block = random_rows(model.coefficient, 3)
     data = np.random.default_rng(1).standard_normal((len(model.abmn), 3))
-    tangent, adjoint = model.tangent(block), model.adjoint(data)
+    tangent, adjoint = there.tangent(block), there.adjoint(data)
     for column in range(3):
-        np.testing.assert_allclose(model.tangent(block[:, column]), tangent[:, column], rtol=ROUNDING)
-        single = model.adjoint(data[:, column], incremental=False)
+        np.testing.assert_allclose(there.tangent(block[:, column]), tangent[:, column], rtol=ROUNDING)
+        single = there.adjoint(data[:, column], incremental=False)
         scale = np.abs(single).max(initial=0.0)
         np.testing.assert_allclose(single, adjoint[:, column], rtol=0, atol=ROUNDING * scale)
         left, right = tangent[:, column] @ data[:, column], dot(block[:, column], adjoint[:, column])
@@ -159,7 +158,9 @@ def test_current_and_voltage_may_change_places(dimension: float) -> None:
     a, b, m, n = original.abmn.T
     swapped = _same_but(original, ring(), np.column_stack([m, n, a, b]), dimension)
     coefficient = layers(dimension)
-    np.testing.assert_allclose(swapped.solve(coefficient), original.solve(coefficient), rtol=ROUNDING)
+    np.testing.assert_allclose(
+        swapped.at(coefficient).readings, original.at(coefficient).readings, rtol=ROUNDING
+    )
 
 
 @pytest.mark.distributed
@@ -169,7 +170,7 @@ def test_where_the_potential_is_zero_does_not_matter() -> None:
     order = np.roll(np.arange(len(ring())), 5)
     rolled = _same_but(original, ring()[order], np.argsort(order)[original.abmn], 2)
     m = layers(2)
-    np.testing.assert_allclose(rolled.solve(m), original.solve(m), rtol=ROUNDING)
+    np.testing.assert_allclose(rolled.at(m).readings, original.at(m).readings, rtol=ROUNDING)
     np.testing.assert_allclose(rolled.geometric_factors, original.geometric_factors, rtol=1e-9)
 
 
@@ -187,8 +188,9 @@ def test_direct_and_iterative_solvers_agree() -> None:
     solver = LinearSolver(COMM, "iterative", "test_electrical_cg_")
     iterative = ElectricalModel(space, ring(), dipoles()[:4], FEW, 2, solver)
     m, direction = layers(2.5), random_rows(space)
-    np.testing.assert_allclose(iterative.solve(m), direct.solve(m)[:4], rtol=1e-8)
-    np.testing.assert_allclose(iterative.tangent(direction), direct.tangent(direction)[:4], rtol=1e-6)
+    found, expected = iterative.at(m), direct.at(m)
+    np.testing.assert_allclose(found.readings, expected.readings[:4], rtol=1e-8)
+    np.testing.assert_allclose(found.tangent(direction), expected.tangent(direction)[:4], rtol=1e-6)
 
 
 @dimension
@@ -198,9 +200,9 @@ def test_counts_are_of_electrodes_and_wave_numbers(dimension: float) -> None:
     model = coarse(dimension)
     waves = len(WAVES[dimension].k)
     before = asdict(model.counts)
-    model.solve(layers(dimension))
-    model.adjoint(np.eye(len(model.abmn)))
-    model.tangent(random_rows(model.coefficient))
+    there = model.at(layers(dimension))
+    there.adjoint(np.eye(len(model.abmn)))
+    there.tangent(random_rows(model.coefficient))
     grown = {key: value - before[key] for key, value in asdict(model.counts).items()}
     assert grown == {
         "state_solves": 1, "state_rhs": 16 * waves, "recomputed_rhs": 0, "adjoint_rhs": 0,
@@ -215,12 +217,16 @@ def test_counts_are_of_electrodes_and_wave_numbers(dimension: float) -> None:
 def test_a_coefficient_without_state_fails_on_all_ranks_and_breaks_nothing(
     dimension: float, wild: float
 ) -> None:
-    """SolveFailed on every rank; afterwards the model gives what it gave before."""
+    """SolveFailed on every rank; what was found before it keeps its readings and its J, formed after it, and
+    the model gives what it gave."""
     model, m = coarse(dimension), layers(dimension)
-    before = model.solve(m)
+    direction, found, other = random_rows(model.coefficient), model.at(m), model.at(m)
+    before, tangent = found.readings, other.tangent(direction)
     with raised_on_all_ranks(SolveFailed):
-        model.solve(np.full_like(m, wild))
-    np.testing.assert_allclose(model.solve(m), before, rtol=ROUNDING)
+        model.at(np.full_like(m, wild))
+    np.testing.assert_array_equal(found.readings, before)
+    np.testing.assert_allclose(found.tangent(direction), tangent, rtol=ROUNDING, atol=ROUNDING)
+    np.testing.assert_allclose(model.at(m).readings, before, rtol=ROUNDING)
 
 
 @pytest.mark.distributed

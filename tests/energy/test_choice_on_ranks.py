@@ -1,17 +1,18 @@
 """The choice of a regularisation with real operators, spread over the ranks, against dense algebra."""
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
 from mpi4py import MPI
 
 from app.case import Expression
-from app.energy import InverseProblem
+from app.energy import InverseProblem, Misfit
 from app.flow import Choice, Contender
 from app.flow.choice import choose
-from app.flow.look import Look, take_look
-from app.flow.models import EXACT_CUT, ExactModel, exact_factors
+from app.flow.method import Exact
+from app.flow.models import ExactModel, exact_factors
+from app.flow.sketch import Sketch, take_sketch
 from app.mesh import MESHES, CoefficientSpace, point_matrix
 from app.parallel import LinearSolver
 from app.pde import EQUATIONS, BoundaryCondition, ForwardModel
@@ -25,8 +26,8 @@ LENGTH = 0.4
 
 
 @cache
-def setting() -> tuple[InverseProblem, CoefficientSpace, np.ndarray]:
-    """An inverse problem on the unit square with noisy data of a wave, evaluated at the reference, and e."""
+def setting() -> tuple[Misfit, CoefficientSpace]:
+    """The misfit on the unit square of noisy data of a wave, at the reference."""
     domain = MESHES["rectangle"](COMM, [0.0, 0.0], [1.0, 1.0], [8, 7])
     boundary = {"rim": BoundaryCondition(("all",), "dirichlet", Expression("0"))}
     physics = EQUATIONS["diffusion"](source=Expression("10"), boundary=boundary)
@@ -34,9 +35,9 @@ def setting() -> tuple[InverseProblem, CoefficientSpace, np.ndarray]:
     forward = ForwardModel(physics, space, 2, LinearSolver(COMM, "direct", "test_state_"))
     rng = np.random.default_rng(0)
     forward.observe_with(point_matrix(domain, forward.space, rng.uniform(0.05, 0.95, (READINGS, 2))))
-    data = forward.solve(space.interpolate(Expression("0.6*sin(3*x) - 0.4*y")))
+    data = forward.at(space.interpolate(Expression("0.6*sin(3*x) - 0.4*y"))).readings
     energy = InverseProblem(forward, data + SIGMA * rng.standard_normal(READINGS), np.full(READINGS, SIGMA))
-    return energy, space, energy.residual(np.zeros(space.owned))
+    return energy.at(np.zeros(space.owned)), space
 
 
 @cache
@@ -44,22 +45,24 @@ def contenders() -> dict[str, Contender]:
     """All of the dictionary, with a solver each."""
     space = setting()[1]
     return {
-        kind: Contender(kind, LENGTH, make(space, LENGTH, LinearSolver(COMM, "direct", "test_riesz_")))
+        kind: Contender(
+            kind, LENGTH, make(space, LENGTH, partial(LinearSolver, COMM, "direct", "test_riesz_"))
+        )
         for kind, make in REGULARISATIONS.items()
     }
 
 
 @cache
-def look() -> Look:
-    energy, space, e = setting()
-    R = contenders()["h1"].regularisation.at(np.zeros(space.owned))
-    return take_look(energy, R, e, np.zeros(space.owned), np.random.default_rng(SEED))
+def sketch() -> Sketch:
+    at, _ = setting()
+    R = contenders()["h1"].regularisation.at(at.m)
+    return take_sketch(at, R, np.zeros_like(at.m), np.random.default_rng(SEED))
 
 
 @cache
 def choice() -> Choice:
     made = list(contenders().values())
-    return choose(look(), made[0], made, np.zeros(setting()[1].owned), np.random.default_rng(SEED))
+    return choose(sketch(), made[0], made, np.zeros(setting()[1].owned), np.random.default_rng(SEED))
 
 
 def gathered(rows: np.ndarray) -> np.ndarray:
@@ -74,12 +77,12 @@ def identity() -> np.ndarray:
 
 
 def test_rows_are_the_transpose_of_the_tangent() -> None:
-    """The look's block of adjoints is what tangents of all unit vectors give; y = −e at the reference."""
-    energy, _, e = setting()
-    J = energy.tangent(identity())
-    rows = gathered(look().rows)
+    """The sketch's block of adjoints is what tangents of all unit vectors give; y = −e at the reference."""
+    at, _ = setting()
+    J, e = at.jvp(identity()), at.residual
+    rows = gathered(sketch().rows)
     np.testing.assert_allclose(rows.T, J, rtol=0, atol=1e-10 * np.abs(J).max())
-    np.testing.assert_allclose(look().data, -e, rtol=0, atol=1e-10 * np.abs(e).max())
+    np.testing.assert_allclose(sketch().data, -e, rtol=0, atol=1e-10 * np.abs(e).max())
 
 
 @pytest.mark.parametrize("kind", [kind for kind, make in REGULARISATIONS.items() if make.fixed])
@@ -88,7 +91,7 @@ def test_scores_are_those_of_dense_algebra(kind: str) -> None:
     weaker than the weight are left out)."""
     score = next(score for score in choice().scores if score.contender.kind == kind)
     R = gathered(contenders()[kind].regularisation.at(np.zeros(setting()[1].owned)).apply(identity()))
-    J, y = gathered(look().rows).T, look().data
+    J, y = gathered(sketch().rows).T, sketch().data
     hat = J @ np.linalg.solve(J.T @ J + score.weight * R, J.T)
     left_out = (y - hat @ y) / (1 - np.diag(hat))
     assert score.score == pytest.approx(np.mean(left_out**2), rel=0.01)
@@ -111,15 +114,15 @@ def test_noise_is_found() -> None:
 @pytest.mark.parametrize("kind", REGULARISATIONS)
 @pytest.mark.parametrize("weight", [1e-3, 1.0])
 def test_exact_model_is_the_dense_one(kind: str, weight: float) -> None:
-    """K = wR + JᵀJ up to EXACT_CUT · wR, and K⁻¹ undoes it, the columns spread over the ranks."""
+    """K = wR + JᵀJ up to a share of wR, and K⁻¹ undoes it, the columns spread over the ranks."""
     space = setting()[1]
     R = contenders()[kind].regularisation.at(space.interpolate(Expression("x*y")))
-    model = ExactModel(R, weight, exact_factors(R, weight, look().rows), np.zeros(space.owned))
-    dense_R, J = gathered(R.apply(identity())), gathered(look().rows).T
+    model = ExactModel(R, weight, exact_factors(R, weight, sketch().rows), np.zeros(space.owned))
+    dense_R, J = gathered(R.apply(identity())), gathered(sketch().rows).T
     L = np.linalg.cholesky(0.5 * (dense_R + dense_R.T))
     missing = weight * dense_R + J.T @ J - gathered(model.inner.apply(identity()))
     missing = np.linalg.solve(L, np.linalg.solve(L, missing).T)
-    assert np.linalg.norm(missing, 2) <= 1.01 * EXACT_CUT * weight
+    assert np.linalg.norm(missing, 2) <= 1.01 * Exact().cut * weight
     block = np.random.default_rng(COMM.rank).standard_normal((space.owned, 2))
     back = model.inner.riesz(model.inner.apply(block))
     np.testing.assert_allclose(back, block, rtol=0, atol=1e-6)

@@ -41,7 +41,7 @@ def problem(dimension: float) -> InverseProblem:
     solver = LinearSolver(COMM, "direct", "test_electrical_")
     electrodes = np.array(ELECTRODES[whole], dtype=float)
     model = ElectricalModel(CoefficientSpace(domain, 1), electrodes, ABMN, waves, 2, solver)
-    data = model.solve(model.coefficient.interpolate(Expression("4 + cos(2*y)")))
+    data = model.at(model.coefficient.interpolate(Expression("4 + cos(2*y)"))).readings
     return InverseProblem(model, data, np.full(len(ABMN), 0.03))
 
 
@@ -54,13 +54,9 @@ def test_the_remainder_of_the_misfit_is_quadratic(dimension: float) -> None:
     first, last = space.space.dofmap.index_map.local_range
     d = np.random.default_rng(0).standard_normal(space.size)[first:last]
 
-    def value(t: float) -> float:
-        e = energy.residual(m + t * d)
-        return 0.5 * float(e @ e)
-
-    slope = COMM.allreduce(float(energy.derivative(energy.residual(m)) @ d))
-    start = value(0.0)
-    left = [abs(value(t) - start - t * slope) for t in HALVINGS]
+    at = energy.at(m)
+    slope = COMM.allreduce(float(at.derivative() @ d))
+    left = [abs(energy.at(m + t * d).value - at.value - t * slope) for t in HALVINGS]
     rate = np.polyfit(np.log(HALVINGS), np.log(left), 1)[0]
     assert rate == pytest.approx(2.0, abs=0.05)
     assert COMM.allgather(rate) == [rate] * COMM.size
@@ -71,10 +67,10 @@ def test_tangent_and_adjoint_are_whitened_alike(dimension: float) -> None:
     """⟨Jd, y⟩ = ⟨d, Jᵀy⟩ with the whitening in both, to 1e-10."""
     energy = problem(dimension)
     space = energy.forward.coefficient
-    energy.residual(space.interpolate(Expression("4 + x*y")))
+    at = energy.at(space.interpolate(Expression("4 + x*y")))
     first, last = space.space.dofmap.index_map.local_range
     d = np.random.default_rng(0).standard_normal(space.size)[first:last]
     y = np.cos(np.arange(len(ABMN)))
-    tangent = energy.tangent(d)
-    right = COMM.allreduce(float(d @ energy.adjoint(y)))
+    tangent = at.jvp(d)
+    right = COMM.allreduce(float(d @ at.vjp(y)))
     assert abs(tangent @ y - right) <= 1e-10 * np.linalg.norm(tangent) * np.linalg.norm(y)

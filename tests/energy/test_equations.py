@@ -1,18 +1,18 @@
 """Laws of the energy for every equation, every role of its coefficient and every kind of observation that
 they take; a new one is among them."""
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
 from equation_table import ROLES, coefficient_for, make_equation
 from mpi4py import MPI
-from observation_table import PLACES, made
+from observation_table import PLACES, Taken, made
 
 from app.case import Expression
 from app.energy import InverseProblem
 from app.mesh import MESHES, CoefficientSpace
-from app.observe import Observation, joined
+from app.observe import ObservationOperator, joined
 from app.parallel import LinearSolver
 from app.pde import BoundaryCondition, ForwardModel
 from app.prior import REGULARISATIONS
@@ -56,25 +56,22 @@ def model(equation: str, role: str, alone: bool = False) -> tuple[ForwardModel, 
     return forward, readings
 
 
-def everything(forward: ForwardModel) -> tuple[Observation, dict[str, slice]]:
+def everything(forward: ForwardModel) -> tuple[ObservationOperator, dict[str, slice]]:
     """All kinds of observation, of each component of the state, and where the readings of each kind are; of
     fluxes there are those of one component only."""
     parts, readings, count = [], {}, 0
     for kind in PLACES:
-        if kind == "fluxes":
-            told = [] if forward.components else [{"names": ["left"], "given": ["left"]}]
-        else:
-            told = [{"component": index} for index in range(max(1, len(forward.components)))]
-        for given in told:
-            parts.append(made(kind, forward, **given))
+        section, _ = PLACES[kind].read_as(kind.split(" ")[0])
+        taken = Taken(names=("left",)) if kind == "fluxes" else None  # where these equations give the state
+        components = forward.components or (None,)
+        for component in components if section.of_components or not forward.components else ():
+            parts.append(made(kind, forward, taken, component=component))
             rows = parts[-1].matrix.getSize()[0]
-            readings[f"{kind} {given.get('component', '')}"] = slice(count, count + rows)
+            readings[f"{kind} {component}"] = slice(count, count + rows)
             count += rows
-    whole = joined(forward.space, parts)
+    whole = joined(parts)
     for part in parts:
-        part.matrix.destroy()
-        if part.weights is not None:
-            part.weights.destroy()
+        part.close()
     return whole, readings
 
 
@@ -95,7 +92,7 @@ def dot(left: np.ndarray, right: np.ndarray) -> float:
 def inverse_problem(forward: ForwardModel, role: str) -> tuple[InverseProblem, np.ndarray]:
     """Data without noise of one coefficient, and another one to look at E from; no two standard deviations
     are alike."""
-    data = forward.solve(nodal(forward, role, "0.3*cos(2*y) + 0.2*x"))
+    data = forward.at(nodal(forward, role, "0.3*cos(2*y) + 0.2*x")).readings
     sigma = np.linspace(0.05, 0.2, len(data))
     return InverseProblem(forward, data, sigma), nodal(forward, role, "0.6*sin(3*x) - 0.4*y")
 
@@ -113,15 +110,18 @@ def test_the_remainder_of_the_energy_is_quadratic(equation: str, role: str) -> N
     forward, readings = model(equation, role)
     energy, m = inverse_problem(forward, role)
     d = direction(forward)
-    r = REGULARISATIONS["h1"](forward.coefficient, 0.1, LinearSolver(COMM, "direct", "test_riesz_")).at(m)
+    r = REGULARISATIONS["h1"](
+        forward.coefficient, 0.1, partial(LinearSolver, COMM, "direct", "test_riesz_")
+    ).at(m)
     shifts = [m + t * d for t in HALVINGS]
-    later = [energy.residual(shift) for shift in shifts]
+    later = [energy.at(shift).residual for shift in shifts]
     penalties = [0.5 * WEIGHT * dot(shift, r.apply(shift)) for shift in (m, *shifts)]
-    e = energy.residual(m)
+    at = energy.at(m)
+    e = at.residual
     for kind, rows in readings.items():
         own = np.zeros_like(e)
         own[rows] = e[rows]
-        slope = dot(energy.derivative(own) + WEIGHT * r.apply(m), d)
+        slope = dot(at.vjp(own) + WEIGHT * r.apply(m), d)
         start, *values = [
             0.5 * float(each[rows] @ each[rows]) + penalty
             for each, penalty in zip((e, *later), penalties, strict=True)
@@ -138,14 +138,14 @@ def test_the_adjoint_is_the_transpose_of_the_tangent(equation: str, role: str) -
     readings of each kind alone."""
     forward, readings = model(equation, role)
     energy, m = inverse_problem(forward, role)
-    e = energy.residual(m)
+    at = energy.at(m)
     d = direction(forward)
-    data = np.zeros((len(e), len(readings)))
+    data = np.zeros((len(at.residual), len(readings)))
     for j, rows in enumerate(readings.values()):
         data[rows, j] = np.cos(np.arange(rows.stop - rows.start))
-    tangents, adjoints = energy.tangent(np.column_stack([d, m])), energy.adjoint(data)
-    np.testing.assert_allclose(energy.tangent(d), tangents[:, 0], rtol=1e-10, atol=1e-10)
-    np.testing.assert_allclose(energy.adjoint(data[:, 0]), adjoints[:, 0], rtol=1e-10, atol=1e-10)
+    tangents, adjoints = at.jvp(np.column_stack([d, m])), at.vjp(data)
+    np.testing.assert_allclose(at.jvp(d), tangents[:, 0], rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(at.vjp(data[:, 0]), adjoints[:, 0], rtol=1e-10, atol=1e-10)
     for i, left in enumerate((d, m)):
         for j, kind in enumerate(readings):
             tangent, right = tangents[:, i], data[:, j]

@@ -1,6 +1,6 @@
 """Laws of the product over domain and parameters, of its quadrature and of orthogonal decomposition."""
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pytest
@@ -18,7 +18,8 @@ from app.energy import (
 from app.mesh import MESHES, CoefficientSpace
 from app.parallel import LinearSolver
 from app.pde import BoundaryCondition, Diffusion, ForwardModel
-from app.prior import INNER_PRODUCTS, GramMatrix
+from app.prior.gram import GramMatrix
+from app.prior.inner_products import INNER_PRODUCTS
 
 COMM = MPI.COMM_WORLD
 CELLS, LENGTH, ROUNDING, SOLVED = (5, 4), 0.7, 1e-12, 1e-9
@@ -34,7 +35,7 @@ def space() -> CoefficientSpace:
 
 @cache
 def inner(norm: str) -> GramMatrix:
-    return INNER_PRODUCTS[norm](space(), LENGTH, LinearSolver(COMM, "direct", "test_reduction_"))
+    return INNER_PRODUCTS[norm](space(), LENGTH, partial(LinearSolver, COMM, "direct", "test_reduction_"))
 
 
 def rows(*columns: int, seed: int = 0) -> np.ndarray:
@@ -94,8 +95,8 @@ def test_the_regression_in_the_product_has_its_derivative() -> None:
     f, d = block(1, seed=1)[0][:, 0].copy(), block(1, seed=2)[0][:, 0].copy()
     energy = Regression(product, f)
     for t in (0.5, 2.0):
-        assert energy.misfit(energy.residual(f + t * d)) == pytest.approx(0.5 * t**2 * product.norm(d) ** 2)
-    np.testing.assert_allclose(energy.derivative(energy.residual(f + d)), product.apply(d), atol=SOLVED)
+        assert energy.at(f + t * d).value == pytest.approx(0.5 * t**2 * product.norm(d) ** 2)
+    np.testing.assert_allclose(energy.at(f + d).derivative(), product.apply(d), atol=SOLVED)
 
 
 @pytest.mark.parametrize("points", [(1,), (4,), (3, 5), (2, 3, 2)])

@@ -1,19 +1,19 @@
 """Laws of the energy ½‖m − f‖²_K of a regression, and of the flow that minimises it."""
 
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from mpi4py import MPI
+from states import states_of
 
-from app.build.convex import ConvexSetup
-from app.build.regression import prepare_regression
 from app.case import Expression, RegressionCase
-from app.flow import AtTolerance, ConvexBuilder, Outcome, run_flow
 from app.mesh import MESHES, CoefficientSpace
 from app.parallel import LinearSolver, gram
-from app.prior import GramMatrix, weighted_product
+from app.prior.gram import GramMatrix
+from app.prior.inner_products import weighted_product
+from app.problem import Problem, build
 
 COMM = MPI.COMM_WORLD
 
@@ -29,35 +29,17 @@ def space(degree: int) -> CoefficientSpace:
 
 @cache
 def product(norm: str, degree: int, weight: str = "1 + x") -> GramMatrix:
-    solver = LinearSolver(COMM, "direct", "test_riesz_")
+    solver = partial(LinearSolver, COMM, "direct", "test_riesz_")
     return weighted_product(space(degree), Expression(weight), LENGTHS[norm], solver)
 
 
-class Silent:
-    """An observer that says nothing."""
-
-    def iteration(self, record: object) -> None: ...
-    def note(self, message: str) -> None: ...
-    def chosen(self, choice: object) -> None: ...
-
-
-def setup_of(**more: object) -> ConvexSetup:
+def problem_of(**more: object) -> Problem:
     data = {
         "mesh": {"kind": "rectangle", "cells": [10, 10]},
         "energy": {"kind": "regression", "function": FUNCTION, "norm": "h1"},
         **more,
     }
-    return prepare_regression(COMM, RegressionCase.model_validate(data))
-
-
-def run(setup: ConvexSetup, tolerance: float = 0.02, most: int = 20) -> Outcome:
-    def half_square(coefficient: np.ndarray) -> float:
-        return 0.5 * float(gram(COMM, coefficient, setup.energy.product(coefficient).apply(coefficient)))
-
-    start = setup.step.values()
-    stopping = AtTolerance(tolerance, half_square, most)
-    given = (setup.energy, setup.energy.residual(start), np.zeros_like(start))
-    return run_flow(*given, ConvexBuilder(setup.plain), setup.step, stopping, Silent())
+    return build(RegressionCase.model_validate(data), COMM)
 
 
 @pytest.mark.parametrize("degree", [1, 2])
@@ -80,39 +62,38 @@ def test_riesz_inverts_the_product(norm: str) -> None:
 
 def test_energy_is_its_own_quadratic_model() -> None:
     """E(m + δ) − E(m) = rᵀδ + ½δᵀKδ to rounding, at any size of δ."""
-    energy = setup_of().energy
-    rng = np.random.default_rng(COMM.rank)
-    m, delta = rng.standard_normal((2, len(energy.residual(0.0))))
-    residual = energy.residual(m)
-    before, slope = energy.misfit(residual), energy.derivative(residual)
-    image = energy.product(m).apply(delta)
-    expected = float(gram(COMM, delta, slope + 0.5 * image))
-    after = energy.misfit(energy.residual(m + delta))
-    assert after - before == pytest.approx(expected, rel=1e-11)
+    minimisation = problem_of().minimisation
+    energy = minimisation.energy
+    m, delta = np.random.default_rng(COMM.rank).standard_normal((2, len(minimisation.reference)))
+    at = energy.at(m)
+    image = at.hessian().apply(delta)
+    expected = float(gram(COMM, delta, at.derivative() + 0.5 * image))
+    assert energy.at(m + delta).value - at.value == pytest.approx(expected, rel=1e-11)
 
 
 @pytest.mark.parametrize("product", ["energy", "l2", "h1"])
 @pytest.mark.parametrize("step", ["retracted", "plain"])
 def test_energy_falls_in_every_product_and_step(product: str, step: str) -> None:
     """The flow never rises and goes down from the first iteration on."""
-    setup = setup_of(flow={"inner_product": product, "step": step}, expansion={"candidates": 60})
-    energies = [record.misfit for record in run(setup, most=4).records]
+    flow = {"inner_product": product, "step": step, "max_iterations": 4}
+    last = states_of(problem_of(flow=flow, expansion={"candidates": 60}))[-1]
+    energies = [record.misfit for record in last.records]
     assert all(later <= earlier for earlier, later in pairwise(energies))
     assert energies[1] < 0.9 * energies[0]
 
 
 def test_run_stops_at_the_distance_that_it_says() -> None:
     """From one neuron; what the model says is missing is the energy itself."""
-    setup = setup_of()
-    outcome = run(setup)
-    last = outcome.records[-1]
-    assert outcome.stop_reason == "tolerance"
-    assert last.missing == pytest.approx(last.misfit, rel=1e-6, abs=1e-12)
-    assert setup.tell(outcome.coefficient)["distance"] < 0.021
+    problem = problem_of(flow={"tolerance": 0.02, "max_iterations": 20})
+    last = states_of(problem)[-1]
+    record = last.records[-1]
+    assert last.stop_reason == "tolerance"
+    assert record.missing == pytest.approx(record.misfit, rel=1e-6, abs=1e-12)
+    assert problem.report.summary(last, "tolerance")["distance"] < 0.021
 
 
 def test_nodal_values_are_there_in_one_step() -> None:
-    setup = setup_of(unknowns={"m": {"representation": {"kind": "nodal"}}})
-    outcome = run(setup, tolerance=1e-6)
-    assert len(outcome.records) == 2
-    assert outcome.records[-1].misfit < 1e-20
+    nodal = {"m": {"representation": {"kind": "nodal"}}}
+    last = states_of(problem_of(unknowns=nodal, flow={"tolerance": 1e-6}))[-1]
+    assert len(last.records) == 2
+    assert last.records[-1].misfit < 1e-20

@@ -1,17 +1,19 @@
 """Laws of variational problems as cases, of the flow that solves them, and what of a case is refused."""
 
+from dataclasses import replace
 from itertools import pairwise, product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from mpi4py import MPI
+from states import states_of
 
-from app.build.convex import ConvexSetup
-from app.build.ritz import prepare_ritz
-from app.case import CaseError, RitzCase, load_case
-from app.flow import AtTolerance, ConvexBuilder, Outcome, run_flow
+from app.case import CaseError, load_case
+from app.flow import FlowState
 from app.parallel import SolveFailed
+from app.problem import Problem, build
 
 COMM = MPI.COMM_WORLD
 
@@ -66,15 +68,7 @@ FLOWS = (
 """Case, inner product and step."""
 
 
-class Silent:
-    """An observer that says nothing."""
-
-    def iteration(self, record: object) -> None: ...
-    def note(self, message: str) -> None: ...
-    def chosen(self, choice: object) -> None: ...
-
-
-def setup_of(folder: Path, text: str, *overrides: str, comm: MPI.Comm = COMM) -> ConvexSetup:
+def problem_of(folder: Path, text: str, *overrides: str, comm: MPI.Comm = COMM) -> Problem:
     """From text as from a file, which rank 0 writes."""
     path = folder / "case.yaml"
     if COMM.rank == 0:
@@ -82,24 +76,21 @@ def setup_of(folder: Path, text: str, *overrides: str, comm: MPI.Comm = COMM) ->
     COMM.barrier()
     case = load_case(path, overrides)
     COMM.barrier()  # or the next file is written before this one is read
-    assert isinstance(case, RitzCase)
-    return prepare_ritz(comm, case)
+    return build(case, comm)
 
 
-def run(setup: ConvexSetup, tolerance: float = 1e-3, most: int = 20) -> Outcome:
-    start = setup.step.values()
-    assert setup.half_square is not None
-    stopping = AtTolerance(tolerance, setup.half_square, most)
-    given = (setup.energy, setup.energy.residual(start), np.zeros_like(start))
-    return run_flow(*given, ConvexBuilder(setup.plain), setup.step, stopping, Silent())
+def told(problem: Problem, state: FlowState) -> dict[str, Any]:
+    """What the summary says of a state."""
+    return problem.report.summary(state, state.stop_reason or "interrupted")
 
 
 @pytest.mark.parametrize(("name", "inner", "step"), FLOWS)
 def test_energy_falls_in_every_product_and_step(
     shared_tmp_path: Path, name: str, inner: str, step: str
 ) -> None:
-    setup = setup_of(shared_tmp_path, CASES[name], f"flow.inner_product={inner}", f"flow.step={step}")
-    energies = [record.misfit for record in run(setup, most=3).records]
+    flow = (f"flow.inner_product={inner}", f"flow.step={step}", "flow.max_iterations=3")
+    last = states_of(problem_of(shared_tmp_path, CASES[name], *flow))[-1]
+    energies = [record.misfit for record in last.records]
     assert len(energies) > 1
     assert all(later < earlier for earlier, later in pairwise(energies))
 
@@ -107,70 +98,69 @@ def test_energy_falls_in_every_product_and_step(
 @pytest.mark.parametrize("name", TRIED)
 def test_run_stops_within_its_tolerance(shared_tmp_path: Path, name: str) -> None:
     """From one neuron; the distance is that to the finite-element solution, by their energies."""
-    setup = setup_of(shared_tmp_path, CASES[name])
-    outcome = run(setup)
-    assert outcome.stop_reason == "tolerance"
-    assert setup.tell(outcome.coefficient)["distance"] <= 1.1e-3
+    problem = problem_of(shared_tmp_path, CASES[name], "flow.tolerance=1e-3", "flow.max_iterations=20")
+    last = states_of(problem)[-1]
+    assert last.stop_reason == "tolerance"
+    assert told(problem, last)["distance"] <= 1.1e-3
 
 
 @pytest.mark.parametrize("name", TRIED)
 def test_nodal_values_are_newtons(shared_tmp_path: Path, name: str) -> None:
     """The flow of nodal values in the energy's own product finds the finite-element solution."""
-    setup = setup_of(shared_tmp_path, CASES[name], "unknowns.m.representation.kind=nodal")
-    outcome = run(setup, tolerance=1e-6)
-    assert outcome.stop_reason == "tolerance" and len(outcome.records) < 16
-    told = setup.tell(outcome.coefficient)
-    assert told["distance_h1"] < 1e-4 and abs(told["energy_excess"]) < 1e-11
+    nodal = ("unknowns.m.representation.kind=nodal", "flow.tolerance=1e-6", "flow.max_iterations=20")
+    problem = problem_of(shared_tmp_path, CASES[name], *nodal)
+    last = states_of(problem)[-1]
+    assert last.stop_reason == "tolerance" and len(last.records) < 16
+    found = told(problem, last)
+    assert found["distance_h1"] < 1e-4 and abs(found["energy_excess"]) < 1e-11
 
 
 def test_least_energy_of_the_semilinear_equation(shared_tmp_path: Path) -> None:
     """−u″ + u³ = f of u = cos πx: E = π²/2 + 3/16 − (π² + 3/4) = −(π²/2 + 9/16), as ∫cos² = 1 and
     ∫cos⁴ = 3/4; that of linear elements is above it by ½‖u − u_h‖², about h²π⁴/24."""
-    setup = setup_of(shared_tmp_path, SEMILINEAR)
-    outcome = run(setup, tolerance=1e-4)
-    told = setup.tell(outcome.coefficient)
-    h = 2 / 300
-    assert told["least_energy"] + np.pi**2 / 2 + 9 / 16 == pytest.approx(h**2 * np.pi**4 / 24, rel=0.1)
-    assert 0 <= told["energy_excess"] < 1e-6
-    assert setup.error is not None and setup.error(outcome.coefficient) < 1e-4
+    problem = problem_of(shared_tmp_path, SEMILINEAR, "flow.tolerance=1e-4", "flow.max_iterations=20")
+    last = states_of(problem)[-1]
+    found, h = told(problem, last), 2 / 300
+    assert found["least_energy"] + np.pi**2 / 2 + 9 / 16 == pytest.approx(h**2 * np.pi**4 / 24, rel=0.1)
+    assert 0 <= found["energy_excess"] < 1e-6
+    assert found["relative_error"] == problem.report.error(last.representation.values()) < 1e-4
 
 
 def test_values_on_the_boundary_are_exact(shared_tmp_path: Path) -> None:
     """Whatever the parameters: the nodes there are not the network's."""
-    setup = setup_of(shared_tmp_path, ICE)
-    step = setup.step
-    theta = np.random.default_rng(5).standard_normal(step.size)
-    values = step.network.values(theta)  # type: ignore[attr-defined]
-    assert setup.size == 64 == COMM.allreduce(len(values))
-    start = step.values()
-    assert COMM.allreduce(float(np.abs(values - start).max(initial=0.0)), op=MPI.MAX) > 0.1
+    problem = problem_of(shared_tmp_path, ICE)
+    own = problem.minimisation.start
+    theta = np.random.default_rng(5).standard_normal(own.size)
+    values = replace(own, theta=theta).values()
+    size = told(problem, problem.start())["coefficient_dofs"]
+    assert size == 64 == COMM.allreduce(len(values))
+    assert COMM.allreduce(float(np.abs(values - own.values()).max(initial=0.0)), op=MPI.MAX) > 0.1
 
 
 @pytest.mark.parametrize("name", TRIED)
 def test_flow_is_that_of_one_rank(shared_tmp_path: Path, name: str) -> None:
     """Energies, growth and what the solution is, with the nodes spread over the ranks and on one alone."""
-    records, told = [], []
+    records, least = [], []
     for comm in (COMM, MPI.COMM_SELF):
-        setup = setup_of(shared_tmp_path, CASES[name], comm=comm)
-        outcome = run(setup, most=2)
-        records.append(outcome.records)
-        told.append(setup.tell(outcome.coefficient)["least_energy"])
+        problem = problem_of(shared_tmp_path, CASES[name], "flow.max_iterations=2", comm=comm)
+        last = states_of(problem)[-1]
+        records.append(last.records)
+        least.append(told(problem, last)["least_energy"])
     assert [record.widths for record in records[0]] == [record.widths for record in records[1]]
     energies = np.array([[record.misfit for record in found] for found in records])
     np.testing.assert_allclose(energies[0], energies[1], rtol=1e-6)
-    assert told[0] == pytest.approx(told[1], rel=1e-11)
+    assert least[0] == pytest.approx(least[1], rel=1e-11)
 
 
 def test_overflow_is_a_failed_evaluation(shared_tmp_path: Path) -> None:
     """So that a trial there counts as rejected, on all ranks."""
-    setup = setup_of(shared_tmp_path, SEMILINEAR)
-    start = setup.step.values()
-    far = start.copy()
+    minimisation = problem_of(shared_tmp_path, SEMILINEAR).minimisation
+    far = minimisation.start.values().copy()
     if COMM.rank == 0:
         far[0] = 1e200
     with pytest.raises(SolveFailed):
-        setup.energy.residual(far)
-    assert np.isfinite(setup.energy.misfit(setup.energy.residual(start)))
+        minimisation.energy.at(far)
+    assert np.isfinite(minimisation.energy.at(minimisation.start.values()).value)
 
 
 BAD = {
@@ -211,6 +201,6 @@ def test_bad_input_is_refused(shared_tmp_path: Path, name: str) -> None:
     old, new, said = BAD[name]
     assert old in SEMILINEAR
     with pytest.raises(CaseError) as caught:
-        setup_of(shared_tmp_path, SEMILINEAR.replace(old, new))
+        problem_of(shared_tmp_path, SEMILINEAR.replace(old, new))
     assert said in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1

@@ -74,7 +74,7 @@ def dot(left: np.ndarray, right: np.ndarray) -> float:
 
 
 def misfit(forward: TransientModel, role: str) -> tuple[InverseProblem, np.ndarray]:
-    data = forward.solve(nodal(forward, role, "0.3*cos(2*y) + 0.2*x"))
+    data = forward.at(nodal(forward, role, "0.3*cos(2*y) + 0.2*x")).readings
     return InverseProblem(forward, data, SIGMA), nodal(forward, role, "0.6*sin(3*x) - 0.4*y")
 
 
@@ -86,15 +86,9 @@ def test_the_remainder_of_the_energy_is_quadratic(kind: str, role: str, scheme: 
     """E(m + td) = E(m) + t E′(m)d + O(t²), the adjoint going backwards."""
     forward = model(kind, role, scheme)
     energy, m = misfit(forward, role)
-    d = direction(forward)
-
-    def value(t: float) -> float:
-        e = energy.residual(m + t * d)
-        return 0.5 * float(e @ e)
-
-    start = value(0.0)
-    slope = dot(energy.derivative(energy.residual(m)), d)
-    remainders = [abs(value(t) - start - t * slope) for t in HALVINGS]
+    d, at = direction(forward), energy.at(m)
+    slope = dot(at.derivative(), d)
+    remainders = [abs(energy.at(m + t * d).value - at.value - t * slope) for t in HALVINGS]
     rate = np.polyfit(np.log(HALVINGS), np.log(remainders), 1)[0]
     assert rate == pytest.approx(2.0, abs=0.05)
 
@@ -104,11 +98,11 @@ def test_the_adjoint_is_the_transpose_of_the_tangent(kind: str, role: str, schem
     """⟨Jd, y⟩ = ⟨d, Jᵀy⟩ to 1e-10, for vectors and for each column of a block."""
     forward = model(kind, role, scheme)
     energy, m = misfit(forward, role)
-    energy.residual(m)
+    at = energy.at(m)
     d, y = direction(forward), np.cos(np.arange(READINGS))
     block, data = np.asfortranarray(np.column_stack([d, m])), np.column_stack([y, SIGMA])
-    pairs = [(energy.tangent(d), d, y, energy.adjoint(y))]
-    tangents, adjoints = energy.tangent(block), energy.adjoint(data)
+    pairs = [(at.jvp(d), d, y, at.vjp(y))]
+    tangents, adjoints = at.jvp(block), at.vjp(data)
     pairs += [(tangents[:, j], block[:, j], data[:, j], adjoints[:, j]) for j in range(2)]
     for tangent, left, right, adjoint in pairs:
         scale = np.linalg.norm(tangent) * np.linalg.norm(right)
@@ -125,19 +119,20 @@ def test_states_computed_again_change_nothing(scheme: str) -> None:
     assert (full.stride, few.stride) == (1, 2)
     m, y = nodal(full, "", "0.6*sin(3*x) - 0.4*y"), np.cos(np.arange(READINGS))
     few.counts.recomputed_rhs = 0
-    for forward in (full, few):
-        forward.solve(m)
-    tangents = [forward.tangent(direction(full)) for forward in (full, few)]
-    adjoints = [forward.adjoint(y) for forward in (full, few)]
+    found = [forward.at(m) for forward in (full, few)]
+    tangents = [each.tangent(direction(full)) for each in found]
+    adjoints = [each.adjoint(y) for each in found]
     np.testing.assert_allclose(*tangents, rtol=1e-12, atol=1e-12 * np.abs(tangents[0]).max())
     np.testing.assert_allclose(*adjoints, rtol=1e-12, atol=1e-12 * np.abs(y).max())
     assert full.counts.recomputed_rhs == 0 < few.counts.recomputed_rhs
-    states = [np.array([*forward.states()]) for forward in (full, few)]
+    states = [np.array([*each.model.states(each)]) for each in found]
     assert len(states[0]) == STEPS + 1
     np.testing.assert_allclose(*states, rtol=1e-12, atol=1e-12)
     np.testing.assert_array_equal(few.state.x.array[: states[1].shape[1]], states[1][-1])
     for most, steps in ((100, [0, 1, 2, 3, 4, 5, 6, 7]), (3, [0, 4, 7]), (2, [0, 7])):
-        shown = [(time, few.state.x.array[: states[1].shape[1]].copy()) for time in few.moments(most)]
+        shown = [
+            (time, few.state.x.array[: states[1].shape[1]].copy()) for time in few.moments(found[1], most)
+        ]
         np.testing.assert_allclose([time for time, _ in shown], 0.5 * np.array(steps) / STEPS, rtol=1e-14)
         np.testing.assert_allclose([state for _, state in shown], states[0][steps], rtol=1e-12, atol=1e-12)
     np.testing.assert_array_equal(few.state.x.array[: states[1].shape[1]], states[1][-1])
@@ -162,7 +157,7 @@ def error(scheme: str, cells: int, degree: int, steps: int) -> float:
     )
     points = np.random.default_rng(1).uniform(0.3, 0.95, (40, 2))
     forward.observe_at(point_matrix(domain, forward.space, points), np.ones(len(points)))
-    read = forward.solve(np.zeros(forward.coefficient.owned))
+    read = forward.at(np.zeros(forward.coefficient.owned)).readings
     return float(np.linalg.norm(read - np.exp(-3) * np.sin(points[:, 0]) * np.cos(points[:, 1])))
 
 
@@ -200,7 +195,7 @@ def carried(cells: int, steps: int) -> float:
     forward = TransientModel(equation, CoefficientSpace(domain, 1), 2, solver, times)
     points = np.linspace(0.05, 0.95, 30)[:, None]
     forward.observe_at(point_matrix(domain, forward.space, points), np.ones(len(points)))
-    read = forward.solve(np.full(forward.coefficient.owned, 0.5))
+    read = forward.at(np.full(forward.coefficient.owned, 0.5)).readings
     return float(np.abs(read - u.numpy(points, 1.0)).max())
 
 

@@ -49,7 +49,7 @@ def energy_of(name: str, dimension: int, degree: int) -> VariationalEnergy:
     ]
     if dimension > 1:
         conditions.append(BoundaryCondition(("top",), "neumann", constant(-0.6)))
-    return VariationalEnergy(functional, conditions, space_of(dimension, degree), solver())
+    return VariationalEnergy(functional, conditions, space_of(dimension, degree), solver)
 
 
 @pytest.fixture(params=[(name, *space) for name in FUNCTIONALS for space in SPACES], ids=str)
@@ -105,7 +105,7 @@ def test_hessian_is_symmetric_and_positive(energy: VariationalEnergy) -> None:
 def test_solution_has_no_derivative_and_least_energy(energy: VariationalEnergy) -> None:
     """Newton's method from the lifting; the energy rises on all sides."""
     space, ritz = energy.space, Ritz(energy)
-    lifting, cut_off = lifting_and_cut_off(space, BUMPY, solver())
+    lifting, cut_off = lifting_and_cut_off(space, BUMPY, solver)
     solution = ritz.minimiser(lifting)
     start, end = energy.derivative(lifting), energy.derivative(solution)
     assert np.sqrt(dot(end, end)) <= 1e-10 * np.sqrt(dot(start, start))
@@ -132,11 +132,11 @@ def test_lifting_and_cut_off(dimension: int, degree: int) -> None:
     mesh = box_mesh(dimension, {1: 12, 2: 5}[dimension])
     x = Formula(lambda x, library: x[0])
     both = CoefficientSpace(mesh, degree, boundary=[Known(("left",), x), Known(("right",), x)])
-    lifting, cut_off = lifting_and_cut_off(both, constant(2.0), solver())
+    lifting, cut_off = lifting_and_cut_off(both, constant(2.0), solver)
     np.testing.assert_allclose(lifting, both.coordinates[:, 0], atol=1e-12)
     assert (cut_off > 0).all() and COMM.allreduce(cut_off.max(initial=0.0), op=MPI.MAX) == 1.0
     one = space_of(dimension, degree)
-    _, cut_off = lifting_and_cut_off(one, constant(2.0), solver())
+    _, cut_off = lifting_and_cut_off(one, constant(2.0), solver)
     expected = one.coordinates[:, 0] * (2 - one.coordinates[:, 0])
     np.testing.assert_allclose(cut_off, expected, atol=1e-10 if degree == 2 or dimension == 1 else 0.1)
 
@@ -148,7 +148,7 @@ def test_energy_is_the_exact_integral() -> None:
     space = CoefficientSpace(box_mesh(2, 4), 1, boundary=[Known(("left",), x)])
     functional = FUNCTIONALS["semilinear"](diffusivity=one, source=constant(3.0), reaction=one, cubic=one)
     condition = BoundaryCondition(("right",), "robin", constant(2.0), constant(5.0))
-    energy = VariationalEnergy(functional, [condition], space, solver())
+    energy = VariationalEnergy(functional, [condition], space, solver)
     u = space.interpolate(x)
     assert energy.value(u) == pytest.approx(1 / 2 + 1 / 6 + 1 / 20 - 3 / 2 - 2 + 5 / 2, rel=1e-13)
     assert energy.half_square(u) == pytest.approx(1 / 2 + 1 / 6 + 3 / 10 + 5 / 2, rel=1e-13)

@@ -4,13 +4,14 @@ every reading or fold that is left out, by dense normal equations."""
 from dataclasses import dataclass
 
 import numpy as np
-from flow_toys import Dense, FixedR, h1_on_interval, spd
+from flow_toys import Dense, FixedR, Made, h1_on_interval, spd
 
 from app.flow import Contender
-from app.flow.choice import FOLDS, LAGS
-from app.flow.look import Look
+from app.flow.method import SelectionMethod
 from app.flow.protocols import Regularisation
-from app.flow.smoother import RANGE, WEIGHTS
+from app.flow.sketch import Sketch
+
+RULE = SelectionMethod()
 
 EPSILON = 1e-2
 """The mass in R of the toys that look at slopes."""
@@ -24,10 +25,10 @@ class EdgeR:
     def __init__(self, size: int, beta: float = 0.01) -> None:
         self.size, self.beta = size, beta
 
-    def at(self, coefficient: np.ndarray) -> Dense:
+    def at(self, coefficient: np.ndarray) -> Made:
         D = np.diff(np.eye(self.size), axis=0)
         rho = self.beta / np.sqrt((D @ coefficient) ** 2 + self.beta**2)
-        return Dense(D.T @ (rho[:, None] * D) + EPSILON * np.eye(self.size))
+        return Made(D.T @ (rho[:, None] * D) + EPSILON * np.eye(self.size))
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ class Problem:
         return self.J.shape[1]
 
     @property
-    def look(self) -> Look:
+    def sketch(self) -> Sketch:
         """As from all readings."""
-        return Look(np.asfortranarray(self.J.T), np.eye(len(self.y)), self.y)
+        return Sketch(np.asfortranarray(self.J.T), np.eye(len(self.y)), self.y)
 
 
 def random_problem(seed: int, size: int = 12, readings: int = 25) -> Problem:
@@ -77,7 +78,7 @@ def fixed(problem: Problem, seed: int = 0, count: int = 3) -> list[Contender]:
 
 
 def edges(problem: Problem, beta: float = 0.01) -> Contender:
-    return Contender("lagged", 1.0, EdgeR(problem.size, beta), edge_share=beta)
+    return Contender("lagged", 1.0, EdgeR(problem.size, beta), {"edge_share": beta})
 
 
 def ridge(J: np.ndarray, y: np.ndarray, R: np.ndarray, weight: float) -> np.ndarray:
@@ -97,7 +98,7 @@ def residuals_left_out(J: np.ndarray, y: np.ndarray, R: np.ndarray, weight: floa
 def weights_for(J: np.ndarray, R: np.ndarray) -> np.ndarray:
     """The weights that are considered for R."""
     largest = np.linalg.eigvalsh(J @ np.linalg.solve(R, J.T))[-1]
-    return np.geomspace(RANGE[0] * largest, RANGE[1] * largest, WEIGHTS)
+    return np.geomspace(RULE.largest * largest, RULE.least * largest, RULE.weights)
 
 
 def best_by_leave_one_out(J: np.ndarray, y: np.ndarray, R: np.ndarray) -> float:
@@ -110,7 +111,7 @@ def best_by_leave_one_out(J: np.ndarray, y: np.ndarray, R: np.ndarray) -> float:
 def lagged_R(J: np.ndarray, y: np.ndarray, start: Dense, law: Regularisation, reference: np.ndarray) -> Dense:
     """R from its own solution with these readings, LAGS times, from the solution with the start's R."""
     R = start
-    for _ in range(LAGS):
+    for _ in range(RULE.lags):
         x = ridge(J, y, R.matrix, best_by_leave_one_out(J, y, R.matrix))
         R = law.at(reference + x)
     return R
@@ -128,7 +129,7 @@ def fold_residuals(problem: Problem, start: Contender, contender: Contender, rng
 
     weights = weights_for(J, of(J, y))
     found = np.empty((len(y), len(weights)))
-    for fold in np.array_split(np.random.default_rng(rng_seed).permutation(len(y)), FOLDS):
+    for fold in np.array_split(np.random.default_rng(rng_seed).permutation(len(y)), RULE.folds):
         kept = np.setdiff1d(np.arange(len(y)), fold)
         R = of(J[kept], y[kept])
         for column, weight in enumerate(weights):

@@ -2,15 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from mpi4py import MPI
 
-from app.flow.choice import Choice
-from app.flow.krylov import Point
-from app.flow.records import Record
+from app.flow import (
+    STRATEGIES,
+    GrowthRule,
+    Method,
+    Representation,
+)
+from app.flow.models import MetricModel, Model
 from app.network import Identity, Network, Nodes
-from app.parallel import symmetric_gram
+from app.parallel import SolveFailed, symmetric_gram
+
+METHOD = Method()
 
 
 class Dense:
@@ -19,7 +27,15 @@ class Dense:
     comm = MPI.COMM_SELF
 
     def __init__(self, matrix: np.ndarray) -> None:
-        self.matrix = matrix
+        self._matrix: np.ndarray | None = matrix
+
+    @property
+    def matrix(self) -> np.ndarray:
+        assert self._matrix is not None
+        return self._matrix
+
+    def close(self) -> None:
+        """Nobody owns it."""
 
     def apply(self, block: np.ndarray) -> np.ndarray:
         return self.matrix @ block
@@ -31,6 +47,28 @@ class Dense:
         return symmetric_gram(self.comm, block, self.apply(block))
 
 
+class Made(Dense):
+    """One that is made anew whenever it is asked for, and cannot be used any more once it is closed."""
+
+    open = 0
+    """How many are."""
+
+    def __init__(self, matrix: np.ndarray) -> None:
+        self._matrix: np.ndarray | None = matrix
+        Made.open += 1
+
+    @property
+    def matrix(self) -> np.ndarray:
+        if self._matrix is None:
+            raise ValueError("found an inner product that is closed, expected an open one")
+        return self._matrix
+
+    def close(self) -> None:
+        if self._matrix is not None:
+            Made.open -= 1
+        self._matrix = None
+
+
 class FixedR:
     """A regularisation whose R is the same in all iterations."""
 
@@ -39,8 +77,8 @@ class FixedR:
     def __init__(self, inner: Dense) -> None:
         self.inner = inner
 
-    def at(self, coefficient: np.ndarray) -> Dense:
-        return self.inner
+    def at(self, coefficient: np.ndarray) -> Made:
+        return Made(self.inner.matrix)
 
 
 class LaggedR:
@@ -51,16 +89,17 @@ class LaggedR:
     def __init__(self, inner: Dense) -> None:
         self.inner = inner
 
-    def at(self, coefficient: np.ndarray) -> Dense:
+    def at(self, coefficient: np.ndarray) -> Made:
         slopes = np.abs(np.gradient(coefficient))
-        return Dense(self.inner.matrix + np.diag(1.0 / (1.0 + slopes)))
+        return Made(self.inner.matrix + np.diag(1.0 / (1.0 + slopes)))
 
 
 @dataclass
 class Readings:
-    """e(m) = (B(m + ½ bend m² + bend m³) − d)/σ, with tangent and adjoint at the last evaluated m.
+    """½‖e(m)‖² with e(m) = (B(m + ½ bend m² + bend m³) − d)/σ; counts what is asked of it.
 
-    `spoil`, told the number of the evaluation (from 0) and e, may change e or raise.
+    `spoil`, told the number of the evaluation (from 0) and e, may change e or raise; a product with Jᵀ of
+    data that are `refused` fails.
     """
 
     B: np.ndarray
@@ -68,34 +107,69 @@ class Readings:
     sigma: float = 1.0
     bend: float = 0.2
     spoil: Callable[[int, np.ndarray], np.ndarray] = field(default=lambda evaluation, e: e)
+    refused: Callable[[np.ndarray], bool] = field(default=lambda data: False)
     evaluations: int = 0
     tangents: int = 0
     adjoints: int = 0
+    derivatives: int = 0
 
-    def misfit(self, residual: np.ndarray) -> float:
-        return 0.5 * float(residual @ residual)
-
-    def residual(self, coefficient: np.ndarray) -> np.ndarray:
-        m = self._last = coefficient
+    def at(self, m: np.ndarray, near: "Misfit | None" = None) -> "Misfit":
+        """Of these readings nothing is sought by iteration, so that `near` plays no part."""
         self.evaluations += 1
         e = (self.B @ (m + 0.5 * self.bend * m**2 + self.bend * m**3) - self.data) / self.sigma
-        return self.spoil(self.evaluations - 1, e)
+        return Misfit(self, m, self.spoil(self.evaluations - 1, e))
 
-    def derivative(self, residual: np.ndarray) -> np.ndarray:
-        return self.jacobian().T @ residual
+    def residual(self, m: np.ndarray) -> np.ndarray:
+        """e(m), neither counted nor spoilt."""
+        return replace(self, spoil=lambda evaluation, e: e).at(m).residual
 
-    def tangent(self, block: np.ndarray) -> np.ndarray:
-        self.tangents += 1
+    def jacobian(self, m: np.ndarray) -> np.ndarray:
+        """J at m, dense; not counted."""
+        return self.B * (1.0 + self.bend * m + 3.0 * self.bend * m**2) / self.sigma
+
+    def read(self) -> dict[str, float]:
+        """See app.flow.Meter."""
+        names = ("evaluations", "tangents", "adjoints", "derivatives")
+        return {name: getattr(self, name) for name in names}
+
+    def forget(self) -> None:
+        """Count from zero again."""
+        self.evaluations = self.tangents = self.adjoints = self.derivatives = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Misfit:
+    """What is known of Readings at one m."""
+
+    energy: Readings
+    m: np.ndarray
+    residual: np.ndarray
+
+    @property
+    def value(self) -> float:
+        return 0.5 * float(self.residual @ self.residual)
+
+    @cached_property
+    def _derivative(self) -> np.ndarray:
+        self.energy.derivatives += 1
+        return self.jacobian().T @ self.residual
+
+    def derivative(self) -> np.ndarray:
+        return self._derivative
+
+    def jvp(self, block: np.ndarray) -> np.ndarray:
+        self.energy.tangents += 1
         return self.jacobian() @ block
 
-    def adjoint(self, data: np.ndarray) -> np.ndarray:
-        self.adjoints += 1
+    def vjp(self, data: np.ndarray) -> np.ndarray:
+        self.energy.adjoints += 1
+        if self.energy.refused(data):
+            raise SolveFailed("no convergence")
         return self.jacobian().T @ data
 
     def jacobian(self) -> np.ndarray:
-        """J at the last evaluated m."""
-        m = self._last
-        return self.B * (1.0 + self.bend * m + 3.0 * self.bend * m**2) / self.sigma
+        """J, dense."""
+        return self.energy.jacobian(self.m)
 
 
 @dataclass(frozen=True)
@@ -173,24 +247,6 @@ class LinearNetwork:
         return replace(self, A=np.delete(self.A, neurons, axis=1)), np.delete(theta, neurons)
 
 
-class Silent:
-    """An observer that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.records: list[Record] = []
-        self.notes: list[str] = []
-        self.choices: list[Choice] = []
-
-    def iteration(self, record: Record) -> None:
-        self.records.append(record)
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
-
-    def chosen(self, choice: Choice) -> None:
-        self.choices.append(choice)
-
-
 def spd(rng: np.random.Generator, size: int, condition: float = 30.0) -> np.ndarray:
     """A symmetric positive definite matrix with eigenvalues from 1 to `condition`."""
     basis, _ = np.linalg.qr(rng.standard_normal((size, size)))
@@ -222,30 +278,30 @@ def network_on_interval(nodes: int = 40, hidden: tuple[int, ...] = (4,), max_wid
     return Network(hidden, placed, max_width=max_width)
 
 
-@dataclass
-class Toy:
-    """A one-dimensional problem: smoothed readings of an unknown on [0, 1] with noise of known level."""
-
-    energy: Readings
-    R: Dense
-    target: float
-    reference: np.ndarray
-
-
-def toy(seed: int = 0, readings: int = 15, nodes: int = 40, sigma: float = 0.03, bend: float = 0.2) -> Toy:
-    """Local averages of two bumps, noise of standard deviation `sigma`, target ½ n."""
+def smooth_model(seed: int, nodes: int = 40) -> MetricModel:
+    """A derivative as five readings on [0, 1] leave it, with the H1 inner product."""
     rng = np.random.default_rng(seed)
-    x = np.linspace(0.0, 1.0, nodes)
-    centres = np.linspace(0.04, 0.96, readings)
-    B = np.exp(-0.5 * ((x[None, :] - centres[:, None]) / 0.05) ** 2)
-    B /= B.sum(axis=1, keepdims=True)
-    truth = np.sin(2 * np.pi * x) + np.exp(-((x - 0.3) ** 2) / 0.01)
-    clean = Readings(B, np.zeros(readings), 1.0, bend).residual(truth)
-    energy = Readings(B, clean + sigma * rng.standard_normal(readings), sigma, bend)
-    return Toy(energy, Dense(h1_on_interval(nodes)), 0.5 * readings, np.zeros(nodes))
+    x, centres = np.linspace(0, 1, nodes), rng.uniform(0, 1, 5)
+    r = np.exp(-0.5 * ((x[:, None] - centres) / 0.1) ** 2) @ rng.standard_normal(5)
+    return MetricModel(Dense(h1_on_interval(nodes)), r, 0.0, 1.0)
 
 
-def point_at(energy: Readings, coefficient: np.ndarray, reference: np.ndarray) -> Point:
-    """What an iteration that starts from a coefficient knows."""
-    e = energy.residual(coefficient)
-    return Point(0.5 * float(e @ e), e, energy.derivative(e), coefficient - reference)
+def ideal_decrease(model: Model) -> float:
+    """½rᵀK⁻¹r, the decrease of q by −K⁻¹r."""
+    return 0.5 * float(model.derivative @ model.inner.riesz(model.derivative))
+
+
+def nodal(values: np.ndarray) -> Representation:
+    """The values themselves."""
+    return Representation(None, values.copy(), len(values))
+
+
+def growing(
+    count: int = 100,
+    scales: tuple[float, float] = (1.0, 60.0),
+    *,
+    strategy: dict[str, Any] | None = None,
+    **rule: Any,
+) -> GrowthRule:
+    """Growth by gain from so many candidates; `strategy` has further arguments of the strategy."""
+    return GrowthRule(STRATEGIES["gain"](candidates=count, scales=scales, **(strategy or {})), **rule)

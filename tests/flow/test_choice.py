@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from choice_toys import (
+    RULE,
     Problem,
     edges,
     fixed,
@@ -18,23 +20,27 @@ from choice_toys import (
 )
 
 from app.flow import Choice, Contender
-from app.flow import choice as module
 from app.flow.choice import choose
+from app.flow.method import SelectionMethod
 
 SMALLEST = 1e-6
 """Weights below this share of the largest considered lose the digits that these tests compare."""
 
 
-@pytest.fixture
-def whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All data directions play a part, weak ones too."""
-    monkeypatch.setattr(module, "UNSEEN", 0.0)
+WHOLE = replace(RULE, unseen=0.0)
+"""All data directions play a part, weak ones too."""
 
 
-def chosen(problem: Problem, contenders: Sequence[Contender], seed: int = 0, start: int = 0) -> Choice:
+def chosen(
+    problem: Problem,
+    contenders: Sequence[Contender],
+    seed: int = 0,
+    start: int = 0,
+    method: SelectionMethod = RULE,
+) -> Choice:
     """The choice that begins with a contender."""
     rng = np.random.default_rng(seed)
-    return choose(problem.look, contenders[start], contenders, problem.reference, rng)
+    return choose(problem.sketch, contenders[start], contenders, problem.reference, rng, method)
 
 
 def compare(found: np.ndarray, expected: np.ndarray, weights: np.ndarray) -> None:
@@ -43,14 +49,13 @@ def compare(found: np.ndarray, expected: np.ndarray, weights: np.ndarray) -> Non
     np.testing.assert_allclose(found[kept], expected[kept], rtol=1e-8)
 
 
-@pytest.mark.usefixtures("whole")
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("readings", [25, 9], ids=["more readings", "fewer readings"])
 def test_fixed_contenders_have_the_scores_of_refits(seed: int, readings: int) -> None:
     """Leave-one-out of each R and w equals fits without the reading; the least one is chosen."""
     problem = random_problem(seed, readings=readings)
     contenders = fixed(problem, seed)
-    choice = chosen(problem, contenders, seed)
+    choice = chosen(problem, contenders, seed, method=WHOLE)
     assert [score.contender for score in choice.scores] == contenders
     for score in choice.scores:
         R = score.contender.regularisation.at(problem.reference).matrix
@@ -62,7 +67,6 @@ def test_fixed_contenders_have_the_scores_of_refits(seed: int, readings: int) ->
     assert choice.score is min(choice.scores, key=lambda score: score.score)
 
 
-@pytest.mark.usefixtures("whole")
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("sharp", [True, False], ids=["steps", "waves"])
 def test_lagged_contender_is_judged_by_what_a_fold_knows(seed: int, sharp: bool) -> None:
@@ -70,7 +74,7 @@ def test_lagged_contender_is_judged_by_what_a_fold_knows(seed: int, sharp: bool)
     R on, the weight of each by leave-one-out."""
     problem = steps_or_waves(seed, sharp, readings=20, size=14)
     start, lagged = fixed(problem)[0], edges(problem)
-    choice = chosen(problem, [start, lagged], seed)
+    choice = chosen(problem, [start, lagged], seed, method=WHOLE)
     score = choice.scores[1]
     assert score.by_folds and score.folds is not None
     assert score.score == score.folds[score.best] == score.folds[1:-1].min()
@@ -79,7 +83,6 @@ def test_lagged_contender_is_judged_by_what_a_fold_knows(seed: int, sharp: bool)
     np.testing.assert_allclose(score.folds[kept], np.mean(residuals**2, axis=0)[kept], rtol=1e-6)
 
 
-@pytest.mark.usefixtures("whole")
 @pytest.mark.parametrize("sharp", [True, False], ids=["steps", "waves"])
 def test_lagged_contender_needs_more_than_a_standard_error(sharp: bool) -> None:
     """It is chosen where its folds' square residuals are smaller than those of the best fixed R by more than
@@ -88,7 +91,7 @@ def test_lagged_contender_needs_more_than_a_standard_error(sharp: bool) -> None:
     for seed in range(3):
         problem = steps_or_waves(seed, sharp, sigma=0.03, readings=20, size=14)
         contenders = [*fixed(problem, count=2), edges(problem)]
-        choice = chosen(problem, contenders, seed)
+        choice = chosen(problem, contenders, seed, method=WHOLE)
         best = min(choice.scores[:2], key=lambda score: score.score)
         squares = []
         for contender in (best.contender, contenders[2]):
@@ -121,7 +124,7 @@ def test_lagged_contender_alone_has_nothing_to_beat(sharp: bool) -> None:
     problem = steps_or_waves(1, sharp)
     only = edges(problem)
     rng = np.random.default_rng(0)
-    choice = choose(problem.look, fixed(problem)[0], [only], problem.reference, rng)
+    choice = choose(problem.sketch, fixed(problem)[0], [only], problem.reference, rng)
     assert choice.contender is only and len(choice.scores) == 1
 
 
@@ -151,7 +154,6 @@ def test_choice_is_that_of_its_seed() -> None:
     assert (first.reason, first.weight, first.spread) == (again.reason, again.weight, again.spread)
 
 
-@pytest.mark.usefixtures("whole")
 @pytest.mark.parametrize("lags", [True, False], ids=["lagged", "fixed"])
 def test_chosen_r_and_its_figures(lags: bool) -> None:
     """R is the contender's, of the solution of all readings where it depends on m; freedom = tr H and
@@ -160,7 +162,7 @@ def test_chosen_r_and_its_figures(lags: bool) -> None:
     start = fixed(problem)[0]
     contender = edges(problem) if lags else start
     rng = np.random.default_rng(0)
-    choice = choose(problem.look, start, [contender], problem.reference, rng)
+    choice = choose(problem.sketch, start, [contender], problem.reference, rng, WHOLE)
     J, y, reference = problem.J, problem.y, problem.reference
     R = start.regularisation.at(reference)
     if lags:
@@ -189,9 +191,7 @@ def test_weak_directions_play_no_part() -> None:
     problem = steps_or_waves(1, sharp=False, sigma=0.2)
     contenders = fixed(problem)
     short = chosen(problem, contenders)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "UNSEEN", 0.0)
-        full = chosen(problem, contenders)
+    full = chosen(problem, contenders, method=WHOLE)
     assert short.contender is full.contender
     assert short.score.score == pytest.approx(full.score.score, rel=0.01)
     assert short.spread == pytest.approx(full.spread, rel=0.01)

@@ -1,18 +1,22 @@
 """The exact model K = wR + JᵀJ and its builder against dense linear algebra."""
 
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
 import pytest
-from flow_toys import Dense, Readings, Silent, point_at, rank_deficient, spd
+from flow_toys import Dense, Readings, nodal, rank_deficient, spd
+from run_toys import Exactly, Way, minimisation, run
 
-from app.flow import IdealStep, run_flow
-from app.flow.builders import ExactBuilder
-from app.flow.look import take_look
-from app.flow.models import EXACT_CUT, ExactModel, exact_factors
+from app.flow import FlowState, IdealStep, Representation
+from app.flow.exact import ExactBuilder
+from app.flow.method import Exact
+from app.flow.models import ExactModel, exact_factors
 from app.flow.retraction import quadratic
+from app.flow.sketch import take_sketch
 from app.flow.stopping import AtMinimum
 
+CUT = Exact().cut
 SIZE, READINGS = 20, 12
 RANKS = {"full rank": READINGS, "rank 3": 3}
 WEIGHTS = [1e-3, 0.5, 30.0, 1e4]
@@ -46,7 +50,7 @@ all_weights = pytest.mark.parametrize("weight", WEIGHTS)
 @all_weights
 @pytest.mark.parametrize("rejections", range(4))
 def test_exact_model_is_the_dense_one(rank: int, weight: float, rejections: int) -> None:
-    """K lies below (w + η)R + JᵀJ by what the weak directions hold at most, EXACT_CUT · w in units of R."""
+    """K lies below (w + η)R + JᵀJ by what the weak directions hold at most, a share of w in units of R."""
     J, R, model = exact(rank, weight, rejections)
     damping = 0.0 if rejections == 0 else weight * 10.0 ** (rejections - 1)
     assert model.damping == pytest.approx(damping, rel=1e-14)
@@ -54,7 +58,7 @@ def test_exact_model_is_the_dense_one(rank: int, weight: float, rejections: int)
     dense = (weight + damping) * R.matrix + J.T @ J
     missing = np.linalg.eigvalsh(in_R(R, dense - model.inner.apply(np.eye(SIZE))))
     assert missing[0] >= -1e-9 * (weight + damping)
-    assert missing[-1] <= EXACT_CUT * weight + 1e-9 * (weight + damping)
+    assert missing[-1] <= CUT * weight + 1e-9 * (weight + damping)
 
 
 @all_ranks
@@ -111,12 +115,12 @@ def test_quadratic_equals_the_exact_model() -> None:
 
 
 def test_factors_are_as_many_as_the_weight_asks_for() -> None:
-    """Directions weaker than EXACT_CUT · w are left out, one stays; overlap = CᵀR⁻¹C, RinvC = R⁻¹C."""
+    """Directions weaker than a share of w are left out, one stays; overlap = CᵀR⁻¹C, RinvC = R⁻¹C."""
     J, R, _ = parts(READINGS)
     strengths = np.linalg.eigvalsh(J @ np.linalg.solve(R.matrix, J.T))
     for weight in WEIGHTS:
         factors = exact_factors(R, weight, J.T)
-        assert factors.C.shape[1] == max(1, np.sum(strengths > EXACT_CUT * weight))
+        assert factors.C.shape[1] == max(1, np.sum(strengths > CUT * weight))
         np.testing.assert_allclose(J.T @ factors.combinations, factors.C, rtol=0, atol=1e-10)
         np.testing.assert_allclose(R.matrix @ factors.RinvC, factors.C, rtol=0, atol=1e-10)
         overlap = factors.C.T @ factors.RinvC
@@ -124,7 +128,7 @@ def test_factors_are_as_many_as_the_weight_asks_for() -> None:
 
 
 class Setting:
-    """A toy at m_ref + ½, and a builder with the look from there."""
+    """A toy at m_ref + ½, and a builder with the sketch from there; remembers what the builder does."""
 
     def __init__(self, bend: float, weight: float) -> None:
         rng = np.random.default_rng(3)
@@ -133,35 +137,45 @@ class Setting:
         self.R, self.weight = Dense(spd(rng, SIZE)), weight
         self.reference = 0.3 * rng.standard_normal(SIZE)
         self.start = self.reference + 0.5
-        residual = self.energy.residual(self.start)
-        self.look = take_look(self.energy, self.R, residual, self.start - self.reference, rng)
-        self.builder = ExactBuilder(self.R, weight, self.look)
+        at = self.energy.at(self.start)
+        self.sketch = take_sketch(at, self.R, self.start - self.reference, rng)
+        self.builder = ExactBuilder(self.R, weight, AtMinimum(0, 20, noise=0.0))
+        self.memory, self.factors = self.builder.from_sketch(self.sketch, nodal(self.start))
 
     def build(self, coefficient: np.ndarray) -> ExactModel:
-        point = point_at(self.energy, coefficient, self.reference)
-        model = self.builder.build(self.energy, coefficient, point).model
-        assert isinstance(model, ExactModel)
-        return model
+        at, own = self.energy.at(coefficient), nodal(coefficient)
+        given = (self.energy, at, coefficient - self.reference, self.memory, self.factors, own)
+        built, self.factors = self.builder.build(*given)
+        self.memory = built.memory
+        assert isinstance(built.model, ExactModel)
+        return built.model
+
+    def learn(self, ratio: float, model: ExactModel) -> None:
+        self.memory = self.builder.learned(self.memory, ratio, model)
+
+    def run(self, most: int) -> list[FlowState]:
+        """Nodal steps from the sketch's coefficient to the minimum."""
+        stopping = AtMinimum(0, most, noise=0.0)
+        exactly = Exactly(replace(self.builder, stopping=stopping), (self.memory, self.factors))
+        return run(minimisation(self, Way(IdealStep(), nodal(self.start)), exactly, stopping))
 
 
 def test_nodal_flow_on_a_linear_problem_needs_one_iteration() -> None:
-    """From the look's own coefficient, or any other, the first step is at the minimum, and the second is
-    seen to promise nothing: no trial, no look anew, three adjoints in all."""
+    """From the sketch's own coefficient, or any other, the first step is at the minimum, and the second is
+    seen to promise nothing: no trial, no J anew, two evaluations in all."""
     setting = Setting(bend=0.0, weight=1e-3)
-    energy, step, observer = setting.energy, IdealStep(setting.start.copy(), SIZE), Silent()
-    residual = energy.residual(setting.start)
-    looks, evaluations = energy.adjoints, energy.evaluations
-    stopping = AtMinimum(0, 20, noise=0.0)
-    outcome = run_flow(energy, residual, setting.reference, setting.builder, step, stopping, observer)
-    assert outcome.stop_reason == "minimum"
-    J = energy.jacobian()
+    energy = setting.energy
+    sketched, evaluations = energy.adjoints, energy.evaluations
+    states = setting.run(20)
+    assert states[-1].stop_reason == "minimum"
+    J = energy.jacobian(setting.start)
     K = setting.weight * setting.R.matrix + J.T @ J
     minimum = setting.reference + np.linalg.solve(K, J.T @ (energy.data - J @ setting.reference))
-    np.testing.assert_allclose(outcome.coefficient, minimum, rtol=0, atol=1e-8)
-    np.testing.assert_allclose(outcome.records[1].coefficient, minimum, rtol=0, atol=1e-8)
-    assert energy.adjoints == looks and energy.tangents == 0
-    assert energy.evaluations == evaluations + 1
-    assert {record.weight for record in outcome.records[1:]} == {setting.weight}
+    for state in states[1:]:
+        np.testing.assert_allclose(state.representation.values(), minimum, rtol=0, atol=1e-8)
+    assert energy.adjoints == sketched and energy.tangents == 0
+    assert energy.evaluations == evaluations + 2
+    assert {record.weight for record in states[-1].records[1:]} == {setting.weight}
 
 
 def test_model_has_the_gradient_of_the_energy() -> None:
@@ -170,72 +184,73 @@ def test_model_has_the_gradient_of_the_energy() -> None:
     for shift in (0.0, 0.2):
         m = setting.start + shift
         model = setting.build(m)
-        e = setting.energy.residual(m)
-        expected = setting.energy.derivative(e) + 0.5 * setting.R.matrix @ (m - setting.reference)
+        at = setting.energy.at(m)
+        expected = at.derivative() + 0.5 * setting.R.matrix @ (m - setting.reference)
         np.testing.assert_allclose(model.derivative, expected, rtol=1e-12)
 
 
 def test_a_good_model_is_kept_and_a_poor_one_is_taken_anew() -> None:
-    """While true and predicted decrease agree J stays that of the look; after a ratio near 0 the next model
+    """While true and predicted decrease agree J stays that of the sketch; after a ratio near 0 the next model
     has J at its own coefficient, here along all directions of the data since the weight is small."""
     setting = Setting(bend=0.2, weight=1e-3)
-    looked = setting.energy.adjoints
+    sketched = setting.energy.adjoints
     model = setting.build(setting.start)
     first = model.inner.apply(np.eye(SIZE))
-    setting.builder.learn(0.99, model)
+    setting.learn(0.99, model)
     model = setting.build(setting.start + 0.01)
-    assert setting.energy.adjoints == looked
+    assert setting.energy.adjoints == sketched
     np.testing.assert_array_equal(model.inner.apply(np.eye(SIZE)), first)
-    setting.builder.learn(1e-3, model)
+    setting.learn(1e-3, model)
     model = setting.build(setting.start + 0.3)
-    assert setting.energy.adjoints == looked + 1
-    J = setting.energy.jacobian()
+    assert setting.energy.adjoints == sketched + 1
+    J = setting.energy.jacobian(setting.start + 0.3)
     expected = setting.weight * setting.R.matrix + J.T @ J
     np.testing.assert_allclose(model.inner.apply(np.eye(SIZE)), expected, atol=1e-9 * expected.max())
-    setting.builder.learn(0.99, model)
+    setting.learn(0.99, model)
     setting.build(setting.start + 0.3)
-    assert setting.energy.adjoints == looked + 1
+    assert setting.energy.adjoints == sketched + 1
 
 
 def test_a_model_that_promises_more_than_all_of_the_energy_is_taken_anew() -> None:
     """½rᵀK⁻¹r ≤ E where J is that of r: a larger promise, here by a J scaled down, shows a J of elsewhere."""
     setting = Setting(bend=0.0, weight=1e-3)
-    setting.builder._factors = exact_factors(setting.R, 1e-3, 0.1 * setting.look.rows)
-    looked = setting.energy.adjoints
+    small = exact_factors(setting.R, 1e-3, 0.1 * setting.sketch.rows)
+    setting.factors = replace(setting.factors, low_rank=small)
+    sketched = setting.energy.adjoints
     setting.build(setting.start)
-    assert setting.energy.adjoints == looked, "the look's own coefficient is not doubted"
+    assert setting.energy.adjoints == sketched, "the sketch's own coefficient is not doubted"
     model = setting.build(setting.start)
-    assert setting.energy.adjoints == looked + 1
-    J = setting.energy.jacobian()
+    assert setting.energy.adjoints == sketched + 1
+    J = setting.energy.jacobian(setting.start)
     expected = setting.weight * setting.R.matrix + J.T @ J
     np.testing.assert_allclose(model.inner.apply(np.eye(SIZE)), expected, atol=1e-9 * expected.max())
 
 
-def test_a_new_look_keeps_to_the_directions_that_matter() -> None:
-    """Taken anew, J is QᵀJ along the data directions Q of the first look that the weight did not outweigh."""
+def test_j_taken_anew_keeps_to_the_directions_that_matter() -> None:
+    """Taken anew, J is QᵀJ along the data directions Q of the sketch that the weight did not outweigh."""
     weight = 1e2
     setting = Setting(bend=0.2, weight=weight)
-    factors = exact_factors(setting.R, weight, setting.look.rows)
+    factors = exact_factors(setting.R, weight, setting.sketch.rows)
     Q = factors.combinations
     assert 0 < Q.shape[1] < READINGS
     np.testing.assert_allclose(Q.T @ Q, np.eye(Q.shape[1]), rtol=0, atol=1e-12)
-    setting.builder.learn(1e-3, setting.build(setting.start))
+    setting.learn(1e-3, setting.build(setting.start))
     model = setting.build(setting.start + 0.1)
-    rows = setting.energy.jacobian().T @ Q
+    rows = setting.energy.jacobian(setting.start + 0.1).T @ Q
     expected = weight * setting.R.matrix + rows @ rows.T
     missing = in_R(setting.R, expected - model.inner.apply(np.eye(SIZE)))
-    assert np.linalg.norm(missing, 2) <= EXACT_CUT * weight
+    assert np.linalg.norm(missing, 2) <= CUT * weight
 
 
 def test_damping_is_remembered_and_wears_off() -> None:
     """What rejections added is in the next model unless the ratio was good; after good ones none is left."""
     setting = Setting(bend=0.2, weight=0.5)
     model = setting.build(setting.start).rejected()
-    setting.builder.learn(0.5, model)
+    setting.learn(0.5, model)
     assert setting.build(setting.start).damping == model.damping > 0
     for _ in range(12):
         model = setting.build(setting.start)
-        setting.builder.learn(1.0, model)
+        setting.learn(1.0, model)
     assert setting.build(setting.start).damping == 0.0
 
 
@@ -244,14 +259,38 @@ def test_nodal_flow_reaches_the_minimum_of_its_energy(bend: float) -> None:
     """Also of a nonlinear toy: what is left of the gradient, in the R⁻¹ norm, promises less than 2 % of the
     energy (the rule stops at 1 %, from a model whose J may be old)."""
     setting = Setting(bend, weight=0.5)
-    energy, step = setting.energy, IdealStep(setting.start.copy(), SIZE)
-    residual = energy.residual(setting.start)
-    stopping = AtMinimum(0, 60, noise=0.0)
-    outcome = run_flow(energy, residual, setting.reference, setting.builder, step, stopping, Silent())
-    assert outcome.stop_reason == "minimum"
-    m = outcome.coefficient
-    e, shift = energy.residual(m), m - setting.reference
-    J, RV = energy.jacobian(), setting.R.matrix @ shift
+    last = setting.run(60)[-1]
+    assert last.stop_reason == "minimum" and last.evaluation is not None
+    m, e = last.evaluation.m, last.evaluation.residual
+    J, shift = setting.energy.jacobian(m), m - setting.reference
+    RV = setting.R.matrix @ shift
     r = J.T @ e + 0.5 * RV
     promise = 0.5 * r @ np.linalg.solve(J.T @ J + 0.5 * setting.R.matrix, r)
     assert promise < 0.02 * (0.5 * e @ e + 0.25 * shift @ RV)
+
+
+def anchored(setting: Setting) -> Representation:
+    return setting.memory.taken.anchor
+
+
+@pytest.mark.parametrize("weight", [1e-3, 1e2], ids=["all directions", "some directions"])
+def test_j_is_made_again_to_the_last_bit(weight: float) -> None:
+    """From the memory alone: as the sketch had it, at the step after, and after J was taken anew once and
+    twice, at the coefficient where it was; what it costs is one block of adjoints each."""
+    setting = Setting(bend=0.2, weight=weight)
+    for shift, ratio in [(0.0, 0.99), (0.01, 1e-3), (0.1, 1e-3), (0.2, 0.99)]:
+        for _ in range(2):  # before and after the model is built
+            before = setting.energy.adjoints
+            m = anchored(setting).values()
+            again = setting.builder.again(setting.energy.at(m), m - setting.reference, setting.memory)
+            assert setting.energy.adjoints == before + 1
+            for found, expected in [
+                (again.directions, setting.factors.directions),
+                (again.low_rank.C, setting.factors.low_rank.C),
+                (again.low_rank.RinvC, setting.factors.low_rank.RinvC),
+                (again.low_rank.overlap, setting.factors.low_rank.overlap),
+            ]:
+                np.testing.assert_array_equal(found, expected)
+            model = setting.build(setting.start + shift)
+        setting.learn(ratio, model)
+    np.testing.assert_array_equal(anchored(setting).values(), setting.start + 0.2)

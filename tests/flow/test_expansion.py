@@ -7,12 +7,14 @@ from flow_toys import Dense, LinearNetwork, h1_on_interval, network_on_interval,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.flow.expansion import MOST, STRATEGIES
-from app.flow.matrix import CUT, FlowMatrix
-from app.flow.pool import FEWEST, greedy, outside_tangent
+from app.flow.expansion import STRATEGIES, GainExpansion
+from app.flow.matrix import FlowMatrix
+from app.flow.method import FlowMatrixMethod, GrowthMethod
+from app.flow.pool import greedy, outside_tangent
 from app.network import Identity, Network, Nodes
 
 SCALES = (1.0, 60.0)
+CUT, FEWEST, MOST = FlowMatrixMethod().cut, GrowthMethod().fewest, GainExpansion.most
 
 
 def decrease(basis: np.ndarray, K: np.ndarray, dual: np.ndarray, cut: float = np.sqrt(CUT)) -> float:
@@ -245,15 +247,17 @@ def alignment(D: np.ndarray, K: Dense, r: np.ndarray) -> float:
 def test_growth_keeps_the_coefficient_and_does_not_lower_the_alignment(
     name: str, kind: str, seed: int, wanted: float
 ) -> None:
-    """A strategy's neurons leave m as it is to 1e-13 relative, and alignment after ≥ alignment before
-    .
+    """A strategy's neurons leave m as it is to 1e-13 relative, and alignment after ≥ alignment
+    before.
 
-     The alignment rises by at most the promised gain over ½rᵀK⁻¹r: G⁺ of the larger network may cut what is
-     left of neurons that nearly depend on one another. The loss allowed is rounding's.
+    The alignment rises by at most the promised gain over ½rᵀK⁻¹r: G⁺ of the larger network may cut what is
+    left of neurons that nearly depend on one another. The loss allowed is rounding's.
     """
     scene = Scene(kind, at_rest=True, seed=seed)
-    strategy = STRATEGIES[name](np.random.default_rng(seed), 60, SCALES)
-    (grown,) = strategy.choose(scene.network, scene.theta, scene.G, scene.dual, wanted)
+    strategy = STRATEGIES[name](candidates=60, scales=SCALES)
+    (grown,) = strategy.choose(
+        scene.network, scene.theta, scene.G, scene.dual, wanted, np.random.default_rng(seed)
+    )
     ((_, incoming),) = grown.joining
     assert FEWEST <= len(incoming) == len(grown.gains) <= MOST
     larger, theta = grown.join(scene.network, scene.theta)
@@ -272,8 +276,8 @@ def test_growth_stays_within_the_room(name: str) -> None:
     """No strategy chooses more neurons than the network has room for."""
     scene = Scene("interval", at_rest=True)
     narrow = network_on_interval(60, (5,), max_width=8)
-    strategy = STRATEGIES[name](np.random.default_rng(0), 60, SCALES)
-    (grown,) = strategy.choose(narrow, scene.theta, scene.G, scene.dual, np.inf)
+    strategy = STRATEGIES[name](candidates=60, scales=SCALES)
+    (grown,) = strategy.choose(narrow, scene.theta, scene.G, scene.dual, np.inf, np.random.default_rng(0))
     assert len(grown.gains) == 3
 
 
@@ -281,13 +285,11 @@ def test_growth_stays_within_the_room(name: str) -> None:
 def test_strategies_follow_their_random_stream(name: str) -> None:
     """The same stream gives the same neurons, bit for bit: what makes all ranks choose alike."""
     scene = Scene("plane", at_rest=True)
-    choices = [
-        STRATEGIES[name](np.random.default_rng(4), 60, SCALES).choose(
-            scene.network, scene.theta, scene.G, scene.dual, np.inf
-        )
-        for _ in range(2)
-    ]
-    np.testing.assert_array_equal(choices[0][0].joining[0][1], choices[1][0].joining[0][1])
+    strategy = STRATEGIES[name](candidates=60, scales=SCALES)
+    given = (scene.network, scene.theta, scene.G, scene.dual, np.inf)
+    first, again, other = (strategy.choose(*given, np.random.default_rng(seed)) for seed in (4, 4, 5))
+    np.testing.assert_array_equal(first[0].joining[0][1], again[0].joining[0][1])
+    assert not np.array_equal(first[0].joining[0][1], other[0].joining[0][1])
 
 
 @all_kinds

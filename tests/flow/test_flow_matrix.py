@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from flow_toys import Dense, rank_deficient, spd
 
-from app.flow.matrix import CUT, DAMPING, FlowMatrix
+from app.flow.matrix import FlowMatrix
+from app.flow.method import FlowMatrixMethod
 
 ROWS, COLUMNS, RANK = 30, 9, 5
+CUT, DAMPING = FlowMatrixMethod().cut, FlowMatrixMethod().damping
 
 
 @pytest.fixture(params=["full", "deficient"])

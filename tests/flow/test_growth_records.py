@@ -1,25 +1,17 @@
 """Rounds of growth: each says why the network grew, what was predicted and gained, and the last why it was
 the last."""
 
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
 import pytest
-from flow_toys import Dense, FixedR, LinearNetwork, Silent, h1_on_interval, network_on_interval, toy
+from flow_toys import FixedR, LinearNetwork, growing, ideal_decrease, network_on_interval, smooth_model
+from run_toys import minimisation, network_way, run, toy
 
-from app.flow import (
-    STEPS,
-    STRATEGIES,
-    AtTarget,
-    Expansion,
-    GaussNewtonBuilder,
-    GrowthRule,
-    MetricBuilder,
-    run_flow,
-)
-from app.flow.models import MetricModel, Model
+from app.flow import STEPS, AtTarget, Expansion, GaussNewtonBuilder, MetricBuilder, ModelBuilder
 from app.flow.records import GrowthEnd
-from app.flow.steps import Proposal
+from app.flow.steps import Base, Proposal
 
 NODES = 40
 all_steps = pytest.mark.parametrize("name", STEPS)
@@ -29,28 +21,12 @@ def waves(count: int = 25) -> np.ndarray:
     return np.cos(np.pi * np.outer(np.linspace(0.0, 1.0, NODES), np.arange(count)))
 
 
-def smooth_model(seed: int = 0) -> Model:
-    """A derivative as five readings leave it, with the H1 inner product."""
-    rng = np.random.default_rng(seed)
-    x, centres = np.linspace(0, 1, NODES), rng.uniform(0, 1, 5)
-    r = np.exp(-0.5 * ((x[:, None] - centres) / 0.1) ** 2) @ rng.standard_normal(5)
-    return MetricModel(Dense(h1_on_interval(NODES)), r, 0.0, 1.0)
-
-
-def ideal(model: Model) -> float:
-    return 0.5 * float(model.derivative @ model.inner.riesz(model.derivative))
-
-
-def proposed(
-    name: str, scale: float | None = None, pool: np.ndarray | None = None, width: int = 100, **options: float
-) -> Proposal:
+def proposed(name: str, pool: np.ndarray | None = None, width: int = 100, **options: float) -> Proposal:
     """By a linear network of three high frequencies, whose candidates are the low ones."""
-    model = smooth_model()
-    network = LinearNetwork(
-        waves()[:, -3:], waves()[:, :-3] if pool is None else pool, np.zeros(NODES), width
-    )
-    rule = GrowthRule(STRATEGIES["gain"](np.random.default_rng(0), 25, (1.0, 9.0)), **options)
-    return STEPS[name](network, np.zeros(3), rule).propose(model, scale or ideal(model))
+    model, candidates = smooth_model(0), waves()[:, :-3] if pool is None else pool
+    network = LinearNetwork(waves()[:, -3:], candidates, np.zeros(NODES), width)
+    way = network_way(name, network, np.zeros(3), growing(25, (1.0, 9.0), **options))
+    return way.step.propose(Base(way.start, way.start.values(), way.state), model, ideal_decrease(model))
 
 
 def check(growth: tuple[Expansion, ...]) -> None:
@@ -83,7 +59,7 @@ def test_rounds_say_what_was_chosen(name: str) -> None:
     first, last = proposal.growth[0], proposal.growth[-1]
     assert (first.candidates, first.widths, first.layers, first.round) == (22, (3,), (1,), 1)
     assert sum(each.neurons for each in proposal.growth) == last.grown[0] - 3
-    assert last.grown == proposal.network.widths
+    assert last.grown == proposal.representation.widths
 
 
 ENDS: dict[str, dict] = {
@@ -117,22 +93,16 @@ def test_records_of_a_run_keep_every_round(name: str) -> None:
     """From one neuron: each iteration's rounds are those it counts, rejected trials included; widths follow
     from rounds and merged neurons."""
     problem, network = toy(), network_on_interval(NODES, (1,))
-    strategy = STRATEGIES["gain"](np.random.default_rng(1), 80, (1.0, 20.0))
     # Alignment in H1 is near 1 from the start.
-    rule = GrowthRule(strategy, 0.8 if name == "retracted" else 0.999, missing=0.0, merge=1e-2)
-    theta = network.start(np.random.default_rng(0))
-    step, regularisation = STEPS[name](network, theta, rule), FixedR(problem.R)
+    threshold = 0.8 if name == "retracted" else 0.999
+    rule = growing(80, (1.0, 20.0), capture=threshold, missing=0.0, merge=1e-2)
+    way = network_way(name, network, network.start(np.random.default_rng(0)), rule, seed=1)
+    way = replace(way, state=way.step.following_closely(way.start, way.state))
+    regularisation = FixedR(problem.R)
+    builder: ModelBuilder = MetricBuilder(regularisation, None, 1.0)
     if name == "retracted":
         builder = GaussNewtonBuilder(regularisation, None, problem.target, creeps=True)
-    else:
-        builder = MetricBuilder(regularisation, None, 1.0)
-    step.follow_closely()
-    seen = Silent()
-    e = problem.energy.residual(step.values())
-    outcome = run_flow(
-        problem.energy, e, problem.reference, builder, step, AtTarget(problem.target, 12), seen
-    )
-    records = outcome.records
+    records = run(minimisation(problem, way, builder, AtTarget(problem.target, 12), 12))[-1].records
     assert sum(record.expansions for record in records) > 0
     width = 1
     for record in records[1:]:

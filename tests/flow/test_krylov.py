@@ -4,23 +4,19 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from flow_toys import Dense, Readings, point_at, rank_deficient, spd
+from flow_toys import Dense, Misfit, Readings, rank_deficient, spd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.flow.krylov import (
-    ENOUGH,
-    RANK_CUT,
-    Basis,
-    Point,
-    ProjectedProblem,
-    build_basis,
-    build_basis_by_discrepancy,
-)
+from app.flow.krylov import Basis, ProjectedProblem, build_basis, build_basis_by_discrepancy
+from app.flow.method import Krylov
 
 SIZE, READINGS = 20, 12
 
-Setting = tuple[Readings, Dense, Point]
+RULE = Krylov()
+
+Setting = tuple[Dense, Misfit, np.ndarray]
+"""R, what is known at a coefficient, and m − m_ref there."""
 
 
 def setting(seed: int, departed: bool, rank: int = READINGS) -> Setting:
@@ -29,22 +25,22 @@ def setting(seed: int, departed: bool, rank: int = READINGS) -> Setting:
     energy = Readings(rank_deficient(rng, READINGS, SIZE, rank), 3.0 * rng.standard_normal(READINGS))
     reference = 0.1 * rng.standard_normal(SIZE)
     coefficient = reference + (0.3 * rng.standard_normal(SIZE) if departed else 0.0)
-    return energy, Dense(spd(rng, SIZE)), point_at(energy, coefficient, reference)
+    return Dense(spd(rng, SIZE)), energy.at(coefficient), coefficient - reference
 
 
-def by_weight(energy: Readings, R: Dense, point: Point) -> Basis:
-    return build_basis(energy, R, point, 0.25 * point.misfit, 1e-3)
+def by_weight(R: Dense, at: Misfit, departure: np.ndarray) -> Basis:
+    return build_basis(at, R, departure, 0.25 * at.value, 1e-3)
 
 
-def by_discrepancy(energy: Readings, R: Dense, point: Point) -> Basis:
-    return build_basis_by_discrepancy(energy, R, point, reachable(energy, point), np.inf)
+def by_discrepancy(R: Dense, at: Misfit, departure: np.ndarray) -> Basis:
+    return build_basis_by_discrepancy(at, R, departure, reachable(at), np.inf)
 
 
-def reachable(energy: Readings, point: Point) -> float:
+def reachable(at: Misfit) -> float:
     """A level of the linearised misfit, three tenths of the way from the least that J allows to φ."""
-    J = energy.jacobian()
-    left = point.residual - J @ np.linalg.lstsq(J, point.residual, rcond=1e-10)[0]
-    return 0.7 * 0.5 * float(left @ left) + 0.3 * point.misfit
+    J = at.jacobian()
+    left = at.residual - J @ np.linalg.lstsq(J, at.residual, rcond=1e-10)[0]
+    return 0.7 * 0.5 * float(left @ left) + 0.3 * at.value
 
 
 BUILDS = {"given": by_weight, "discrepancy": by_discrepancy}
@@ -52,44 +48,44 @@ BUILDS = {"given": by_weight, "discrepancy": by_discrepancy}
 all_bases = pytest.mark.parametrize("build", BUILDS.values(), ids=BUILDS.keys())
 at_and_off_reference = pytest.mark.parametrize("departed", [False, True], ids=["at_reference", "departed"])
 all_ranks = pytest.mark.parametrize("rank", [READINGS, 3], ids=["full_rank", "rank_3"])
-Build = Callable[[Readings, Dense, Point], Basis]
+Build = Callable[[Dense, Misfit, np.ndarray], Basis]
 
 
-def tikhonov(J: np.ndarray, R: np.ndarray, point: Point, weight: float) -> np.ndarray:
+def tikhonov(J: np.ndarray, R: np.ndarray, at: Misfit, departure: np.ndarray, weight: float) -> np.ndarray:
     """δ of min ½‖e + Jδ‖² + ½w‖departure + δ‖²_R by its dense normal equations."""
-    right = J.T @ point.residual + weight * R @ point.departure
+    right = J.T @ at.residual + weight * R @ departure
     return -np.linalg.solve(J.T @ J + weight * R, right)
 
 
-def tikhonov_misfit(J: np.ndarray, R: np.ndarray, point: Point, weight: float) -> float:
+def tikhonov_misfit(J: np.ndarray, R: np.ndarray, at: Misfit, departure: np.ndarray, weight: float) -> float:
     """½‖e + Jδ‖² of the dense problem."""
-    return 0.5 * float(np.sum((point.residual + J @ tikhonov(J, R, point, weight)) ** 2))
+    return 0.5 * float(np.sum((at.residual + J @ tikhonov(J, R, at, departure, weight)) ** 2))
 
 
-def dense_weight(J: np.ndarray, R: np.ndarray, point: Point, level: float) -> float:
+def dense_weight(J: np.ndarray, R: np.ndarray, at: Misfit, departure: np.ndarray, level: float) -> float:
     """The weight whose dense misfit meets `level`, by bisection of its logarithm; the misfit rises with w
     here."""
     low, high = 1e-8, 1e8
     for _ in range(200):
         middle = np.sqrt(low * high)
-        low, high = (middle, high) if tikhonov_misfit(J, R, point, middle) <= level else (low, middle)
+        low, high = (middle, high) if tikhonov_misfit(J, R, at, departure, middle) <= level else (low, middle)
     return float(np.sqrt(low * high))
 
 
-def whole_space(R: Dense, J: np.ndarray, point: Point) -> tuple[np.ndarray, ProjectedProblem]:
+def whole_space(R: Dense, at: Misfit, departure: np.ndarray) -> tuple[np.ndarray, ProjectedProblem]:
     """An R-orthonormal V of all coefficients, and the problem projected on it."""
     V = np.linalg.inv(np.linalg.cholesky(R.matrix)).T
-    return V, ProjectedProblem(J @ V, point.residual, V.T @ R.matrix @ point.departure)
+    return V, ProjectedProblem(at.jacobian() @ V, at.residual, V.T @ R.matrix @ departure)
 
 
 @all_bases
 @at_and_off_reference
 @all_ranks
 def test_basis_is_what_its_names_say(build: Build, departed: bool, rank: int) -> None:
-    """VᵀRV = I, and RV, Y = JV, Z = JᵀY, R⁻¹Z hold to 1e-10, J taken at the last evaluated coefficient."""
-    energy, R, point = setting(1, departed, rank)
-    basis = build(energy, R, point)
-    J = energy.jacobian()
+    """VᵀRV = I, and RV, Y = JV, Z = JᵀY, R⁻¹Z hold to 1e-10, J taken at the coefficient of the evaluation."""
+    R, at, departure = setting(1, departed, rank)
+    basis = build(R, at, departure)
+    J = at.jacobian()
     np.testing.assert_allclose(basis.V.T @ R.matrix @ basis.V, np.eye(basis.size), atol=1e-10)
     for found, expected in [
         (basis.RV, R.matrix @ basis.V),
@@ -105,12 +101,12 @@ def test_basis_is_what_its_names_say(build: Build, departed: bool, rank: int) ->
 def test_a_vector_costs_two_right_hand_sides(build: Build, departed: bool) -> None:
     """Exactly one product with J and one with Jᵀ a vector (docs/method.md), and no evaluation of the
     energy."""
-    energy, R, point = setting(2, departed)
-    evaluations = energy.evaluations
-    basis = build(energy, R, point)
+    R, at, departure = setting(2, departed)
+    evaluations = at.energy.evaluations
+    basis = build(R, at, departure)
     assert basis.size >= 2
-    assert (energy.tangents, energy.adjoints) == (basis.size, basis.size)
-    assert energy.evaluations == evaluations
+    assert (at.energy.tangents, at.energy.adjoints) == (basis.size, basis.size)
+    assert at.energy.evaluations == evaluations
 
 
 @all_bases
@@ -120,8 +116,8 @@ def test_basis_holds_no_more_vectors_than_the_problem_has_directions(
     build: Build, departed: bool, rank: int
 ) -> None:
     """The Krylov space of R⁻¹JᵀJ has at most rank J dimensions, and one more for m − m_ref."""
-    energy, R, point = setting(3, departed, rank)
-    assert build(energy, R, point).size <= rank + departed
+    R, at, departure = setting(3, departed, rank)
+    assert build(R, at, departure).size <= rank + departed
 
 
 @at_and_off_reference
@@ -129,27 +125,27 @@ def test_basis_holds_no_more_vectors_than_the_problem_has_directions(
 def test_a_level_out_of_reach_ends_with_the_krylov_space(departed: bool, rank: int) -> None:
     """Where J cannot meet the level, the basis ends once its space is exhausted: rounding gives no further
     vectors, which would cost two right-hand sides each."""
-    energy, R, point = setting(3, departed, rank)
-    level = 0.1 * (reachable(energy, point) - 0.3 * point.misfit)
-    assert build_basis_by_discrepancy(energy, R, point, level, np.inf).size <= rank + departed
+    R, at, departure = setting(3, departed, rank)
+    level = 0.1 * (reachable(at) - 0.3 * at.value)
+    assert build_basis_by_discrepancy(at, R, departure, level, np.inf).size <= rank + departed
 
 
 @at_and_off_reference
 @pytest.mark.parametrize("rank", [3, 6, READINGS])
 def test_a_level_that_need_not_be_reached_is_raised_to_what_is(departed: bool, rank: int) -> None:
     """`reachable=False`: a level that J meets is met as ever; one that it does not becomes one between the
-    least misfit of the space and φ, ENOUGH of the way back, and a positive weight meets it."""
-    energy, R, point = setting(3, departed, rank)
-    J, level = energy.jacobian(), reachable(energy, point)
-    met = build_basis_by_discrepancy(energy, R, point, level, np.inf, reachable=False)
-    assert met.linear_misfit <= level + ENOUGH * (point.misfit - level)
-    least = (level - 0.3 * point.misfit) / 0.7  # see `reachable`
-    basis = build_basis_by_discrepancy(energy, R, point, 0.5 * least, np.inf, reachable=False)
+    least misfit of the space and φ, the share `enough` of the way back, and a positive weight meets it."""
+    R, at, departure = setting(3, departed, rank)
+    J, level = at.jacobian(), reachable(at)
+    met = build_basis_by_discrepancy(at, R, departure, level, np.inf, reachable=False)
+    assert met.linear_misfit <= level + RULE.enough * (at.value - level)
+    least = (level - 0.3 * at.value) / 0.7  # see `reachable`
+    basis = build_basis_by_discrepancy(at, R, departure, 0.5 * least, np.inf, reachable=False)
     assert basis.size <= rank + departed
-    found = 0.5 * float(np.sum((point.residual + J @ basis.V @ basis.coefficients) ** 2))
+    found = 0.5 * float(np.sum((at.residual + J @ basis.V @ basis.coefficients) ** 2))
     assert basis.linear_misfit == pytest.approx(found, rel=1e-9)
     if rank < READINGS:
-        assert least < basis.linear_misfit < point.misfit
+        assert least < basis.linear_misfit < at.value
         assert basis.weight > 1e-6 * np.linalg.norm(basis.Y, 2) ** 2
 
 
@@ -157,12 +153,12 @@ def test_a_level_that_need_not_be_reached_is_raised_to_what_is(departed: bool, r
 def test_first_vector(departed: bool) -> None:
     """By discrepancy the basis starts from m − m_ref, or from R⁻¹Jᵀe at the reference; for a given w from
     R⁻¹r."""
-    energy, R, point = setting(4, departed)
-    start = point.departure if departed else R.riesz(point.derivative)
-    first = by_discrepancy(energy, R, point).V[:, 0]
+    R, at, departure = setting(4, departed)
+    start = departure if departed else R.riesz(at.derivative())
+    first = by_discrepancy(R, at, departure).V[:, 0]
     np.testing.assert_allclose(first, start / np.sqrt(start @ R.matrix @ start), atol=1e-12)
-    gradient = R.riesz(point.derivative) + 1e-3 * point.departure
-    first = by_weight(energy, R, point).V[:, 0]
+    gradient = R.riesz(at.derivative()) + 1e-3 * departure
+    first = by_weight(R, at, departure).V[:, 0]
     np.testing.assert_allclose(first, gradient / np.sqrt(gradient @ R.matrix @ gradient), atol=1e-12)
 
 
@@ -172,11 +168,11 @@ def test_first_vector(departed: bool) -> None:
 def test_smallest_ritz_value_leaves_the_departure_out(build: Build, departed: bool, rank: int) -> None:
     """λ is the smallest eigenvalue of YᵀY above the rank cut, without the column of m − m_ref by
     discrepancy."""
-    energy, R, point = setting(5, departed, rank)
-    basis = build(energy, R, point)
+    R, at, departure = setting(5, departed, rank)
+    basis = build(R, at, departure)
     Y = basis.Y[:, 1:] if departed and build is by_discrepancy else basis.Y
     values = np.linalg.svd(Y, compute_uv=False)
-    expected = values[values > RANK_CUT * values[0]][-1] ** 2
+    expected = values[values > RULE.rank_cut * values[0]][-1] ** 2
     assert basis.cautious == pytest.approx(expected, rel=1e-10)
 
 
@@ -185,13 +181,13 @@ def test_smallest_ritz_value_leaves_the_departure_out(build: Build, departed: bo
 def test_coefficients_minimise_the_regularised_problem_over_the_basis(build: Build, departed: bool) -> None:
     """c equals the dense minimiser over range V at the basis's weight, and `linear_misfit` is its ½‖e +
     JVc‖²."""
-    energy, R, point = setting(6, departed)
-    basis = build(energy, R, point)
-    Y, w = energy.jacobian() @ basis.V, basis.weight
-    right = Y.T @ point.residual + w * basis.V.T @ R.matrix @ point.departure
+    R, at, departure = setting(6, departed)
+    basis = build(R, at, departure)
+    Y, w = at.jacobian() @ basis.V, basis.weight
+    right = Y.T @ at.residual + w * basis.V.T @ R.matrix @ departure
     expected = -np.linalg.solve(Y.T @ Y + w * np.eye(basis.size), right)
     np.testing.assert_allclose(basis.coefficients, expected, atol=1e-9 * np.abs(expected).max())
-    misfit = 0.5 * np.sum((point.residual + Y @ expected) ** 2)
+    misfit = 0.5 * np.sum((at.residual + Y @ expected) ** 2)
     assert basis.linear_misfit == pytest.approx(misfit, rel=1e-9)
 
 
@@ -201,26 +197,26 @@ def test_basis_for_a_given_weight_stops_by_hanke_or_by_little_gain(departed: boo
     """The stop of docs/method.md: the linearised misfit ½‖e + JVc‖² has come to the level, ¼φ here, or
     the last vector added less than 5 % of the decrease; and no basis with fewer vectors would have
     stopped."""
-    energy, R, point = setting(10 + seed, departed, rank=8)
-    weight, level = 0.05, 0.25 * point.misfit
-    basis = build_basis(energy, R, point, level, weight)
-    drift = basis.V.T @ R.matrix @ point.departure
+    R, at, departure = setting(10 + seed, departed, rank=8)
+    weight, level = 0.05, 0.25 * at.value
+    basis = build_basis(at, R, departure, level, weight)
+    drift = basis.V.T @ R.matrix @ departure
 
     def decrease(k: int) -> tuple[float, float]:
         """Decrease of the regularised linear energy, and the linear misfit, with the first k vectors."""
-        problem = ProjectedProblem(basis.Y[:, :k], point.residual, drift[:k])
+        problem = ProjectedProblem(basis.Y[:, :k], at.residual, drift[:k])
         c = problem.coefficients(weight)
-        moved = point.departure + basis.V[:, :k] @ c
+        moved = departure + basis.V[:, :k] @ c
         misfit = problem.misfit(weight)
         after = misfit + 0.5 * weight * moved @ R.matrix @ moved
-        before = point.misfit + 0.5 * weight * point.departure @ R.matrix @ point.departure
+        before = at.value + 0.5 * weight * departure @ R.matrix @ departure
         return before - after, misfit
 
     def stops(k: int) -> bool:
         now, misfit = decrease(k)
-        return misfit <= level or (k > 1 and now - decrease(k - 1)[0] < ENOUGH * now)
+        return misfit <= level or (k > 1 and now - decrease(k - 1)[0] < RULE.enough * now)
 
-    assert ENOUGH == 0.05
+    assert RULE.enough == 0.05
     assert stops(basis.size)
     assert not any(stops(k) for k in range(1, basis.size))
 
@@ -230,13 +226,13 @@ def test_basis_for_a_given_weight_stops_by_hanke_or_by_little_gain(departed: boo
 def test_basis_by_discrepancy_stops_when_its_equations_hold(departed: bool, seed: int) -> None:
     """The linearised misfit meets the level, and the residual of the regularised equations is, in the R⁻¹
     norm, below ½w‖m + δ − m_ref‖_R (docs/method.md)."""
-    energy, R, point = setting(20 + seed, departed)
-    level = reachable(energy, point)
-    basis = build_basis_by_discrepancy(energy, R, point, level, np.inf)
+    R, at, departure = setting(20 + seed, departed)
+    level = reachable(at)
+    basis = build_basis_by_discrepancy(at, R, departure, level, np.inf)
     assert basis.linear_misfit == pytest.approx(level, rel=1e-8)
-    J, delta = energy.jacobian(), basis.V @ basis.coefficients
-    total = point.departure + delta
-    residual = J.T @ (point.residual + J @ delta) + basis.weight * R.matrix @ total
+    J, delta = at.jacobian(), basis.V @ basis.coefficients
+    total = departure + delta
+    residual = J.T @ (at.residual + J @ delta) + basis.weight * R.matrix @ total
     left = np.sqrt(residual @ np.linalg.solve(R.matrix, residual))
     assert left < 0.5 * basis.weight * np.sqrt(total @ R.matrix @ total)
 
@@ -245,14 +241,14 @@ def test_basis_by_discrepancy_stops_when_its_equations_hold(departed: bool, seed
 @at_and_off_reference
 def test_projection_on_the_whole_space_is_the_dense_problem(departed: bool, rank: int) -> None:
     """With V complete Vc equals the dense Tikhonov solution for every weight, also for J of low rank."""
-    energy, R, point = setting(7, departed, rank)
-    J = energy.jacobian()
-    V, problem = whole_space(R, J, point)
+    R, at, departure = setting(7, departed, rank)
+    J = at.jacobian()
+    V, problem = whole_space(R, at, departure)
     for weight in [1e-4, 1e-2, 1.0, 100.0]:
-        expected = tikhonov(J, R.matrix, point, weight)
+        expected = tikhonov(J, R.matrix, at, departure, weight)
         scale = np.abs(expected).max()
         np.testing.assert_allclose(V @ problem.coefficients(weight), expected, atol=1e-9 * scale)
-        misfit = tikhonov_misfit(J, R.matrix, point, weight)
+        misfit = tikhonov_misfit(J, R.matrix, at, departure, weight)
         assert problem.misfit(weight) == pytest.approx(misfit, rel=1e-9)
 
 
@@ -262,14 +258,14 @@ def test_weight_by_discrepancy_is_the_dense_problems_once_the_basis_is_complete(
     departed: bool, rank: int
 ) -> None:
     """On the whole space the weight found equals the dense problem's, by bisection, to 1e-6 relative."""
-    energy, R, point = setting(8, departed, rank)
-    J = energy.jacobian()
-    _, problem = whole_space(R, J, point)
-    levels = [tikhonov_misfit(J, R.matrix, point, w) for w in [1e-3, 0.1, 3.0]]
+    R, at, departure = setting(8, departed, rank)
+    J = at.jacobian()
+    _, problem = whole_space(R, at, departure)
+    levels = [tikhonov_misfit(J, R.matrix, at, departure, w) for w in [1e-3, 0.1, 3.0]]
     for level in levels:
         weight, met = problem.weight_for(level, np.inf)
         assert met
-        assert weight == pytest.approx(dense_weight(J, R.matrix, point, level), rel=1e-6)
+        assert weight == pytest.approx(dense_weight(J, R.matrix, at, departure, level), rel=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -279,13 +275,13 @@ def test_complete_krylov_basis_gives_the_dense_weight_and_step(departed: bool, s
 
     J has rank 4 and the level is the dense misfit of a weight so small that fewer vectors cannot reach it.
     """
-    energy, R, point = setting(30 + seed, departed, rank=4)
-    J = energy.jacobian()
-    level = tikhonov_misfit(J, R.matrix, point, 1e-3)
-    basis = build_basis_by_discrepancy(energy, R, point, level, np.inf)
+    R, at, departure = setting(30 + seed, departed, rank=4)
+    J = at.jacobian()
+    level = tikhonov_misfit(J, R.matrix, at, departure, 1e-3)
+    basis = build_basis_by_discrepancy(at, R, departure, level, np.inf)
     assert basis.size == 4 + departed
-    assert basis.weight == pytest.approx(dense_weight(J, R.matrix, point, level), rel=1e-6)
-    expected = tikhonov(J, R.matrix, point, basis.weight)
+    assert basis.weight == pytest.approx(dense_weight(J, R.matrix, at, departure, level), rel=1e-6)
+    expected = tikhonov(J, R.matrix, at, departure, basis.weight)
     found = basis.V @ basis.coefficients
     np.testing.assert_allclose(found, expected, atol=1e-7 * np.abs(expected).max())
 
@@ -299,10 +295,10 @@ def test_complete_basis_for_a_given_weight_gives_the_dense_step() -> None:
     right, _ = np.linalg.qr(rng.standard_normal((SIZE, 6)))
     J = (left * np.array([1.0, 1.0, 1.0, 3.0, 3.0, 3.0])) @ right.T @ np.linalg.cholesky(R.matrix).T
     energy = Readings(J, left @ np.array([9.0, -9.0, 9.0, 4.0, 4.0, -4.0]), bend=0.0)
-    point = point_at(energy, np.zeros(SIZE), np.zeros(SIZE))
-    basis = build_basis(energy, R, point, 0.25 * point.misfit, 0.01)
+    at, departure = energy.at(np.zeros(SIZE)), np.zeros(SIZE)
+    basis = build_basis(at, R, departure, 0.25 * at.value, 0.01)
     assert basis.size == 2
-    expected = tikhonov(J, R.matrix, point, 0.01)
+    expected = tikhonov(J, R.matrix, at, departure, 0.01)
     np.testing.assert_allclose(basis.V @ basis.coefficients, expected, atol=1e-10 * np.abs(expected).max())
 
 
@@ -340,9 +336,9 @@ def test_weight_stays_below_its_bound(seed: int, level: float, upper: float) -> 
 
 def test_bases_are_bounded_by_the_earlier_weight() -> None:
     """`upper` of build_basis_by_discrepancy bounds the weight also where the data would allow more."""
-    energy, R, point = setting(40, departed=True)
-    free = by_discrepancy(energy, R, point).weight
-    bound = build_basis_by_discrepancy(energy, R, point, reachable(energy, point), 0.1 * free)
+    R, at, departure = setting(40, departed=True)
+    free = by_discrepancy(R, at, departure).weight
+    bound = build_basis_by_discrepancy(at, R, departure, reachable(at), 0.1 * free)
     assert bound.weight == pytest.approx(0.1 * free, rel=1e-12)
 
 
@@ -352,5 +348,5 @@ def test_data_that_see_nothing_do_not_crash(build: Build) -> None:
     and a basis whose step is zero."""
     energy = Readings(np.zeros((READINGS, SIZE)), np.ones(READINGS))
     R = Dense(np.eye(SIZE))
-    basis = build(energy, R, point_at(energy, np.zeros(SIZE), np.zeros(SIZE)))
+    basis = build(R, energy.at(np.zeros(SIZE)), np.zeros(SIZE))
     assert not np.any(basis.V @ basis.coefficients)

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from flow_toys import Dense, LinearNetwork, h1_on_interval, network_on_interval, spd
+from flow_toys import Dense, LinearNetwork, growing, h1_on_interval, network_on_interval, spd
+from run_toys import network_way
 
-from app.flow import STEPS, STRATEGIES, GrowthRule
 from app.flow.merging import eliminated, merged, refitted
 from app.flow.models import MetricModel, Model
 from app.flow.protocols import Network as AnyNetwork
 from app.flow.retraction import Fit, quadratic, start_fit
+from app.flow.steps import Base, Proposal
 from app.network import ACTIVATIONS, TRANSFORMS, Bounded, Identity, Network, Networks, Nodes
 
 NODES = 60
@@ -168,26 +169,28 @@ def test_one_neuron_of_each_network_stays() -> None:
     assert len(fewer.theta) == fewer.network.size
 
 
+def proposed(
+    name: str, network: AnyNetwork, theta: np.ndarray, K: Model, merge: float, closely: bool
+) -> Proposal:
+    """By a step that does not grow."""
+    way = network_way(name, network, theta, growing(5, (1.0, 9.0), rounds=0, merge=merge))
+    state = way.step.following_closely(way.start, way.state) if closely else way.state
+    return way.step.propose(Base(way.start, way.start.values(), state), K, 1.0)
+
+
 def test_a_step_proposes_the_smaller_network() -> None:
-    """With columns that are given twice: the proposal has them once, says so, predicts what its own values
-    mean to the model, and its network is the step's when it is accepted."""
-    rng = np.random.default_rng(0)
+    """With columns that are given twice: the proposal has them once, says so and predicts what its own
+    values mean to the model; should it be rejected, the next one starts from all of them."""
     x = np.linspace(0.0, 1.0, NODES)
     waves = np.cos(np.pi * np.outer(x, np.arange(5)))
     twice = LinearNetwork(np.hstack([waves, waves]), waves, np.zeros(NODES))
-    K = model(1)
-    rule = GrowthRule(STRATEGIES["gain"](rng, 5, (1.0, 9.0)), rounds=0, merge=1e-6)
-    step = STEPS["retracted"](twice, rng.standard_normal(10), rule)
-    step.follow_closely()
-    before = step.values()
-    proposal = step.propose(K, 1.0)
-    assert (proposal.merged, proposal.network.widths) == (5, (5,))
-    q, _ = quadratic(K, proposal.values - before)
+    theta, K = np.random.default_rng(0).standard_normal(10), model(1)
+    proposal = proposed("retracted", twice, theta, K, 1e-6, closely=True)
+    assert (proposal.merged, proposal.representation.widths) == (5, (5,))
+    q, _ = quadratic(K, proposal.values - twice.values(theta))
     assert proposal.predicted == pytest.approx(-q, rel=1e-9)
-    np.testing.assert_array_equal(step.values(), before)
-    step.accepted(proposal)
-    np.testing.assert_array_equal(step.values(), proposal.values)
-    assert step.widths == (5,)
+    np.testing.assert_array_equal(proposal.representation.values(), proposal.values)
+    assert proposal.base.representation.network is twice
 
 
 @pytest.mark.parametrize(
@@ -197,9 +200,5 @@ def test_nothing_is_merged_unless_asked_for(name: str, merge: float, closely: bo
     """Without `merge`, for models that hold nearby only, and by plain steps: copies are kept."""
     one = network_on_interval(NODES, (3,))
     larger, theta = doubled(one, parameters(one), np.array([[2.0, 0.3], [2.0, 0.3]]))
-    rule = GrowthRule(STRATEGIES["gain"](np.random.default_rng(0), 5, (1.0, 9.0)), rounds=0, merge=merge)
-    step = STEPS[name](larger, theta, rule)
-    if closely:
-        step.follow_closely()
-    proposal = step.propose(model(), 1.0)
-    assert proposal.merged == 0 and proposal.network is larger
+    proposal = proposed(name, larger, theta, model(), merge, closely=closely)
+    assert proposal.merged == 0 and proposal.representation.network is larger

@@ -4,7 +4,7 @@ from functools import reduce
 
 import numpy as np
 import pytest
-from flow_toys import Dense, Readings, point_at, rank_deficient, spd
+from flow_toys import Dense, Readings, rank_deficient, spd
 
 from app.flow.krylov import Basis, build_basis, build_basis_by_discrepancy
 from app.flow.models import GaussNewtonModel, MetricModel, Model
@@ -38,13 +38,14 @@ def random_basis(rank: int) -> tuple[np.ndarray, Dense, Basis]:
 def lanczos_basis(departed: bool, discrepancy: bool) -> tuple[np.ndarray, Dense, Basis]:
     rng = np.random.default_rng(6)
     energy = Readings(rng.standard_normal((READINGS, SIZE)), 3.0 * rng.standard_normal(READINGS))
-    R, reference = Dense(spd(rng, SIZE)), np.zeros(SIZE)
-    point = point_at(energy, 0.3 * departed * rng.standard_normal(SIZE), reference)
+    R = Dense(spd(rng, SIZE))
+    departure = 0.3 * departed * rng.standard_normal(SIZE)
+    at = energy.at(departure)
     if discrepancy:
-        basis = build_basis_by_discrepancy(energy, R, point, 0.25 * point.misfit, np.inf)
+        basis = build_basis_by_discrepancy(at, R, departure, 0.25 * at.value, np.inf)
     else:
-        basis = build_basis(energy, R, point, 0.25 * point.misfit, 0.1)
-    return energy.jacobian(), R, basis
+        basis = build_basis(at, R, departure, 0.25 * at.value, 0.1)
+    return at.jacobian(), R, basis
 
 
 BASES = {

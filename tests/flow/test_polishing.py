@@ -7,8 +7,9 @@ from test_expansion import SCALES, decrease, kept
 
 from app.flow.expansion import STRATEGIES, GainExpansion
 from app.flow.matrix import FlowMatrix
+from app.flow.method import GrowthMethod
 from app.flow.polishing import polished
-from app.flow.pool import DEPENDENT, Neurons, greedy, outside_tangent
+from app.flow.pool import Neurons, greedy, outside_tangent
 from app.network import Candidates, Identity, Network, Nodes
 
 ARCHITECTURES = {"one": ((5,), ()), "two": ((4, 3), ()), "blocks": ((2, 4, 3), (0, 2))}
@@ -52,7 +53,7 @@ class Scene:
         for block in np.split(pool.tangent, len(pool.incoming), axis=1):
             block = block / np.sqrt(np.sum(block * (self.K @ block), axis=0))
             left, values, _ = np.linalg.svd(L.T @ (block - V @ (V.T @ self.K @ block)), full_matrices=False)
-            found.append(0.5 * np.sum((left[:, values > DEPENDENT**0.5].T @ ideal) ** 2))
+            found.append(0.5 * np.sum((left[:, values > GrowthMethod().dependent ** 0.5].T @ ideal) ** 2))
         return np.array(found)
 
 
@@ -134,8 +135,9 @@ def test_growth_does_not_depend_on_the_order_of_summation(architecture: str) -> 
     order = np.random.default_rng(1).permutation(NODES)
     found = []
     for scene in (Scene(architecture), Scene(architecture, order=order)):
-        strategy = GainExpansion(np.random.default_rng(2), 90, SCALES, 3, deep=True, polish=5)
-        found.append(strategy.choose(scene.network, scene.theta, scene.G, scene.dual, np.inf))
+        strategy = GainExpansion(candidates=90, scales=SCALES, most=3, deep=True, polish=5)
+        given = (scene.network, scene.theta, scene.G, scene.dual, np.inf)
+        found.append(strategy.choose(*given, np.random.default_rng(2)))
     assert len(found[0]) == len(found[1]) > 1
     for one, other in zip(*found, strict=True):
         assert [place for place, _ in one.joining] == [place for place, _ in other.joining]
@@ -149,8 +151,9 @@ def test_proposals_keep_the_coefficient_and_promise_what_they_gain(name: str, ar
     """m stays to 1e-13 whichever proposal joins, which adds the parameters it says (and weights between
     neurons of several places), and the larger network's tangent space holds what it promises at least."""
     scene = Scene(architecture)
-    strategy = STRATEGIES[name](np.random.default_rng(3), 90, SCALES, 3, deep=True, polish=3)
-    proposals = strategy.choose(scene.network, scene.theta, scene.G, scene.dual, np.inf)
+    strategy = STRATEGIES[name](candidates=90, scales=SCALES, most=3, deep=True, polish=3)
+    given = (scene.network, scene.theta, scene.G, scene.dual, np.inf)
+    proposals = strategy.choose(*given, np.random.default_rng(3))
     m = scene.network.values(scene.theta)
     before = decrease(scene.D, scene.K, scene.dual)
     for growth in proposals:

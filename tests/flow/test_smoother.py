@@ -7,7 +7,8 @@ from flow_toys import spd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.flow.smoother import RANGE, WEIGHTS, Smoother, interior_minimum
+from app.flow.method import SelectionMethod
+from app.flow.smoother import Smoother, interior_minimum
 
 SIZE, READINGS = 15, 24
 
@@ -70,8 +71,8 @@ def test_degrees_of_freedom_count_directions(setting: Setting) -> None:
     freedom = setting.smoother.fit(weights)[1]
     rank = np.linalg.matrix_rank(setting.J)
     assert np.all(np.diff(freedom) > 0) and np.all(np.diff(weights) < 0)
-    assert len(weights) == WEIGHTS
-    assert 0 < freedom[0] <= rank / RANGE[0] and freedom[-1] <= rank * (1 + 1e-3)
+    assert len(weights) == SelectionMethod().weights
+    assert 0 < freedom[0] <= rank / SelectionMethod().largest and freedom[-1] <= rank * (1 + 1e-3)
 
 
 @pytest.mark.parametrize("columns, rank", [(READINGS, 3), (9, 2)])

@@ -28,15 +28,13 @@ def test_derivative_of_the_energy_in_the_parameters(
 
     def value(theta: np.ndarray) -> float:
         m = network.values(theta)
-        e = energy.residual(m)
-        return 0.5 * float(e @ e) + 0.5 * WEIGHT * float((m - reference) @ R.apply(m - reference))
+        return energy.at(m).value + 0.5 * WEIGHT * float((m - reference) @ R.apply(m - reference))
 
     theta = network.start(rng) + 0.3 * rng.standard_normal(network.size)
     direction = rng.standard_normal(network.size)
-    start = value(theta)  # leaves the energy's J at θ
-    r = energy.derivative(energy.residual(network.values(theta)))
-    r = r + WEIGHT * R.apply(network.values(theta) - reference)
-    slope = float(network.jacobian(theta).T @ r @ direction)
+    at = energy.at(network.values(theta))
+    r = at.derivative() + WEIGHT * R.apply(at.m - reference)
+    start, slope = value(theta), float(network.jacobian(theta).T @ r @ direction)
     steps = 1e-4 * 0.5 ** np.arange(5)
     remainders = [abs(value(theta + t * direction) - start - t * slope) for t in steps]
     orders = np.log2(np.array(remainders[:-1]) / np.array(remainders[1:]))

@@ -1,15 +1,15 @@
-"""Directions of the data that a look left out and a step needs."""
+"""Directions of the data that a sketch left out and a step needs."""
 
 import numpy as np
 import pytest
-from flow_toys import Dense, Readings, Silent, point_at, spd
+from flow_toys import Dense, Readings, nodal, spd
+from run_toys import Exactly, Way, minimisation, run
 
-from app.flow import IdealStep, run_flow
-from app.flow import look as look_module
-from app.flow import unseen as module
-from app.flow.builders import ExactBuilder
-from app.flow.look import Look, take_look
+from app.flow import IdealStep
+from app.flow.exact import ExactBuilder
+from app.flow.method import SketchMethod
 from app.flow.models import ExactModel, exact_factors
+from app.flow.sketch import Sketch, take_sketch
 from app.flow.stopping import AtMinimum
 from app.flow.unseen import unseen_directions
 
@@ -28,40 +28,40 @@ class Setting:
         self.truth = right @ np.arange(1.0, SIZE + 1) ** -0.5
         clean = Readings(B, np.zeros(READINGS), bend=bend).residual(self.truth)
         self.energy = Readings(B, clean, bend=bend)
-        self.R = Dense(spd(rng, SIZE))
-        self.point = point_at(self.energy, np.zeros(SIZE), np.zeros(SIZE))
-        self.J = self.energy.jacobian()
+        self.R, self.reference = Dense(spd(rng, SIZE)), np.zeros(SIZE)
+        self.at = self.energy.at(np.zeros(SIZE))
+        self.J = self.at.jacobian()
         _, vectors = np.linalg.eigh(self.J @ np.linalg.solve(self.R.matrix, self.J.T))
         self.Q = vectors[:, -SEEN:]
         self.rows = np.asfortranarray(self.J.T @ self.Q)
-        self.energy.tangents = self.energy.adjoints = 0
+        self.energy.forget()
 
     def model(self, rows: np.ndarray) -> ExactModel:
-        return ExactModel(self.R, WEIGHT, exact_factors(self.R, WEIGHT, rows), self.point.derivative)
+        return ExactModel(self.R, WEIGHT, exact_factors(self.R, WEIGHT, rows), self.at.derivative())
 
-    def unseen(self, negligible: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    def unseen(
+        self, negligible: float = 0.0, small: float = SketchMethod.small
+    ) -> tuple[np.ndarray, np.ndarray]:
         K = self.model(self.rows).inner
-        given = (self.rows, self.Q, self.point.derivative, negligible)
-        return unseen_directions(self.energy, self.R, WEIGHT, K, *given)
+        given = (self.rows, self.Q, self.at.derivative(), negligible, SketchMethod(small=small))
+        return unseen_directions(self.at, self.R, WEIGHT, K, *given)
 
     def excess(self, rows: np.ndarray) -> float:
         """By how much the step with these rows stays above the minimum of the true quadratic."""
         A = WEIGHT * self.R.matrix + self.J.T @ self.J
-        g = self.point.derivative
+        g = self.at.derivative()
         step = -self.model(rows).inner.riesz(g)
         return float(g @ step + 0.5 * step @ A @ step + 0.5 * g @ np.linalg.solve(A, g))
 
 
 @pytest.mark.parametrize("small", [1e-1, 1e-3, 1e-6])
-def test_the_step_comes_as_near_to_the_minimum_as_asked_for(
-    monkeypatch: pytest.MonkeyPatch, small: float
-) -> None:
-    """What is left is at most the share SMALL of the first promise, which bounds the decrease from above."""
-    monkeypatch.setattr(module, "SMALL", small)
+def test_the_step_comes_as_near_to_the_minimum_as_asked_for(small: float) -> None:
+    """What is left is at most the share `small` of the first promise, which bounds the decrease from
+    above."""
     setting = Setting()
-    g = setting.point.derivative
+    g = setting.at.derivative()
     promise = 0.5 * float(g @ setting.model(setting.rows).inner.riesz(g))
-    _, rows = setting.unseen()
+    _, rows = setting.unseen(small=small)
     assert setting.excess(setting.rows) > small * promise
     assert setting.excess(np.hstack([setting.rows, rows])) <= small * promise
 
@@ -81,53 +81,47 @@ def test_a_direction_costs_two_right_hand_sides() -> None:
     setting = Setting()
     new, _ = setting.unseen()
     assert setting.energy.tangents == setting.energy.adjoints == new.shape[1] > 1
-    setting.energy.tangents = setting.energy.adjoints = 0
+    setting.energy.forget()
     new, rows = setting.unseen(negligible=1e9)
     assert new.shape == (READINGS, 0) and rows.shape == (SIZE, 0)
     assert setting.energy.tangents == setting.energy.adjoints == 0
 
 
-def reached(setting: Setting, look: Look) -> tuple[int, float]:
-    """Iterations and the energy where the flow ends."""
-    stopping = AtMinimum(0, 60, 0.0)
-    builder = ExactBuilder(setting.R, WEIGHT, look, stopping)
-    start = np.zeros(SIZE)
-    residual = setting.energy.residual(start)
-    outcome = run_flow(setting.energy, residual, start, builder, IdealStep(start, SIZE), stopping, Silent())
-    assert outcome.stop_reason == "minimum"
-    return outcome.records[-1].iteration, outcome.records[-1].energy
+def reached(setting: Setting, sketch: Sketch) -> tuple[int, float]:
+    """Iterations and the energy where nodal steps with the exact model end."""
+    stopping, zeros = AtMinimum(0, 60, 0.0), np.zeros(SIZE)
+    builder = ExactBuilder(setting.R, WEIGHT, stopping)
+    exactly = Exactly(builder, builder.from_sketch(sketch, nodal(zeros)))
+    last = run(minimisation(setting, Way(IdealStep(), nodal(zeros)), exactly, stopping))[-1]
+    assert last.stop_reason == "minimum"
+    return last.iteration, last.records[-1].energy
 
 
-def test_a_look_that_left_much_out_ends_at_the_same_minimum() -> None:
+def test_a_sketch_that_left_much_out_ends_at_the_same_minimum() -> None:
     """Within what the stopping rule calls negligible, and in about as many iterations."""
     setting = Setting(bend=0.02)
-    data = -setting.point.residual
-    partial = Look(setting.rows, setting.Q, data, complete=False)
-    everything = Look(np.asfortranarray(setting.J.T), np.eye(READINGS), data)
+    data = -setting.at.residual
+    partial = Sketch(setting.rows, setting.Q, data, complete=False, blocks=(SEEN,))
+    everything = Sketch(np.asfortranarray(setting.J.T), np.eye(READINGS), data, blocks=(READINGS,))
     some, energy = reached(setting, partial)
     full, least = reached(setting, everything)
     assert energy == pytest.approx(least, rel=1e-3)
     assert some <= full + 2
 
 
-def test_a_look_at_its_limit_pursues_the_residual(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not complete, has PURSUED directions more, and leaves less of the residual than as many
+def test_a_sketch_at_its_limit_pursues_the_residual() -> None:
+    """It is not complete, has `pursued` directions more, and leaves less of the residual than as many
     random ones."""
-    monkeypatch.setattr(look_module, "MOST_ROWS", 10)
-    monkeypatch.setattr(look_module, "SKETCH", 4)
-    monkeypatch.setattr(look_module, "PURSUED", 8)
     setting = Setting()
 
-    def left(limit: int) -> tuple[Look, float]:
-        monkeypatch.setattr(look_module, "SKETCH_LIMIT", limit)
-        given = (setting.point.residual, setting.point.departure, np.random.default_rng(0))
-        look = take_look(setting.energy, setting.R, *given)
-        Q, e = look.directions, setting.point.residual
-        np.testing.assert_allclose(look.rows, setting.J.T @ Q, rtol=0, atol=1e-10)
-        return look, float(np.linalg.norm(e - Q @ (Q.T @ e)))
+    def left(limit: int, pursued: int) -> tuple[Sketch, float]:
+        method = SketchMethod(most_rows=10, columns=4, most_columns=limit, pursued=pursued)
+        sketch = take_sketch(setting.at, setting.R, np.zeros(SIZE), np.random.default_rng(0), method)
+        Q, e = sketch.directions, setting.at.residual
+        np.testing.assert_allclose(sketch.rows, setting.J.T @ Q, rtol=0, atol=1e-10)
+        return sketch, float(np.linalg.norm(e - Q @ (Q.T @ e)))
 
-    look, pursued = left(12)
-    assert not look.complete and look.directions.shape[1] == 20
-    monkeypatch.setattr(look_module, "PURSUED", 0)
-    _, random = left(20)
+    sketch, pursued = left(12, 8)
+    assert not sketch.complete and sketch.directions.shape[1] == 20
+    _, random = left(20, 0)
     assert pursued < 0.3 * random

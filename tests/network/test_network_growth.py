@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from unknown_toys import TORCH_ACTIVATIONS, coordinates, network_at, parameters_of, reference_at
 
-from app.network import ACTIVATIONS, TRANSFORMS, Network, Nodal
+from app.network import ACTIVATIONS, TRANSFORMS, Network
 
 HIDDEN = [(7,), (5, 6), (4, 5, 3)]
 SCALES = (1.0, 60.0)
@@ -169,16 +169,6 @@ def test_unknown_activation_is_refused() -> None:
     """At construction."""
     with pytest.raises(KeyError):
         network_at(coordinates(3), (4,), "softmax")
-
-
-def test_nodal_values_are_their_own_parameters() -> None:
-    """start() is the reference, a copy of it, and the size counts all ranks' nodes."""
-    reference = np.array([1.0, -2.0])
-    nodal = Nodal(reference, size=5)
-    start = nodal.start()
-    np.testing.assert_array_equal(start, reference)
-    start[0] = 9.0
-    assert reference[0] == 1.0 and nodal.size == 5
 
 
 def test_a_network_keeps_to_its_type() -> None:

@@ -15,10 +15,10 @@ from elliptic import (
     raised_on_all_ranks,
     variants,
 )
-from observation_table import with_half
+from observation_table import Taken, with_half
 
-from app.mesh import MESHES, CoefficientSpace, MeshError
-from app.observe import OBSERVATIONS, BallOutside, PointOffPart, StateNotGiven
+from app.mesh import MESHES, CoefficientSpace, MeshError, PlaceError
+from app.observe import ObservedState
 from app.observe.averages import ball_rule
 from app.parallel import multiply
 from app.pde import BoundaryCondition
@@ -26,10 +26,11 @@ from app.pde import BoundaryCondition
 CELLS = {1: 8, 2: 6, 3: 3}
 
 
-def read(kind: str, dimension: int, values: np.ndarray, **places: object) -> np.ndarray:
+def read(kind: str, dimension: int, values: np.ndarray, taken: Taken) -> np.ndarray:
     """Readings of a state on quadratic elements, by owned dofs."""
     space = box_space(dimension, CELLS[dimension], 2)
-    return gathered(multiply(OBSERVATIONS[kind](space.domain, space.space, **places).matrix, values))
+    state = ObservedState(space.domain, space.space)
+    return gathered(multiply(taken.operator(kind, state).matrix, values))
 
 
 def coordinates(dimension: int) -> np.ndarray:
@@ -47,6 +48,10 @@ def test_the_rule_of_a_ball_is_exact_for_polynomials(dimension: int) -> None:
             assert weights @ x**power == pytest.approx(mean, abs=1e-12)
 
 
+def discs(centres: np.ndarray, radii: np.ndarray) -> Taken:
+    return Taken(points=centres, columns={"radius": radii})
+
+
 @pytest.mark.parametrize("dimension", [1, 2, 3])
 def test_means_over_balls_of_a_quadratic_state(dimension: int) -> None:
     """The mean of x² + y about c is c_x² + r²/(n + 2) + c_y: quadratic elements hold the state, the rule is
@@ -54,7 +59,7 @@ def test_means_over_balls_of_a_quadratic_state(dimension: int) -> None:
     x = coordinates(dimension)
     centres = np.array([[0.4, 0.5, 0.45], [0.3, 0.6, 0.5]])[:, :dimension]
     radii = np.array([0.3, 0.05])
-    means = read("averages", dimension, x[:, 0] ** 2 + x[:, -1], points=centres, radii=radii)
+    means = read("averages", dimension, x[:, 0] ** 2 + x[:, -1], discs(centres, radii))
     exact = centres[:, 0] ** 2 + radii**2 / (dimension + 2) + centres[:, -1]
     np.testing.assert_allclose(means, exact, rtol=1e-12)
 
@@ -62,8 +67,8 @@ def test_means_over_balls_of_a_quadratic_state(dimension: int) -> None:
 def test_means_over_regions() -> None:
     """The mean of x + y over the left half and the whole of the unit square, one row a reading."""
     space = box_space(2, CELLS[2], 2)
-    names = ["half", "all", "half"]
-    made = OBSERVATIONS["averages"](with_half(space.domain), space.space, names=names)
+    state = ObservedState(with_half(space.domain), space.space)
+    made = Taken(names=("half", "all", "half")).operator("averages", state)
     means = gathered(multiply(made.matrix, space.coordinates.sum(axis=1)))
     np.testing.assert_allclose(means, [0.75, 1.0, 0.75], rtol=1e-12)
 
@@ -74,21 +79,22 @@ def test_means_of_a_component() -> None:
     space = fem.functionspace(domain.mesh, ("Lagrange", 1, (2,)))
     x = space.tabulate_dof_coordinates()[: space.dofmap.index_map.size_local, :2]
     values = np.ascontiguousarray(x).ravel()  # u = x
-    for component, mean in ((0, 0.25), (1, 0.5)):
-        made = OBSERVATIONS["averages"](domain, space, names=["half"], component=component)
+    state = ObservedState(domain, space, ("x", "y"))
+    for component, mean, middle in (("x", 0.25, 0.3), ("y", 0.5, 0.6)):
+        made = Taken(names=("half",)).operator("averages", state, component=component)
         assert gathered(multiply(made.matrix, values)) == pytest.approx([mean])
-        ball = {"points": np.array([[0.3, 0.6]]), "radii": np.array([0.2]), "component": component}
-        made = OBSERVATIONS["averages"](domain, space, **ball)
-        assert gathered(multiply(made.matrix, values)) == pytest.approx(ball["points"][0, component])
+        ball = discs(np.array([[0.3, 0.6]]), np.array([0.2]))
+        made = ball.operator("averages", state, component=component)
+        assert gathered(multiply(made.matrix, values)) == pytest.approx(middle)
 
 
 def test_a_ball_that_leaves_the_mesh_is_refused() -> None:
     """One that touches the boundary is not; the error counts the balls."""
     values, centres = coordinates(2)[:, 0], np.array([[0.2, 0.5], [0.2, 0.5], [0.5, 0.5]])
     radii = np.array([0.2, 0.21, 0.3])
-    assert read("averages", 2, values, points=centres[:1], radii=radii[:1])[0] == pytest.approx(0.2)
-    with raised_on_all_ranks(BallOutside) as caught:
-        read("averages", 2, values, points=centres, radii=radii)
+    assert read("averages", 2, values, discs(centres[:1], radii[:1]))[0] == pytest.approx(0.2)
+    with raised_on_all_ranks(PlaceError) as caught:
+        read("averages", 2, values, discs(centres, radii))
     assert caught.value.index == 1 and "the ball 2 about (0.2, 0.5)" in str(caught.value)
 
 
@@ -99,7 +105,7 @@ def test_traces_are_read_at_the_nearest_point_of_the_part(dimension: int) -> Non
     if dimension == 1:
         beside[:] = 1.0
     x = coordinates(dimension)
-    values = read("traces", dimension, 2 * x[:, 0] + x[:, -1] ** 2, points=beside, on=["right"])
+    values = read("traces", dimension, 2 * x[:, 0] + x[:, -1] ** 2, Taken({"on": "right"}, beside))
     last = beside[:, -1] if dimension > 1 else 1.0
     np.testing.assert_allclose(values, 2 + last**2, rtol=1e-12)
 
@@ -107,11 +113,11 @@ def test_traces_are_read_at_the_nearest_point_of_the_part(dimension: int) -> Non
 def test_a_point_off_its_part_is_refused() -> None:
     """Though it lies on the boundary, or in the mesh."""
     for point in ([0.5, 0.0], [0.9, 0.5]):
-        with raised_on_all_ranks(PointOffPart) as caught:
-            read("traces", 2, coordinates(2)[:, 0], points=np.array([[1.0, 0.5], point]), on=["right"])
+        with raised_on_all_ranks(PlaceError) as caught:
+            read("traces", 2, coordinates(2)[:, 0], Taken({"on": "right"}, np.array([[1.0, 0.5], point])))
         assert caught.value.index == 1 and "lies off the part right by" in str(caught.value)
     with raised_on_all_ranks(MeshError):
-        read("traces", 2, coordinates(2)[:, 0], points=np.array([[1.0, 0.5]]), on=["lid"])
+        read("traces", 2, coordinates(2)[:, 0], Taken({"on": "lid"}, np.array([[1.0, 0.5]])))
 
 
 STATE = Formula(lambda x, library: (1 + library.sin(2 * x[0] + 0.5)) * library.cos(1.5 * x[1] - 0.4))
@@ -155,10 +161,11 @@ def flux_errors(cells: int, degree: int, given: list[str], names: list[str]) -> 
             boundary[side] = BoundaryCondition((side,), "neumann", Flux(axis, sign))
     space = box_space(2, cells, 1)
     model = forward_model(space, degree, boundary, source=Source())
-    made = OBSERVATIONS["fluxes"](space.domain, model.space, names=names, given=given)
+    state = ObservedState(space.domain, model.space, given=tuple(given))
+    made = Taken(names=tuple(names)).operator("fluxes", state)
     model.observe_with(made.matrix, made.weights)
     exact = np.array([exact_flux(*sides[name]) for name in names])
-    return np.abs(model.solve(space.interpolate(M)) - exact)
+    return np.abs(model.at(space.interpolate(M)).readings - exact)
 
 
 @pytest.mark.parametrize("degree", variants([1, 2], in_parallel=[1]))
@@ -184,9 +191,10 @@ def test_fluxes_through_all_of_the_boundary_balance_the_source() -> None:
     boundary = {"state": BoundaryCondition(("all",), "dirichlet", STATE)}
     model = forward_model(space, 2, boundary)
     sides = ["left", "right", "bottom", "top", "all"]
-    made = OBSERVATIONS["fluxes"](space.domain, model.space, names=sides, given=["all"])
+    state = ObservedState(space.domain, model.space, given=tuple(["all"]))
+    made = Taken(names=tuple(sides)).operator("fluxes", state)
     model.observe_with(made.matrix, made.weights)
-    fluxes = model.solve(space.interpolate(M))
+    fluxes = model.at(space.interpolate(M)).readings
     assert fluxes[:4].sum() == pytest.approx(-10.0, rel=1e-10)  # the source is 10 on an area of 1
     assert fluxes[4] == pytest.approx(-10.0, rel=1e-10)
 
@@ -196,15 +204,17 @@ def test_fluxes_through_parts_of_a_mesh_file_balance_the_source(gmsh: object) ->
     space = CoefficientSpace(MESHES["file"](COMM, LSHAPE.with_name("square.msh")), 1)
     model = forward_model(space, 2, {"state": BoundaryCondition(("all",), "dirichlet", STATE)})
     parts = [f"{side}_{i}" for side in ("left", "right", "bottom", "top") for i in range(1, 9)]
-    made = OBSERVATIONS["fluxes"](space.domain, model.space, names=parts, given=["all"])
+    state = ObservedState(space.domain, model.space, given=tuple(["all"]))
+    made = Taken(names=tuple(parts)).operator("fluxes", state)
     model.observe_with(made.matrix, made.weights)
-    assert model.solve(space.interpolate(M)).sum() == pytest.approx(-10.0, rel=1e-10)
+    assert model.at(space.interpolate(M)).readings.sum() == pytest.approx(-10.0, rel=1e-10)
 
 
 def test_a_flux_where_the_state_is_not_given_is_refused() -> None:
     """Also where it is given on a part of the part only."""
     space = CoefficientSpace(box_mesh(2, 4), 1)
+    state = ObservedState(space.domain, space.space, given=("left",))
     for name in ("top", "all"):
-        with raised_on_all_ranks(StateNotGiven) as caught:
-            OBSERVATIONS["fluxes"](space.domain, space.space, names=["left", name], given=["left"])
+        with raised_on_all_ranks(PlaceError) as caught:
+            Taken(names=("left", name)).operator("fluxes", state)
         assert caught.value.index == 1 and f"the flux through {name}" in str(caught.value)

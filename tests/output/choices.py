@@ -21,7 +21,7 @@ class Law:
 
 def score(kind: str, length: float, best: int, least: float, *, fixed: bool = True) -> Score:
     """A parabola in the logarithm of the weight; one that depends on m flatters itself by half."""
-    edges = None if fixed else 0.1
+    edges = {} if fixed else {"sharpness": 0.1}
     law: Any = Law(fixed)
     values = least + (np.arange(7) - best) ** 2 / 10
     left_out, folds = (values, None) if fixed else (0.5 * values, values)
@@ -36,4 +36,4 @@ def choice(chosen: int = 1) -> Choice:
         score("edge_preserving", 2.83, 4, 1.3, fixed=False),
     ]
     R: Any = None
-    return Choice(scores[chosen], R, scores, "because it does", 41.3, 1.07)
+    return Choice(scores[chosen], R, None, scores, "because it does", 41.3, 1.07)

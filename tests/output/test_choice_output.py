@@ -13,6 +13,9 @@ from mpi4py import MPI
 from app.output import choice_summary, draw_choice
 from app.output.choice import choice_lines
 
+PARAMETERS = ["sharpness", "depth"]
+"""Of regularisations that there might be; no contender has the second."""
+
 each = pytest.mark.parametrize("chosen", range(3))
 
 
@@ -46,22 +49,23 @@ def test_scores_are_those_of_the_judge_that_has_seen_nothing() -> None:
 def test_summary_holds_every_contender(chosen: int) -> None:
     """All in their order, as JSON takes them, exactly one of them chosen; its score is the whole's."""
     made = choice(chosen)
-    summary = json.loads(json.dumps(choice_summary(made), allow_nan=False))
+    summary = json.loads(json.dumps(choice_summary(made, PARAMETERS), allow_nan=False))
     assert summary["cross_validation"] == made.score.score
     candidates = summary["candidates"]
     assert [each["chosen"] for each in candidates] == [i == chosen for i in range(3)]
     for told, score in zip(candidates, made.scores, strict=True):
         contender = score.contender
         assert (told["kind"], told["length_scale"]) == (contender.kind, contender.length)
-        assert told["edge_share"] == contender.edge_share
+        own = {name: told[name] for name in PARAMETERS}
+        assert own == {"sharpness": contender.parameters.get("sharpness"), "depth": None}
         assert (told["weight"], told["score"]) == (score.weight, score.score)
         assert told["judged_by"] == ("folds" if score.by_folds else "leave_one_out")
 
 
 def test_summary_without_a_choice_has_the_same_keys() -> None:
     """Nothing chosen: no score and no candidates."""
-    assert choice_summary(None) == {"cross_validation": None, "candidates": []}
-    assert choice_summary(None).keys() == choice_summary(choice()).keys()
+    assert choice_summary(None, PARAMETERS) == {"cross_validation": None, "candidates": []}
+    assert choice_summary(None, PARAMETERS).keys() == choice_summary(choice(), PARAMETERS).keys()
 
 
 @each

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import csv
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mpi4py import MPI
-from rows import record
+from rows import record, state, states
 
 from app.flow import Expansion, Record
 from app.output import History, draw_expansion
 from app.output.console import line
 from app.output.expansion import EXPANSION_COLUMNS, expansion_cells
-from app.output.history import Row
 
 
 def expansion(number: int = 1, **changes: Any) -> Expansion:
@@ -39,21 +37,11 @@ def run_of(**changes: Any) -> list[Record]:
     ]
 
 
-class Ear:
-    def row(self, row: Row) -> None: ...
-    def note(self, message: str) -> None: ...
-
-
-class Work(Counter):
-    state_solves = linear_solves = 0
-
-
 def written(folder: Path, records: list[Record]) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
     """history.csv and expansions.csv."""
-    history = History(MPI.COMM_SELF, folder / "history.csv", Work, None, Ear())
-    for each in records:
-        history.iteration(each)
-    assert history.records == records
+    history = History(folder, MPI.COMM_SELF)
+    for each in states(records):
+        history.state(each)
     tables = []
     for name in ("history.csv", "expansions.csv"):
         with (folder / name).open(newline="") as file:
@@ -99,9 +87,9 @@ def test_earlier_rounds_are_not_continued(tmp_path: Path) -> None:
 
 def test_nodal_values_have_no_such_file(tmp_path: Path) -> None:
     """Nor a picture."""
-    history = History(MPI.COMM_SELF, tmp_path / "history.csv", Work, None, Ear())
-    history.iteration(record(iteration=0, widths=()))
-    assert draw_expansion(MPI.COMM_SELF, tmp_path / "expansion.png", history.records) is None
+    only = state([record(iteration=0, widths=())])
+    History(tmp_path, MPI.COMM_SELF).state(only)
+    assert draw_expansion(MPI.COMM_SELF, tmp_path / "expansion.png", only.records) is None
     assert [path.name for path in tmp_path.iterdir()] == ["history.csv"]
 
 
@@ -130,9 +118,9 @@ def test_a_picture_that_cannot_be_drawn_is_told(tmp_path: Path) -> None:
 
 def test_line_says_what_was_merged() -> None:
     """The width is that after merging."""
-    text = line(Row(run_of()[1], None, 1, 1, 1, 0.0), None)
+    text = line(run_of()[1], None)
     assert "grew to 8" in text and "2 merged" in text
-    assert "merged" not in line(Row(run_of()[2], None, 1, 1, 1, 0.0), None)
+    assert "merged" not in line(run_of()[2], None)
 
 
 def test_growth_that_is_merged_away_is_none() -> None:

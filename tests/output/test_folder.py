@@ -10,8 +10,10 @@ import pytest
 from app.output import FolderTaken, prepare
 
 OURS = (
-    "summary.json", "history.csv", "case.yaml", "coefficient.png", "choice.png", "fields.pvd",
-    "fields_p0_000000.vtu",
+    "summary.json", "summary.part", "history.csv", "expansions.csv", "case.yaml", "coefficient.png",
+    "choice.png", "expansion.png", "reduction.png", "fit.csv", "fields.pvd", "fields000000.pvtu",
+    "fields_p0_000000.vtu", "network.json", "network.safetensors", "coefficient.safetensors",
+    "checkpoint/000003/state.json", "checkpoint/000003/arrays.safetensors", "checkpoint/new-000004/state",
 )  # fmt: skip
 """Names that a run writes."""
 
@@ -26,6 +28,7 @@ def filled(folder: Path) -> Path:
     """A folder with results of a run and with files of the user's."""
     (folder / "my data").mkdir(parents=True)
     for name in (*OURS, *THEIRS, "my data/summary.json"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name)
     return folder
 
@@ -70,6 +73,7 @@ def test_overwriting_removes_only_what_a_run_writes(tmp_path: Path) -> None:
     folder = filled(tmp_path / "results")
     prepare(folder, CASE, overwrite=True)
     assert set(content(folder)) == {*THEIRS, "my data/summary.json", "history.csv"}
+    assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == ["my data"]
     assert (folder / "history.csv").read_text() == ""
 
 
@@ -81,6 +85,7 @@ def test_overwriting_removes_a_link_and_not_what_it_points_to(tmp_path: Path) ->
     (folder / "history.csv").touch()
     (folder / "summary.json").symlink_to(precious / "summary.json")
     (folder / "fields.pvd").symlink_to(tmp_path / "nowhere")
+    (folder / "checkpoint").symlink_to(precious / "checkpoint")
     prepare(folder, CASE, overwrite=True)
     assert content(folder) == {"history.csv": ""} and set(OURS) <= set(content(precious))
 

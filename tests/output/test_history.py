@@ -3,127 +3,92 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from choices import choice
 from mpi4py import MPI
-from rows import record, row
+from rows import record, state, states
 
-from app.output import History, Row
-from app.output.choice import choice_lines
-from app.output.history import COLUMNS
-
-
-@dataclass
-class Ear:
-    """Remembers what it was shown, and what the file held at that moment."""
-
-    path: Path
-    rows: list[Row] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
-
-    def row(self, row: Row) -> None:
-        self.rows.append(row)
-        self.lines.append(len(self.path.read_text().splitlines()))
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
+from app.output import History
+from app.output.history import COLUMNS, cells
 
 
-@dataclass
-class Counter:
-    """The work so far."""
-
-    state_solves: int = 0
-    linear_solves: int = 0
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "history.csv"
-
-
-def read(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
+def read(folder: Path) -> list[dict[str, str]]:
+    with (folder / "history.csv").open(newline="") as file:
         return list(csv.DictReader(file))
 
 
-def test_file_has_a_header_before_the_first_iteration(path: Path) -> None:
-    """A run that fails at once leaves an empty table, not no table."""
-    History(MPI.COMM_SELF, path, Counter, None, Ear(path))
-    assert path.read_text().strip().split(",") == list(COLUMNS)
+def test_each_row_is_on_disk_when_its_state_is_told(tmp_path: Path) -> None:
+    """Whoever sees an iteration on the screen finds it in the file; a state that is no iteration, as that
+    after the selection, adds none."""
+    history = History(tmp_path, MPI.COMM_SELF)
+    for iteration, each in enumerate(states([record(iteration=i) for i in range(3)])):
+        for _ in range(2):
+            history.state(each)
+            assert [row["iteration"] for row in read(tmp_path)] == [str(i) for i in range(iteration + 1)]
 
 
-def test_each_row_is_on_disk_when_it_is_shown(path: Path) -> None:
-    """Whoever sees an iteration on the screen finds it in the file."""
-    ear = Ear(path)
-    history = History(MPI.COMM_SELF, path, Counter, None, ear)
-    for iteration in range(3):
-        history.iteration(record(iteration=iteration))
-    assert ear.lines == [2, 3, 4]  # the header and the rows
-    assert [row.record.iteration for row in history.rows] == [0, 1, 2]
-    assert ear.rows == history.rows
+def test_a_run_that_goes_on_has_all_of_its_rows(tmp_path: Path) -> None:
+    """The first state that is told may have many records: those of a resumed run, however far the file
+    before came; later ones are added."""
+    every = [record(iteration=i) for i in range(4)]
+    (tmp_path / "history.csv").write_text("old\n")
+    history = History(tmp_path, MPI.COMM_SELF)
+    history.state(state(every[:3]))
+    assert [row["iteration"] for row in read(tmp_path)] == ["0", "1", "2"]
+    history.state(state(every))
+    assert [row["iteration"] for row in read(tmp_path)] == ["0", "1", "2", "3"]
 
 
-def test_earlier_history_is_not_continued(path: Path) -> None:
-    """A new run begins a new file."""
-    path.write_text("old\n")
-    History(MPI.COMM_SELF, path, Counter, None, Ear(path)).iteration(record(iteration=0))
-    assert [cells["iteration"] for cells in read(path)] == ["0"]
-
-
-def test_numbers_survive_the_file_to_the_last_digit(path: Path) -> None:
+def test_numbers_survive_the_file_to_the_last_digit(tmp_path: Path) -> None:
     """Floats are written as Python reads them back; what is not known is an empty cell."""
     third = 1 / 3
-    History(MPI.COMM_SELF, path, Counter, None, Ear(path)).iteration(
-        record(energy=third, misfit=1e-300, alignment=None, weight=None)
-    )
-    (cells,) = read(path)
-    assert (float(cells["energy"]), float(cells["misfit"])) == (third, 1e-300)
-    assert (cells["alignment"], cells["weight"], cells["relative_error"]) == ("", "", "")
+    told = record(energy=third, misfit=1e-300, alignment=None, weight=None, relative_error=None)
+    History(tmp_path, MPI.COMM_SELF).state(state([told]))
+    (row,) = read(tmp_path)
+    assert (float(row["energy"]), float(row["misfit"])) == (third, 1e-300)
+    assert (row["alignment"], row["weight"], row["relative_error"]) == ("", "", "")
 
 
-def test_rows_accumulate_inner_iterations_and_take_the_work_as_it_stands(path: Path) -> None:
-    """Solves and inner iterations are cumulative, vectors and trials are the iteration's own."""
-    work = Counter()
-    history = History(MPI.COMM_SELF, path, lambda: work, lambda coefficient: 0.5, Ear(path))
-    for iteration, inner in enumerate([0, 3, 4]):
-        work.state_solves += 1
-        work.linear_solves += 5
-        history.iteration(record(iteration=iteration, inner_iterations=inner, vectors=2, trials=1))
-    table = read(path)
-    assert [cells["inner_iterations"] for cells in table] == ["0", "3", "7"]
-    assert [cells["state_solves"] for cells in table] == ["1", "2", "3"]
-    assert [cells["linear_solves"] for cells in table] == ["5", "10", "15"]
-    assert {(cells["vectors"], cells["trials"], cells["relative_error"]) for cells in table} == {
-        ("2", "1", "0.5")
-    }
-    assert float(table[0]["seconds"]) <= float(table[-1]["seconds"])
+def test_rows_accumulate_inner_iterations_and_take_the_work_as_it_stood(tmp_path: Path) -> None:
+    """Solves, seconds and inner iterations are cumulative, vectors and trials are the iteration's own."""
+    every = [
+        record(
+            state_solves=i + 1, linear_solves=5 * (i + 1), seconds={"solve": i, "output": 0.25}, iteration=i,
+            inner_iterations=inner, vectors=2, trials=1,
+        )
+        for i, inner in enumerate([0, 3, 4])
+    ]  # fmt: skip
+    History(tmp_path, MPI.COMM_SELF).state(state(every))
+    table = read(tmp_path)
+    assert [row["inner_iterations"] for row in table] == ["0", "3", "7"]
+    assert [row["state_solves"] for row in table] == ["1", "2", "3"]
+    assert [row["linear_solves"] for row in table] == ["5", "10", "15"]
+    assert [row["seconds"] for row in table] == ["0.25", "1.25", "2.25"]
+    told = {(row["vectors"], row["trials"], row["relative_error"]) for row in table}
+    assert told == {("2", "1", "0.25")}
+
+
+def test_several_unknowns_have_a_column_each(tmp_path: Path) -> None:
+    """Behind the others, and in the common one the root mean square of their errors."""
+    errors = {"kappa": 0.3, "q": 0.4}
+    History(tmp_path, MPI.COMM_SELF, list(errors)).state(state([record(relative_error=errors)]))
+    (row,) = read(tmp_path)
+    assert list(row) == [*COLUMNS, "relative_error_kappa", "relative_error_q"]
+    assert (row["relative_error_kappa"], row["relative_error_q"]) == ("0.3", "0.4")
+    assert float(row["relative_error"]) == pytest.approx(((0.3**2 + 0.4**2) / 2) ** 0.5)
 
 
 def test_width_is_that_of_all_layers() -> None:
     """The column width sums the hidden layers; a nodal coefficient has none."""
-    assert row(widths=(6, 4)).cells()["width"] == 10
-    assert row(widths=()).cells()["width"] == 0
+    assert cells([record(widths=(6, 4))], 0)["width"] == 10
+    assert cells([record(widths=())], 0)["width"] == 0
 
 
 def test_cells_are_the_columns() -> None:
-    """A row has a cell for each column and no other, in their order."""
-    assert tuple(row().cells()) == COLUMNS
-
-
-def test_choice_is_told_line_by_line(path: Path) -> None:
-    """The lines of a choice are notes, in their order, and no rows."""
-    ear, made = Ear(path), choice()
-    History(MPI.COMM_SELF, path, Counter, None, ear).chosen(made)
-    assert ear.notes == choice_lines(made) and ear.rows == []
-
-
-def test_notes_go_to_the_listener(path: Path) -> None:
-    """Rank 0 hears a note once."""
-    ear = Ear(path)
-    History(MPI.COMM_SELF, path, Counter, None, ear).note("hear")
-    assert ear.notes == ["hear"]
+    """A row has a cell for each column and no other, in their order; of work that is not counted there is
+    none."""
+    assert tuple(cells([record()], 0)) == COLUMNS
+    uncounted = cells([record(spent={})], 0)
+    assert tuple(uncounted) == COLUMNS
+    assert (uncounted["state_solves"], uncounted["linear_solves"], uncounted["seconds"]) == (0, 0, 0)

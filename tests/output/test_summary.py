@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from mpi4py import MPI
-from rows import row
+from rows import record
 
-from app.output import records_summary, resources, status, write_json
+from app.output import records_summary, resources, status, work_summary, write_json
 
 STATUS = [
     ("discrepancy", True, "converged"),
@@ -22,6 +22,9 @@ STATUS = [
     ("no_accepted_step", False, "stopped"),
     ("max_iterations", True, "stopped"),
     ("max_iterations", False, "stopped"),
+    ("time_limit", True, "stopped"),
+    ("error", True, "failed"),
+    ("tolerance", True, "converged"),
     ("interrupted", True, "interrupted"),
     ("interrupted", False, "interrupted"),
 ]
@@ -35,17 +38,17 @@ def test_status_follows_from_the_reason(reason: str, target_known: bool, expecte
 
 def test_records_add_up() -> None:
     """Totals are sums over the iterations, the rest is the last iteration's."""
-    rows = [
-        row(iteration=0, energy=None, vectors=0, expansions=0, trials=0, inner_iterations=0),
-        row(iteration=1, vectors=2, expansions=1, trials=3, inner_iterations=3),
-        row(
+    records = [
+        record(iteration=0, energy=None, vectors=0, expansions=0, trials=0, inner_iterations=0),
+        record(iteration=1, vectors=2, expansions=1, trials=3, inner_iterations=3),
+        record(
             iteration=2, vectors=5, expansions=2, trials=0, inner_iterations=9, widths=(8,),
             energy=7.0, misfit=4.0, regularisation=3.0, weight=0.5, relative_error=0.1,
         ),
     ]  # fmt: skip
-    summary = records_summary(rows)
+    summary = records_summary(records)
     assert (summary["krylov_vectors"], summary["expansions"], summary["rejected_trials"]) == (7, 3, 3)
-    assert (summary["outer_iterations"], summary["inner_iterations"]) == (2, 9)
+    assert (summary["outer_iterations"], summary["inner_iterations"]) == (2, 12)
     assert (summary["energy"], summary["misfit"], summary["regularisation"]) == (7.0, 4.0, 3.0)
     assert (summary["regularisation_weight"], summary["relative_error"]) == (0.5, 0.1)
     assert summary["widths"] == [8]
@@ -53,11 +56,26 @@ def test_records_add_up() -> None:
 
 def test_resources_are_those_of_this_process() -> None:
     """One rank; its stages add up; its memory is that of a process that has loaded DOLFINx."""
-    used = resources(MPI.COMM_SELF)
+    used = resources(MPI.COMM_SELF, {"seconds_solve": 2.0, "seconds_output": 0.5, "state_solves": 7})
     assert used["ranks"] == 1
-    assert sum(used["seconds"].values()) == pytest.approx(used["wall_seconds"], rel=1e-12)
+    assert (used["seconds"], used["wall_seconds"]) == ({"solve": 2.0, "output": 0.5}, 2.5)
     assert used["peak_memory_mb"] > 50  # Python with NumPy alone takes about 30
     assert used["versions"]["python"].startswith("3.")
+
+
+def test_work_is_what_was_counted() -> None:
+    """Every count by its name; seconds are told elsewhere."""
+    assert work_summary({"state_solves": 3, "seconds_solve": 0.5, "riesz_solves": 0}) == {
+        "state_solves": 3,
+        "riesz_solves": 0,
+    }
+
+
+def test_several_errors_are_told_by_name() -> None:
+    """As JSON takes them."""
+    errors = {"kappa": 0.3, "q": 0.4}
+    told = records_summary([record(relative_error=errors)])["relative_error"]
+    assert json.loads(json.dumps(told)) == errors
 
 
 def test_json_is_written_whole(tmp_path: Path) -> None:

@@ -1,0 +1,196 @@
+"""From Python: load a case, build its problem, iterate or solve it, and evaluate what was found.
+
+The same under MPI, where every function is collective. Several problems may be alive in a process, each with
+a clock and counts of its own; whoever built one closes it, or uses it as a context manager.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import app.wheel  # noqa: F401
+
+# isort: split
+import numpy as np
+from mpi4py import MPI
+
+from app import case as _case
+from app import output
+from app.case import BaseCase
+from app.flow import FlowState, Method, Record, StopReason
+from app.output import Coefficient
+from app.parallel import on_root
+from app.problem import Problem, continued, earlier
+from app.problem import build as _build
+from app.run import read_state, save_case, save_state, write_results
+
+if TYPE_CHECKING:
+    import torch
+
+Observer = Callable[[FlowState], None]
+"""Is shown each state, on all ranks."""
+
+
+def load_case(path: str | Path, set: Sequence[str] = ()) -> BaseCase:
+    """The case of a YAML file, with dotted keys overridden as on the command line (`"mesh.cells=[64,64]"`).
+
+    Every rank reads the file. Raises app.case.InputError with file, line, what was found and what is
+    expected.
+    """
+    return _case.load_case(Path(path), list(set))
+
+
+def build(
+    case: BaseCase,
+    comm: MPI.Comm = MPI.COMM_WORLD,
+    *,
+    method: Method | None = None,
+    allow_code: bool = False,
+) -> Problem:
+    """The problem of a case: mesh, data, energy and start; the state equation is solved for the first time.
+
+    `method` holds the flow's constants. A case that names a Python file runs only if code is allowed.
+    Collective; raises app.case.InputError on all ranks.
+    """
+    _one_thread()
+    return _build(case, comm, method=method, allow_code=allow_code)
+
+
+def iterate(problem: Problem, state: FlowState | None = None) -> Iterator[FlowState]:
+    """The states of a run, one after each outer iteration and after the selection of the regularisation, from
+    the start on or behind a state; collective.
+
+    Stop whenever you like, and go on later from the last state, or from an earlier one.
+    """
+    if state is None:
+        state = problem.start()
+        yield state
+    while state.stop_reason is None:
+        state = problem.advance(state)
+        yield state
+
+
+def solve(problem: Problem, state: FlowState | None = None, observers: Sequence[Observer] = ()) -> "Solution":
+    """Run to the end, from the start or from a state, and return what was found; collective."""
+    last = state
+    for last in iterate(problem, state):
+        for observer in observers:
+            observer(last)
+    assert last is not None
+    return solution(problem, last)
+
+
+def solution(problem: Problem, state: FlowState) -> "Solution":
+    """What a state amounts to, also before the end of a run; collective."""
+    state = problem.complete(state)
+    reason: StopReason = state.stop_reason or "interrupted"
+    with problem.clock.running():
+        summary = problem.report.summary(state, reason)
+        coefficient = problem.report.coefficient(state)
+    return Solution(coefficient, summary, problem, state)
+
+
+def continue_from(problem: Problem, folder: str | Path) -> Problem:
+    """The problem with the network of an earlier run's results as its start and, unless the case says
+    otherwise, the regularisation and weight that it chose: for another mesh, other data, more readings.
+
+    Nodal values are interpolated. Collective; raises app.problem.NotContinued or app.output.NoResult on all
+    ranks.
+    """
+    found = load_result(folder, problem.comm)
+    return continued(problem, earlier(problem, found.coefficient, found.summary))
+
+
+def load_state(problem: Problem, folder: str | Path) -> FlowState:
+    """The state of the last checkpoint in results of the same case, on any number of ranks; collective.
+
+    Raises app.output.NoCheckpoint on all ranks.
+    """
+    return read_state(problem, Path(folder))[1]
+
+
+def load_result(folder: str | Path, comm: MPI.Comm = MPI.COMM_SELF) -> "Result":
+    """What a run has written, also from a copy of its folder and on another number of ranks; collective.
+
+    Raises app.output.NoResult on all ranks for a folder without results.
+    """
+    _one_thread()
+    path = Path(folder)
+    return Result(output.read_coefficient(path, comm), output.read_summary(path, comm), path)
+
+
+@dataclass(frozen=True, eq=False)
+class Function:
+    """A coefficient that can be evaluated anywhere in the domain."""
+
+    coefficient: Coefficient
+    summary: dict[str, Any]
+    """The run in numbers, as summary.json has them; of a run that is not over those of its state."""
+
+    def evaluate(self, points: np.ndarray) -> dict[str, np.ndarray]:
+        """Values by name at points of shape (n, dimension), of a parametric family (n, dimension +
+        parameters); shape (n,), the same on all ranks.
+
+        `m` is the unknown's own name; beside it is `exp_m` where the equation has exp(m). Collective; raises
+        app.mesh.PointOutside on all ranks for a point outside of the domain.
+        """
+        return self.coefficient.evaluate(points)
+
+    def networks(self) -> "dict[str, torch.nn.Module]":
+        """The network of each unknown as a torch module: it maps points (n, inputs) to values (n,), in
+        float64; none of nodal values. Raises ValueError where the reference is not a constant."""
+        return self.coefficient.modules()
+
+
+@dataclass(frozen=True, eq=False)
+class Result(Function):
+    """What was read of a run's folder."""
+
+    folder: Path
+
+
+@dataclass(frozen=True, eq=False)
+class Solution(Function):
+    """What a run has found, in memory; good for as long as its problem is open."""
+
+    problem: Problem
+    state: FlowState
+
+    @property
+    def m(self) -> np.ndarray:
+        """Nodal values of the rank's owned nodes, of several unknowns one's after the other's."""
+        at = self.state.evaluation
+        assert at is not None
+        return at.m
+
+    @property
+    def history(self) -> tuple[Record, ...]:
+        """One record an outer iteration, the start's first."""
+        return self.state.records
+
+    def figures(self, folder: str | Path) -> list[Path]:
+        """Draw the pictures of a run's results into a folder, beside the fields for ParaView; collective."""
+        path = Path(folder)
+        on_root(self.problem.comm, lambda: path.mkdir(parents=True, exist_ok=True))
+        with self.problem.clock.running():
+            self.problem.report.write(self.state, path)
+            output.draw_expansion(self.problem.comm, path / "expansion.png", self.state.records)
+        return on_root(self.problem.comm, lambda: sorted(path.glob("*.png")))
+
+    def save(self, folder: str | Path) -> None:
+        """Write everything that a run on the command line leaves, a checkpoint included; collective."""
+        path, reason = Path(folder), self.state.stop_reason or "interrupted"
+        on_root(self.problem.comm, lambda: path.mkdir(parents=True, exist_ok=True))
+        with self.problem.clock.running():
+            output.History(path, self.problem.comm, self.problem.report.names).state(self.state)
+            save_case(self.problem, path)
+            save_state(self.problem, self.state, path)
+            write_results(self.problem, self.state, reason, path)
+
+
+def _one_thread() -> None:
+    """Keep torch, where it is there already or comes later, to one thread a rank."""
+    from app.network import one_thread
+
+    one_thread()

@@ -1,0 +1,94 @@
+"""Whether two cases are the same: what a case says and what is in its files, whatever both are called."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from app.case.base import BaseCase
+from app.case.origin import Key, dotted
+from app.schema.problems import DataError
+from app.schema.section import Plain
+
+
+def canonical_case(case: BaseCase) -> dict[str, Plain]:
+    """All that determines the run: the effective case, its files by what is in them, without its name.
+
+    Plain data that survive JSON. Serial: reads all files that the case names, once each. Raises DataError for
+    one that cannot be read.
+    """
+    files: dict[Path, str] = {}
+    case.effective(lambda file: files.setdefault(file, ""))
+    for file in files:
+        files[file] = _content(file)
+    data = case.effective(files.__getitem__)
+    del data["name"]
+    return data
+
+
+def case_digest(case: BaseCase) -> str:
+    """SHA-256 of the canonical case, in hexadecimal digits; serial, see there.
+
+    The order of unknowns, observations and experiments counts, since coefficients and readings follow it.
+    """
+    return hashlib.sha256(_text(canonical_case(case)).encode()).hexdigest()
+
+
+def differing_keys(a: Mapping[str, Plain], b: Mapping[str, Plain]) -> list[str]:
+    """Dotted keys at which two canonical (or effective) cases differ, such as `mesh.cells[0]`; none if their
+    digests are the same.
+
+    A key that one of them lacks is named, not what is below it, and so is one whose entries are in another
+    order or of another number.
+    """
+    return _differing(dict(a), dict(b), ())
+
+
+def _differing(a: Plain, b: Plain, path: tuple[Key, ...]) -> list[str]:
+    match a, b:
+        case dict(), dict():
+            names = [*a, *(name for name in b if name not in a)]
+            found = [
+                key
+                for name in names
+                for key in (
+                    _differing(a[name], b[name], (*path, name))
+                    if name in a and name in b
+                    else [dotted((*path, name))]
+                )
+            ]
+            return found if found or list(a) == list(b) else [dotted(path)]
+        case list(), list() if len(a) == len(b):
+            pairs = enumerate(zip(a, b, strict=True))
+            return [key for i, (one, other) in pairs for key in _differing(one, other, (*path, i))]
+        case _:
+            return [] if _text(a) == _text(b) else [dotted(path)]
+
+
+def _text(data: Plain) -> str:
+    """JSON that tells 1 from 1.0 and both from infinity, as a digest does."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+def _content(file: Path) -> str:
+    """SHA-256 of a file; of an XDMF file, whose numbers are in others, of those too."""
+    try:
+        with file.open("rb") as opened:
+            digest = hashlib.file_digest(opened, "sha256")
+        for heavy in _named_by(file):
+            digest.update(heavy.read_bytes())
+    except OSError as cause:
+        found = f"found an unreadable file ({cause.strerror})"
+        raise DataError([f"{file}: {found}, expected the one that the case names"]) from None
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _named_by(file: Path) -> list[Path]:
+    """The HDF5 files that an XDMF file refers to as `name:/dataset`, each once."""
+    if file.suffix != ".xdmf":
+        return []
+    names = re.findall(r"([^\s<>\":]+):/", file.read_text(errors="replace"))
+    return [path for name in dict.fromkeys(names) if (path := file.parent / name).is_file()]

@@ -1,0 +1,46 @@
+"""The command line: what the program does at each word, its exit codes, and which process speaks."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.cli.command import Command, UsageError, program, read
+from app.cli.exits import MEANING
+from app.cli.results import EVALUATE, EXPORT
+from app.cli.run import RUN
+from app.cli.schema import SCHEMA
+
+__all__ = ["COMMANDS", "Command", "UsageError", "parse"]
+
+COMMANDS: dict[str, Command] = {"schema": SCHEMA, "evaluate": EVALUATE, "export": EXPORT}
+"""By the first word of the command line; any other is a case. Further commands join here."""
+
+
+def parse(words: Sequence[str]) -> tuple[Command, argparse.Namespace]:
+    """The command that the words of a command line ask for, and its options.
+
+    Only the word itself is a command: a file of its name is a case as ./NAME. Raises UsageError.
+    """
+    if words and words[0] in COMMANDS:
+        return COMMANDS[words[0]], read(COMMANDS[words[0]], words[0], words[1:])
+    commands = "; ".join(f"{name}: {command.sentence}" for name, command in COMMANDS.items())
+    epilog = (
+        f"Commands in place of the case: {commands} PETSc's options, such as -log_view, are passed on; they "
+        f"stand behind the case. {MEANING}"
+    )
+    options = read(RUN, "", words, epilog)
+    if options.case in COMMANDS:
+        expected = f"it as the first word (or ./{options.case} for a file)"
+        raise UsageError(f"{program()}: found the command {options.case} behind options, expected {expected}")
+    if options.case.isidentifier() and not Path(options.case).exists():
+        _refuse_misspelt(options.case)
+    return RUN, options
+
+
+def _refuse_misspelt(word: str) -> None:
+    """Raise UsageError for what is nearly a command."""
+    from app.schema.problems import nearest
+
+    if near := nearest(word, COMMANDS):
+        expected = f"a case file or one of the commands {', '.join(COMMANDS)}{near}"
+        raise UsageError(f"{program()}: found {word!r}, expected {expected}")

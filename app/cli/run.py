@@ -1,0 +1,160 @@
+"""What the program does with a case: check it or run it."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import app
+from app.cli.command import Command, UsageError, program
+from app.cli.exits import BY_STATUS, CONVERGED
+from app.cli.ranks import launched, start
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+    from app.case import BaseCase
+    from app.problem import Problem
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The case, and what is to be done with it."""
+    parser.add_argument("case", metavar="CASE.yaml", help="the case file, or a command")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="results, by default results/NAME")
+    parser.add_argument("--overwrite", action="store_true", help="replace earlier results")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in the results")
+    parser.add_argument(
+        "--continue-from",
+        type=Path,
+        metavar="RESULTS",
+        help="start with the network of an earlier run and, unless the case says otherwise, its R and weight",
+    )
+    parser.add_argument("--check", action="store_true", help="check case, mesh and data, do not run")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="override a dotted key of the case, e.g. regularisation.m.weight=1",
+    )
+    parser.add_argument(
+        "--time-limit",
+        type=_minutes,
+        metavar="MINUTES",
+        help="stop in good time before so many minutes have passed",
+    )
+    parser.add_argument(
+        "--allow-code", action="store_true", help="run the Python file that a custom equation names"
+    )
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
+    parser.add_argument("--version", action="version", version=f"enngf {app.__version__}")
+
+
+def answer(options: argparse.Namespace) -> int:
+    """Check the case or run it; collective."""
+    path = Path(options.case)
+    for other in ("overwrite", "continue_from"):
+        if options.resume and getattr(options, other):
+            word = other.replace("_", "-")
+            raise UsageError(f"{program()}: found --resume with --{word}, expected one of them")
+
+    def read() -> "BaseCase":
+        from app.case import load_case
+
+        return load_case(path, options.overrides)
+
+    # A process that is the only one says what is wrong with a case before the slow libraries are loaded.
+    early = None if launched() else read()
+    comm = start(options.petsc)
+    from app.parallel import on_root
+
+    case = on_root(comm, read if early is None else lambda: early)
+    if options.check:
+        from app.problem import check
+
+        check(case, comm, allow_code=options.allow_code)
+        if comm.rank == 0 and not options.quiet:
+            print(f"{options.case}: the case, its mesh and its data are in order")
+        return CONVERGED
+    return _run(options, case, comm)
+
+
+def _run(options: argparse.Namespace, case: "BaseCase", comm: "MPI.Comm") -> int:
+    """Run the case, from its start or from a checkpoint; collective."""
+    from app import output
+    from app.case import InputError
+    from app.parallel import Clock, on_root, process_age
+    from app.problem import build
+    from app.run import Options, read_state, run
+
+    clock, path = Clock(process_age()), Path(options.case)
+    folder = options.out or Path("results") / case.name
+
+    def claim(act: "Callable[..., None]") -> None:
+        try:
+            act(folder, path, overwrite=options.overwrite)
+        except output.FolderTaken as taken:
+            raise InputError([str(taken)]) from None
+
+    if not options.resume:
+        on_root(comm, lambda: claim(output.check))
+    with build(case, comm, clock=clock, allow_code=options.allow_code) as problem:
+        state = None
+        if options.resume:
+            try:
+                problem, state, warnings = read_state(problem, folder)
+            except output.NoCheckpoint as none:
+                raise InputError([str(none)]) from None
+            if comm.rank == 0:
+                for warning in warnings:
+                    print(f"warning: {warning}", file=sys.stderr)
+        else:
+            if options.continue_from:
+                problem = _continued(problem, options.continue_from)
+            on_root(comm, lambda: claim(output.prepare))
+        given = Options(quiet=options.quiet, minutes=options.time_limit, again=_again(options))
+        summary = run(problem, folder, given, state)
+    return BY_STATUS[summary["status"]]
+
+
+def _continued(problem: "Problem", results: Path) -> "Problem":
+    """With what it takes over of results; raises InputError on all ranks."""
+    from app import output
+    from app.case import InputError
+    from app.problem import NotContinued, continued, earlier
+
+    try:
+        found = output.read_coefficient(results, problem.comm)
+        summary = output.read_summary(results, problem.comm)
+        return continued(problem, earlier(problem, found, summary))
+    except output.NoResult as none:
+        raise InputError([str(none)]) from None
+    except NotContinued as reason:
+        raise InputError([f"{results}: {reason}"]) from None
+
+
+def _again(options: argparse.Namespace) -> str:
+    """What to type to go on."""
+    words = [program(), options.case, *(f"--set {each}" for each in options.overrides)]
+    words += [f"--out {options.out}"] if options.out else []
+    words += ["--allow-code"] if options.allow_code else []
+    return " ".join([*words, "--resume"])
+
+
+def _minutes(text: str) -> float:
+    """A time limit; raises ValueError."""
+    minutes = float(text)
+    if not 0 < minutes < float("inf"):
+        raise ValueError(text)
+    return minutes
+
+
+RUN = Command(
+    "Recover an unknown coefficient of a PDE from measurements.",
+    arguments,
+    answer,
+    supervised=True,
+    takes_petsc=True,
+)

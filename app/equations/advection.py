@@ -1,0 +1,72 @@
+"""Stationary advection and diffusion, stabilised along the streamlines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from app.equations.specs import ScalarEquation
+from app.equations.terms import (
+    BOUNDARY_FLUX,
+    DIFFUSIVITY,
+    SOURCE,
+    BoundaryCondition,
+    Roles,
+    Starts,
+    cells,
+    inflow,
+    term,
+    vector,
+)
+from app.schema.expression import Expression
+
+if TYPE_CHECKING:
+    from app.mesh.fields import Field
+
+
+class AdvectionDiffusionSpec(ScalarEquation):
+    """Stationary advection and diffusion, -div(k grad u) + velocity . grad u = source, by SUPG."""
+
+    kind: Literal["advection_diffusion"]
+    """Stationary advection and diffusion, -div(k grad u) + velocity . grad u = source, by SUPG."""
+    velocity: tuple[Expression, ...]
+    """One expression a coordinate, in a length over the unit of time that k has too."""
+    diffusivity: Expression | None = None
+    """k where it is not the unknown, 1 unless given, in a length squared over the unit of time."""
+
+
+@dataclass(frozen=True)
+class AdvectionDiffusion:
+    """−∇·(κ ∇u) + velocity · ∇u = source, by the streamline-upwind Petrov–Galerkin method (SUPG).
+
+    Added to Galerkin's form is ∫ τ (velocity · ∇v) (residual of the strong form), which vanishes at the
+    solution, with τ⁻² = (2|b|/h)² + (12κ/h²)² (Shakib, Hughes and Johan 1991), h the cells' diameter divided
+    by the state's degree. τ hangs on κ, and so on m; UFL differentiates it too. The flux on the boundary
+    is κ ∂u/∂n, without what the velocity carries.
+    """
+
+    source: Field | None
+    boundary: Mapping[str, BoundaryCondition]
+    velocity: tuple[Field, ...]
+    diffusivity: Field | None = None
+    role: Roles = "log_diffusivity"
+
+    linear, symmetric = True, False
+    spec = AdvectionDiffusionSpec
+    roles: ClassVar[Starts] = {**DIFFUSIVITY, **SOURCE, **BOUNDARY_FLUX}
+
+    def residual(self, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
+        import ufl
+        from ufl.domain import extract_unique_domain
+
+        kappa, source = term(self, "diffusivity", m, x, 1.0), term(self, "source", m, x)
+        b = vector(self.velocity, x)
+        carried = ufl.dot(b, ufl.grad(u))
+        galerkin = kappa * ufl.inner(ufl.grad(u), ufl.grad(v)) + carried * v - source * v
+        degree = v.ufl_element().embedded_superdegree
+        h = ufl.CellDiameter(extract_unique_domain(x)) / degree
+        tau = (4 * ufl.dot(b, b) / h**2 + 144 * kappa**2 / h**4) ** -0.5
+        strong = -ufl.div(kappa * ufl.grad(u)) + carried - source
+        upwind = tau * ufl.dot(b, ufl.grad(v)) * strong
+        return (galerkin + upwind) * cells(x) - inflow(self, u, m, v, x, ds)

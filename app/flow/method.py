@@ -1,0 +1,282 @@
+"""The flow's constants, one dataclass a part; the defaults serve all shipped cases.
+
+Each field says what it is and what settled it: a reference, or `study`, which stands for the runs of the ten
+cases of the comparison in 2025 and 2026 (docs/method.md, benchmarks/RESULTS.md).
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trials:
+    """When a trial step is accepted, and when an iteration gives up."""
+
+    accept: float = 1e-4
+    """A trial is accepted if the energy falls by more than this share of the predicted decrease (Armijo)."""
+    max_rejections: int = 8
+    """Rejected trials in one iteration at which the run gives up (study)."""
+    max_rejections_plain: int = 40
+    """The same of the explicit Euler step, whose only answer is to halve its length (study)."""
+    crowded: float = 0.5
+    """A capture below this at full width is told to the user."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Krylov:
+    """The Gauss–Newton model from few right-hand sides (Lanczos with full re-orthogonalisation)."""
+
+    rank_cut: float = 1e-10
+    """Directions with a singular value in Y below this share of the largest are dropped: rounding."""
+    enough: float = 0.05
+    """A further vector that adds less than this share of the decrease so far ends a basis for a given
+    weight (study)."""
+    max_vectors: int = 120
+    """Vectors at most: four blocks of them are held (study)."""
+    negligible: float = 1e-12
+    """A gradient shorter than this share of the misfit's is rounding."""
+    independent: float = 1e-10
+    """A vector of which less than this share is outside of the basis lies in it."""
+    held: float = 0.5
+    """The regularised equations hold well enough when their residual is below this share of w‖m − m_ref‖
+    (study)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Discrepancy:
+    """What misfit the linearised problem aims at, as shares of the target (study)."""
+
+    hanke: float = 0.25
+    """Never less than this share of the misfit at once (Hanke 1997)."""
+    aim: float = 0.94
+    """Share of the target."""
+    close_aim: float = 0.85
+    """Share for a network whose misfit is within `close` targets, since a capture below 1 approaches the
+    target from above."""
+    close: float = 1.2
+    """In targets."""
+    settled: float = 0.9
+    """A network whose misfit was above this share of it an iteration ago follows no further; what is aimed
+    at is then lowered in proportion as the misfit is above `aim`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caution:
+    """How the safe complement of a Krylov model answers success and failure (study)."""
+
+    poor: float = 0.2
+    """A ratio of true to predicted decrease below this makes the complement more cautious …"""
+    raised: float = 4.0
+    """… by this factor,"""
+    good: float = 0.5
+    """and one above this less cautious …"""
+    lowered: float = 0.5
+    """… by this one."""
+    rejected: float = 8.0
+    """What a rejection multiplies it by."""
+    damped_from: int = 2
+    """The rejection from which the basis is damped too, by the weight at first …"""
+    damped: float = 10.0
+    """… and by this factor each time after that."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exact:
+    """The model with J known, and when J is taken anew (study)."""
+
+    cut: float = 0.01
+    """Data directions in which J is weaker than this share of the weight are left out of the model."""
+    damped: float = 10.0
+    """A rejection damps by the weight, and by this factor each time after that."""
+    stale: float = 0.3
+    """A ratio of true to predicted decrease below this says that J is no longer true."""
+    steep: float = 10.0
+    """So does damping that had to rise by this factor, or to this multiple of the weight,"""
+    excess: float = 1.5
+    """and a promise of more than this multiple of all of the energy."""
+    good: float = 0.7
+    """A ratio above this lessens the damping …"""
+    lessened: float = 0.1
+    """… by this factor,"""
+    slight: float = 0.1
+    """and what is below this share of the weight to none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeStep:
+    """Time steps of flows in an explicit inner product and of convex energies."""
+
+    good: float = 0.5
+    """A ratio of true to predicted decrease above which a time step is not too long: it doubles."""
+    halvings: int = 40
+    """Time steps that are looked at before a step of a convex energy is tried, at most: 40 halvings reach
+    rounding."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SketchMethod:
+    """J from one block of right-hand sides, or what matters of it from fewer (Halko, Martinsson, Tropp
+    2011)."""
+
+    most_rows: int = 1500
+    """More readings than this are looked at through random combinations of them (study: time and memory)."""
+    columns: int = 32
+    """Combinations of readings that are taken at once until they are enough."""
+    most_columns: int = 384
+    """Combinations at most (study: time and memory)."""
+    faint: float = 3.0
+    """They are enough when J is fainter in the weakest one than this multiple of the weight (study)."""
+    pursued: int = 32
+    """Directions that are added, where that was not reached, after what is left of the data (study)."""
+    completed: int = 400
+    """Directions that are added to a model for a step, at most."""
+    small: float = 1e-3
+    """What is unseen promises little if it is less than this share of the model's own promise (study)."""
+    rank_cut: float = 1e-6
+    """Directions whose part that was not seen yet is below this share of the largest are dropped."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectionMethod:
+    """The choice of the regularisation and its weight from the data."""
+
+    folds: int = 5
+    """Folds by which an R that depends on m is judged."""
+    fewest: int = 2
+    """Readings in each fold at least: with fewer no R that depends on m is considered."""
+    lags: int = 4
+    """Times that an R which depends on m is built from the solution with the one before (study)."""
+    unseen: float = 0.03
+    """Data directions in which J is weaker than this share of the weight play no part (study)."""
+    weights: int = 51
+    """Weights considered, evenly spaced in their logarithm."""
+    largest: float = 10.0
+    """The largest one relative to the largest eigenvalue of JR⁻¹Jᵀ."""
+    least: float = 1e-11
+    """The least one relative to the same."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowMatrixMethod:
+    """The flow matrix G and its pseudo-inverse."""
+
+    damping: float = 1e-12
+    """ε of the natural direction as a share of trace G / P: rounding."""
+    cut: float = 1e-10
+    """Eigenvalues of G, scaled to unit diagonal, below this share of the largest count as zero in G⁺."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How far a model is followed by inner steps."""
+
+    gain: float
+    """An inner step that gains less than this share of the decrease so far is the last."""
+    steps: int
+    """Inner steps that are accepted at most."""
+    least: float = 0.0
+    """A step that gains less than this is the last, too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retraction:
+    """Inner steps: Levenberg–Marquardt with geodesic acceleration (Transtrum and Sethna 2012)."""
+
+    coarse: Limits = Limits(gain=0.01, steps=20)
+    """For a model that holds near m_k only (study)."""
+    fine: Limits = Limits(gain=1e-3, steps=100)
+    """For an exact one (study: `precise` falls from 30 state solves to 20)."""
+    trial: Limits = Limits(gain=0.0, steps=3)
+    """Inner steps by which proposals of how to grow are compared."""
+    slight: float = 0.002
+    """Share of the scale that an inner step has to gain where the model is exact: a fiftieth of what is
+    negligible, since fewer would not add up to what counts."""
+    max_rejections: int = 12
+    """Rejected inner steps at which following ends."""
+    accept: float = 1e-4
+    """An inner step is accepted if q falls by more than this share of the prediction (Armijo)."""
+    damping: float = 1e-3
+    """First μ relative to trace G / P (Nielsen 1999)."""
+    least_damping: float = 1e-14
+    """Least μ relative to the same: rounding."""
+    probe: float = 0.1
+    """Length along a step at which the path's curvature is probed (Transtrum and Sethna 2012)."""
+    largest_bend: float = 0.75
+    """Largest ratio of twice the correction to the step, in parameters, that is believed (the same)."""
+    strayed: float = 0.5
+    """A step that takes less than this share of the ideal decrease goes elsewhere than the ideal one
+    (study)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrowthMethod:
+    """How a network grows; what a user sets is in the case's section `expansion`."""
+
+    fine_capture: float = 0.9
+    """Capture below which a network grows where the model is exact (study)."""
+    anew_capture: float = 0.5
+    """A network that begins anew is taken from this capture on (study)."""
+    anew_progress: float = 0.1
+    """It grows while a round gains this share of what is missing (study)."""
+    fewest: int = 2
+    """Neurons that join at once, if that many gain anything."""
+    dependent: float = 1e-8
+    """A direction with less than this share of its square norm outside the tangent space adds nothing."""
+    polish_first: float = 0.1
+    """Length of the first uphill step of a candidate as a share of its row's, …"""
+    polish_longer: float = 2.0
+    """… what success multiplies it by, …"""
+    polish_shorter: float = 0.3
+    """… and failure."""
+    prune_ridge: float = 1e-13
+    """Added to ΨᵀKΨ, scaled to unit diagonal, where costs of pruning are worked out: they then never come
+    out too small."""
+    prune_scale: float = 0.01
+    """Share of the scale that pruning may cost: a tenth of what ends the run …"""
+    prune_gain: float = 0.1
+    """… and of a step's decrease, so that it never takes what makes a step worth its trial."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoppingMethod:
+    """When the flow has done its work."""
+
+    stall_share: float = 1e-3
+    """The run has stalled when `stall_iterations` running gained less than this share and did not grow."""
+    stall_iterations: int = 3
+    near: float = 2.0
+    """The misfit is near its target within this factor (study)."""
+    little: float = 1 / 3
+    """Where there is no target, an iteration that takes less than this share off the misfit has come near
+    it (study)."""
+    negligible: float = 0.1
+    """An energy that falls by less than this share of what noise accounts for is at its minimum."""
+    believed: tuple[float, float] = (0.8, 1.25)
+    """Range of the ratio of true to predicted decrease in which a model's account of what is missing
+    holds."""
+    creeping: float = 0.02
+    """A step that gains less than this share of what is missing after it creeps (study)."""
+    floor: float = 1e-3
+    """At least this share of the energy counts as what noise accounts for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """All of them: what `advance` and `solve` take beside the problem."""
+
+    trials: Trials = field(default_factory=Trials)
+    krylov: Krylov = field(default_factory=Krylov)
+    discrepancy: Discrepancy = field(default_factory=Discrepancy)
+    caution: Caution = field(default_factory=Caution)
+    exact: Exact = field(default_factory=Exact)
+    time_step: TimeStep = field(default_factory=TimeStep)
+    sketch: SketchMethod = field(default_factory=SketchMethod)
+    selection: SelectionMethod = field(default_factory=SelectionMethod)
+    matrix: FlowMatrixMethod = field(default_factory=FlowMatrixMethod)
+    retraction: Retraction = field(default_factory=Retraction)
+    growth: GrowthMethod = field(default_factory=GrowthMethod)
+    stopping: StoppingMethod = field(default_factory=StoppingMethod)
+
+
+Measure = Literal["capture", "alignment"]
+"""What a network's growth is judged by: of the step it took, or of the tangent space before it."""

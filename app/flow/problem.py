@@ -1,0 +1,79 @@
+"""What the flow minimises, from where, with which models and steps: all that `advance` knows of a case."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from app.flow.builders import ModelBuilder
+from app.flow.choice import Contender
+from app.flow.protocols import Energy
+from app.flow.state import Representation, StepState
+from app.flow.steps import Step
+from app.flow.stopping import Stopping
+
+
+class Meter(Protocol):
+    """Counts work and time."""
+
+    def read(self) -> Mapping[str, float]:
+        """Numbers that only grow, by name; on this rank."""
+
+
+class Truth(Protocol):
+    """What the coefficient is compared to after each iteration."""
+
+    def error(self, m: np.ndarray) -> float | Mapping[str, float] | None:
+        """The relative error of m, of several unknowns one for each whose truth is known; collective."""
+
+
+class Nothing:
+    """Counts nothing, and knows no truth."""
+
+    def read(self) -> Mapping[str, float]:
+        """See Meter."""
+        return {}
+
+    def error(self, m: np.ndarray) -> None:
+        """See Truth."""
+        return None
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What the data choose among."""
+
+    start: Contender
+    """The regularisation of the first stage; fixed."""
+    contenders: Sequence[Contender]
+    rng: Callable[[], np.random.Generator]
+    """A new stream for folds and random combinations of readings, each time the same one; alike on all
+    ranks."""
+    weight: float | None = None
+    """Of the only contender, where an earlier run has chosen both."""
+
+
+@dataclass(frozen=True, eq=False)
+class Minimisation:
+    """An energy, where its minimisation starts, and by which models, steps and rules it goes on."""
+
+    energy: Energy
+    reference: np.ndarray
+    """m_ref, shape (owned,)."""
+    start: Representation
+    step: Step
+    builder: ModelBuilder
+    """Of the models on the way to the target, or of all if nothing is to be selected."""
+    stopping: Stopping
+    """When that is over."""
+    max_iterations: int
+    contest: Contest | None = None
+    """What the data choose among, before the energy is minimised with what they chose."""
+    state: StepState = field(default_factory=StepState)
+    """The step's, before the first iteration."""
+    meter: Meter = field(default_factory=Nothing)
+    owned: ExitStack = field(default_factory=ExitStack)
+    """Closes what is made for the whole of a run."""
+    truth: Truth = field(default_factory=Nothing)

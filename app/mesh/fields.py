@@ -1,0 +1,77 @@
+"""Functions of position that are given, and what they are in UFL."""
+
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import ufl
+
+
+class Field(Protocol):
+    """A function of position: either `Symbolic`, or with a method ufl(x) of its own."""
+
+    def numpy(self, points: np.ndarray) -> np.ndarray:
+        """Values (n,) at points (n, dimension)."""
+
+
+@runtime_checkable
+class Symbolic(Protocol):
+    """A function that is made of named operations, as the case writes it."""
+
+    def translated(
+        self,
+        operations: Mapping[str, Callable[..., Any]],
+        variables: Mapping[str, Any],
+        constant: Callable[[float], Any],
+    ) -> Any:
+        """The value by these operations of these variables, `constant` making what stands for a number."""
+
+
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    "sin": ufl.sin,
+    "cos": ufl.cos,
+    "tan": ufl.tan,
+    "asin": ufl.asin,
+    "acos": ufl.acos,
+    "atan": ufl.atan,
+    "sinh": ufl.sinh,
+    "cosh": ufl.cosh,
+    "tanh": ufl.tanh,
+    "exp": ufl.exp,
+    "log": ufl.ln,
+    "sqrt": ufl.sqrt,
+    "abs": operator.abs,
+    "min": ufl.min_value,
+    "max": ufl.max_value,
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "**": operator.pow,
+    "negative": operator.neg,
+    "positive": operator.pos,
+    "<": ufl.lt,
+    "<=": ufl.le,
+    ">": ufl.gt,
+    ">=": ufl.ge,
+    "==": ufl.eq,
+    "!=": ufl.ne,
+    "and": ufl.And,
+    "or": ufl.Or,
+    "not": ufl.Not,
+    "if": ufl.conditional,
+}
+"""The operations of expressions by their names, in UFL."""
+
+
+def in_ufl(field: Any, x: Any, t: Any = None) -> Any:
+    """The UFL expression of a `Field` on the coordinates `x`, a ufl.SpatialCoordinate, and, if it depends on
+    it, the time `t`, in UFL.
+
+    Raises ValueError, as the field does, where it needs a coordinate that there is not or is not finite.
+    """
+    if isinstance(field, Symbolic):
+        variables = {name: x[i] for i, name in enumerate("xyz"[: len(x)])}
+        return field.translated(OPERATIONS, {**variables, "t": t}, ufl.as_ufl)
+    return field.ufl(x)

@@ -1,0 +1,93 @@
+"""What all kinds of observation have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from app.data.points import PointData
+from app.observe.noise import GaussianMisfit, Misfit, Noise
+from app.observe.operators import ObservationOperator
+from app.schema.section import Component, DataFile, Section
+
+if TYPE_CHECKING:
+    from app.mesh import TaggedMesh
+
+
+@dataclass(frozen=True)
+class ObservedState:
+    """The state of an equation, as observations see it; the same on all ranks."""
+
+    domain: TaggedMesh
+    space: Any
+    """The finite-element space of the state, of type dolfinx.fem.FunctionSpace."""
+    components: tuple[str, ...] = ()
+    """Names of its components, none of a scalar."""
+    given: tuple[str, ...] = ()
+    """The parts of the boundary where a condition gives its value."""
+    end: float | None = None
+    """When its time ends, None of a stationary one."""
+
+
+class ObservationSection(Section):
+    """What a case says of an observation, whatever was read."""
+
+    kind: str
+    """What was read."""
+    file: DataFile
+    """The readings."""
+
+    equation: ClassVar[str | None] = None
+    """The only equation that it goes with; None: all that have no kinds of their own."""
+    in_time: ClassVar[bool] = False
+    """Whether it goes with equations in time, each reading at a time of its own."""
+    alone: ClassVar[bool] = False
+    """Whether a case has no other observation beside it."""
+    places_electrodes: ClassVar[bool] = False
+    """Whether a mesh can be made through its electrodes."""
+
+
+class StateObservations(ObservationSection):
+    """What the observations of a state have in common.
+
+    A kind adds keys of its own, how its file is read and the operator that takes the state to the readings.
+    """
+
+    file: DataFile
+    """A CSV or NPY file of the readings."""
+    component: Component | None = None
+    """The component that was read, of a state that has several: x, y, z of a displacement, real, imaginary of
+    a wave."""
+    scale: Literal["linear", "log"] = "linear"
+    """Whether readings or their natural logarithms are compared; logarithms of readings > 0. Standard
+    deviations are those of the readings in both."""
+    noise: Noise | None = None
+    """Standard deviation of the readings: the column sigma; unless the file has it absolute, of logarithms
+    relative, of a size that is found from the data."""
+    misfit: Misfit = GaussianMisfit()
+    """How residuals count: gaussian, or huber for data with outliers. The target of a weight by discrepancy
+    is what Huber's loss expects of noise without outliers; a choice by cross_validation needs none."""
+
+    of_components: ClassVar[bool] = True
+    """Whether it goes with states of several components, of which it then reads one."""
+
+    @abstractmethod
+    def read(self, path: Path, dimension: int, *, in_time: bool) -> PointData:
+        """The readings of the file, on a mesh of this dimension; `in_time`: each at a time of its own.
+
+        Serial. Raises DataError with the line of everything that is wrong.
+        """
+
+    @abstractmethod
+    def operator(self, state: ObservedState, data: PointData) -> ObservationOperator:
+        """What takes the state to the readings, in their order; collective. The caller closes it.
+
+        Raises PlaceError for a reading that cannot be taken where it says, MeshError for a part of the mesh
+        that the key `on` names and that there is not, both on all ranks.
+        """
+
+    def index(self, state: ObservedState) -> int:
+        """Which component is read, 0 of a scalar."""
+        return state.components.index(self.component) if self.component else 0

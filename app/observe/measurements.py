@@ -1,0 +1,179 @@
+"""From the observations of a case to an observation operator, data and standard deviations."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from app.data.points import PointData
+from app.mesh import MeshError, PlaceError
+from app.observe.kinds import ObservationSection, ObservedState, StateObservations
+from app.observe.noise import Deviations, Place, deviations
+from app.observe.operators import ObservationOperator, joined
+from app.parallel import on_root, timed
+from app.schema.problems import CaseError, DataError
+from app.schema.section import Written
+
+MOST_PROBLEMS = 10
+
+ROUNDING = 1e-9
+"""A reading may be outside of the time by this share of it."""
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """All readings of a state, one observation after the other; whole on every rank."""
+
+    operator: ObservationOperator | None
+    """None where the readings are of several states."""
+    data: PointData
+    """Its sigma is None where the noise is known up to a factor only."""
+    sigma: np.ndarray
+    """Standard deviations of what is compared, or what stands in for them until a factor is found."""
+    logarithmic: np.ndarray
+    """Whether a reading's logarithm is compared, and sigma is that of the logarithm."""
+    threshold: np.ndarray
+    """Residuals beyond it, in standard deviations, count by Huber's loss."""
+
+    def close(self) -> None:
+        """Destroy the operator's matrices, if there is one; collective."""
+        if self.operator is not None:
+            self.operator.close()
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One observation of a case, and where the case says it."""
+
+    written: Written
+    path: tuple[str, ...]
+    section: StateObservations
+
+    @property
+    def file(self) -> Path:
+        """The readings' file."""
+        return self.written.resolve(self.section.file)
+
+    def refused(self, key: str, problem: str) -> CaseError:
+        """The error that names a key of the section."""
+        return CaseError([f"{self.written.where(*self.path, key)}: {problem}"])
+
+
+def measurements(
+    written: Written,
+    observations: Mapping[str, ObservationSection],
+    state: ObservedState,
+    path: tuple[str, ...] = ("observations",),
+) -> Measurements:
+    """What observations of a state say; collective. `path` leads to them in the case.
+
+    Raises InputError on all ranks alike: for files that do not hold what is needed, components that the state
+    does not have, noise that is said twice or not at all, and places that are not in the mesh or cannot be
+    read.
+    """
+    entries = [
+        _Entry(written, (*path, name), section)
+        for name, section in observations.items()
+        if isinstance(section, StateObservations)
+    ]
+    parts = [_measured(entry, state) for entry in entries]
+    if len(parts) == 1:
+        return parts[0]
+    try:
+        operator = joined([part.operator for part in parts if part.operator is not None])
+    finally:
+        for part in parts:
+            part.close()
+    return together(parts, written.where(*path), operator)
+
+
+def together(
+    parts: Sequence[Measurements], where: str, operator: ObservationOperator | None = None
+) -> Measurements:
+    """All readings of several, one after the other, of which an operator reads the same state.
+
+    Raises CaseError, about `where`, unless the noise is known of all or of none.
+    """
+    known = [part.data.sigma is not None for part in parts]
+    if any(known) and not all(known):
+        found = "found files with and without sigma (or another noise of known size)"
+        raise CaseError([f"{where}: {found}, expected all or none"])
+    sigma = np.concatenate([part.sigma for part in parts])
+    times = [part.data.times for part in parts if part.data.times is not None]
+    data = PointData(
+        points=np.vstack([part.data.points for part in parts]),
+        values=np.concatenate([part.data.values for part in parts]),
+        sigma=sigma.copy() if all(known) else None,
+        lines=np.concatenate([part.data.lines for part in parts]),
+        times=None if len(times) < len(parts) else np.concatenate(times),
+    )
+    logarithmic = np.concatenate([part.logarithmic for part in parts])
+    threshold = np.concatenate([part.threshold for part in parts])
+    return Measurements(operator, data, sigma, logarithmic, threshold)
+
+
+def _measured(entry: _Entry, state: ObservedState) -> Measurements:
+    """What one observation says."""
+    section = entry.section
+    _check_component(entry, state)
+    data, found = on_root(state.domain.comm, lambda: _read(entry, state))
+    threshold = section.misfit.threshold
+    if np.isfinite(threshold) and not found.known:
+        problem = f"found {section.misfit.kind} with noise of unknown size"
+        expected = "a column sigma, or noise with a size: a residual is large against it"
+        raise entry.refused("misfit", f"{problem}, expected {expected}")
+    count = len(data.values)
+    return Measurements(
+        _operator(entry, state, data),
+        replace(data, sigma=found.sigma.copy() if found.known else None),
+        found.sigma,
+        np.full(count, section.scale == "log"),
+        np.full(count, threshold),
+    )
+
+
+def _check_component(entry: _Entry, state: ObservedState) -> None:
+    """Raises CaseError where the observation's component is none of the state's."""
+    said, names = entry.section.component, ", ".join(state.components)
+    if state.components and not entry.section.of_components:
+        found = f"found {entry.section.kind} of a state with the components {names}"
+        raise entry.refused("kind", f"{found}, expected another kind of observation")
+    if said not in (state.components or (None,)):
+        expected = f"one of {names}" if names else "none: the state has one component"
+        raise entry.refused("component", f"found {said or 'nothing'}, expected {expected}")
+
+
+def _read(entry: _Entry, state: ObservedState) -> tuple[PointData, Deviations]:
+    """The readings, and the standard deviations of what is compared; serial."""
+    section, file = entry.section, entry.file
+    logarithmic = section.scale == "log"
+    data = section.read(file, state.domain.dimension, in_time=state.end is not None)
+    problems = []
+    if state.end is not None and data.times is not None:
+        outside = (data.times < -ROUNDING * state.end) | (data.times > (1 + ROUNDING) * state.end)
+        expected = f"a time from 0 to {state.end:g}, the end of the equation's time"
+        problems += [
+            f"{file}:{line}: t: found {t:.10g}, expected {expected}"
+            for line, t in zip(data.lines[outside], data.times[outside], strict=True)
+        ]
+    if logarithmic:
+        reason = "found one <= 0, whose logarithm is asked for, expected a number > 0"
+        problems += [f"{file}:{line}: value: {reason}" for line in data.lines[data.values <= 0]]
+    if len(problems) > MOST_PROBLEMS:
+        problems[MOST_PROBLEMS:] = [f"... and {len(problems) - MOST_PROBLEMS} more"]
+    if problems:
+        raise DataError(problems)
+    place = Place(entry.written, (*entry.path, "noise"), file)
+    return data, deviations(section.noise, data, logarithmic, place)
+
+
+def _operator(entry: _Entry, state: ObservedState, data: PointData) -> ObservationOperator:
+    """What reads the state there; collective."""
+    try:
+        with timed("assembly"):
+            return entry.section.operator(state, data)
+    except PlaceError as error:
+        raise DataError([f"{entry.file}:{data.lines[error.index]}: {error}"]) from None
+    except MeshError as error:
+        raise entry.refused("on", str(error)) from None

@@ -1,0 +1,91 @@
+"""From a case to a problem that can be run: the only room that knows every other."""
+
+from typing import Any
+
+from mpi4py import MPI
+
+from app import flow
+from app.case import BaseCase, Case, ReductionCase, RegressionCase, RitzCase
+from app.mesh import JointOrder, NodeOrder
+from app.parallel import Clock
+from app.problem.base import Problem, WorkMeter
+from app.problem.convex import problem_of
+from app.problem.inversion import Inversion, evaluated_at_start, read_inversion, start_of
+from app.problem.inversion_report import InversionReport
+from app.problem.models import builder_of, contender_of, contest_of
+from app.problem.reduction import read_reduction
+from app.problem.regression import read_regression
+from app.problem.ritz import read_ritz
+
+READ: dict[type[BaseCase], Any] = {
+    RegressionCase: read_regression,
+    RitzCase: read_ritz,
+    ReductionCase: read_reduction,
+}
+"""Of the energies other than the misfit of observations."""
+
+
+def check(case: BaseCase, comm: MPI.Comm = MPI.COMM_WORLD, *, allow_code: bool = False) -> None:
+    """Read mesh and data, compile, assemble and solve for the first time, and no more; collective.
+
+    A case with code of its own is refused unless that is allowed. Raises InputError on all ranks alike.
+    """
+    if isinstance(case, Case):
+        evaluated_at_start(read_inversion(comm, case, allow_code=allow_code))
+    else:
+        READ[type(case)](comm, case, Clock())
+
+
+def build(
+    case: BaseCase,
+    comm: MPI.Comm = MPI.COMM_WORLD,
+    *,
+    method: flow.Method | None = None,
+    clock: Clock | None = None,
+    allow_code: bool = False,
+) -> Problem:
+    """The problem of a case, checked as `check` does, before anything is written; collective.
+
+    Raises InputError on all ranks alike.
+    """
+    method, clock = method or flow.Method(), clock or Clock()
+    with clock.running():
+        if isinstance(case, Case):
+            given = read_inversion(comm, case, allow_code=allow_code)
+            return _inversion(given, method, clock)
+        return problem_of(READ[type(case)](comm, case, clock), method, clock)
+
+
+def _inversion(given: Inversion, method: flow.Method, clock: Clock) -> Problem:
+    """The minimisation of an inverse problem."""
+    case, comm = given.case, given.domain.comm
+    at_start = evaluated_at_start(given)
+    start = start_of(given, method)
+    chosen, most = case.regularisation[given.name], case.flow.max_iterations
+    first = contender_of(given, "h1" if chosen.kind == "auto" else chosen.kind, "riesz_")
+    builder = builder_of(given, first.regularisation, method, creeps=start.step.creeps)
+    stopping: flow.Stopping = flow.AtTarget(given.target, most, method.stopping)
+    contest = None
+    if chosen.weight == "cross_validation":
+        contest = contest_of(given, first)
+        stopping = flow.NearTarget(given.target, most, method.stopping)
+    report = InversionReport(given, first)
+    minimisation = flow.Minimisation(
+        energy=given.energy,
+        reference=given.reference,
+        start=start.own,
+        step=start.step,
+        builder=builder,
+        stopping=stopping,
+        max_iterations=most,
+        contest=contest,
+        state=start.state,
+        meter=WorkMeter(clock, given.forward, given.riesz),
+        truth=report,
+        owned=given.owned,
+    )
+    spaces = list(given.spaces.values())
+    parts = [NodeOrder(comm, space.coordinates) for space in spaces]
+    points = {name: space.coordinates for name, space in given.spaces.items()}
+    order = JointOrder(parts, [space.owned for space in spaces])
+    return Problem(case, comm, minimisation, method, report, clock, order, points, at_start)

@@ -1,0 +1,187 @@
+"""What the energies without observations have in common: their minimisation, start, and what is told of
+it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mpi4py import MPI
+
+from app import flow, output
+from app.case import ConvexCase
+from app.mesh import CoefficientSpace, NodeOrder
+from app.network import Nodes, Transform
+from app.parallel import Clock, SolveFailed, gram
+from app.problem.base import Problem, WorkMeter
+from app.problem.factories import Start, network_of, network_start, nodal_start, transform_of
+
+
+def nodes_of(case: ConvexCase, nodes: Callable[[Transform], Nodes]) -> Nodes | None:
+    """What a case's network is evaluated at, None of nodal values."""
+    chosen: Any = case.approximant[1].representation
+    return None if chosen.kind == "nodal" else nodes(transform_of(chosen))
+
+
+@dataclass(frozen=True, eq=False)
+class Approximation:
+    """A convex energy (see app.flow.protocols.Convex) with what its minimisation needs."""
+
+    comm: MPI.Comm
+    case: ConvexCase
+    energy: Any
+    nodes: Nodes | None
+    """What the network is evaluated at; None of nodal values."""
+    points: np.ndarray
+    """Where the nodal values are, shape (owned, inputs)."""
+    reference: np.ndarray
+    """Where the minimisation starts, shape (owned,)."""
+    plain: flow.InnerProduct | None
+    """The inner product of the flow, where it is not the energy's own."""
+    report: "ConvexReport"
+    meter: WorkMeter
+    owned: ExitStack
+    """Closes what was made."""
+
+
+def start_of(given: Approximation, method: flow.Method) -> Start:
+    """The network or the nodal values of a case, starting from the reference."""
+    if given.nodes is None:
+        return nodal_start(given.reference, given.comm.allreduce(len(given.reference)), method)
+    network = network_of(given.case.approximant[1].representation, given.nodes)
+    start = network_start(given.case, network, method)
+    return Start(start.own, start.step, start.step.following_closely(start.own, start.state))
+
+
+def problem_of(given: Approximation, method: flow.Method, clock: Clock) -> Problem:
+    """The minimisation of a convex energy."""
+    comm, case, report, start = given.comm, given.case, given.report, start_of(given, method)
+    most, half_square = case.flow.max_iterations, report.half_square
+    minimisation = flow.Minimisation(
+        energy=given.energy,
+        reference=np.zeros_like(start.own.values()),
+        start=start.own,
+        step=start.step,
+        builder=flow.ConvexBuilder(given.plain, method),
+        stopping=flow.AtTolerance(case.flow.tolerance, half_square, most, method.stopping),
+        max_iterations=most,
+        state=start.state,
+        meter=given.meter,
+        truth=report,
+        owned=given.owned,
+    )
+    order, points = NodeOrder(comm, given.points), {case.approximant[0]: given.points}
+    return Problem(case, comm, minimisation, method, report, clock, order, points, None)
+
+
+class ConvexReport(ABC):
+    """What is said of every run of a convex energy; those of the energies add what is theirs, see Report."""
+
+    target: float | None = None
+
+    def __init__(self, comm: MPI.Comm, case: ConvexCase, size: int) -> None:
+        """`size` is the number of nodal values over all ranks."""
+        self._comm, self._case, self._size = comm, case, size
+
+    def half_square(self, at: Any) -> float:
+        """½‖m‖²_K of an evaluation by its own product, alike on all ranks; collective."""
+        K = at.hessian()
+        return 0.5 * float(gram(K.comm, at.m, K.apply(at.m)))
+
+    @property
+    def names(self) -> list[str]:
+        """See Report; there is one unknown."""
+        return []
+
+    def opening(self) -> list[str]:
+        """See Report."""
+        return [f"{self._case.name}: {self._size} nodal values, {self._comm.size} rank(s)"]
+
+    def error(self, m: np.ndarray) -> float | None:
+        """See Report."""
+        return None
+
+    def told(self, state: flow.FlowState) -> dict[str, Any]:
+        """What the summary says of the coefficient beside what it says of every run; collective."""
+        return {}
+
+    @abstractmethod
+    def coefficient(self, state: flow.FlowState) -> output.Coefficient:
+        """See Report."""
+
+    @abstractmethod
+    def write(self, state: flow.FlowState, folder: Path) -> str | None:
+        """See Report."""
+
+    def summary(self, state: flow.FlowState, reason: flow.StopReason) -> dict[str, Any]:
+        """See Report."""
+        case, last, at = self._case, state.records[-1], state.evaluation
+        if reason == "no_accepted_step" and self._has_arrived(at):
+            reason = "tolerance"
+        square = self.half_square(at)
+        distance = None
+        if last.missing is not None and not last.damped and square > 0:
+            distance = float(np.sqrt(max(last.missing, 0.0) / square))
+        return {
+            "name": case.name,
+            "status": output.status(reason, target_known=True),
+            "stop_reason": reason,
+            **output.records_summary(state.records),
+            "energy": last.misfit,
+            "misfit_target": None,
+            "regularisation_kind": None,
+            "candidates": None,
+            "distance": distance,
+            **self.told(state),
+            **output.work_summary(state.spent),
+            "coefficient_dofs": self._size,
+            "seed": case.seed,
+        }
+
+    def _has_arrived(self, at: Any) -> bool:
+        """Whether the minimiser is within the tolerance of an evaluation that no step leads away from, as of
+        a start that is exact; by what the energy's own model says is missing, ½rᵀK⁻¹r. Collective."""
+        try:
+            derivative = at.derivative()
+            gradient = at.hessian().riesz(derivative)
+        except SolveFailed:
+            return False
+        missing = 0.5 * float(gram(self._comm, derivative, gradient))
+        return missing <= self._case.flow.tolerance**2 * self.half_square(at)
+
+
+def function_of(
+    title: str, name: str, space: CoefficientSpace, state: flow.FlowState, *, by_network: bool
+) -> output.Coefficient:
+    """The function of a run, by its network or on the mesh."""
+    own, at = state.representation, state.evaluation
+    assert at is not None
+    networks, thetas = own.split()
+    part = output.Part(
+        name,
+        "value",
+        "",
+        space,
+        space.nodal(space.function(at.m)),
+        networks[0] if networks else None,
+        thetas[0] if networks else np.empty(0),
+        by_network=by_network and bool(networks),
+    )
+    return output.Coefficient(title, (part,))
+
+
+def write_functions(space: CoefficientSpace, panels: dict[str, np.ndarray], folder: Path) -> str | None:
+    """Fields and a picture of functions by their values at all owned nodes, of which one may be an `error`.
+
+    Returns why there is no picture, if so. Collective.
+    """
+    fields = {name: space.everywhere(values, name) for name, values in panels.items()}
+    output.write_fields(folder / "fields.pvd", space.space, fields)
+    rows = [dict(panels)]
+    if space.domain.dimension == 1 and "error" in panels:  # a small one shows on axes of its own
+        rows.append({"error": rows[0].pop("error")})
+    nowhere = np.empty((0, space.domain.dimension))
+    return output.draw_fields(folder / "coefficient.png", space.space, rows, nowhere)

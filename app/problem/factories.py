@@ -1,0 +1,131 @@
+"""Factories that several energies need: meshes, solvers, networks, random streams, starts."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from mpi4py import MPI
+
+from app import flow
+from app.case import BaseCase, Case, CaseError, ConvexCase, LinearSolverSpec
+from app.mesh import MESHES, CoefficientSpace, MeshError, TaggedMesh
+from app.network import TRANSFORMS, Nodes, Transform, one_thread
+from app.parallel import LinearSolver, Tally, agreed
+
+if TYPE_CHECKING:
+    from app.network import Network, Networks
+
+STREAMS = {"network": 0, "candidates": 1, "choice": 2, "unseen": 3}
+"""Random streams that derive from the case's seed, by purpose."""
+
+
+def mesh_of(comm: MPI.Comm, case: BaseCase) -> TaggedMesh:
+    """The mesh of a case, generated or read; raises CaseError."""
+    options = dict(case.mesh)
+    kind = options.pop("kind")
+    if kind == "electrodes":
+        found = "found a mesh through electrodes without readings of electrodes"
+        raise CaseError([f"{case.where('mesh', 'kind')}: {found}, expected another kind"])
+    if kind == "file":
+        options["file"] = case.resolve(options["file"])
+    try:
+        return MESHES[kind](comm, **options)
+    except MeshError as error:
+        raise CaseError([f"{case.where('mesh', 'file')}: {error}"]) from None
+
+
+def solver_of(
+    comm: MPI.Comm,
+    case: Case,
+    prefix: str,
+    size: int,
+    *,
+    symmetric: bool = True,
+    tally: Tally | None = None,
+) -> LinearSolver:
+    """The solver that the case's equation asks for, for so many unknowns over all ranks."""
+    return solver_for(comm, case.equation.solver, prefix, size, symmetric=symmetric, tally=tally)
+
+
+def solver_for(
+    comm: MPI.Comm,
+    options: LinearSolverSpec,
+    prefix: str,
+    size: int,
+    *,
+    symmetric: bool = True,
+    tally: Tally | None = None,
+) -> LinearSolver:
+    """The solver that a section of a case asks for."""
+    kind = options.kind
+    if kind == "auto":
+        kind = "direct" if size < options.direct_below else "iterative"
+    return LinearSolver(comm, kind, prefix, options.tolerance, symmetric=symmetric, tally=tally)
+
+
+def nodal_values(case: Case, space: CoefficientSpace, name: str, key: str) -> np.ndarray:
+    """Nodal values of an expression of the unknown; raises CaseError where they are not finite."""
+    values = space.interpolate(getattr(case.unknowns[name], key))
+    with agreed(space.comm):
+        if not np.isfinite(values).all():
+            where = case.where("unknowns", name, key)
+            raise CaseError([f"{where}: found values that are not finite on the mesh"])
+    return values
+
+
+def stream(case: BaseCase, purpose: str) -> np.random.Generator:
+    """The random stream for a purpose, the same on all ranks."""
+    return np.random.default_rng([case.seed, STREAMS[purpose]])
+
+
+def transform_of(representation: Any) -> Transform:
+    """The transform of a network's output."""
+    options = dict(representation.transform)
+    return TRANSFORMS[options.pop("kind")](**options)
+
+
+def network_of(representation: Any, nodes: Nodes) -> "Network":
+    """The network that a case describes, at these nodes."""
+    from app.network import Network
+
+    one_thread()
+    chosen, transform = representation, transform_of(representation)
+    return Network(chosen.hidden, nodes, chosen.activation, transform, chosen.max_width, chosen.features)
+
+
+def growth_of(case: Case | ConvexCase, method: flow.Method) -> flow.GrowthRule | None:
+    """How the case's networks grow."""
+    rule = case.expansion
+    if rule.strategy == "none":
+        return None
+    strategy = flow.STRATEGIES[rule.strategy](
+        candidates=rule.candidates,
+        scales=rule.scales,
+        most=rule.neurons,
+        deep=rule.depth,
+        polish=rule.polish,
+        method=method.growth,
+    )
+    return flow.GrowthRule(strategy, rule.capture, rule.missing, rule.rounds, rule.progress, rule.merge)
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """Where a run starts, and the step by which it goes on."""
+
+    own: flow.Representation
+    step: flow.Step
+    state: flow.StepState
+
+
+def network_start(case: Case | ConvexCase, network: "Network | Networks", method: flow.Method) -> Start:
+    """A network at its reference, with random hidden layers; it grows as the case says."""
+    own = flow.Representation.of(network, network.start(stream(case, "network")))
+    step = flow.STEPS[case.flow.step](growth_of(case, method), own, method)
+    return Start(own, step, flow.seeded(stream(case, "candidates")))
+
+
+def nodal_start(reference: np.ndarray, size: int, method: flow.Method) -> Start:
+    """The nodal values of the reference, `size` of them over all ranks."""
+    own = flow.Representation(None, reference.copy(), size)
+    return Start(own, flow.IdealStep(method.trials.max_rejections), flow.StepState())

@@ -1,0 +1,296 @@
+"""An inverse problem: from a case to its mesh, data, operators and start."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from mpi4py import MPI
+
+from app import flow
+from app.case import (
+    Case,
+    CaseError,
+    DataError,
+    ElectricalTomography,
+    Expression,
+    ExpressionError,
+    check_dimension,
+)
+from app.data import PointData
+from app.electrical import ElectricalModel, Survey, read_survey
+from app.energy import InverseProblem, Misfit
+from app.mesh import (
+    CoefficientSpace,
+    CoefficientSpaces,
+    Known,
+    MeshError,
+    RelativeError,
+    TaggedMesh,
+    joint_space,
+)
+from app.network import Nodes
+from app.observe.measurements import Measurements, measurements, together
+from app.observe.readings import ReadingObservations
+from app.parallel import SolveFailed, Tally, agreed, on_root
+from app.pde import CustomError, Experiments, ForwardModel, TooLittleMemory, TransientModel, components
+from app.problem import physics
+from app.problem.factories import (
+    Start,
+    mesh_of,
+    network_of,
+    network_start,
+    nodal_start,
+    nodal_values,
+    solver_of,
+    transform_of,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Inversion:
+    """An inverse problem with its mesh, data, operators and start."""
+
+    case: Case
+    domain: TaggedMesh
+    spaces: dict[str, CoefficientSpace]
+    """Of each unknown."""
+    forward: ForwardModel | Experiments | ElectricalModel
+    data: PointData
+    sigma: np.ndarray
+    """Standard deviations of the readings, or what stands in for them until a factor is found."""
+    energy: InverseProblem[Any]
+    target: float | None
+    """½τ² times the mean of ‖e‖² under noise; None while the noise is unknown, and where the data choose the
+    regularisation in spite of outliers."""
+    reference: np.ndarray
+    """m_ref of all unknowns, owned nodal values."""
+    nodes: dict[str, Nodes]
+    """Of each unknown, what its network is evaluated at; empty where the unknowns are nodal values."""
+    errors: dict[str, RelativeError]
+    """Of each unknown whose truth there is."""
+    riesz: Tally = field(default_factory=Tally)
+    """Of all inner products that the run makes."""
+    owned: ExitStack = field(default_factory=ExitStack)
+    """Closes what was made."""
+
+    @property
+    def coefficient(self) -> Any:
+        """The space of all unknowns: of one, its own."""
+        return joint_space(list(self.spaces.values()))
+
+    def reference_of(self, name: str) -> Expression:
+        """m_ref of an unknown."""
+        given = self.case.unknowns[name].reference
+        return Expression(float(np.median(self.data.values))) if given is None else given
+
+    @property
+    def name(self) -> str:
+        """Of the first unknown; what is said of all alike is found there."""
+        return next(iter(self.spaces))
+
+
+def read_inversion(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> Inversion:
+    """Read mesh and data, compile and locate, before anything is written.
+
+    A case with code of its own is refused unless that is allowed. Raises InputError on all ranks alike.
+    """
+    if not allow_code:
+        physics.refuse_code(case)
+    survey = _survey(comm, case)
+    domain = _mesh(comm, case, survey)
+    for part in case.parts.values():
+        with agreed(comm):
+            check_dimension(part, domain.dimension)
+    spaces = {name: _space(case, domain, name) for name in case.unknowns}
+    coefficient = joint_space(list(spaces.values()))
+    forward: ForwardModel | Experiments | ElectricalModel
+    compared: dict[str, np.ndarray] = {}
+    if survey is not None:
+        (only,) = spaces.values()
+        forward, data, sigma = _electrical(case, only, survey)
+    else:
+        forward, measured = _experiments(case, coefficient)
+        data, sigma = measured.data, measured.sigma
+        compared = {"logarithmic": measured.logarithmic, "threshold": measured.threshold}
+    known = data.sigma is not None
+    name = next(iter(spaces))
+    if not known and case.regularisation[name].weight == "discrepancy":
+        raise CaseError([
+            f"{case.where('regularisation', name, 'weight')}: found discrepancy with data that have "
+            "no column sigma, expected cross_validation, a number or data with sigma"
+        ])  # fmt: skip
+    references = {name: _reference(case, space, name, data) for name, space in spaces.items()}
+    reference = np.concatenate(list(references.values()))
+    errors = {name: _error(case, space, name) for name, space in spaces.items() if case.unknowns[name].truth}
+    energy: InverseProblem[Any] = InverseProblem(forward, data.values, sigma, **compared)
+    # What outliers, if there are any, add to the misfit is not known: only who asks for a target gets one.
+    open_end = energy.robust and case.regularisation[name].weight == "cross_validation"
+    target = 0.5 * case.flow.discrepancy**2 * energy.expectation if known and not open_end else None
+    nodes = _nodes(case, spaces, references)
+    given = Inversion(case, domain, spaces, forward, data, sigma, energy, target, reference, nodes, errors)
+    given.owned.callback(forward.close)
+    return given
+
+
+def evaluated_at_start(given: Inversion) -> Misfit[Any]:
+    """The misfit at the reference, where every run starts; raises InputError on all ranks alike where there
+    is none."""
+    case = given.case
+    try:
+        at_start = given.energy.at(given.reference)
+    except SolveFailed as failure:
+        where = case.where("equation")
+        raise CaseError([f"{where}: found no solution at the reference coefficient: {failure}"]) from None
+    if not np.isfinite(at_start.value):
+        observed = [o for part in case.parts.values() for o in part.observations.values()]
+        files = ", ".join(str(case.resolve(o.file)) for o in observed)
+        found = "readings so large against their sigma that the misfit overflows"
+        if np.isinf(at_start.residual).any() and given.energy.logarithmic.any():
+            found = "logarithms to compare with a state that is not positive at the start"
+        raise DataError([f"{files}: found {found}"])
+    return at_start
+
+
+def _space(case: Case, domain: TaggedMesh, name: str) -> CoefficientSpace:
+    unknown, known = case.unknowns[name], None
+    if unknown.known is not None:
+        on = unknown.known.on
+        known = Known((on,) if isinstance(on, str) else on, unknown.known.value)
+    try:
+        space = CoefficientSpace(domain, unknown.degree, known)
+    except MeshError as error:
+        raise CaseError([f"{case.where('unknowns', name, 'known', 'on')}: {error}"]) from None
+    with agreed(domain.comm):
+        if not np.isfinite(space.known_values).all():
+            where = case.where("unknowns", name, "known", "value")
+            raise CaseError([f"{where}: found values that are not finite on the mesh"])
+    return space
+
+
+def _reference(case: Case, space: CoefficientSpace, name: str, data: PointData) -> np.ndarray:
+    if case.unknowns[name].reference is None:
+        return np.full(space.owned, np.median(data.values))
+    return nodal_values(case, space, name, "reference")
+
+
+def _error(case: Case, space: CoefficientSpace, name: str) -> RelativeError:
+    truth = case.unknowns[name].truth
+    assert truth is not None
+    nodal_values(case, space, name, "truth")
+    try:
+        error = RelativeError(space, truth, physics.place(case, space.domain, name))
+    except ExpressionError as refused:
+        raise CaseError([f"{case.where('unknowns', name, 'truth')}: {refused}"]) from None
+    if not 0 < error.norm < np.inf:
+        where = case.where("unknowns", name, "truth")
+        raise CaseError([f"{where}: found a truth of norm {error.norm:g}, expected a finite one above 0"])
+    return error
+
+
+def _survey(comm: MPI.Comm, case: Case) -> Survey | None:
+    """The electrical survey of a case, of which it is the only observation."""
+    if not isinstance(case.equation, ElectricalTomography):
+        return None
+    (observation,) = case.observations.values()
+    if not isinstance(observation, ReadingObservations):
+        raise TypeError(f"found {type(observation).__name__}, which Case refuses with this equation")
+    return read_survey(comm, case, case.equation, observation)
+
+
+def _electrical(
+    case: Case, coefficient: CoefficientSpace, survey: Survey
+) -> tuple[ElectricalModel, PointData, np.ndarray]:
+    """Forward model, data and standard deviations of four-electrode readings."""
+    nodes = coefficient.domain.mesh.topology.index_map(0).size_global
+    size = nodes * case.equation.degree**coefficient.domain.dimension
+    solver = solver_of(coefficient.comm, case, "state_", size)
+    forward = survey.forward_model(coefficient, solver)
+    data = on_root(coefficient.comm, lambda: survey.data(forward))
+    assert data.sigma is not None
+    return forward, data, data.sigma
+
+
+def _experiments(
+    case: Case, coefficient: CoefficientSpace | CoefficientSpaces
+) -> tuple[ForwardModel | Experiments, Measurements]:
+    """Forward model and measurements of the only experiment or of all together."""
+    parts = {name: _observed(part, coefficient) for name, part in case.parts.items()}
+    if not case.experiments:
+        return parts[""]
+    forward = Experiments({name: model for name, (model, _) in parts.items()})
+    return forward, together([measured for _, measured in parts.values()], case.where("experiments"))
+
+
+def _observed(
+    case: Case, coefficient: CoefficientSpace | CoefficientSpaces
+) -> tuple[ForwardModel, Measurements]:
+    """Forward model and what is measured of its state."""
+    try:
+        forward = forward_of(case, coefficient.domain, coefficient)
+        physics.feed(case, forward)
+    except ExpressionError as refused:
+        raise CaseError([f"{case.where('equation')}: {refused}"]) from None
+    except CustomError as refused:
+        raise CaseError([f"{case.where('equation', 'file')}: {refused}"]) from None
+    measured = measurements(case, case.observations, physics.observed_state(case, forward))
+    assert measured.operator is not None
+    if isinstance(forward, TransientModel):
+        assert measured.data.times is not None
+        forward.observe_at(measured.operator.matrix, measured.data.times)
+    else:
+        forward.observe_with(measured.operator.matrix, measured.operator.weights)
+    return forward, measured
+
+
+def _mesh(comm: MPI.Comm, case: Case, survey: Survey | None) -> TaggedMesh:
+    if survey is not None and case.mesh.kind == "electrodes":
+        return survey.mesh(comm, case.mesh.model_dump(exclude={"kind"}))
+    return mesh_of(comm, case)
+
+
+def forward_of(
+    case: Case, domain: TaggedMesh, coefficient: CoefficientSpace | CoefficientSpaces
+) -> ForwardModel:
+    """The model of a case's equation; raises CaseError on all ranks alike."""
+    equation: Any = physics.equation(case, domain)
+    degree = case.equation.degree
+    nodes = domain.mesh.topology.index_map(0).size_global * degree**domain.dimension
+    size = nodes * max(1, len(components(equation, domain.dimension)))
+    solver = solver_of(domain.comm, case, "state_", size, symmetric=equation.symmetric)
+    times = physics.time_steps(case)
+    if times is None:
+        return ForwardModel(equation, coefficient, degree, solver)
+    try:
+        return TransientModel(equation, coefficient, degree, solver, times)
+    except TooLittleMemory as refused:
+        raise CaseError([f"{case.where('equation', 'time', 'memory_limit')}: {refused}"]) from None
+
+
+def start_of(given: Inversion, method: flow.Method) -> Start:
+    """A network for each unknown, or nodal values of all."""
+    case = given.case
+    if not given.nodes:
+        return nodal_start(given.reference, given.coefficient.size, method)
+    from app.network import joint_network
+
+    parts = [network_of(case.unknowns[name].representation, nodes) for name, nodes in given.nodes.items()]
+    return network_start(case, joint_network(parts), method)
+
+
+def _nodes(
+    case: Case, spaces: dict[str, CoefficientSpace], references: dict[str, np.ndarray]
+) -> dict[str, Nodes]:
+    """What the networks are evaluated at; raises CaseError where their transform does not reach the
+    reference."""
+    if all(unknown.representation.kind == "nodal" for unknown in case.unknowns.values()):
+        return {}
+    found = {}
+    for name, space in spaces.items():
+        transform, box = transform_of(case.unknowns[name].representation), space.domain.bounding_box()
+        with agreed(space.comm):
+            try:
+                found[name] = Nodes.of(space.coordinates, box, references[name], transform)
+            except ValueError as error:
+                raise CaseError([f"{case.where('unknowns', name, 'reference')}: {error}"]) from None
+    return found

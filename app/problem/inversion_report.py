@@ -1,0 +1,250 @@
+"""What the run of an inverse problem leaves: summary, fields, pictures."""
+
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app import flow, output
+from app.electrical import ElectricalModel, panels_of_resistivity
+from app.energy import Misfit
+from app.equations.terms import physical, prefix_of
+from app.mesh import discontinuous, interpolated
+from app.parallel import on_root
+from app.pde import Experiments, TransientModel
+from app.prior import parameter_names
+from app.problem.factories import nodal_values
+from app.problem.inversion import Inversion
+
+MOMENTS = 51
+"""Times at most at which the fields show a state that changes."""
+
+
+@dataclass(frozen=True, eq=False)
+class InversionReport:
+    """What is said, written and drawn of an inverse problem's run, see Report."""
+
+    given: Inversion
+    first: flow.Contender
+    """The regularisation that goes where the data choose none."""
+
+    @property
+    def target(self) -> float | None:
+        """See Report."""
+        return self.given.target
+
+    @property
+    def names(self) -> list[str]:
+        """See Report."""
+        return list(self.given.errors) if len(self.given.spaces) > 1 else []
+
+    def opening(self) -> list[str]:
+        """See Report."""
+        given, case = self.given, self.given.case
+        lines = [
+            f"{case.name}: {given.forward.size} state and {given.coefficient.size} coefficient dofs, "
+            f"{len(given.data.values)} readings, {given.domain.comm.size} rank(s)"
+        ]
+        chosen = case.regularisation[given.name]
+        if chosen.length_scale is not None and np.isinf(chosen.length_scale):
+            lines.append("length_scale inf: a mass term of 1e-6 keeps R positive definite")
+        if case.flow.inner_product != "gauss_newton" and chosen.weight == "discrepancy":
+            lines.append(
+                f"inner product {case.flow.inner_product} with weight discrepancy: nothing is added to the "
+                "misfit, stopping at the target is the regularisation"
+            )
+        return lines
+
+    def error(self, m: np.ndarray) -> float | dict[str, float] | None:
+        """See Report."""
+        errors = self.given.errors
+        if not errors:
+            return None
+        own = dict(zip(self.given.spaces, self.given.coefficient.split(m), strict=True))
+        told = {name: error(own[name]) for name, error in errors.items()}
+        return told if len(own) > 1 else next(iter(told.values()))
+
+    def summary(self, state: flow.FlowState, reason: flow.StopReason) -> dict[str, Any]:
+        """See Report."""
+        given, case = self.given, self.given.case
+        choice = state.choice
+        contender = self.first if choice is None else choice.contender
+        return {
+            "name": case.name,
+            "status": output.status(reason, target_known=given.target is not None),
+            "stop_reason": reason,
+            **output.records_summary(state.records),
+            **_widths(given, state),
+            "misfit_target": given.target,
+            "regularisation_kind": contender.kind,
+            "length_scale": contender.length,
+            **{name: contender.parameters.get(name) for name in parameter_names()},
+            **output.choice_summary(choice, parameter_names()),
+            **_noise(given, choice, state.records[-1].misfit),
+            **_experiments(given, state),
+            **output.work_summary(state.spent),
+            "coefficient_dofs": given.coefficient.size,
+            "state_dofs": given.forward.size,
+            "seed": case.seed,
+        }
+
+    def coefficient(self, state: flow.FlowState) -> output.Coefficient:
+        """See Report; where a part of m is known, or m is constant on each cell, the mesh has its part in
+        it."""
+        given, at = self.given, state.evaluation
+        assert at is not None
+        networks, thetas = state.representation.split()
+        parts = []
+        for i, (name, values) in enumerate(zip(given.spaces, given.coefficient.split(at.m), strict=True)):
+            space, unknown = given.spaces[name], given.case.unknowns[name]
+            network = networks[i] if networks else None
+            parts.append(
+                output.Part(
+                    name,
+                    unknown.role,
+                    prefix_of(unknown.role),
+                    space,
+                    space.nodal(space.function(values)),
+                    network,
+                    thetas[i] if networks else np.empty(0),
+                    given.reference_of(name),
+                    by_network=network is not None and space.free is None and space.degree > 0,
+                )
+            )
+        return output.Coefficient(given.case.name, tuple(parts))
+
+    def write(self, state: flow.FlowState, folder: Path) -> str | None:
+        """See Report."""
+        given, at, choice = self.given, state.evaluation, state.choice
+        assert isinstance(at, Misfit)
+        space, forward, m, found = given.coefficient, given.forward, at.m, at.forward
+        weight = state.records[-1].weight or 0.0
+        if choice is None:
+            with closing(self.first.regularisation.at(m)) as R:
+                steepest = R.riesz(at.derivative())
+        else:
+            steepest = choice.R.riesz(at.derivative())
+        gradient = steepest + weight * (m - given.reference)
+        fields = _states(forward, found)
+        states = [one.function_space for one in fields.values()]
+        rows = []
+        own = zip(given.spaces, space.split(m), space.extended(gradient), strict=True)
+        for name, values, slope in own:
+            shown, rest = _shown(given, name, values, slope)
+            rows.append(shown)
+            fields |= shown | rest
+        # Discontinuous if one of the fields is.
+        finest = max([part.space for part in space.parts] + states, key=_degree)
+        if any(part.degree == 0 for part in space.parts):
+            finest = discontinuous(given.domain, max(1, _degree(finest)))
+        output.write_fields(folder / "fields.pvd", finest, fields, *_moments(forward, found))
+        failure = None
+        if choice is not None:
+            failure = output.draw_choice(space.comm, folder / "choice.png", choice)
+        picture, points = folder / "coefficient.png", given.data.points
+        points = points[np.isfinite(points).all(axis=1)]  # the others belong to parts of the mesh
+        drawn_on, panels = _panels(given, rows)
+        if not isinstance(forward, ElectricalModel):
+            return output.draw_fields(picture, drawn_on, panels, points) or failure
+        factors, fit = forward.geometric_factors, (given.data.values, given.sigma, at.residual)
+        on_root(space.comm, lambda: output.write_fit(folder / "fit.csv", forward.abmn, factors, *fit))
+        physical = [panels_of_resistivity(given.name, row) for row in panels]
+        drawn = output.draw_fields(picture, drawn_on, physical, points, logarithmic=True, numbered=True)
+        return drawn or failure
+
+
+def _widths(given: Inversion, state: flow.FlowState) -> dict[str, Any]:
+    """Of several networks, the neurons of each."""
+    network = state.representation.network
+    if network is None or len(given.spaces) == 1:
+        return {}
+    own = zip(given.spaces, network.parts, strict=True)
+    return {"widths": {name: list(part.widths) for name, part in own}}
+
+
+def _noise(given: Inversion, choice: flow.Choice | None, misfit: float) -> dict[str, float | None]:
+    """The root mean square of the noise, as given or as the choice found it, as the choice found it whatever
+    was given, and 2φ/n (its mean under noise in place of n, which a Huber misfit makes smaller) against the
+    first."""
+    sigma, factor = given.data.sigma, 1.0
+    if sigma is None:
+        if choice is None:
+            return {"noise_level": None, "noise_level_found": None, "chi2": None}
+        sigma, factor = given.sigma, choice.spread
+    level = factor * float(np.sqrt(np.mean(sigma**2)))
+    chi2 = 2.0 * misfit / given.energy.expectation / factor**2 if factor > 0 else None
+    found = None if choice is None else choice.spread * float(np.sqrt(np.mean(given.sigma**2)))
+    return {"noise_level": level, "noise_level_found": found, "chi2": chi2}
+
+
+def _states(forward: Any, found: Any) -> dict[str, Any]:
+    """The state, or that of each experiment with its name."""
+    if not isinstance(forward, Experiments):
+        return {"state": forward.function(found)}
+    return {f"state_{name}": model.function(found.parts[name]) for name, model in forward.models.items()}
+
+
+def _moments(forward: Any, found: Any) -> tuple[list[str], Iterable[float]]:
+    """The states that change with time, and the times at which they are shown; of several experiments only
+    where all have the same steps."""
+    models, parts = [forward], [found]
+    if isinstance(forward, Experiments):
+        models, parts = list(forward.models.values()), list(found.parts.values())
+    both = zip(models, parts, strict=True)
+    transient = [(model, part) for model, part in both if isinstance(model, TransientModel)]
+    if len(transient) < len(models) or len({(m.times.end, m.times.steps) for m, _ in transient}) > 1:
+        return [], (0.0,)
+    together = zip(*(model.moments(part, MOMENTS) for model, part in transient), strict=True)
+    return list(_states(forward, found)), (times[0] for times in together)
+
+
+def _experiments(given: Inversion, state: flow.FlowState) -> dict[str, Any]:
+    """Readings and misfit of each experiment."""
+    at = state.evaluation
+    if not isinstance(given.forward, Experiments):
+        return {}
+    assert isinstance(at, Misfit)
+    parts = {name: at.residual[rows] for name, rows in at.forward.rows.items()}
+    told = {name: {"readings": len(own), "misfit": 0.5 * float(own @ own)} for name, own in parts.items()}
+    return {"experiments": told}
+
+
+def _shown(
+    given: Inversion, name: str, values: np.ndarray, steepest: np.ndarray
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Functions of an unknown that the picture shows, and those beside them; of several unknowns with its
+    name."""
+    space, unknown = given.spaces[name], given.case.unknowns[name]
+    ending = f"_{name}" if len(given.spaces) > 1 else ""
+    m = space.function(values, name)
+    shown: dict[str, Any] = {name: m}
+    if unknown.truth is not None and unknown.on is None:  # a trace has no truth inside
+        nodal_values(given.case, space, name, "truth")
+        truth = space.interpolant(unknown.truth, f"truth{ending}")
+        error = space.everywhere(space.nodal(m) - space.nodal(truth), f"error{ending}")
+        shown |= {truth.name: truth, error.name: error}
+    gradient = space.everywhere(steepest, f"gradient{ending}")
+    rest: dict[str, Any] = {gradient.name: gradient}
+    if prefix := prefix_of(unknown.role):
+        rest[f"{prefix}_{name}"] = physical(unknown.role, m)
+    return shown, rest
+
+
+def _panels(given: Inversion, rows: list[dict[str, Any]]) -> tuple[Any, list[dict[str, np.ndarray]]]:
+    """A space that is good enough for the picture, and owned nodal values in it, a row an unknown."""
+    spaces = list(given.spaces.values())
+    drawn_on = max((space.space for space in spaces), key=_degree)
+    if any(space.degree == 0 for space in spaces):
+        drawn_on = discontinuous(given.domain, 1)
+    owned = drawn_on.dofmap.index_map.size_local
+    return drawn_on, [
+        {name: interpolated(function, drawn_on).x.array[:owned] for name, function in row.items()}
+        for row in rows
+    ]
+
+
+def _degree(space: Any) -> int:
+    return space.element.basix_element.degree

@@ -1,0 +1,101 @@
+"""Regularisations, what the data choose among, and the model of an iteration."""
+
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+
+from app import flow
+from app.flow.protocols import Regularisation
+from app.mesh import CoefficientSpace
+from app.parallel import timed
+from app.prior import REGULARISATIONS, Candidate, effective_length, values_of
+from app.prior.gram import SolverFactory
+from app.prior.inner_products import INNER_PRODUCTS
+from app.prior.stacked import StackedInnerProduct, StackedRegularisation
+from app.problem.factories import solver_of, stream
+from app.problem.inversion import Inversion
+
+
+def contender_of(
+    setup: Inversion, kind: str, prefix: str, candidate: Candidate | None = None
+) -> flow.Contender:
+    """A regularisation with solvers of its own, of the candidate's length and parameters or of the case's.
+
+    Of several unknowns, that of each, of one kind and one length, divided by the square of its scale.
+    """
+    chosen, make = setup.case.regularisation[setup.name], REGULARISATIONS[kind]
+    if candidate is None:
+        length = effective_length(setup.domain.diagonal, chosen.length_scale, make.share)
+    else:
+        length = effective_length(setup.domain.diagonal, None, candidate.share)
+    parameters = values_of(make, chosen.parameters if candidate is None else candidate.parameters)
+    return contender_with(setup, kind, length, parameters, prefix)
+
+
+def contender_with(
+    setup: Inversion, kind: str, length: float, parameters: Mapping[str, float], prefix: str = "riesz_"
+) -> flow.Contender:
+    """A regularisation of this length and with these parameters, see contender_of."""
+    make = REGULARISATIONS[kind]
+    with timed("assembly"):
+        parts = [
+            make(space, length, _riesz_solvers(setup, prefix, space), **parameters)
+            for space in setup.spaces.values()
+        ]
+    for part in parts:
+        setup.owned.callback(part.close)
+    scales = _scales(setup)
+    if scales == [1.0]:
+        return flow.Contender(kind, length, parts[0], parameters)
+    stacked = StackedRegularisation(setup.coefficient, parts, scales)
+    return flow.Contender(kind, length, stacked, parameters)
+
+
+def _scales(setup: Inversion) -> list[float]:
+    return [setup.case.regularisation[name].scale for name in setup.spaces]
+
+
+def _riesz_solvers(setup: Inversion, prefix: str, space: CoefficientSpace) -> SolverFactory:
+    return partial(solver_of, setup.domain.comm, setup.case, prefix, space.size, tally=setup.riesz)
+
+
+def contest_of(setup: Inversion, start: flow.Contender) -> flow.Contest:
+    """What the data choose among: everything, or the weight of the case's kind alone."""
+
+    def rng() -> np.random.Generator:
+        return stream(setup.case, "choice")
+
+    if setup.case.regularisation[setup.name].kind != "auto":
+        fixed = start if start.regularisation.fixed else contender_of(setup, "h1", "start_")
+        return flow.Contest(fixed, [start], rng)
+    others = [
+        contender_of(setup, kind, "riesz_", candidate)
+        for kind, made in sorted(REGULARISATIONS.items(), key=lambda item: not item[1].fixed)
+        for candidate in made.considered
+    ]
+    return flow.Contest(start, [start, *others], rng)
+
+
+def builder_of(
+    setup: Inversion, regularisation: Regularisation, method: flow.Method, *, creeps: bool
+) -> flow.ModelBuilder:
+    """What builds the models of a given regularisation, by the case's inner product and weight; `creeps` is
+    the step's."""
+    weight = setup.case.regularisation[setup.name].weight
+    given = None if isinstance(weight, str) else float(weight)
+    product = setup.case.flow.inner_product
+    if product == "gauss_newton":
+        return flow.GaussNewtonBuilder(regularisation, given, setup.target, creeps, method)
+    plain = None
+    if product != "prior":
+        chosen = setup.case.regularisation[setup.name]
+        length = effective_length(setup.domain.diagonal, chosen.length_scale, REGULARISATIONS["h1"].share)
+        with timed("assembly"):
+            parts = [
+                INNER_PRODUCTS[product](space, length, _riesz_solvers(setup, "metric_", space))
+                for space in setup.spaces.values()
+            ]
+        plain = StackedInnerProduct(setup.coefficient, parts, _scales(setup))
+        setup.owned.callback(plain.close)
+    return flow.MetricBuilder(regularisation, plain, given, method)

@@ -1,0 +1,46 @@
+"""What sections of a case are made of, whichever room they belong to, and how it is said what is wrong."""
+
+from app.schema.problems import CaseError, DataError, InputError, nearest, read_text, shown
+from app.schema.section import (
+    COORDINATES,
+    NO_TRUTH_VALUE,
+    Component,
+    Count,
+    DataFile,
+    Identifier,
+    Length,
+    Natural,
+    Number,
+    Parts,
+    Positive,
+    Section,
+    Written,
+    default_kind,
+    refuse,
+    tag_names,
+)
+
+__all__ = [
+    "COORDINATES",
+    "NO_TRUTH_VALUE",
+    "CaseError",
+    "Component",
+    "Count",
+    "DataError",
+    "DataFile",
+    "Identifier",
+    "InputError",
+    "Length",
+    "Natural",
+    "Number",
+    "Parts",
+    "Positive",
+    "Section",
+    "Written",
+    "default_kind",
+    "nearest",
+    "read_text",
+    "refuse",
+    "shown",
+    "tag_names",
+]

@@ -1,0 +1,72 @@
+"""Conditions on the boundary of a case."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from app.schema.expression import Expression, SpaceTimeExpression
+from app.schema.section import Component, Parts, Section, refuse, tag_names
+
+
+class Condition(Section):
+    """What all conditions on parts of the boundary have in common; their kinds say what the value is of."""
+
+    on: Parts = "all"
+    """A tag name of the mesh, a list of them, or all for the whole boundary."""
+    kind: str
+    """What `value` is that of."""
+    value: Expression | tuple[Expression, ...] = Expression("0")
+    """The value on that part of the boundary."""
+    transfer: Expression | None = None
+    """Of robin, and at least 0: the flux out of the domain for one unit of the state."""
+
+    @property
+    def tags(self) -> tuple[str, ...] | None:
+        """The tag names, None for the whole boundary."""
+        return tag_names(self.on)
+
+    @model_validator(mode="after")
+    def _has_a_transfer(self) -> Self:
+        if self.kind == "robin" and self.transfer is None:
+            raise refuse("robin without a transfer", "one: flux + transfer * u = value", key="transfer")
+        if self.kind != "robin" and self.transfer is not None:
+            raise refuse(f"{self.kind} with a transfer", "one with robin only", key="transfer")
+        return self
+
+
+class BoundaryConditionSpec(Condition):
+    """A condition on a part of the boundary; where none is said, nothing flows through it."""
+
+    kind: Literal["dirichlet", "neumann", "robin", "absorbing"]
+    """Whether `value` is that of the state (dirichlet), of the flux into the domain (neumann), for diffusion
+    the diffusivity times du/dn, for elasticity the traction, of flux + transfer * u (robin), or of what comes
+    in where waves leave (absorbing, of helmholtz)."""
+    value: Expression | tuple[Expression, ...] = Expression("0")
+    """The value on that part of the boundary, in the unit of the state (dirichlet) or of the flux. Of a state
+    of several components a list of one for each, or one that counts for all of them."""
+    component: Component | None = None
+    """The only component that the condition is about, of a state that has several; all unless given."""
+
+    @model_validator(mode="after")
+    def _suits_its_component(self) -> Self:
+        if self.component is not None and isinstance(self.value, tuple):
+            raise refuse(f"a list for the component {self.component}", "one expression", key="value")
+        if self.component is not None and self.kind == "absorbing":
+            raise refuse("a component of an absorbing condition", "none: it is about both", key="component")
+        return self
+
+
+class TransientCondition(BoundaryConditionSpec):
+    """A condition on a part of the boundary of a state in time; where none is said, nothing flows."""
+
+    kind: Literal["dirichlet", "neumann", "robin"]
+    """Whether `value` is that of the state (dirichlet), of the flux into the domain (neumann), that is the
+    diffusivity times du/dn, or of flux + transfer * u (robin)."""
+    value: SpaceTimeExpression = SpaceTimeExpression("0")
+    """The value on that part of the boundary at the time t, in the unit of the state (dirichlet) or of the
+    flux."""
+    transfer: Expression | None = None
+    """Of robin, at least 0 and the same at all times: the flux out of the domain for one unit of the
+    state."""

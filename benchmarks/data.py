@@ -1,0 +1,106 @@
+"""Data that studies make for themselves: `python -m benchmarks.data WHAT WORD … --out DIR`."""
+
+import argparse
+import csv
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).resolve().parents[1]
+HYBRID = {
+    "smooth": ("1 + x**2 + y**2", "x", "y"),
+    "hollow": ("1 + x**2*y**2 + (x - 1)**2*(y - 1)**2", "(x*y**2 + (x - 1)*(y - 1)**2)",
+               "(x**2*y + (x - 1)**2*(y - 1))"),
+}  # fmt: skip
+"""q of κ = 1/q, and half of its derivatives, of Mitusch, Funke and Kuchta (2021)."""
+
+
+def withheld(out: Path, case: str) -> dict[str, Any]:
+    """The readings of a case without the column sigma, and the name of what is observed."""
+    path = ROOT / "cases" / f"{case}.yaml"
+    ((name, observation),) = YAML(typ="safe").load(path)["observations"].items()
+    rows = list(csv.DictReader((path.parent / observation["file"]).read_text().splitlines()))
+    kept = [column for column in rows[0] if column.strip() != "sigma"]
+    _write(out / "readings.csv", kept, [[row[column] for column in kept] for row in rows])
+    return {"observation": name}
+
+
+def draw(out: Path, seed: str, *truth: str) -> dict[str, Any]:
+    """The quickstart's readings of a truth with another draw of points and noise."""
+    sys.path.insert(0, str(ROOT / "cases"))
+    import make_data
+
+    from app.case import load_case
+
+    readings, rng = make_data.CASES["quickstart"], np.random.default_rng(int(seed))
+    case = load_case(ROOT / "cases" / "quickstart.yaml", list(truth))
+    points = readings.places(rng)
+    exact, largest = make_data.solve_finely(case, points)
+    sigma = readings.noise * largest
+    values = exact.ravel() + sigma * rng.standard_normal(len(points))
+    rows = [[*point, value, sigma] for point, value in zip(points, values, strict=True)]
+    _write(out / "readings.csv", ["x", "y", "value", "sigma"], rows)
+    return {"sigma": sigma}
+
+
+def hybrid(out: Path, problem: str, cells: str, noise: str = "0", told: str = "") -> dict[str, Any]:
+    """The exact state at every inner node, with noise whose deviation may be told, and the case."""
+    ticks = np.linspace(0.0, 1.0, int(cells) + 1)[1:-1]
+    points = np.stack(np.meshgrid(ticks, ticks), axis=-1).reshape(-1, 2)
+    exact = np.sin(np.pi * points[:, 0]) * np.sin(np.pi * points[:, 1])
+    values = exact + float(noise) * np.random.default_rng(0).standard_normal(len(points))
+    columns = [points, values, *([np.full(len(points), float(noise))] if told else [])]
+    rows = [[f"{number:.15g}" for number in row] for row in np.column_stack(columns)]
+    _write(out / "nodes.csv", ["x", "y", "value", "sigma"][: 4 if told else 3], rows)
+    q, dx, dy = HYBRID[problem]
+    case = Path(__file__).parent / "studies" / "hybrid.case"
+    (out / "case.yaml").write_text(case.read_text().format(cells=cells, q=q, dx=dx, dy=dy))
+    return {"cells": int(cells)}
+
+
+def cavity(out: Path, file: str, seed: str) -> dict[str, Any]:
+    """Readings with 3 % noise of a disc of 1000 Ωm in 100 Ωm, a quarter of the section's equivalent radius
+    wide, at its centroid, by the electrodes and the dipoles of a file."""
+    sys.path.insert(0, str(ROOT / "cases"))
+    import make_data
+
+    from app.case import Expression
+    from benchmarks.baselines.problem import centroid, closed_outline, enclosed_area, read_readings
+
+    readings = read_readings(Path(file))
+    outline = closed_outline(readings.electrodes).points
+    (x, y), radius = centroid(outline), 0.25 * np.sqrt(abs(enclosed_area(outline)) / np.pi)
+    disc = f"(x - ({x:.6f}))**2 + (y - ({y:.6f}))**2 < {radius:.6f}**2"
+    truth = f"log(1000) if {disc} else log(100)"
+    exact = make_data.measure_finely(readings.electrodes, readings.abmn, Expression(truth))
+    noisy = exact * (1.0 + 0.03 * np.random.default_rng(int(seed)).standard_normal(len(exact)))
+    make_data.write_readings(out / "readings.ohm", readings.electrodes, readings.abmn, noisy)
+    return {"truth": truth}
+
+
+def _write(path: Path, head: list[str], rows: list[list[Any]]) -> None:
+    path.write_text("".join(",".join(map(str, row)) + "\n" for row in (head, *rows)))
+
+
+MAKERS: dict[str, Any] = {"withheld": withheld, "draw": draw, "hybrid": hybrid, "cavity": cavity}
+
+
+def main() -> int:
+    """Make the data, with a summary that studies may refer to."""
+    parser = argparse.ArgumentParser("python -m benchmarks.data", description=__doc__)
+    parser.add_argument("what", choices=MAKERS)
+    parser.add_argument("words", nargs="*")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True)
+    summary = MAKERS[options.what](options.out, *options.words)
+    (options.out / "summary.json").write_text(json.dumps(summary) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""What the program loads before it answers: the slow libraries only where they are needed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mpi4py import MPI
+
+pytestmark = pytest.mark.skipif(MPI.COMM_WORLD.size > 1, reason="starts programs of its own")
+
+ROOT = Path(__file__).parents[2]
+
+SLOW = {"torch", "mpi4py", "petsc4py", "dolfinx", "ufl", "scipy", "pyvista", "matplotlib", "rich"}
+"""Libraries that take a tenth of a second or more, and MPI, whose import starts it."""
+
+QUICK = {
+    "--help": 0,
+    "--version": 0,
+    "schema": 0,
+    "schema --help": 0,
+    "--colour": 2,
+    "shcema": 2,
+    "none.yaml": 2,
+    "cases/quickstart.yaml --set sed=1": 2,
+    "cases/quickstart.yaml --check --set unknowns.m.rol=source": 2,
+}
+"""Command lines that need none of them, and the exit code."""
+
+CHECKS = ("nodal", "network")
+
+PROGRAM = """\
+import sys
+from app.__main__ import main
+try:
+    code = main(sys.argv[1:])
+except SystemExit as end:
+    code = end.code
+print()
+print(code, *sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    """A command in the repository, one BLAS thread a rank."""
+    return subprocess.run(
+        words,
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def loaded(program: str, *words: str) -> tuple[str, set[str]]:
+    """The last line that a Python program prints: a word, and the top-level modules that it has loaded."""
+    done = run(sys.executable, "-c", program, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    code, *modules = done.stdout.splitlines()[-1].split()
+    return code, set(modules)
+
+
+def test_the_schema_room_needs_no_slow_library() -> None:
+    """Nor does evaluating an expression."""
+    program = (
+        "import app.case, sys; app.case.Expression('sin(x)').numpy([[1.0]]); print('done', *sys.modules)"
+    )
+    code, modules = loaded(program)
+    assert code == "done" and "pydantic" in modules
+    assert not SLOW & modules
+
+
+@pytest.mark.parametrize("line", QUICK)
+def test_quick_answers_need_no_slow_library(line: str) -> None:
+    """Help, the version, the schema, and what is wrong with words or a case, on one rank."""
+    code, modules = loaded(PROGRAM, *line.split())
+    assert int(code) == QUICK[line]
+    assert not SLOW & modules
+
+
+@pytest.mark.parametrize("kind", CHECKS)
+def test_a_check_needs_no_torch(kind: str) -> None:
+    """A network is made by the run, not by the check that it can be made."""
+    settings = ["mesh.cells=[4, 4]", f"unknowns.m.representation.kind={kind}"]
+    words = ["cases/quickstart.yaml", "--check", *(word for given in settings for word in ("--set", given))]
+    code, modules = loaded(PROGRAM, *words)
+    assert int(code) == 0 and "dolfinx" in modules
+    assert "torch" not in modules
+
+
+@pytest.mark.parametrize(
+    "line", ["--version", "schema --help", "--colour", "cases/quickstart.yaml --set sed=1"]
+)
+def test_two_ranks_answer_as_one(line: str) -> None:
+    """The same words on the same stream, once, and the same exit code."""
+    beside = Path(sys.executable).parent / "mpirun"
+    mpirun = str(beside) if beside.exists() else str(shutil.which("mpirun"))
+    program = [sys.executable, "-m", "app", *line.split()]
+    alone, together = run(*program), run(mpirun, "-n", "2", *program)
+    assert (together.returncode, together.stdout, together.stderr) == (
+        alone.returncode,
+        alone.stdout,
+        alone.stderr,
+    )
+    assert alone.stdout or alone.stderr
