@@ -1,7 +1,9 @@
 """What all tests share, on one rank and under `mpirun -n 3`, where every rank runs every test."""
 
+import gc
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -22,6 +24,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     of_ranks = [i for i in items if i.path.parent.name in DISTRIBUTED or i.get_closest_marker("distributed")]
     config.hook.pytest_deselected(items=[item for item in items if item not in of_ranks])
     items[:] = of_ranks
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _released(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After each module give back what its caches hold: MPI has some 2000 communicators, of which each mesh
+    and matrix takes some, and on several ranks PETSc's objects wait to be destroyed together."""
+    yield
+    for value in vars(request.module).values():
+        if hasattr(value, "cache_clear") and value.__module__ == request.module.__name__:
+            value.cache_clear()
+    release()
+
+
+def release() -> None:
+    """Destroy on all ranks what nothing refers to any more."""
+    from petsc4py import PETSc
+
+    gc.collect()
+    PETSc.garbage_cleanup()
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ While it waits no rank is in a call of MPI, so none of them is busy.
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import os
@@ -61,6 +62,7 @@ def serve(folder: Path, client: int) -> None:
 
     # isort: split
     from mpi4py import MPI
+    from petsc4py import PETSc
 
     comm, number = MPI.COMM_WORLD, 0
     while True:
@@ -72,6 +74,8 @@ def serve(folder: Path, client: int) -> None:
         if answers is not None:
             put(folder / f"{number}.answer", answers)
         number += 1
+        gc.collect()
+        PETSc.garbage_cleanup()  # on several ranks its objects wait to be destroyed together
 
 
 class Launch:
