@@ -67,9 +67,7 @@ SMALL = {
 SOUGHT = {"nonlinear"}
 """States of the equation that are sought by iteration, from one nearby where there is one."""
 
-TRIED = (
-    list(SMALL)
-    if COMM.size == 1
-    else ["network", "nodal", "lagged R chosen", "incomplete sketch", "in time", "nonlinear", "convex"]
-)
+ALONE = COMM.size == 1
+
+TRIED = list(SMALL) if ALONE else ["network", "lagged R chosen", "in time", "convex"]
 """On several ranks, which are slow where they outnumber the cores, one of a kind."""
