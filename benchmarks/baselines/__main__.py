@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from contextlib import ExitStack, closing
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -48,14 +49,16 @@ def main(arguments: list[str] | None = None) -> int:
     from benchmarks.baselines import problem
     from benchmarks.baselines.trace import write
 
-    problem.begin()
+    problem.one_thread()
     module, names, _ = METHODS[options.method]
     kinds: dict[str, Any] = {"fit": problem.Approximation, "flow": problem.Approximation}
     method: Any = getattr(import_module(f"benchmarks.baselines.{module}"), options.method)
     try:
         given = [] if options.method == "jacobian" else [options.case or Path("")]
-        subject = [kinds.get(options.method, problem.Problem)(case, options.set) for case in given]
-        summary, rows = method(*subject, *(getattr(options, name) for name in names))
+        with ExitStack() as owned:
+            made = [kinds.get(options.method, problem.Problem)(case, options.set) for case in given]
+            subject = [owned.enter_context(closing(each)) for each in made]
+            summary, rows = method(*subject, *(getattr(options, name) for name in names))
     except (problem.InputError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -60,12 +60,12 @@ def minimise(
     tolerance: float = GRADIENT,
     floor: float = 0.0,
 ) -> Optimum:
-    """Minimise E from `start`, the coefficient that was solved last, by a step at least.
+    """Minimise E from `start` by a step at least.
 
     Stops when the gradient's norm ‖E′‖ in M⁻¹, M the mass matrix, is `tolerance` times that at the start, or
     below `floor`. CG's tolerance is min(½, √(‖E′‖/‖E′ at the start‖)) (Eisenstat and Walker 1996).
     """
-    point, value = start, problem.value(start, weight)
+    point, value = start, problem.energy(start, weight)
     if not trace.rows:
         trace.row(point, weight, problem.size)
     first = norm = 0.0
@@ -80,8 +80,8 @@ def minimise(
         found, trials = search(problem, point, step, value, float(slope @ step), weight)
         trace.row(found or point, weight, problem.size, vectors, trials)
         if found is None:
-            return Optimum(problem.at(point.m), "no_accepted_step", norm)
-        point, value = found, problem.value(found, weight)
+            return Optimum(point, "no_accepted_step", norm)
+        point, value = found, problem.energy(found, weight)
     return Optimum(point, "max_iterations", norm)
 
 
@@ -130,8 +130,8 @@ def search(
     length = 1.0
     for rejected in range(BACKTRACKS):
         try:
-            trial = problem.at(point.m + length * step)
-            if problem.value(trial, weight) <= value + ARMIJO * length * descent:
+            trial = problem.at(point.m + length * step, point)
+            if problem.energy(trial, weight) <= value + ARMIJO * length * descent:
                 return trial, rejected
         except SolveFailed:
             pass
@@ -157,12 +157,12 @@ def by_discrepancy(problem: Problem, trace: Trace) -> tuple[Optimum, list[dict[s
     while True:
         rough = CLOSE if below else ROUGH
         optimum = minimise(problem, point, weight, trace, tolerance=rough, floor=1e-2 * enough)
-        if optimum.norm > enough and low <= optimum.point.misfit / problem.target <= high:
+        if optimum.norm > enough and low <= optimum.point.value / problem.target <= high:
             optimum = minimise(problem, optimum.point, weight, trace, tolerance=0.0, floor=enough)
         point = optimum.point
-        share = point.misfit / problem.target
+        share = point.value / problem.target
         solves = trace.spent["linear_solves"]
-        tried.append({"weight": weight, "misfit": point.misfit, "linear_solves": solves})
+        tried.append({"weight": weight, "misfit": point.value, "linear_solves": solves})
         if low <= share <= high or len(tried) == WEIGHTS:
             return optimum, tried
         (above if share > high else below).append((math.log(weight), math.log(share)))
@@ -190,7 +190,7 @@ def next_weight(above: Pairs, below: Pairs, aim: float) -> float:
 
 def first_weight(problem: Problem, start: Point) -> tuple[float, float]:
     """The gradient's norm at `start`, and FIRST times ‖Jv‖² / ‖v‖²_R for v = R⁻¹Jᵀe there, by one tangent."""
-    slope = start.gradient
+    slope = start.derivative()
     v = problem.R.riesz(slope)
     image = start.jvp(v)
     return gradient_norm(problem, slope), FIRST * float(image @ image) / float(v @ slope)

@@ -5,10 +5,11 @@ over a grid of falling weights, each from the minimum before it.
 """
 
 import math
+from contextlib import closing
 from typing import Any
 
 from benchmarks.baselines.newton_cg import GRADIENT, WEIGHTS, first_weight, minimise
-from benchmarks.baselines.problem import Problem
+from benchmarks.baselines.problem import Problem, Regularisation
 from benchmarks.baselines.trace import Result, Trace
 
 # Lengths of R as shares of the domain's diagonal.
@@ -29,7 +30,8 @@ def oracle(problem: Problem) -> Result:
     candidates += [("edge_preserving", length, {"edge_share": share}) for share in EDGE_SHARES]
     table: list[dict[str, Any]] = []
     for kind, length, edges in candidates:
-        tried = sweep(problem, problem.regularisation(kind, length, **edges))
+        with closing(problem.regularisation(kind, length, **edges)) as regularisation:
+            tried = sweep(problem, regularisation)
         best = min(tried, key=lambda row: row["relative_error"])
         named = {"regularisation_kind": kind, "length_scale": length, "edge_share": edges.get("edge_share")}
         table.append(named | {"regularisation_weight": best["weight"]} | best | {"tried": tried})
@@ -42,27 +44,28 @@ def oracle(problem: Problem) -> Result:
     return found | {"misfit_target": problem.target, "search": spent, "table": table}, []
 
 
-def sweep(problem: Problem, regularisation: Any) -> list[dict[str, float]]:
+def sweep(problem: Problem, regularisation: Regularisation) -> list[dict[str, float]]:
     """Weights of a grid with two a decade, with misfit and error of their minima.
 
     Ends where PATIENCE weights in a row were no better and, unless the noise is unknown, the misfit has come
     down to its target: before that an error may rise and fall again. An R that depends on m is built anew
     until the error settles.
     """
-    point = problem.at(problem.reference)
-    norm, weight = first_weight(problem.using(regularisation.at(point.m)), point)
+    point = problem.start
+    with closing(regularisation.at(point.m)) as R:
+        norm, weight = first_weight(problem.using(R), point)
     exponent, best, met = round(2 * math.log10(weight)) / 2, 0, problem.target is None
     tried: list[dict[str, float]] = []
     while len(tried) < WEIGHTS and (len(tried) - best <= PATIENCE or not met):
         weight, error = 10.0 ** (exponent - 0.5 * len(tried)), problem.error(point.m)
         for _ in range(1 if regularisation.fixed else ROUNDS):
-            own, before = problem.using(regularisation.at(point.m)), error
-            start = problem.at(point.m)
-            point = minimise(own, start, weight, Trace(own), 0.0, GRADIENT * norm).point
+            with closing(regularisation.at(point.m)) as R:
+                own, before = problem.using(R), error
+                point = minimise(own, point, weight, Trace(own), 0.0, GRADIENT * norm).point
             error = problem.error(point.m)
             if abs(error - before) < SETTLED * before:
                 break
         met = met or problem.met(point)
-        tried.append({"weight": weight, "misfit": point.misfit, "relative_error": error})
+        tried.append({"weight": weight, "misfit": point.value, "relative_error": error})
         best = min(range(len(tried)), key=lambda i: tried[i]["relative_error"])
     return tried

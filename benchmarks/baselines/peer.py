@@ -12,8 +12,8 @@ import ufl
 from dolfinx import fem
 from scipy.spatial import KDTree
 
-from benchmarks.baselines.problem import Point, Problem
-from benchmarks.baselines.trace import Result, Trace
+from benchmarks.baselines.problem import Problem, in_ufl
+from benchmarks.baselines.trace import Known, Result, Trace
 
 WEIGHT = 3e-6  # γ, at which several programs have run the problem
 OPTIONS = {"ftol": 1e-12, "gtol": 1e-10, "maxiter": 500, "maxcor": 10}
@@ -60,7 +60,7 @@ def _minimise(problem: Problem, trace: Trace, dxa: Any, pyadjoint: Any) -> str |
     m, d = dxa.Function(space, name="m"), fem.Function(space)
     d.x.array[order] = data
     u, v = ufl.TrialFunction(space), ufl.TestFunction(space)
-    source = problem.case.equation.source.ufl(ufl.SpatialCoordinate(space.mesh))
+    source = in_ufl(problem.case.equation.source, ufl.SpatialCoordinate(space.mesh))
     facets = problem.domain.boundary("all")
     rim = fem.locate_dofs_topological(space, space.mesh.topology.dim - 1, facets)
     bc = fem.dirichletbc(fem.Function(space), rim)
@@ -80,8 +80,8 @@ def _minimise(problem: Problem, trace: Trace, dxa: Any, pyadjoint: Any) -> str |
 
     def row(_: Any = None) -> None:
         solved = state.block_variable.saved_output.x.array
-        found = control.tape_value().x.array.copy()
-        trace.row(Point(None, found, (solved[order] - data) / sigma), None, problem.size)
+        misfit = 0.5 * float(np.sum(((solved[order] - data) / sigma) ** 2))
+        trace.row(Known(control.tape_value().x.array.copy(), misfit), None, problem.size)
 
     row()
     try:

@@ -5,9 +5,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from benchmarks.baselines.problem import Counts, Point, Problem, passed
+import numpy as np
+
+from benchmarks.baselines.problem import Counts, Point, Problem
 
 Rows = list[dict[str, Any]]
 Result = tuple[dict[str, Any], Rows]
@@ -15,6 +17,13 @@ Result = tuple[dict[str, Any], Rows]
 RIGHT_HAND_SIDES = ("state_rhs", "adjoint_rhs", "incremental_rhs", "block_rhs", "recomputed_rhs")
 ENDED = {"minimum": "converged", "discrepancy": "converged", "error": "failed"}
 """Status by the reason to stop; any other is `stopped`."""
+
+
+class Known(NamedTuple):
+    """Of a coefficient that another program has found: nodal values and ½‖e‖²."""
+
+    m: np.ndarray
+    value: float
 
 
 class Trace:
@@ -26,7 +35,7 @@ class Trace:
 
     def __init__(self, problem: Problem, since: Counts | None = None) -> None:
         self.rows: Rows = []
-        self._problem, self._waited = problem, passed() - problem.ready
+        self._problem, self._waited = problem, problem.passed() - problem.ready
         self._before = self._so_far() if since is None else asdict(since)
 
     @property
@@ -34,16 +43,17 @@ class Trace:
         """Counts and `wall_seconds` of the run so far."""
         spent = {name: count - self._before.get(name, 0) for name, count in self._so_far().items()}
         spent["linear_solves"] = sum(spent[name] for name in RIGHT_HAND_SIDES)
-        return spent | {"wall_seconds": passed() - self._waited}
+        return spent | {"wall_seconds": self._problem.passed() - self._waited}
 
     def row(
-        self, point: Point, weight: float | None, parameters: int, vectors: int = 0, trials: int = 0
+        self, point: Point | Known, weight: float | None, parameters: int, vectors: int = 0, trials: int = 0
     ) -> None:
         """Add an outer iteration; the first row is the start."""
         spent, error = self.spent, self._problem.error
         row = dict[str, Any](iteration=len(self.rows), parameters=parameters, vectors=vectors, trials=trials)
-        row |= {"energy": None if weight is None else self._problem.value(point, weight), "weight": weight}
-        row |= {"misfit": point.misfit, "relative_error": error(point.m) if error else None}
+        energy = None if weight is None else self._problem.energy(point, weight)
+        row |= {"energy": energy, "weight": weight}
+        row |= {"misfit": point.value, "relative_error": error(point.m) if error else None}
         row |= {name: spent[name] for name in ("state_solves", "linear_solves")}
         self.rows.append(row | {"seconds": spent["wall_seconds"]})
 

@@ -45,6 +45,7 @@ class Objective:
         self.theta: np.ndarray | None = None
         self._problem, self._network, self._weight, self._solves = problem, network, weight, solves
         self._memory: np.ndarray | None = None
+        self._last: Point | None = None
 
     def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
         """E(θ) and Dᵀ(Jᵀe + wR(m − m_ref)): a state solve and, unless the run ends here, an adjoint solve."""
@@ -52,8 +53,8 @@ class Objective:
         if self.evaluations >= self._solves:
             raise Ended
         self.evaluations += 1
-        point = problem.at(network.values(theta))
-        value = problem.value(point, self._weight)
+        point = self._last = problem.at(network.values(theta), self._last)
+        value = problem.energy(point, self._weight)
         if not np.isfinite(value):
             raise SolveFailed("the energy overflows")
         met = problem.met(point)

@@ -66,9 +66,26 @@ def check(summary: dict[str, Any], rows: list[dict[str, Any]]) -> None:
 def test_derivative_is_that_of_the_energy(problem: Problem, weight: float) -> None:
     """E′(m)v = (E(m + hv) − E(m − hv)) / 2h."""
     m, v = 0.3 * direction(problem, 0), direction(problem, 1)
-    above, below = (problem.value(problem.at(m + h * v), weight) for h in (STEP, -STEP))
+    above, below = (problem.energy(problem.at(m + h * v), weight) for h in (STEP, -STEP))
     slope = problem.derivative(problem.at(m), weight)
     assert slope @ v == pytest.approx((above - below) / (2 * STEP), rel=1e-6)
+
+
+def test_what_is_known_at_a_coefficient_stays_true(problem: Problem) -> None:
+    """Derivatives of a point are those of its coefficient to the last bit, whatever is evaluated after it."""
+    v, before = direction(problem, 1), problem.at(0.3 * direction(problem, 0))
+    problem.at(problem.reference).derivative()
+    again = problem.at(before.m)
+    np.testing.assert_array_equal(before.derivative(), again.derivative())
+    problem.at(problem.reference)
+    np.testing.assert_array_equal(before.jvp(v), again.jvp(v))
+
+
+def test_case_of_several_unknowns_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the command with exit code 2."""
+    case = str(CASES / "two_unknowns.yaml")
+    assert command.main(["newton_cg", case, "--set", "mesh.cells=[8, 8]", "--out", str(tmp_path)]) == 2
+    assert "found 2 unknowns, expected one" in capsys.readouterr().err
 
 
 def test_hessian_product_is_that_of_gauss_newton(problem: Problem) -> None:
