@@ -25,7 +25,7 @@ PATIENCE = 90
 @pytest.mark.skipif(MPI.COMM_WORLD.size > 1, reason="runs already on several ranks")
 @pytest.mark.parametrize(
     "names",
-    [("electrical", "mesh", "observe", "parallel", "pde", "prior"), ("energy",)],
+    [("electrical", "mesh", "observe", "parallel", "pde", "prior"), ("energy", "problem")],
     ids=" and ".join,
 )
 def test_laws_hold_on_three_ranks(names: tuple[str, ...]) -> None:

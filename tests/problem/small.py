@@ -44,6 +44,12 @@ SMALL = {
     "lagged R chosen": on_square(
         "sparse", "regularisation.m.kind=edge_preserving", "regularisation.m.weight=cross_validation"
     ),
+    "lagged R chosen, nodal": on_square(
+        "sparse",
+        "regularisation.m.kind=edge_preserving",
+        "regularisation.m.weight=cross_validation",
+        "unknowns.m.representation.kind=nodal",
+    ),
     "plain step in H1": on_square(
         "sparse",
         "flow.inner_product=h1",
@@ -69,5 +75,5 @@ SOUGHT = {"nonlinear"}
 
 ALONE = COMM.size == 1
 
-TRIED = list(SMALL) if ALONE else ["network", "lagged R chosen", "in time", "convex"]
+TRIED = list(SMALL) if ALONE else ["network", "nodal", "lagged R chosen, nodal", "convex"]
 """On several ranks, which are slow where they outnumber the cores, one of a kind."""

@@ -62,8 +62,8 @@ def coefficient(folder: Path) -> bytes:
 
 
 def check_alike(found: Path, expected: Path) -> None:
-    """Results of one run and of another: to the last bit on one rank, and to 1e-6 in the history on
-    several."""
+    """Results of one run and of another: to the last bit on one rank, and of nodal values to 1e-6 in the
+    history on several."""
     if ALONE:
         assert history(found) == history(expected)
         assert coefficient(found) == coefficient(expected)
@@ -162,7 +162,7 @@ def in_the_minimisation(state: FlowState) -> bool:
         ("convex", after_one),
     ]
     if ALONE
-    else [("network", in_the_minimisation)],
+    else [("nodal", in_the_minimisation)],
 )
 def test_a_run_that_was_killed_goes_on(
     shared_tmp_path: Path, whole: Callable[[str], Path], name: str, there: Callable[[FlowState], bool]
@@ -187,7 +187,8 @@ def test_a_run_that_is_told_to_end_goes_on_later(
     shared_tmp_path: Path, whole: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     """It ends as interrupted with the last whole iteration and all results, and goes on from there."""
-    expected, broken = whole("network"), folder_of(shared_tmp_path, "broken")
+    name = "network" if ALONE else "nodal"
+    expected, broken = whole(name), folder_of(shared_tmp_path, "broken")
     told = output.History.state
 
     def tell_and_kill(self: output.History, state: FlowState) -> None:
@@ -195,14 +196,14 @@ def test_a_run_that_is_told_to_end_goes_on_later(
         if state.iteration == 2:
             os.kill(os.getpid(), number)
 
-    with monkeypatch.context() as patch, SMALL["network"].built() as problem:
+    with monkeypatch.context() as patch, SMALL[name].built() as problem:
         patch.setattr(output.History, "state", tell_and_kill)
         summary = run(problem, broken, QUIET)
     assert (summary["stop_reason"], summary["status"]) == ("interrupted", "interrupted")
     assert summary["outer_iterations"] == 2
     if COMM.rank == 0:
         assert (broken / "summary.json").exists() and coefficient(broken)
-    with SMALL["network"].built() as problem:
+    with SMALL[name].built() as problem:
         again, state, _ = read_state(problem, broken)
         assert state.iteration == 2
         run(again, broken, QUIET, state)
