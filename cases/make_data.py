@@ -21,6 +21,7 @@ import dataclasses
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
@@ -315,13 +316,21 @@ def solve_finely(
     steps = physics.time_steps(case)
     if steps is not None:
         finer = dataclasses.replace(steps, steps=SHORTER * steps.steps, scheme="crank_nicolson")
-        model = TransientModel(equation, space, degree, solver, finer)
         at = np.zeros(len(places)) if times is None else times
-        model.observe_at(point_matrix(domain, model.space, places), at)
-        found = model.at(truth)
-        return found.readings[:, None], max(float(np.abs(state).max()) for state in model.states(found))
-    forward = ForwardModel(equation, space, degree, solver)
-    physics.feed(case, forward)
+        with closing(TransientModel(equation, space, degree, solver, finer)) as model:
+            model.observe_at(point_matrix(domain, model.space, places), at)
+            found = model.at(truth)
+            return found.readings[:, None], max(float(np.abs(state).max()) for state in model.states(found))
+    with closing(ForwardModel(equation, space, degree, solver)) as forward:
+        physics.feed(case, forward)
+        return _solved(case, forward, truth, places)
+
+
+def _solved(
+    case: Case, forward: ForwardModel, truth: np.ndarray, places: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """See solve_finely, of a stationary equation."""
+    domain = forward.coefficient.domain
     count = max(1, len(forward.components))
     component = np.tile(np.arange(count), len(places))
     radius = getattr(next(iter(case.observations.values())), "radius", None)
@@ -337,7 +346,7 @@ def solve_finely(
         forward.observe_with(ball_averages(domain, forward.space, places, radii))
     found = forward.at(truth)
     values = found.readings.reshape(-1, count)
-    compared = values if places.ndim == 1 else forward.function(found).x.array
+    compared = values if places.ndim == 1 else found.state
     return values, float(np.abs(compared).max())
 
 
@@ -374,8 +383,9 @@ def measure_finely(electrodes: np.ndarray, abmn: np.ndarray, truth: Any) -> np.n
     space = CoefficientSpace(domain, 2)
     apart = [np.linalg.norm(p - q) for i, p in enumerate(electrodes) for q in electrodes[:i]]
     waves = across_the_section(min(apart), max(apart))
-    model = ElectricalModel(space, electrodes, abmn, waves, 3, LinearSolver(comm, "direct", "data_"))
-    return np.exp(model.at(space.interpolate(truth)).readings) / model.geometric_factors
+    solver = LinearSolver(comm, "direct", "data_")
+    with closing(ElectricalModel(space, electrodes, abmn, waves, 3, solver)) as model:
+        return model.at(space.interpolate(truth)).resistances
 
 
 def write_readings(path: Path, electrodes: np.ndarray, abmn: np.ndarray, resistances: np.ndarray) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import matplotlib
 import pytest
 from mpi4py import MPI
-from test_parallel_runs import environment, mpirun
+from test_parallel_runs import TIMEOUT, environment, mpirun
 
 ROOT = Path(__file__).parents[1]
 TUTORIAL, NOTEBOOK = ROOT / "docs" / "python.md", ROOT / "docs" / "tutorial.ipynb"
@@ -70,12 +70,11 @@ def test_the_tutorial_runs_as_it_stands(
 def test_the_tutorial_runs_on_two_ranks(tmp_path: Path) -> None:
     """As one script, `mpirun -n 2 python script.py`."""
     script = place(tmp_path) / "script.py"
-    script.write_text("\n".join(blocks()))
+    script.write_text("\n".join([*blocks(), "assert comm.size == 2"]))
     here = environment() | {"PYTHONPATH": str(ROOT), "MPLBACKEND": "Agg"}
     command = [mpirun(), "-n", "2", sys.executable, str(script)]
-    done = subprocess.run(command, cwd=tmp_path, env=here, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=tmp_path, env=here, capture_output=True, text=True, timeout=TIMEOUT)
     assert done.returncode == 0, done.stderr
-    assert "2 ranks, 289 nodes" in done.stdout
 
 
 def test_the_notebook_is_made_from_the_tutorial() -> None:

@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         given = [] if options.method == "jacobian" else [options.case or Path("")]
         with ExitStack() as owned:
-            made = [kinds.get(options.method, problem.Problem)(case, options.set) for case in given]
+            made = (kinds.get(options.method, problem.Problem)(case, options.set) for case in given)
             subject = [owned.enter_context(closing(each)) for each in made]
             summary, rows = method(*subject, *(getattr(options, name) for name in names))
     except (problem.InputError, ValueError) as error:

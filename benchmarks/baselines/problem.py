@@ -58,17 +58,19 @@ class Problem:
         self.case = cast(Any, load_case(path, list(overrides)))
         with self._clock.running():
             self._given = given = read_inversion(COMM, self.case)
+            self.close = given.owned.close  # releases what was made
             if len(given.spaces) > 1:
-                given.owned.close()
+                self.close()
                 raise ValueError(f"{path}: found {len(given.spaces)} unknowns, expected one for a baseline")
             self.start = evaluated_at_start(given)
-            self.name, self.target, self.reference = given.name, given.target, given.reference
+            self.target, self.reference = given.target, given.reference
             self.unknown, self.space = self.case.unknowns[given.name], given.spaces[given.name]
             self.forward, self.error = cast(Any, given.forward), cast(Any, given.errors.get(given.name))
             self.data, self.domain, self.diagonal = given.data, given.domain, given.domain.diagonal
             self.nodes, self.size = self.space.coordinates, self.space.size
-            self.whole = self._length(None)  # the length of R unless another is given
-            length = self._length(self.case.regularisation[given.name].length_scale)
+            chosen, share = self.case.regularisation[given.name], REGULARISATIONS["h1"].share
+            self.whole = effective_length(self.diagonal, None, share)  # of R unless another is given
+            length = effective_length(self.diagonal, chosen.length_scale, share)
             made = (INNER_PRODUCTS[name](self.space, length, self._solver) for name in ("h1", "l2"))
             self.R, self.mass = cast(list[InnerProduct], [given.owned.enter_context(each) for each in made])
         self.ready = self.passed()  # seconds of this process until a method may begin
@@ -116,13 +118,6 @@ class Problem:
         with self._clock.running():
             return REGULARISATIONS[kind](self.space, length, self._solver, **options)
 
-    def close(self) -> None:
-        """Release what was made."""
-        self._given.owned.close()
-
-    def _length(self, given: float | None) -> float:
-        return effective_length(self.diagonal, given, REGULARISATIONS["h1"].share)
-
     def _solver(self) -> LinearSolver:
         return LinearSolver(COMM, "direct", "baseline_", tally=self._given.riesz)
 
@@ -155,7 +150,7 @@ class Approximation:
         start = cast(Any, self.built.minimisation.start)
         self.network, self.theta = start.network, start.theta.copy()
         self.tolerance, self.seed = case.flow.tolerance, case.seed
-        self.close, self._memory = self.built.close, cast(Vector | None, None)
+        self.close, self._memory = self.built.close, cast(Vector | None, None)  # close releases what was made
 
     def slope(self, theta: Vector) -> tuple[float, Vector]:
         """The energy of m(θ) and its gradient Dᵀφ′(m)."""
@@ -181,15 +176,14 @@ def flow(problem: Approximation, level: float, most: int) -> tuple[dict[str, Any
     relative error in H¹ is at the level or after `most` iterations."""
     endless = replace(problem.built.minimisation, stopping=_Endless())
     own = replace(problem.built, minimisation=endless)
-    state, report = own.start(), cast(Any, own.report)
-    rows = list[dict[str, Any]]()
+    state, report, rows = own.start(), cast(Any, own.report), list[dict[str, Any]]()
     while True:
         told = report.told(own.complete(state))
         error = told["distance_h1" if "distance_h1" in told else "distance"]
         if len(rows) == state.iteration:
             rows.append({"iteration": state.iteration, "relative_error": error})
-        reason = state.stop_reason or ("tolerance" if error <= level else None)
-        reason = reason or ("max_iterations" if state.iteration >= most else None)
+        ended = "tolerance" if error <= level else "max_iterations" if state.iteration >= most else None
+        reason = state.stop_reason or ended
         if reason:
             status = "failed" if reason == "error" else "converged"
             return {"status": status, "stop_reason": reason, "relative_error": error}, rows

@@ -52,8 +52,8 @@ class Trace:
         spent, error = self.spent, self._problem.error
         row = dict[str, Any](iteration=len(self.rows), parameters=parameters, vectors=vectors, trials=trials)
         energy = None if weight is None else self._problem.energy(point, weight)
-        row |= {"energy": energy, "weight": weight}
-        row |= {"misfit": point.value, "relative_error": error(point.m) if error else None}
+        row |= {"energy": energy, "weight": weight, "misfit": point.value}
+        row["relative_error"] = error(point.m) if error else None
         row |= {name: spent[name] for name in ("state_solves", "linear_solves")}
         self.rows.append(row | {"seconds": spent["wall_seconds"]})
 
