@@ -37,7 +37,7 @@ def assert_same(one: FlowState, other: FlowState, *, counts: bool = True) -> Non
 
 
 def assert_close(one: FlowState, other: FlowState, rounding: float) -> None:
-    """The same decisions, and energies and misfits to a relative accuracy."""
+    """The same decisions, and energies, misfits and weights to a relative accuracy."""
     assert (one.stage, one.stop_reason, one.representation.widths) == (
         other.stage,
         other.stop_reason,

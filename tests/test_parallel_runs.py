@@ -25,13 +25,13 @@ PATIENCE = 90
 @pytest.mark.skipif(MPI.COMM_WORLD.size > 1, reason="runs already on several ranks")
 @pytest.mark.parametrize(
     "names",
-    [("electrical", "mesh", "observe", "parallel", "pde", "prior"), ("energy",)],
+    [("electrical", "mesh", "observe", "parallel", "pde", "prior"), ("energy",), ("problem",)],
     ids=" and ".join,
 )
 def test_laws_hold_on_three_ranks(names: tuple[str, ...]) -> None:
     """The tests of these folders that are of distributed rows pass under mpirun, every rank running each.
 
-    In two runs, as MPI has some 2000 communicators and each mesh and matrix of a test takes some.
+    In several runs, as MPI has some 2000 communicators and each mesh and matrix of a test takes some.
     """
     folders = [str(TESTS / name) for name in names]
     hang = ["-o", f"faulthandler_timeout={PATIENCE}", "-o", "faulthandler_exit_on_timeout=true"]

@@ -44,6 +44,12 @@ SMALL = {
     "lagged R chosen": on_square(
         "sparse", "regularisation.m.kind=edge_preserving", "regularisation.m.weight=cross_validation"
     ),
+    "lagged R chosen, nodal": on_square(
+        "sparse",
+        "regularisation.m.kind=edge_preserving",
+        "regularisation.m.weight=cross_validation",
+        "unknowns.m.representation.kind=nodal",
+    ),
     "plain step in H1": on_square(
         "sparse",
         "flow.inner_product=h1",
@@ -67,9 +73,7 @@ SMALL = {
 SOUGHT = {"nonlinear"}
 """States of the equation that are sought by iteration, from one nearby where there is one."""
 
-TRIED = (
-    list(SMALL)
-    if COMM.size == 1
-    else ["network", "nodal", "lagged R chosen", "incomplete sketch", "in time", "nonlinear", "convex"]
-)
+ALONE = COMM.size == 1
+
+TRIED = list(SMALL) if ALONE else ["network", "nodal", "lagged R chosen, nodal", "convex"]
 """On several ranks, which are slow where they outnumber the cores, one of a kind."""
