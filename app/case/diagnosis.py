@@ -13,8 +13,9 @@ from pydantic import ValidationError
 
 from app.case.origin import Key
 from app.schema.problems import nearest, shown
+from app.types import Described
 
-type Schema = Mapping[str, Any]
+type Schema = Described
 
 
 class Locator(Protocol):
@@ -54,7 +55,7 @@ class _Diagnosis:
         self.schema = schema
         self.data = data
 
-    def of(self, fault: Mapping[str, Any]) -> tuple[tuple[Key, ...], str]:
+    def of(self, fault: Described) -> tuple[tuple[Key, ...], str]:
         """The path of the key at fault, and the sentence about it."""
         path, node = self.locate(fault["loc"])
         kind = fault["type"]

@@ -15,6 +15,7 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from app.schema.problems import CaseError, read_text, shown
+from app.types import Summary
 
 type Key = str | int
 """A key of a mapping or a position in a list."""
@@ -54,7 +55,7 @@ def dotted(path: Sequence[Key]) -> str:
     return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).lstrip(".")
 
 
-def read_case_file(path: Path, overrides: Sequence[str]) -> tuple[dict[str, Any], Origin]:
+def read_case_file(path: Path, overrides: Sequence[str]) -> tuple[Summary, Origin]:
     """Plain data of a YAML file with the overrides applied, and where each key was written."""
     document = _parse(path, read_text(path, EXPECTED_FILE, CaseError))
     lines = dict(_lines(document))
@@ -143,7 +144,7 @@ def _plain(node: Any, path: Path, depth: int = 0) -> Any:
             return node
 
 
-def _apply(data: dict[str, Any], override: str) -> tuple[str, ...]:
+def _apply(data: Summary, override: str) -> tuple[str, ...]:
     """Put one `dotted.key=value` into the data; returns its path."""
     name, equals, text = override.partition("=")
     path = tuple(part.strip() for part in name.split("."))

@@ -17,6 +17,7 @@ from app.flow.exact import ExactMemory, Taken
 from app.flow.protocols import Network
 from app.flow.records import Expansion, Record
 from app.flow.state import FlowState, Representation, Selected, StepState
+from app.types import Summary
 
 KINDS = {
     kind.__name__: kind
@@ -48,7 +49,7 @@ class Damaged(ValueError):
     """Data that are not those of a state."""
 
 
-def as_data(state: FlowState, order: Order) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def as_data(state: FlowState, order: Order) -> tuple[Summary, dict[str, np.ndarray]]:
     """The state as a tree for JSON and the arrays that it names; collective, whole on rank 0 only."""
     arrays: dict[str, np.ndarray] = {}
     return _packed(state, order, arrays), arrays
@@ -81,7 +82,7 @@ def _packed(value: Any, order: Order, arrays: dict[str, np.ndarray]) -> Any:
             "theta": _named(own, arrays),
         }
     if is_dataclass(value):
-        packed: dict[str, Any] = {"$kind": type(value).__name__}
+        packed: Summary = {"$kind": type(value).__name__}
         for each in fields(value):
             own = getattr(value, each.name)
             if each.name in MADE_AGAIN:

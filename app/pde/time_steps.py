@@ -1,7 +1,6 @@
 """One step of a transient equation as a stationary equation, and the times of all steps."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
@@ -11,6 +10,7 @@ from dolfinx import fem
 from app.equations.terms import BoundaryCondition, TransientEquation, cells
 from app.mesh.fields import in_ufl
 from app.mesh.meshes import TaggedMesh
+from app.types import BoundaryMeasure, Form, Symbol
 
 IMPLICIT = {"backward_euler": 1.0, "crank_nicolson": 0.5}
 """Share of the new time in each scheme."""
@@ -68,9 +68,9 @@ class At:
     """A field of space and time at the time that a constant of UFL holds."""
 
     field: Any
-    t: Any
+    t: Symbol
 
-    def ufl(self, x: Any) -> Any:
+    def ufl(self, x: Symbol) -> Symbol:
         return in_ufl(self.field, x, self.t)
 
     def numpy(self, points: np.ndarray) -> np.ndarray:
@@ -99,7 +99,7 @@ class Step:
         self.boundary = self._equation.boundary
         self.old: Any = None
 
-    def residual(self, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
+    def residual(self, u: Symbol, m: Symbol, v: Symbol, x: Symbol, ds: BoundaryMeasure) -> Form:
         new, self.old = self._equation, fem.Function(u.function_space)
         form = (1 / self._size) * (new.storage(u, m, v, x) - new.storage(self.old, m, v, x))
         form += self._theta * new.residual(u, m, v, x, ds)
@@ -115,7 +115,7 @@ class Step:
         self.now.value = np.array(step * self._size)
 
 
-def _at(equation: Any, t: Any) -> Any:
+def _at(equation: Any, t: Symbol) -> Any:
     """The equation at a time."""
 
     def held(field: Any) -> Any:

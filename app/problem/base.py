@@ -17,6 +17,7 @@ from app.output import Coefficient
 from app.parallel import Clock, Tally, on_root
 from app.parallel.blocks import PETSc
 from app.pde import Counts
+from app.types import Summary
 
 
 class Report(Protocol):
@@ -36,7 +37,7 @@ class Report(Protocol):
     def error(self, m: np.ndarray) -> float | dict[str, float] | None:
         """Relative error of owned nodal values, of several unknowns one for each whose truth is known."""
 
-    def summary(self, state: FlowState, reason: StopReason) -> dict[str, Any]:
+    def summary(self, state: FlowState, reason: StopReason) -> Summary:
         """The run in numbers, but for the resources it took."""
 
     def coefficient(self, state: FlowState) -> Coefficient:
@@ -99,7 +100,7 @@ class Problem:
     """What it took over of an earlier run (app.problem.continued.Earlier), if anything."""
 
     @cached_property
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Summary:
         """All that determines the run, by which checkpoints are told apart (see app.case.canonical_case);
         collective."""
         return on_root(self.comm, lambda: canonical_case(self.case))

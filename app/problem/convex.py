@@ -18,6 +18,7 @@ from app.network import Nodes, Transform
 from app.parallel import Clock, SolveFailed, gram
 from app.problem.base import Problem, WorkMeter
 from app.problem.factories import Start, network_of, network_start, nodal_start, transform_of
+from app.types import Summary
 
 
 def nodes_of(case: ConvexCase, nodes: Callable[[Transform], Nodes]) -> Nodes | None:
@@ -104,7 +105,7 @@ class ConvexReport(ABC):
         """See Report."""
         return None
 
-    def told(self, state: flow.FlowState) -> dict[str, Any]:
+    def told(self, state: flow.FlowState) -> Summary:
         """What the summary says of the coefficient beside what it says of every run; collective."""
         return {}
 
@@ -116,7 +117,7 @@ class ConvexReport(ABC):
     def write(self, state: flow.FlowState, folder: Path) -> str | None:
         """See Report."""
 
-    def summary(self, state: flow.FlowState, reason: flow.StopReason) -> dict[str, Any]:
+    def summary(self, state: flow.FlowState, reason: flow.StopReason) -> Summary:
         """See Report."""
         case, last, at = self._case, state.records[-1], state.evaluation
         if reason == "no_accepted_step" and self._has_arrived(at):

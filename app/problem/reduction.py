@@ -31,6 +31,7 @@ from app.problem.base import WorkMeter
 from app.problem.convex import Approximation, ConvexReport, nodes_of
 from app.problem.factories import mesh_of, solver_for, stream, transform_of
 from app.problem.inversion import forward_of
+from app.types import Summary
 
 SHOWN = 3
 """Unseen values of the parameters whose states are drawn and written."""
@@ -48,7 +49,7 @@ class Physics:
         return self.case.equation
 
     @property
-    def unknowns(self) -> dict[str, Any]:
+    def unknowns(self) -> Summary:
         """Roles and parts of the boundary by name."""
         return dict(self.case.energy.coefficients)
 
@@ -164,7 +165,7 @@ class ReductionReport(ConvexReport):
         l2 = self._over_all["l2"]
         return l2.norm(m - self._wanted) / l2.norm(self._wanted)
 
-    def told(self, state: flow.FlowState) -> dict[str, Any]:
+    def told(self, state: flow.FlowState) -> Summary:
         """The distance as it is, and the entry `reduction`."""
         assert state.evaluation is not None
         own = self._over_all[self._family.case.energy.norm]
@@ -200,10 +201,10 @@ class ReductionReport(ConvexReport):
         )
         return output.draw_reduction(folder / "reduction.png", space.space, shown, decay)
 
-    def _judged(self, own: flow.Representation) -> dict[str, Any]:
+    def _judged(self, own: flow.Representation) -> Summary:
         """The entry `reduction` of the summary."""
         found = self._states(own)
-        told: dict[str, Any] = {
+        told: Summary = {
             "unseen": len(self._samples),
             **self._errors({norm: found for norm in self._products}),
             "stored_numbers": own.size,
