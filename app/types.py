@@ -33,7 +33,8 @@ type Matrix = Any
 """A petsc4py.PETSc.Mat."""
 
 type Untyped = Any
-"""A module or an object of a library whose stubs contradict its code."""
+"""What type checkers cannot follow: a library whose stubs contradict its code, an object of a class that is
+looked up by name, a value told apart by its attributes."""
 
 type Canvas = Any
 """A matplotlib.figure.Figure, or a part of one."""

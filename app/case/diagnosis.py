@@ -7,13 +7,13 @@ new field needs no new message.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from pydantic import ValidationError
 
 from app.case.origin import Key
 from app.schema.problems import nearest, shown
-from app.types import Described
+from app.types import Described, Json
 
 type Schema = Described
 
@@ -188,7 +188,7 @@ def _count(node: Schema) -> str:
     return f"{least} to {most} " if most else f"at least {least} "
 
 
-def _entry(data: Any, path: Sequence[Key], otherwise: object) -> object:
+def _entry(data: Json, path: Sequence[Key], otherwise: object) -> object:
     """The value of the data at a path."""
     for key in path:
         try:

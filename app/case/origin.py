@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
@@ -15,7 +14,7 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from app.schema.problems import CaseError, read_text, shown
-from app.types import Summary
+from app.types import Json, Summary
 
 type Key = str | int
 """A key of a mapping or a position in a list."""
@@ -121,7 +120,7 @@ def _lines(node: object, path: tuple[Key, ...] = ()) -> Iterator[tuple[tuple[Key
         yield from _lines(value, (*path, name))
 
 
-def _plain(node: Any, path: Path, depth: int = 0) -> Any:
+def _plain(node: object, path: Path, depth: int = 0) -> Json:
     """The document without ruamel's types, which carry comments and formats."""
     if depth > DEEPEST_NESTING:
         raise RecursionError

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from app.types import BoundaryMeasure, Form, Symbol
+from app.types import BoundaryMeasure, Form, Symbol, Untyped
 
 if TYPE_CHECKING:
     from app.equations.specs import EquationSpec
@@ -44,7 +44,7 @@ class BoundaryCondition:
     transfer: Field | None = None
     component: int | None = None
 
-    def by_component(self, count: int) -> list[tuple[int, Any]]:
+    def by_component(self, count: int) -> list[tuple[int, Untyped]]:
         """Index and value of each conditioned component of a state that has `count`."""
         chosen = range(count) if self.component is None else (self.component,)
         values = self.value if isinstance(self.value, tuple) else (self.value,) * len(chosen)
@@ -140,7 +140,7 @@ def physical(role: str, m: Symbol) -> Symbol:
     return ufl.exp(m) if role.startswith(LOGARITHM) else m
 
 
-def term(equation: Any, name: str, m: Mapping[str, Symbol], x: Symbol, otherwise: float = 0.0) -> Symbol:
+def term(equation: Untyped, name: str, m: Mapping[str, Symbol], x: Symbol, otherwise: float = 0.0) -> Symbol:
     """A coefficient of the residual: made of the unknown of that role, else as the equation was given it."""
     import ufl
 
@@ -188,7 +188,7 @@ def inflow(
     return form
 
 
-def _conditioned(condition: BoundaryCondition, u: Symbol, v: Symbol) -> list[tuple[Any, Any, Any]]:
+def _conditioned(condition: BoundaryCondition, u: Symbol, v: Symbol) -> list[tuple[Symbol, Symbol, Untyped]]:
     """State, test function and value of each component that a condition is about."""
     if v.ufl_shape == ():
         return [(u, v, condition.value)]

@@ -17,7 +17,7 @@ from app.flow.exact import ExactMemory, Taken
 from app.flow.protocols import Network
 from app.flow.records import Expansion, Record
 from app.flow.state import FlowState, Representation, Selected, StepState
-from app.types import Summary
+from app.types import Json, Summary
 
 KINDS = {
     kind.__name__: kind
@@ -56,7 +56,7 @@ def as_data(state: FlowState, order: Order) -> tuple[Summary, dict[str, np.ndarr
 
 
 def from_data(
-    tree: Any, arrays: Mapping[str, np.ndarray], order: Order, network: Network | None
+    tree: Json, arrays: Mapping[str, np.ndarray], order: Order, network: Network | None
 ) -> FlowState:
     """The state of a tree and its arrays, the same on all ranks; `network` is one at the nodes in question.
 
@@ -71,7 +71,7 @@ def from_data(
     return state
 
 
-def _packed(value: Any, order: Order, arrays: dict[str, np.ndarray]) -> Any:
+def _packed(value: object, order: Order, arrays: dict[str, np.ndarray]) -> Json:
     if isinstance(value, Representation):
         own = value.theta if value.network is not None else order.gathered(value.theta)
         shape = None if value.network is None else value.network.shape
@@ -112,7 +112,7 @@ def _named(values: np.ndarray | None, arrays: dict[str, np.ndarray]) -> dict[str
     return {"$array": name}
 
 
-def _unpacked(value: Any, arrays: Mapping[str, np.ndarray], order: Order, network: Network | None) -> Any:
+def _unpacked(value: Json, arrays: Mapping[str, np.ndarray], order: Order, network: Network | None) -> Any:
     if isinstance(value, list):
         return tuple(_unpacked(own, arrays, order, network) for own in value)
     if not isinstance(value, dict):

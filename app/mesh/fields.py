@@ -2,12 +2,12 @@
 
 import operator
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import ufl
 
-from app.types import Symbol
+from app.types import Symbol, Untyped
 
 
 class Field(Protocol):
@@ -67,7 +67,7 @@ OPERATIONS: dict[str, Callable[..., Symbol]] = {
 """The operations of expressions by their names, in UFL."""
 
 
-def in_ufl(field: Any, x: Symbol, t: Symbol = None) -> Symbol:
+def in_ufl(field: Untyped, x: Symbol, t: Symbol = None) -> Symbol:
     """The UFL expression of a `Field` on the coordinates `x`, a ufl.SpatialCoordinate, and, if it depends on
     it, the time `t`, in UFL.
 

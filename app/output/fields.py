@@ -2,12 +2,11 @@
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any
 
 from dolfinx import fem
 from dolfinx.io import VTKFile
 
-from app.types import Described, Space
+from app.types import Described, Space, Untyped
 
 WRITES = ("fields.pvd", "fields*.pvtu", "fields_p*_*.vtu")
 """Names of the files, for whoever replaces them."""
@@ -40,7 +39,7 @@ def write_fields(
             file.write_function(list(shown.values()), time)
 
 
-def _interpolate(function: fem.Function, field: Any) -> None:
+def _interpolate(function: fem.Function, field: Untyped) -> None:
     if isinstance(field, fem.Function):
         function.interpolate(field)
     else:

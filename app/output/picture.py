@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from dolfinx.plot import vtk_mesh
 from mpi4py import MPI
 
-from app.types import Axes, Canvas, Space, Summary
+from app.types import Axes, Canvas, Space, Summary, Untyped
 
 WRITES = ("coefficient.png",)
 """Names of the files, for whoever replaces them."""
@@ -61,7 +60,7 @@ def draw_fields(
     failure = None
     if drawing is not None:
         plane = partial(_draw_plane, logarithmic=logarithmic, numbered=numbered)
-        draw: Any = {1: _draw_line, 2: plane, 3: _draw_space}[space.mesh.geometry.dim]
+        draw: Untyped = {1: _draw_line, 2: plane, 3: _draw_space}[space.mesh.geometry.dim]
         try:
             draw(path, drawing, points)
         except Exception as error:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import ufl
@@ -384,7 +383,7 @@ class ForwardModel:
                 fem_petsc.assemble_matrix(matrix, form)
                 matrix.assemble()
 
-    def _dirichlet(self, conditions: list[BoundaryCondition]) -> tuple[list[Any], fem.Function]:
+    def _dirichlet(self, conditions: list[BoundaryCondition]) -> tuple[list[fem.DirichletBC], fem.Function]:
         """DOLFINx conditions, and a state that meets them and vanishes elsewhere."""
         lifted = fem.Function(self.space)
         bcs = []
@@ -406,7 +405,7 @@ class ForwardModel:
         lifted.x.scatter_forward()
         return bcs, lifted
 
-    def _conditioned(self, condition: BoundaryCondition) -> list[tuple[Space, Space, Any]]:
+    def _conditioned(self, condition: BoundaryCondition) -> list[tuple[Space, Space, Untyped]]:
         """What a condition is about: space of a component, a space of its own for its values, the field."""
         if not self.components:
             return [(self.space, self.space, condition.value)]
@@ -415,7 +414,7 @@ class ForwardModel:
             for i, field in condition.by_component(len(self.components))
         ]
 
-    def _boundary_value(self, field: Any, space: Space) -> Any:
+    def _boundary_value(self, field: Untyped, space: Space) -> Untyped:
         """What DOLFINx interpolates: a function of points, or an expression for a field that is UFL only."""
         domain = self.coefficient.domain
         if hasattr(field, "numpy"):

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from dolfinx import fem
@@ -10,7 +10,7 @@ from dolfinx import fem
 from app.equations.terms import BoundaryCondition, TransientEquation, cells
 from app.mesh.fields import in_ufl
 from app.mesh.meshes import TaggedMesh
-from app.types import BoundaryMeasure, Form, Symbol
+from app.types import BoundaryMeasure, Form, Symbol, Untyped
 
 IMPLICIT = {"backward_euler": 1.0, "crank_nicolson": 0.5}
 """Share of the new time in each scheme."""
@@ -67,7 +67,7 @@ class TimeSteps:
 class At:
     """A field of space and time at the time that a constant of UFL holds."""
 
-    field: Any
+    field: Untyped
     t: Symbol
 
     def ufl(self, x: Symbol) -> Symbol:
@@ -77,7 +77,7 @@ class At:
         return self.field.numpy(points, float(self.t.value))
 
 
-def changes(field: Any) -> bool:
+def changes(field: Untyped) -> bool:
     """Whether a field depends on time."""
     return isinstance(field, At) or "t" in getattr(field, "variables", ())
 
@@ -97,7 +97,7 @@ class Step:
         self._old_equation, self._equation = (_at(equation, t) for t in (self.before, self.now))
         self._nothing = fem.Constant(domain.mesh, 0.0)
         self.boundary = self._equation.boundary
-        self.old: Any = None
+        self.old: Symbol = None
 
     def residual(self, u: Symbol, m: Symbol, v: Symbol, x: Symbol, ds: BoundaryMeasure) -> Form:
         new, self.old = self._equation, fem.Function(u.function_space)
@@ -115,10 +115,10 @@ class Step:
         self.now.value = np.array(step * self._size)
 
 
-def _at(equation: Any, t: Symbol) -> Any:
+def _at(equation: Untyped, t: Symbol) -> Untyped:
     """The equation at a time."""
 
-    def held(field: Any) -> Any:
+    def held(field: Untyped) -> Untyped:
         return At(field, t) if changes(field) else field
 
     boundary: dict[str, BoundaryCondition] = {

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from mpi4py import MPI
@@ -17,7 +17,7 @@ from app.output import Coefficient
 from app.parallel import Clock, Tally, on_root
 from app.parallel.blocks import PETSc
 from app.pde import Counts
-from app.types import Summary
+from app.types import Summary, Untyped
 
 
 class Report(Protocol):
@@ -96,7 +96,7 @@ class Problem:
     """Where the nodal values of each unknown are, shape (owned, inputs)."""
     at_start: Evaluation | None
     """The energy at the start, if it was evaluated already."""
-    earlier: Any = None
+    earlier: Untyped = None
     """What it took over of an earlier run (app.problem.continued.Earlier), if anything."""
 
     @cached_property

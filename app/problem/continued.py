@@ -1,7 +1,6 @@
 """A new run that starts with what an earlier one has found: its network, and what it chose."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from app.prior import REGULARISATIONS, parameter_names
 from app.problem.base import Problem
 from app.problem.inversion_report import InversionReport
 from app.problem.models import contender_with
-from app.types import Described, Summary
+from app.types import Described, Summary, Untyped
 
 
 class NotContinued(ValueError):
@@ -59,7 +58,7 @@ def continued(problem: Problem, given: Earlier) -> Problem:
         own = replace(start, theta=given.theta)
     else:
         own = Representation.of(_network(start.network, given.networks), given.theta)
-    step: Any = minimisation.step
+    step: Untyped = minimisation.step
     if hasattr(step, "start"):
         step = replace(step, start=own)
     contest = minimisation.contest
@@ -73,7 +72,7 @@ def continued(problem: Problem, given: Earlier) -> Problem:
     )
 
 
-def _network(start: Any, described: tuple[Described, ...]) -> Any:
+def _network(start: Untyped, described: tuple[Described, ...]) -> Untyped:
     """The networks at the problem's own nodes, with their own boxes."""
     from app.network import Network, joint_network
 

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,7 @@ from app.pde import Experiments, TransientModel
 from app.prior import parameter_names
 from app.problem.factories import nodal_values
 from app.problem.inversion import Inversion
-from app.types import Space, Summary
+from app.types import Space, Summary, Untyped
 
 MOMENTS = 51
 """Times at most at which the fields show a state that changes."""
@@ -181,14 +180,14 @@ def _noise(given: Inversion, choice: flow.Choice | None, misfit: float) -> dict[
     return {"noise_level": level, "noise_level_found": found, "chi2": chi2}
 
 
-def _states(forward: Any, found: Any) -> Summary:
+def _states(forward: Untyped, found: Untyped) -> Summary:
     """The state, or that of each experiment with its name."""
     if not isinstance(forward, Experiments):
         return {"state": forward.function(found)}
     return {f"state_{name}": model.function(found.parts[name]) for name, model in forward.models.items()}
 
 
-def _moments(forward: Any, found: Any) -> tuple[list[str], Iterable[float]]:
+def _moments(forward: Untyped, found: Untyped) -> tuple[list[str], Iterable[float]]:
     """The states that change with time, and the times at which they are shown; of several experiments only
     where all have the same steps."""
     models, parts = [forward], [found]
@@ -232,7 +231,7 @@ def _shown(given: Inversion, name: str, values: np.ndarray, steepest: np.ndarray
     return shown, rest
 
 
-def _panels(given: Inversion, rows: list[Summary]) -> tuple[Any, list[dict[str, np.ndarray]]]:
+def _panels(given: Inversion, rows: list[Summary]) -> tuple[Space, list[dict[str, np.ndarray]]]:
     """A space that is good enough for the picture, and owned nodal values in it, a row an unknown."""
     spaces = list(given.spaces.values())
     drawn_on = max((space.space for space in spaces), key=_degree)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mpi4py import MPI
@@ -21,7 +20,7 @@ from app.prior.inner_products import weighted_product
 from app.problem.base import WorkMeter
 from app.problem.convex import Approximation, ConvexReport, function_of, nodes_of, write_functions
 from app.problem.factories import mesh_of, solver_for
-from app.types import Summary
+from app.types import Summary, Untyped
 
 SHARED = {"kind", "functional", "boundary", "truth", "length", "solver"}
 """Keys of the energy that its density does not know."""
@@ -73,7 +72,7 @@ class RitzReport(ConvexReport):
         self._error = _error(case, space)
         self._known: tuple[np.ndarray, np.ndarray | None] | None = None
 
-    def half_square(self, at: Any) -> float:
+    def half_square(self, at: Untyped) -> float:
         """½E″(u)(u, u) of an evaluation's u, values on the boundary included."""
         return self._energy.half_square(at.m)
 
