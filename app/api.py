@@ -7,9 +7,10 @@ a clock and counts of its own; whoever built one closes it, or uses it as a cont
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import app.wheel  # noqa: F401
+from app.types import Summary
 
 # isort: split
 import numpy as np
@@ -125,7 +126,7 @@ class Function:
     """A coefficient that can be evaluated anywhere in the domain."""
 
     coefficient: Coefficient
-    summary: dict[str, Any]
+    summary: Summary
     """The run in numbers, as summary.json has them; of a run that is not over those of its state."""
 
     def evaluate(self, points: np.ndarray) -> dict[str, np.ndarray]:

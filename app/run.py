@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from app.case import differing_keys, effective_yaml
 from app.flow import Damaged, FlowState, StopReason, as_data, from_data
 from app.parallel import Interrupt, Interrupted, on_root, timed
 from app.problem import Earlier, Problem, continued
+from app.types import Summary
 
 MARGIN = 1.5
 """A run stops before its time limit if one more step as long as the longest so far, by this factor, would not
@@ -38,7 +39,7 @@ class Observer(Protocol):
 
 def run(
     problem: Problem, folder: Path, options: Options | None = None, state: FlowState | None = None
-) -> dict[str, Any]:
+) -> Summary:
     """Run the flow, from a state if one is given, write everything into the (prepared) folder and return the
     summary; collective."""
     with problem.clock.running():
@@ -55,7 +56,7 @@ class _Run:
         self._history = output.History(folder, problem.comm, problem.report.names)
         self._begun, self._longest = time.monotonic(), 0.0
 
-    def go(self, state: FlowState | None) -> dict[str, Any]:
+    def go(self, state: FlowState | None) -> Summary:
         """See run."""
         problem, report = self._problem, self._problem.report
         save_case(problem, self._folder)
@@ -103,7 +104,7 @@ class _Run:
         late = spent + MARGIN * self._longest > 60 * self._options.minutes
         return bool(self._comm.bcast(late, root=0))
 
-    def _finish(self, state: FlowState, reason: StopReason) -> dict[str, Any]:
+    def _finish(self, state: FlowState, reason: StopReason) -> Summary:
         """Write the results of the last state."""
         problem, folder = self._problem, self._folder
         summary, told = write_results(problem, state, reason, folder)
@@ -118,7 +119,7 @@ class _Run:
 
 def write_results(
     problem: Problem, state: FlowState, reason: StopReason, folder: Path
-) -> tuple[dict[str, Any], list[str]]:
+) -> tuple[Summary, list[str]]:
     """Write fields, pictures, the coefficient and the summary of a state; the summary, and what could not be
     written. Collective."""
     report = problem.report

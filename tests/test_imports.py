@@ -32,10 +32,13 @@ ARROWS = {
     "parallel": set(),
     "supervisor": set(),
     "__init__": {"api"},
+    "types": set(),
     "wheel": set(),
 }
-"""Who may import whom; what can be reached along the arrows may be imported too, and by all `parallel`
-and `wheel`."""
+"""Who may import whom; what can be reached along the arrows may be imported too, and by all
+`parallel`, `types` and `wheel`."""
+
+EVERYWHERE = {"parallel", "types", "wheel"}
 
 MATHEMATICS = ("mesh/", "equations/", "pde/", "electrical/", "observe/", "prior/", "energy/")
 
@@ -57,8 +60,8 @@ def room(file: str) -> str:
 
 
 def reachable(start: str) -> set[str]:
-    """Everything along the arrows from a room, with itself, `parallel` and `wheel`."""
-    found, new = {"parallel", "wheel"}, {start}
+    """Everything along the arrows from a room, with itself, `parallel`, `types` and `wheel`."""
+    found, new = set(EVERYWHERE), {start}
     while new:
         found |= new
         new = set().union(*(ARROWS[name] for name in new)) - found
@@ -84,10 +87,10 @@ def test_every_room_has_its_arrows() -> None:
 def test_arrows_make_no_circle() -> None:
     """No room is reached from a room that it reaches; mesh, network and flow reach none of each other."""
     for name in ARROWS:
-        for other in reachable(name) - {name, "parallel", "wheel"}:
+        for other in reachable(name) - {name, *EVERYWHERE}:
             assert name not in reachable(other)
     for name in ("mesh", "network", "flow"):
-        assert reachable(name) == {name, "parallel", "wheel"}
+        assert reachable(name) == {name, *EVERYWHERE}
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import Field, PrivateAttr
 
@@ -60,7 +60,7 @@ class BaseCase(Section):
         return type(other) is type(self) and self.effective() == other.effective()
 
 
-def _plain(value: Any) -> Plain:
+def _plain(value: object) -> Plain:
     """Tuples as lists, which are all that YAML and JSON have."""
     match value:
         case dict():

@@ -7,14 +7,15 @@ new field needs no new message.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from pydantic import ValidationError
 
 from app.case.origin import Key
 from app.schema.problems import nearest, shown
+from app.types import Described, Json
 
-type Schema = Mapping[str, Any]
+type Schema = Described
 
 
 class Locator(Protocol):
@@ -54,7 +55,7 @@ class _Diagnosis:
         self.schema = schema
         self.data = data
 
-    def of(self, fault: Mapping[str, Any]) -> tuple[tuple[Key, ...], str]:
+    def of(self, fault: Described) -> tuple[tuple[Key, ...], str]:
         """The path of the key at fault, and the sentence about it."""
         path, node = self.locate(fault["loc"])
         kind = fault["type"]
@@ -187,7 +188,7 @@ def _count(node: Schema) -> str:
     return f"{least} to {most} " if most else f"at least {least} "
 
 
-def _entry(data: Any, path: Sequence[Key], otherwise: object) -> object:
+def _entry(data: Json, path: Sequence[Key], otherwise: object) -> object:
     """The value of the data at a path."""
     for key in path:
         try:

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 from app.case.origin import Key, Origin
 from app.observe import Observations
 from app.schema.section import Identifier, Section, refuse
+from app.types import Described, Json, Summary
 
 FIXED = ("kind", "file")
 """Keys of an equation that are the same in all experiments."""
@@ -27,7 +28,7 @@ class Experiment(Section):
 
     @field_validator("equation")
     @classmethod
-    def _keeps_the_equation(cls, value: dict[str, Any]) -> dict[str, Any]:
+    def _keeps_the_equation(cls, value: Summary) -> Summary:
         for key in FIXED:
             if key in value:
                 raise refuse(f"another {key} of the equation", "that of all experiments", key=key)
@@ -66,7 +67,7 @@ class Within:
         return path in self.whole.lines or any(name[: len(path)] == path for name in self.whole.overrides)
 
 
-def experiment_data(data: Mapping[str, Any], name: str) -> dict[str, Any]:
+def experiment_data(data: Described, name: str) -> Summary:
     """The data of one experiment's case."""
     experiment = data["experiments"][name]
     rest = {key: value for key, value in data.items() if key != "experiments"}
@@ -74,7 +75,7 @@ def experiment_data(data: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {**rest, "equation": equation, "observations": experiment["observations"]}
 
 
-def merged(under: Any, over: Any) -> Any:
+def merged(under: Json, over: Json) -> Json:
     """`over` put over `under`, mappings key by key."""
     if not (isinstance(under, Mapping) and isinstance(over, Mapping)):
         return over

@@ -7,7 +7,6 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
@@ -22,6 +21,7 @@ from app.case.reduction import ReductionCase, parameter_names
 from app.case.ritz import RitzCase
 from app.schema.problems import CaseError, nearest, shown
 from app.schema.section import Plain
+from app.types import Summary
 
 DIMENSIONS = {"interval": 1, "rectangle": 2, "box": 3}
 """Dimension of the meshes whose kind settles it."""
@@ -73,7 +73,7 @@ def load_case(path: Path, overrides: Sequence[str] = ()) -> BaseCase:
     return case
 
 
-def _dimension(data: dict[str, Any]) -> int | None:
+def _dimension(data: Summary) -> int | None:
     """The mesh's dimension, where the data settle it: through electrodes it is that of the equation."""
     mesh, equation = data.get("mesh"), data.get("equation")
     kind = mesh.get("kind") if isinstance(mesh, dict) else None
@@ -83,7 +83,7 @@ def _dimension(data: dict[str, Any]) -> int | None:
     return int(space) if space in (2, 2.5, 3) else None
 
 
-def _model(data: dict[str, Any], origin: Origin) -> type[BaseCase]:
+def _model(data: Summary, origin: Origin) -> type[BaseCase]:
     """What kind of case the data describe; raises CaseError for an energy that there is not."""
     energy = data.get("energy", {})
     kinds = ("inverse", *CONVEX)

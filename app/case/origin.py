@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
@@ -15,6 +14,7 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from app.schema.problems import CaseError, read_text, shown
+from app.types import Json, Summary
 
 type Key = str | int
 """A key of a mapping or a position in a list."""
@@ -54,7 +54,7 @@ def dotted(path: Sequence[Key]) -> str:
     return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).lstrip(".")
 
 
-def read_case_file(path: Path, overrides: Sequence[str]) -> tuple[dict[str, Any], Origin]:
+def read_case_file(path: Path, overrides: Sequence[str]) -> tuple[Summary, Origin]:
     """Plain data of a YAML file with the overrides applied, and where each key was written."""
     document = _parse(path, read_text(path, EXPECTED_FILE, CaseError))
     lines = dict(_lines(document))
@@ -120,7 +120,7 @@ def _lines(node: object, path: tuple[Key, ...] = ()) -> Iterator[tuple[tuple[Key
         yield from _lines(value, (*path, name))
 
 
-def _plain(node: Any, path: Path, depth: int = 0) -> Any:
+def _plain(node: object, path: Path, depth: int = 0) -> Json:
     """The document without ruamel's types, which carry comments and formats."""
     if depth > DEEPEST_NESTING:
         raise RecursionError
@@ -143,7 +143,7 @@ def _plain(node: Any, path: Path, depth: int = 0) -> Any:
             return node
 
 
-def _apply(data: dict[str, Any], override: str) -> tuple[str, ...]:
+def _apply(data: Summary, override: str) -> tuple[str, ...]:
     """Put one `dotted.key=value` into the data; returns its path."""
     name, equals, text = override.partition("=")
     path = tuple(part.strip() for part in name.split("."))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -18,6 +18,7 @@ from app.schema.expression import ParametricExpression
 from app.schema.grammar import CONSTANTS, COORDINATES, FUNCTIONS
 from app.schema.section import NO_TRUTH_VALUE, Count, Identifier, Length, Number, Parts, Section, refuse
 from app.schema.solver import LinearSolverSpec
+from app.types import Described, Summary
 
 MOST_SNAPSHOTS = 10_000
 
@@ -131,7 +132,7 @@ class ReductionCase(ConvexCase):
 
     @field_validator("unknowns")
     @classmethod
-    def _knows_other_parameters(cls, value: dict[str, Any]) -> dict[str, Any]:
+    def _knows_other_parameters(cls, value: Summary) -> Summary:
         for name, one in value.items():
             if one.representation.kind != "network":
                 found = f"the representation {one.representation.kind}, which knows no other parameters"
@@ -139,7 +140,7 @@ class ReductionCase(ConvexCase):
         return value
 
 
-def parameter_names(data: Mapping[str, Any]) -> tuple[str, ...]:
+def parameter_names(data: Described) -> tuple[str, ...]:
     """Names of the parameters in the raw data of a case, for the expressions in it."""
     energy = data.get("energy")
     parameters = energy.get("parameters") if isinstance(energy, Mapping) else None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 
 from app.data.points import PointData
 from app.schema.problems import DataError, nearest, read_text
+from app.types import Untyped
 
 SIGMA = "sigma"
 """The array with the standard deviations, where the file has one."""
@@ -54,7 +54,7 @@ def _read_vtk(path: Path) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
     import pyvista
 
     try:
-        grid: Any = pyvista.read(str(path))
+        grid: Untyped = pyvista.read(str(path))
         arrays = {name: np.asarray(grid.point_data[name], dtype=float) for name in grid.point_data}
         nodes = np.asarray(grid.points, dtype=float)
     except Exception as cause:
@@ -110,7 +110,7 @@ def _from_hdf5(path: Path, dataset: str) -> np.ndarray:
     from mpi4py import MPI
     from petsc4py import PETSc as _PETSc
 
-    PETSc: Any = _PETSc  # its stubs know communicators of its own only
+    PETSc: Untyped = _PETSc  # its stubs know communicators of its own only
     if not path.is_file():
         raise ValueError(f"no file {path}")
     group, _, name = dataset.rpartition("/")

@@ -1,7 +1,6 @@
 """The complete electrode model: electrodes with a width and a contact impedance."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import ufl
@@ -12,6 +11,7 @@ from app.mesh.meshes import TaggedMesh
 from app.mesh.rows import fem_petsc, integrals, over_facets, sparse_matrix, sparse_rows
 from app.parallel import timed
 from app.parallel.blocks import PETSc
+from app.types import Matrix, Space
 
 
 class NoContact(ValueError):
@@ -39,7 +39,7 @@ class Contacts:
     width: float
     impedance: float
 
-    def assemble(self, domain: TaggedMesh, space: Any, positions: np.ndarray) -> tuple[Any, Any]:
+    def assemble(self, domain: TaggedMesh, space: Space, positions: np.ndarray) -> tuple[Matrix, Matrix]:
         """The means as a PETSc matrix (electrodes, state dofs), and S = (1/z) Σ_l ∫_l (u − mean_l(u))v.
 
         A voltage between electrodes that carry no current is the difference of their means. The caller

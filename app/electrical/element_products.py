@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import scipy.sparse
@@ -13,6 +12,7 @@ from dolfinx import fem, la
 from app.electrical.wave_numbers import WaveNumbers
 from app.mesh.spaces import CoefficientSpace
 from app.parallel import timed
+from app.types import Space, Symbol, Untyped
 
 MOST_AT_ONCE = 4_000_000
 """Products of two potentials at a quadrature point that are held at once."""
@@ -41,18 +41,18 @@ class ElementProducts:
     electrodes. Exact for the discrete problem: by the quadrature the operator is assembled with.
     """
 
-    def __init__(self, coefficient: CoefficientSpace, m: fem.Function, state: Any, degree: int) -> None:
+    def __init__(self, coefficient: CoefficientSpace, m: fem.Function, state: Space, degree: int) -> None:
         mesh = coefficient.domain.mesh
         cell = getattr(CellType, mesh.topology.cell_name())
-        rule: tuple[Any, Any] = make_quadrature(cell, degree)
+        rule: tuple[Untyped, Untyped] = make_quadrature(cell, degree)
         points, weights = rule
-        tabulated: Any = state.element.basix_element.tabulate(0, points)
-        hats: Any = coefficient.space.element.basix_element.tabulate(0, points)
+        tabulated: Untyped = state.element.basix_element.tabulate(0, points)
+        hats: Untyped = coefficient.space.element.basix_element.tabulate(0, points)
         self._mesh, self._m, self._coefficient, self._state = mesh, m, coefficient, state
         self._shapes: np.ndarray = tabulated[0, :, :, 0]
         self._hats: np.ndarray = hats[0, :, :, 0]
         self._weights: np.ndarray = weights
-        determinant: Any = ufl.JacobianDeterminant(mesh)
+        determinant: Symbol = ufl.JacobianDeterminant(mesh)
         with timed("compile"):
             self._density = fem.Expression(ufl.exp(-m) * abs(determinant), points)
             self._gradients = fem.Expression(ufl.grad(ufl.TrialFunction(state)), points)
@@ -107,7 +107,7 @@ class ElementProducts:
         )
 
 
-def _with_ghosts(index_map: Any, block: np.ndarray) -> np.ndarray:
+def _with_ghosts(index_map: Untyped, block: np.ndarray) -> np.ndarray:
     """A block of owned rows with the ghosts' rows below; collective."""
     vector = la.vector(index_map, bs=block.shape[1])
     vector.array[: block.size] = np.ascontiguousarray(block).ravel()

@@ -1,7 +1,6 @@
 """Electrical tomography: from log-resistivity to the apparent resistivities of four-electrode readings."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import ufl
@@ -17,8 +16,9 @@ from app.mesh.spaces import CoefficientSpace
 from app.parallel import LinearSolver, SolveFailed, gram, multiply, multiply_transpose, timed
 from app.parallel.blocks import PETSc
 from app.pde.forward import Counts
+from app.types import Matrix, Untyped
 
-fem_petsc: Any = _fem_petsc  # its overloads by singledispatch are unknown to type checkers
+fem_petsc: Untyped = _fem_petsc  # its overloads by singledispatch are unknown to type checkers
 
 BLIND = 1e-6
 """A reading below this share of the largest, at uniform resistivity, has no geometric factor."""
@@ -121,14 +121,14 @@ class ElectricalModel:
         self._waves, self._solver = waves, solver
         self._m = fem.Function(coefficient.space, name="m")
         self._owned: int = self.space.dofmap.index_map.size_local
-        shunt: Any = None
+        shunt: Matrix = None
         with timed("assembly"):
             if contacts is None:
                 evaluation = point_matrix(domain, self.space, electrodes)
             else:
                 evaluation, shunt = contacts.assemble(domain, self.space, electrodes)
             self._sources = _Sources(evaluation)
-        self._shunt: Any = None
+        self._shunt: Matrix = None
 
         u, v = ufl.TrialFunction(self.space), ufl.TestFunction(self.space)
         exactness = 2 * degree + coefficient.space.element.basix_element.degree
@@ -138,11 +138,11 @@ class ElectricalModel:
             self._stiffness_form = fem.form(sigma * ufl.inner(ufl.grad(u), ufl.grad(v)) * dx)
             self._mass_form = fem.form(sigma * u * v * dx)
         self._products = ElementProducts(coefficient, self._m, self.space, exactness)
-        self._stiffness: Any = fem_petsc.create_matrix(self._stiffness_form)
-        self._operator: Any = None
+        self._stiffness: Matrix = fem_petsc.create_matrix(self._stiffness_form)
+        self._operator: Matrix = None
         self._assembled = [(self._stiffness, self._stiffness_form)]
         if waves.k.any():
-            self._mass: Any = fem_petsc.create_matrix(self._mass_form)
+            self._mass: Matrix = fem_petsc.create_matrix(self._mass_form)
             self._assembled.append((self._mass, self._mass_form))
         # Zero potential in the dof that weighs most at the first electrode makes u unique at k = 0.
         first = self.space.dofmap.index_map.local_range[0]
@@ -239,7 +239,7 @@ class ElectricalModel:
                 raise SolveFailed("the potential is not finite at this coefficient")
         return potentials
 
-    def _carry(self, shunt: Any) -> None:
+    def _carry(self, shunt: Matrix) -> None:
         """From here on with the electrodes' own form, for which the next operator has room."""
         self._shunt = shunt
         self._operator.destroy()
@@ -275,7 +275,7 @@ class ElectricalModel:
 class _Sources:
     """Point electrodes: unit currents as right-hand sides, and the potential at each as a reading."""
 
-    def __init__(self, matrix: Any) -> None:
+    def __init__(self, matrix: Matrix) -> None:
         """`matrix`, shape (electrodes, state dofs), evaluates a state at the electrodes."""
         self._matrix = matrix
         self._comm = matrix.comm.tompi4py()

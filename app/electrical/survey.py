@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mpi4py import MPI
@@ -20,6 +19,7 @@ from app.observe.readings import ReadingObservations
 from app.parallel import LinearSolver, agreed, on_root
 from app.schema.problems import CaseError, DataError
 from app.schema.section import Written
+from app.types import Described
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +53,7 @@ class Survey:
             raise DataError([f"{self.file}: found {found}, expected {dimension} (the mesh's)"])
         return electrodes
 
-    def mesh(self, comm: MPI.Comm, options: Mapping[str, Any]) -> TaggedMesh:
+    def mesh(self, comm: MPI.Comm, options: Described) -> TaggedMesh:
         """The mesh through the electrodes, of the equation's dimension; collective.
 
         `options` are those of the case's mesh but for its kind. Raises CaseError or DataError on all ranks.

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import ufl
 
 from app.mesh.fields import Field, in_ufl
+from app.types import Symbol
 
 
 class Functional(Protocol):
@@ -20,7 +21,7 @@ class Functional(Protocol):
     def diffusivity(self) -> Field:
         """κ > 0, with which lifting and cut-off are made."""
 
-    def density(self, u: Any, x: Any) -> Any:
+    def density(self, u: Symbol, x: Symbol) -> Symbol:
         """UFL expression."""
 
 
@@ -34,7 +35,7 @@ class ReactionDiffusion:
 
     quadratic = True
 
-    def density(self, u: Any, x: Any) -> Any:
+    def density(self, u: Symbol, x: Symbol) -> Symbol:
         """See Functional."""
         kappa, r, f = in_ufl(self.diffusivity, x), in_ufl(self.reaction, x), in_ufl(self.source, x)
         return 0.5 * kappa * _square(u) + 0.5 * r * u**2 - f * u
@@ -51,7 +52,7 @@ class Semilinear:
 
     quadratic = False
 
-    def density(self, u: Any, x: Any) -> Any:
+    def density(self, u: Symbol, x: Symbol) -> Symbol:
         """See Functional."""
         linear = ReactionDiffusion(self.diffusivity, self.reaction, self.source)
         return linear.density(u, x) + 0.25 * in_ufl(self.cubic, x) * u**4
@@ -70,7 +71,7 @@ class PLaplacian:
 
     quadratic = False
 
-    def density(self, u: Any, x: Any) -> Any:
+    def density(self, u: Symbol, x: Symbol) -> Symbol:
         """See Functional."""
         steep = (self.epsilon**2 + _square(u)) ** (self.exponent / 2)
         return in_ufl(self.diffusivity, x) * steep / self.exponent - in_ufl(self.source, x) * u
@@ -83,6 +84,6 @@ FUNCTIONALS: dict[str, Callable[..., Functional]] = {
 }
 
 
-def _square(u: Any) -> Any:
+def _square(u: Symbol) -> Symbol:
     """|∇u|²."""
     return ufl.inner(ufl.grad(u), ufl.grad(u))

@@ -73,7 +73,8 @@ class Misfit[L: Linearisation]:
 
     def _whiten(self, data: np.ndarray) -> np.ndarray:
         """∂e/∂y times readings, one column or several."""
-        return data / (self._scale if data.ndim == 1 else self._scale[:, None])
+        result: np.ndarray = data / (self._scale if data.ndim == 1 else self._scale[:, None])
+        return result
 
 
 class InverseProblem[L: Linearisation]:
@@ -118,7 +119,8 @@ class InverseProblem[L: Linearisation]:
 
     def whitened(self, readings: np.ndarray) -> np.ndarray:
         """Readings, or their logarithms, against the data in standard deviations."""
-        return (self._compared(readings) - self._data) / self.sigma
+        result: np.ndarray = (self._compared(readings) - self._data) / self.sigma
+        return result
 
     def _compared(self, readings: np.ndarray) -> np.ndarray:
         """Readings or their logarithms, −∞ where they have none."""

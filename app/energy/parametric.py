@@ -5,8 +5,7 @@ the parameters, the samples: as a block of shape (owned, S), the nodes spread ov
 on each, or as one vector of its columns one after the other.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.polynomial.legendre import leggauss
@@ -77,7 +76,7 @@ class ParametricProduct:
         """The root of vectorᵀ (W ⊗ K) vector, alike on all ranks."""
         return float(np.sqrt(gram(self.comm, vector, self.apply(vector))))
 
-    def _by_sample(self, act: Any, block: np.ndarray) -> np.ndarray:
+    def _by_sample(self, act: Callable[[np.ndarray], np.ndarray], block: np.ndarray) -> np.ndarray:
         """Of a column-major block all samples are columns of one wider block, in the same memory."""
         wide = self._wide(block)
         return np.asfortranarray(act(wide)).reshape(block.shape, order="F")

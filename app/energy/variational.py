@@ -1,7 +1,6 @@
 """Variational problems on a mesh: an energy, its derivatives, and what the boundary asks of a function."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import ufl
@@ -18,8 +17,9 @@ from app.parallel.blocks import PETSc
 from app.pde.forms import boundary_measure, with_fixed_quadrature
 from app.prior.forms import assembled_matrix
 from app.prior.gram import GramMatrix, SolverFactory
+from app.types import CompiledForm, Symbol, Untyped
 
-fem_petsc: Any = _fem_petsc  # its overloads by singledispatch are unknown to type checkers
+fem_petsc: Untyped = _fem_petsc  # its overloads by singledispatch are unknown to type checkers
 
 LEAST_CUT_OFF = 1e-6
 """The cut-off is not below this inside, where elements with obtuse angles would make it negative."""
@@ -84,7 +84,7 @@ class VariationalEnergy:
         with timed("solve"):
             return GramMatrix(self.comm, matrix, self._solver)
 
-    def _integral(self, form: fem.Form, values: np.ndarray) -> float:
+    def _integral(self, form: CompiledForm, values: np.ndarray) -> float:
         self.space.assign(self._u, values)
         with timed("assembly"):
             return float(self.comm.allreduce(fem.assemble_scalar(form)))
@@ -119,7 +119,7 @@ class H1Distance:
         self._u, self._w = fem.Function(space.space), fem.Function(space.space)
         inverse_square = fem.Constant(space.domain.mesh, length**-2)
 
-        def square(v: Any) -> fem.Form:
+        def square(v: Symbol) -> CompiledForm:
             return fem.form((ufl.inner(ufl.grad(v), ufl.grad(v)) + inverse_square * v**2) * ufl.dx)
 
         with timed("compile"):
@@ -134,7 +134,7 @@ class H1Distance:
         return float(np.sqrt(difference / norm)) if norm > 0 else float("inf")
 
 
-def _assembled(space: CoefficientSpace, form: fem.Form) -> np.ndarray:
+def _assembled(space: CoefficientSpace, form: CompiledForm) -> np.ndarray:
     """A linear form at the free nodes."""
     with timed("assembly"):
         vector = fem_petsc.assemble_vector(form)

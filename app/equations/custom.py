@@ -14,6 +14,7 @@ from app.equations.specs import Stationary
 from app.equations.terms import BoundaryCondition, Roles, Starts, inflow
 from app.schema.expression import Expression
 from app.schema.section import DataFile, Identifier
+from app.types import BoundaryMeasure, Form, Measure, Symbol
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -45,10 +46,10 @@ class CustomError(ValueError):
     """What is wrong with the user's file, with its line where there is one; raised on all ranks alike."""
 
 
-class Data(Mapping[str, Any]):
+class Data(Mapping[str, Symbol]):
     """What the user's functions are given: the case's expressions by name, in UFL, and the geometry."""
 
-    def __init__(self, fields: Mapping[str, Field], x: Any, parts: Mapping[str, Any]) -> None:
+    def __init__(self, fields: Mapping[str, Field], x: Symbol, parts: Mapping[str, Symbol]) -> None:
         import ufl
         from ufl.domain import extract_unique_domain
 
@@ -63,11 +64,11 @@ class Data(Mapping[str, Any]):
         self.n = ufl.FacetNormal(extract_unique_domain(x))
         """Outer normal of the boundary."""
 
-    def ds(self, name: str) -> Any:
+    def ds(self, name: str) -> Measure:
         """The measure of the part of the boundary where the case's condition of this name holds."""
         return self._parts[name]
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> Symbol:
         return self._fields[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -82,7 +83,7 @@ class Functions:
     """What the file defines."""
 
     path: Path
-    residual: Callable[..., Any]
+    residual: Callable[..., Form]
     dirichlet: Callable[..., Any] | None
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -121,9 +122,9 @@ def load_functions(comm: MPI.Comm, path: Path) -> Functions:
 class _Value:
     """A boundary value in UFL."""
 
-    expression: Any
+    expression: Symbol
 
-    def ufl(self, x: Any) -> Any:
+    def ufl(self, x: Symbol) -> Symbol:
         import ufl
 
         return ufl.as_ufl(self.expression)
@@ -144,7 +145,7 @@ class Custom:
         unknowns: Roles,
         boundary: Mapping[str, BoundaryCondition],
         data: Mapping[str, Field],
-        x: Any,
+        x: Symbol,
         *,
         linear: bool,
         symmetric: bool,
@@ -155,7 +156,7 @@ class Custom:
         self._functions, self._data = functions, data
         self.boundary = {**boundary, **self._valued(boundary, x)}
 
-    def residual(self, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
+    def residual(self, u: Symbol, m: Symbol, v: Symbol, x: Symbol, ds: BoundaryMeasure) -> Form:
         import ufl
         from ufl.algorithms import compute_form_data, expand_derivatives
 
@@ -176,7 +177,7 @@ class Custom:
             raise self._refused("residual", "a form that is not linear in u", "linear: false in the case")
         return form - inflow(self, u, m, v, x, ds)
 
-    def _valued(self, boundary: Mapping[str, BoundaryCondition], x: Any) -> dict[str, BoundaryCondition]:
+    def _valued(self, boundary: Mapping[str, BoundaryCondition], x: Symbol) -> dict[str, BoundaryCondition]:
         function = self._functions.dirichlet
         if function is None:
             return {}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from app.equations.specs import WithWells
 from app.equations.terms import (
@@ -19,6 +19,7 @@ from app.equations.terms import (
     term,
 )
 from app.schema.expression import Expression
+from app.types import BoundaryMeasure, Form, Symbol
 
 if TYPE_CHECKING:
     from app.mesh.fields import Field
@@ -50,7 +51,7 @@ class Diffusion:
     spec = DiffusionSpec
     roles: ClassVar[Starts] = {**DIFFUSIVITY, **SOURCE, **BOUNDARY_FLUX}
 
-    def residual(self, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
+    def residual(self, u: Symbol, m: Symbol, v: Symbol, x: Symbol, ds: BoundaryMeasure) -> Form:
         import ufl
 
         from app.mesh.fields import in_ufl
@@ -93,7 +94,7 @@ class ReactionDiffusion:
     spec = ReactionDiffusionSpec
     roles: ClassVar[Starts] = {"log_reaction": 0.0, "reaction": 0.0, **DIFFUSIVITY, **SOURCE, **BOUNDARY_FLUX}
 
-    def residual(self, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
+    def residual(self, u: Symbol, m: Symbol, v: Symbol, x: Symbol, ds: BoundaryMeasure) -> Form:
         import ufl
 
         kappa, source = term(self, "diffusivity", m, x, 1.0), term(self, "source", m, x)

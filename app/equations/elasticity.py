@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import pydantic
 
@@ -12,6 +12,7 @@ from app.equations.specs import Stationary
 from app.equations.terms import BoundaryCondition, Starts, cells, inflow, term, vector
 from app.schema.expression import Expression
 from app.schema.section import NO_TRUTH_VALUE
+from app.types import BoundaryMeasure, Form, Symbol
 
 if TYPE_CHECKING:
     from app.mesh.fields import Field
@@ -53,7 +54,7 @@ class Elasticity:
         """The displacement has one a coordinate."""
         return ("x", "y", "z")[:dimension]
 
-    def residual(self, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
+    def residual(self, u: Symbol, m: Symbol, v: Symbol, x: Symbol, ds: BoundaryMeasure) -> Form:
         import ufl
 
         modulus, nu = term(self, "youngs_modulus", m, x, 1.0), self.poissons_ratio

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 import pydantic
 
@@ -25,6 +25,7 @@ from app.schema.boundary import TransientCondition
 from app.schema.expression import Expression, SpaceTimeExpression
 from app.schema.section import NO_TRUTH_VALUE, Positive, Section, refuse
 from app.schema.solver import LinearSolverSpec
+from app.types import BoundaryMeasure, Form, Symbol
 
 if TYPE_CHECKING:
     from app.mesh.fields import Field
@@ -110,10 +111,10 @@ class Heat:
     def symmetric(self) -> bool:
         return self.velocity is None
 
-    def storage(self, u: Any, m: Any, v: Any, x: Any) -> Any:
+    def storage(self, u: Symbol, m: Symbol, v: Symbol, x: Symbol) -> Symbol:
         return term(self, "capacity", m, x, 1.0) * u * v * cells(x)
 
-    def residual(self, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
+    def residual(self, u: Symbol, m: Symbol, v: Symbol, x: Symbol, ds: BoundaryMeasure) -> Form:
         import ufl
 
         kappa, source = term(self, "diffusivity", m, x, 1.0), term(self, "source", m, x)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from app.equations.specs import ScalarEquation
 from app.equations.terms import SOURCE, BoundaryCondition, Starts, cells, inflow, term
 from app.schema.expression import Expression
 from app.schema.section import Positive
+from app.types import BoundaryMeasure, Form, Symbol
 
 if TYPE_CHECKING:
     from app.mesh.fields import Field
@@ -59,7 +60,7 @@ class Helmholtz:
         """The parts of a complex number."""
         return ("real", "imaginary")
 
-    def residual(self, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
+    def residual(self, u: Symbol, m: Symbol, v: Symbol, x: Symbol, ds: BoundaryMeasure) -> Form:
         import ufl
 
         s, omega = term(self, "squared_slowness", m, x, 1.0), self.frequency

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import pydantic
 
 from app.equations.specs import Stationary
 from app.equations.terms import BoundaryCondition, Starts, cells, term
 from app.schema.boundary import BoundaryConditionSpec
+from app.types import BoundaryMeasure, Form, Symbol
 
 if TYPE_CHECKING:
     from app.mesh.fields import Field
@@ -40,6 +41,6 @@ class Identity:
     spec = IdentitySpec
     roles: ClassVar[Starts] = {"value": 0.0}
 
-    def residual(self, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
+    def residual(self, u: Symbol, m: Symbol, v: Symbol, x: Symbol, ds: BoundaryMeasure) -> Form:
         """∫(u − value) v."""
         return (u - term(self, "value", m, x)) * v * cells(x)

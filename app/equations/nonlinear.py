@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import pydantic
 
@@ -22,6 +22,7 @@ from app.equations.terms import (
 )
 from app.schema.expression import Expression
 from app.schema.section import NO_TRUTH_VALUE, Positive
+from app.types import BoundaryMeasure, Form, Symbol
 
 if TYPE_CHECKING:
     from app.mesh.fields import Field
@@ -49,7 +50,7 @@ class NonlinearDiffusion:
     spec = NonlinearDiffusionSpec
     roles: ClassVar[Starts] = {**DIFFUSIVITY, **SOURCE, **BOUNDARY_FLUX}
 
-    def residual(self, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
+    def residual(self, u: Symbol, m: Symbol, v: Symbol, x: Symbol, ds: BoundaryMeasure) -> Form:
         import ufl
 
         kappa, source = term(self, "diffusivity", m, x, 1.0), term(self, "source", m, x)
@@ -89,7 +90,7 @@ class PLaplacian:
     spec = PLaplacianSpec
     roles: ClassVar[Starts] = {**DIFFUSIVITY, **SOURCE, **BOUNDARY_FLUX}
 
-    def residual(self, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
+    def residual(self, u: Symbol, m: Symbol, v: Symbol, x: Symbol, ds: BoundaryMeasure) -> Form:
         import ufl
 
         kappa, source = term(self, "diffusivity", m, x, 1.0), term(self, "source", m, x)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from app.types import BoundaryMeasure, Form, Symbol, Untyped
 
 if TYPE_CHECKING:
     from app.equations.specs import EquationSpec
@@ -42,7 +44,7 @@ class BoundaryCondition:
     transfer: Field | None = None
     component: int | None = None
 
-    def by_component(self, count: int) -> list[tuple[int, Any]]:
+    def by_component(self, count: int) -> list[tuple[int, Untyped]]:
         """Index and value of each conditioned component of a state that has `count`."""
         chosen = range(count) if self.component is None else (self.component,)
         values = self.value if isinstance(self.value, tuple) else (self.value,) * len(chosen)
@@ -79,7 +81,7 @@ class Equation(Protocol):
     def boundary(self) -> Mapping[str, BoundaryCondition]:
         """Conditions by name."""
 
-    def residual(self, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
+    def residual(self, u: Symbol, m: Symbol, v: Symbol, x: Symbol, ds: BoundaryMeasure) -> Form:
         """UFL form of A; `m` maps roles to unknowns, which `term` and `inflow` look up, and `ds(i)` is the
         measure of the i-th boundary condition's part."""
 
@@ -106,7 +108,7 @@ class TransientEquation(Equation, Protocol):
     def initial(self) -> Field | None:
         """u at time 0 where it is not the unknown, zero for None."""
 
-    def storage(self, u: Any, m: Any, v: Any, x: Any) -> Any:
+    def storage(self, u: Symbol, m: Symbol, v: Symbol, x: Symbol) -> Form:
         """UFL form of S, linear in u."""
 
 
@@ -131,14 +133,14 @@ def prefix_of(role: str) -> str:
     return "exp" if role.startswith(LOGARITHM) else ""
 
 
-def physical(role: str, m: Any) -> Any:
+def physical(role: str, m: Symbol) -> Symbol:
     """The term that a coefficient of this role stands for, in UFL."""
     import ufl
 
     return ufl.exp(m) if role.startswith(LOGARITHM) else m
 
 
-def term(equation: Any, name: str, m: Mapping[str, Any], x: Any, otherwise: float = 0.0) -> Any:
+def term(equation: Untyped, name: str, m: Mapping[str, Symbol], x: Symbol, otherwise: float = 0.0) -> Symbol:
     """A coefficient of the residual: made of the unknown of that role, else as the equation was given it."""
     import ufl
 
@@ -151,7 +153,7 @@ def term(equation: Any, name: str, m: Mapping[str, Any], x: Any, otherwise: floa
     return ufl.as_ufl(otherwise) if given is None else in_ufl(given, x)
 
 
-def vector(fields: Sequence[Field], x: Any) -> Any:
+def vector(fields: Sequence[Field], x: Symbol) -> Symbol:
     """What is given as one field a component."""
     import ufl
 
@@ -160,7 +162,7 @@ def vector(fields: Sequence[Field], x: Any) -> Any:
     return ufl.as_vector([in_ufl(field, x) for field in fields])
 
 
-def cells(x: Any) -> Any:
+def cells(x: Symbol) -> Symbol:
     """The measure of the cells; said with its mesh, which a source of zero does not know."""
     import ufl
     from ufl.domain import extract_unique_domain
@@ -168,11 +170,13 @@ def cells(x: Any) -> Any:
     return ufl.dx(extract_unique_domain(x))
 
 
-def inflow(equation: Equation, u: Any, m: Mapping[str, Any], v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
+def inflow(
+    equation: Equation, u: Symbol, m: Mapping[str, Symbol], v: Symbol, x: Symbol, ds: BoundaryMeasure
+) -> Form:
     """∫ F v over the parts of the boundary where the flux F is said; the residual subtracts it."""
     from app.mesh.fields import in_ufl
 
-    form: Any = 0
+    form: Form = 0
     for index, condition in enumerate(equation.boundary.values()):
         if condition.kind == "unknown":
             form += m["boundary_flux"] * v * ds(index)
@@ -184,7 +188,7 @@ def inflow(equation: Equation, u: Any, m: Mapping[str, Any], v: Any, x: Any, ds:
     return form
 
 
-def _conditioned(condition: BoundaryCondition, u: Any, v: Any) -> list[tuple[Any, Any, Any]]:
+def _conditioned(condition: BoundaryCondition, u: Symbol, v: Symbol) -> list[tuple[Symbol, Symbol, Untyped]]:
     """State, test function and value of each component that a condition is about."""
     if v.ufl_shape == ():
         return [(u, v, condition.value)]

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -12,13 +11,14 @@ from app.flow.exact import ExactBuilder, Factors
 from app.flow.method import Method
 from app.flow.models import GaussNewtonModel, Model
 from app.flow.problem import Minimisation
-from app.flow.protocols import Evaluation, InnerProduct
+from app.flow.protocols import AnyEvaluation, Evaluation, InnerProduct
 from app.flow.records import Expansion, Record
 from app.flow.selection import Chosen, chosen_again, select
-from app.flow.state import FlowState
+from app.flow.state import Exact, FlowState
 from app.flow.steps import Base, Proposal
 from app.flow.stopping import AtMinimum, Stopping
 from app.parallel import SolveFailed, check_identical, gram
+from app.types import Untyped
 
 SECONDS = "seconds_"
 """How a meter names times: they go on while nothing is computed for the run."""
@@ -106,7 +106,7 @@ def complete(problem: Minimisation, method: Method, state: FlowState) -> FlowSta
         assert state.selected is not None
         chosen = chosen_again(problem, state.selected)
         exact = _Minimiser.of(problem, method, state, chosen)
-        there: Any = problem.energy.at(state.model.taken.anchor.values())
+        there: AnyEvaluation = problem.energy.at(state.model.taken.anchor.values())
         factors = exact.builder.again(there, there.m - problem.reference, state.model)
         exact, at = replace(exact, factors=factors), None
     if at is None:  # last, since what the energy was last asked for costs no factorisation
@@ -165,7 +165,7 @@ class _Effort:
 
 def _selected(problem: Minimisation, method: Method, state: FlowState) -> FlowState:
     """After the data have chosen R and w."""
-    at: Any = state.evaluation
+    at: AnyEvaluation = state.evaluation
     chosen, selected, sketch = select(problem, method, at, state.iteration)
     state = replace(state, stage="minimisation", selected=selected, notes=())
     minimiser = _Minimiser.of(problem, method, state, chosen)
@@ -177,10 +177,10 @@ def _selected(problem: Minimisation, method: Method, state: FlowState) -> FlowSt
 
 def _iterated(problem: Minimisation, method: Method, state: FlowState) -> FlowState:
     """After one more outer iteration."""
-    at: Any = state.evaluation
+    at: AnyEvaluation = state.evaluation
     departure = at.m - problem.reference
     exact, stopping = state.exact, problem.stopping
-    builder: Any = problem.builder
+    builder: Untyped = problem.builder
     if isinstance(exact, _Minimiser):
         assert exact.factors is not None
         builder, stopping = exact.builder, exact.stopping
@@ -198,13 +198,13 @@ def _stepped(
     method: Method,
     state: FlowState,
     built: Built,
-    exact: Any,
-    builder: Any,
+    exact: Exact,
+    builder: Untyped,
     stopping: Stopping,
     departure: np.ndarray,
 ) -> FlowState:
     """After the step of a model that was built, or after the iteration in vain."""
-    at: Any = state.evaluation
+    at: AnyEvaluation = state.evaluation
     trial, effort = _search(problem, method, state, at, built, stopping, departure)
     if trial is None:
         return _in_vain(problem, state, built, effort, departure)
@@ -324,7 +324,7 @@ def _in_vain(
     own = state.representation if arrived else effort.base.representation
     if arrived:
         effort = replace(effort, growth=())
-    at: Any = state.evaluation
+    at: AnyEvaluation = state.evaluation
     penalty = _penalty(built.R, built.model.weight, departure)
     record = Record(
         iteration=len(state.records),

@@ -7,14 +7,22 @@ run's state.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from app.flow.krylov import build_basis, build_basis_by_discrepancy
 from app.flow.method import Method
 from app.flow.models import ExactModel, GaussNewtonModel, MetricModel, Model, exact_factors
-from app.flow.protocols import ClosableProduct, Energy, InnerProduct, LeastSquares, Regularisation
+from app.flow.protocols import (
+    AnyEnergy,
+    AnyEvaluation,
+    ClosableProduct,
+    InnerProduct,
+    LeastSquares,
+    Memory,
+    Regularisation,
+)
 from app.flow.smoother import Smoother
 from app.parallel import gram, timed
 
@@ -25,7 +33,7 @@ class Built:
 
     model: Model
     R: InnerProduct
-    memory: Any
+    memory: Memory
     vectors: int = 0
     owned: ClosableProduct | None = None
     """R, where it was made for this iteration."""
@@ -43,16 +51,16 @@ class ModelBuilder(Protocol):
     the builder's own.
     """
 
-    def first(self) -> Any:
+    def first(self) -> Memory:
         """The memory before the first iteration."""
 
-    def build(self, energy: Energy, at: Any, departure: np.ndarray, memory: Any) -> Built:
+    def build(self, energy: AnyEnergy, at: AnyEvaluation, departure: np.ndarray, memory: Memory) -> Built:
         """The model at an evaluation, where m − m_ref is `departure`; collective, raises SolveFailed."""
 
-    def learned(self, memory: Any, ratio: float, model: Model) -> Any:
+    def learned(self, memory: Memory, ratio: float, model: Model) -> Memory:
         """The memory after a step with this model was accepted."""
 
-    def closely(self, memory: Any, at: Any) -> Any | None:
+    def closely(self, memory: Memory, at: AnyEvaluation) -> Memory | None:
         """The memory that has exact models built from now on; None if they are already, or cannot be."""
 
 
@@ -90,7 +98,9 @@ class GaussNewtonBuilder:
         """See ModelBuilder."""
         return KrylovMemory(aimed=self.method.discrepancy.aim * (self.target or 0.0))
 
-    def build(self, energy: Energy, at: LeastSquares, departure: np.ndarray, memory: KrylovMemory) -> Built:
+    def build(
+        self, energy: AnyEnergy, at: LeastSquares, departure: np.ndarray, memory: KrylovMemory
+    ) -> Built:
         """See ModelBuilder."""
         with _closed_on_failure(self.regularisation.at(at.m)) as R:
             if memory.closely:
@@ -197,7 +207,9 @@ class MetricBuilder:
         """See ModelBuilder."""
         return MetricMemory()
 
-    def build(self, energy: Energy, at: LeastSquares, departure: np.ndarray, memory: MetricMemory) -> Built:
+    def build(
+        self, energy: AnyEnergy, at: LeastSquares, departure: np.ndarray, memory: MetricMemory
+    ) -> Built:
         """See ModelBuilder; the first time step lets the linear model halve the misfit at least."""
         weight = self.weight or 0.0
         with _closed_on_failure(self.regularisation.at(at.m)) as R:

@@ -7,7 +7,7 @@ import numpy as np
 from app.flow.builders import Built
 from app.flow.method import Method
 from app.flow.models import MetricModel, Model
-from app.flow.protocols import Convex, Energy, InnerProduct
+from app.flow.protocols import AnyEnergy, Convex, InnerProduct
 from app.parallel import SolveFailed, gram
 
 
@@ -38,7 +38,7 @@ class ConvexBuilder:
         """See ModelBuilder."""
         return ConvexMemory()
 
-    def build(self, energy: Energy, at: Convex, departure: np.ndarray, memory: ConvexMemory) -> Built:
+    def build(self, energy: AnyEnergy, at: Convex, departure: np.ndarray, memory: ConvexMemory) -> Built:
         """See ModelBuilder."""
         own, derivative = at.hessian(), at.derivative()
         K = self.plain or own
@@ -61,7 +61,7 @@ class ConvexBuilder:
         """See ModelBuilder; the model is exact or meant to be as it is."""
         return None
 
-    def _longest_time(self, energy: Energy, K: InnerProduct, at: Convex) -> float:
+    def _longest_time(self, energy: AnyEnergy, K: InnerProduct, at: Convex) -> float:
         """The first t of 1, 1/2, 1/4, … at which the energy falls along −tK⁻¹r by a good share of the model's
         decrease ½t‖K⁻¹r‖²_K; 1 where none does, as at the minimum, where rounding tells."""
         rule, derivative = self.method.time_step, at.derivative()

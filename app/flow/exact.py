@@ -7,7 +7,7 @@ import numpy as np
 from app.flow.builders import Built
 from app.flow.method import Method
 from app.flow.models import ExactModel, LowRankFactors, Model, exact_factors
-from app.flow.protocols import Energy, InnerProduct, LeastSquares
+from app.flow.protocols import AnyEnergy, InnerProduct, LeastSquares
 from app.flow.sketch import Sketch, retaken
 from app.flow.state import Representation
 from app.flow.stopping import Stopping
@@ -97,7 +97,7 @@ class ExactBuilder:
 
     def build(
         self,
-        energy: Energy,
+        energy: AnyEnergy,
         at: LeastSquares,
         departure: np.ndarray,
         memory: ExactMemory,

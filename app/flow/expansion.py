@@ -8,7 +8,7 @@ parameter, with re-orthogonalisation (docs/method.md).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from app.flow.matrix import FlowMatrix
 from app.flow.method import GrowthMethod
 from app.flow.polishing import polished
 from app.flow.pool import Neurons, greedy, outside_tangent, six_digits
-from app.flow.protocols import Candidates, Network
+from app.flow.protocols import Candidates, Network, Place
 from app.parallel import timed
 
 
@@ -24,7 +24,7 @@ from app.parallel import timed
 class Growth:
     """Neurons that may join together."""
 
-    joining: tuple[tuple[Any, np.ndarray], ...]
+    joining: tuple[tuple[Place, np.ndarray], ...]
     """Incoming rows by place, in the order in which they join."""
     gains: np.ndarray
     """½sᵀH⁺s that each added to those before it, in the order of choice."""
@@ -142,7 +142,7 @@ def _taken(pool: Sequence[Candidates], chosen: Sequence[int]) -> list[Candidates
 
 def _growth(pool: Sequence[Candidates], chosen: Sequence[int], gains: np.ndarray) -> Growth:
     """Of a pool in which places come in the order in which their neurons join."""
-    rows: dict[Any, list[np.ndarray]] = {}
+    rows: dict[Place, list[np.ndarray]] = {}
     parameters = 0
     for taken in _taken(pool, chosen):
         rows.setdefault(taken.place, []).append(taken.incoming)

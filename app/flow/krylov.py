@@ -36,7 +36,8 @@ class Basis:
 
     @property
     def size(self) -> int:
-        return self.V.shape[1]
+        count: int = self.V.shape[1]
+        return count
 
 
 class ProjectedProblem:
@@ -57,7 +58,8 @@ class ProjectedProblem:
         s = self.singular
         rotated = -(s * self._seen + weight * self._drift_rotated) / (s * s + weight)
         complement = self._drift - self._rotation @ self._drift_rotated
-        return self._rotation @ rotated - complement
+        result: np.ndarray = self._rotation @ rotated - complement
+        return result
 
     def misfit(self, weight: float) -> float:
         """½‖e + Yc‖² at a weight; it rises with w where m − m_ref lies in the basis."""
@@ -189,11 +191,13 @@ class _Growing:
 
     def total(self, c: np.ndarray) -> np.ndarray:
         """m − m_ref + Vc."""
-        return self._departure + self._V[:, : self.size] @ c
+        result: np.ndarray = self._departure + self._V[:, : self.size] @ c
+        return result
 
     def gradient(self, c: np.ndarray, weight: float) -> np.ndarray:
         """R⁻¹ of the residual of the regularised equations at δ = Vc."""
-        return self.misfit_gradient + self._RinvZ[:, : self.size] @ c + weight * self.total(c)
+        result: np.ndarray = self.misfit_gradient + self._RinvZ[:, : self.size] @ c + weight * self.total(c)
+        return result
 
     def norm(self, vector: np.ndarray) -> float:
         """‖vector‖_R."""

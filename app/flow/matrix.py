@@ -54,7 +54,8 @@ class FlowMatrix:
         return self._G
 
     def __matmul__(self, parameters: np.ndarray) -> np.ndarray:
-        return self._G @ parameters
+        result: np.ndarray = self._G @ parameters
+        return result
 
     def pull_back(self, dual: np.ndarray) -> np.ndarray:
         """Dᵀ dual: a derivative in function space to one in parameter space."""
@@ -63,7 +64,8 @@ class FlowMatrix:
     def pseudo_solve(self, right: np.ndarray) -> np.ndarray:
         """G⁺ right."""
         values, vectors = self._kept
-        return vectors @ ((vectors.T @ right).T / values).T
+        result: np.ndarray = vectors @ ((vectors.T @ right).T / values).T
+        return result
 
     def damped(self, damping: float) -> Callable[[np.ndarray], np.ndarray]:
         """right ↦ (G + damping I)⁻¹ right by Cholesky; raises numpy.linalg.LinAlgError if that fails."""

@@ -96,7 +96,8 @@ def refitted(
     )
     c[~gone] += taken
     c[gone] = 0.0
-    return c * scale
+    result: np.ndarray = c * scale
+    return result
 
 
 def _scale(gram_matrix: np.ndarray) -> np.ndarray:

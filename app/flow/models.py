@@ -70,16 +70,19 @@ class LowRank:
         plain = self._R.riesz(block)
         seen = gram(self.comm, self._RinvC, block)
         correction = np.linalg.solve(self._capacitance, self._signed(seen))
-        return (plain - self._RinvC @ correction) / self._shift
+        result: np.ndarray = (plain - self._RinvC @ correction) / self._shift
+        return result
 
     def square(self, block: np.ndarray) -> np.ndarray:
         """blockᵀ K block."""
         seen = gram(self.comm, self._C, block)
         added = seen.T @ self._signed(seen)
-        return self._shift * self._R.square(block) + 0.5 * (added + added.T)
+        result: np.ndarray = self._shift * self._R.square(block) + 0.5 * (added + added.T)
+        return result
 
     def _signed(self, seen: np.ndarray) -> np.ndarray:
-        return seen * (self._signs if seen.ndim == 1 else self._signs[:, None])
+        result: np.ndarray = seen * (self._signs if seen.ndim == 1 else self._signs[:, None])
+        return result
 
 
 @dataclass(frozen=True)

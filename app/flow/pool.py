@@ -53,7 +53,8 @@ class Neurons:
         """Its columns."""
         for group in self.columns:
             if index < len(group):
-                return group[index]
+                result: np.ndarray = group[index]
+                return result
             index -= len(group)
         raise IndexError(index)
 
@@ -144,4 +145,5 @@ def _group_gains(
         free = diagonal > dependent * norms[own]
         return np.where(free, 0.5 * right**2 / np.where(free, diagonal, 1.0), 0.0)
     inverse = inverses(H[group[:, :, None], group[:, None, :]], norms[group], dependent)
-    return 0.5 * np.einsum("ci,cij,cj->c", s[group], inverse, s[group])
+    result: np.ndarray = 0.5 * np.einsum("ci,cij,cj->c", s[group], inverse, s[group])
+    return result

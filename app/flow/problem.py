@@ -9,7 +9,7 @@ import numpy as np
 
 from app.flow.builders import ModelBuilder
 from app.flow.choice import Contender
-from app.flow.protocols import Energy
+from app.flow.protocols import AnyEnergy
 from app.flow.state import Representation, StepState
 from app.flow.steps import Step
 from app.flow.stopping import Stopping
@@ -59,7 +59,7 @@ class Contest:
 class Minimisation:
     """An energy, where its minimisation starts, and by which models, steps and rules it goes on."""
 
-    energy: Energy
+    energy: AnyEnergy
     reference: np.ndarray
     """m_ref, shape (owned,)."""
     start: Representation

@@ -91,11 +91,24 @@ class Energy[E: Evaluation](Protocol):
         that of `near` on. Collective; raises app.parallel.SolveFailed on all ranks alike."""
 
 
+type AnyEnergy = Energy[Any]
+"""One whose evaluations its user knows: LeastSquares or Convex, by the kind of model."""
+
+type AnyEvaluation = Any
+"""What an AnyEnergy has at one m: LeastSquares or Convex."""
+
+type Memory = Any
+"""What a builder of models remembers between iterations: a frozen dataclass of its own."""
+
+type Place = Any
+"""Where neurons may join; the network's own."""
+
+
 class Candidates(Protocol):
     """Neurons that might join at one place with outgoing weights zero."""
 
     @property
-    def place(self) -> Any:
+    def place(self) -> Place:
         """Where."""
 
     @property
@@ -161,16 +174,21 @@ class Network(Protocol):
     def jacobian(self, theta: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """D = ∂m/∂θ, a block of `size` columns, in `out` if that fits."""
 
-    def places(self, *, deep: bool) -> Sequence[Any]:
+    def places(self, *, deep: bool) -> Sequence[Place]:
         """Where neurons may join; `deep`: in every layer, and in new ones."""
 
     def candidates(
-        self, theta: np.ndarray, count: int, scales: tuple[float, float], rng: np.random.Generator, place: Any
+        self,
+        theta: np.ndarray,
+        count: int,
+        scales: tuple[float, float],
+        rng: np.random.Generator,
+        place: Place,
     ) -> Candidates:
         """Random neurons for a place with about `count` outgoing weights together, drawn alike on all
         ranks."""
 
-    def grown(self, theta: np.ndarray, incoming: np.ndarray, place: Any) -> tuple["Network", np.ndarray]:
+    def grown(self, theta: np.ndarray, incoming: np.ndarray, place: Place) -> tuple["Network", np.ndarray]:
         """Network and θ with these neurons added and m unchanged; neurons of several places join in the
         order of `places`."""
 

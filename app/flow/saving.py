@@ -17,6 +17,7 @@ from app.flow.exact import ExactMemory, Taken
 from app.flow.protocols import Network
 from app.flow.records import Expansion, Record
 from app.flow.state import FlowState, Representation, Selected, StepState
+from app.types import Json, Summary
 
 KINDS = {
     kind.__name__: kind
@@ -48,14 +49,14 @@ class Damaged(ValueError):
     """Data that are not those of a state."""
 
 
-def as_data(state: FlowState, order: Order) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def as_data(state: FlowState, order: Order) -> tuple[Summary, dict[str, np.ndarray]]:
     """The state as a tree for JSON and the arrays that it names; collective, whole on rank 0 only."""
     arrays: dict[str, np.ndarray] = {}
     return _packed(state, order, arrays), arrays
 
 
 def from_data(
-    tree: Any, arrays: Mapping[str, np.ndarray], order: Order, network: Network | None
+    tree: Json, arrays: Mapping[str, np.ndarray], order: Order, network: Network | None
 ) -> FlowState:
     """The state of a tree and its arrays, the same on all ranks; `network` is one at the nodes in question.
 
@@ -70,7 +71,7 @@ def from_data(
     return state
 
 
-def _packed(value: Any, order: Order, arrays: dict[str, np.ndarray]) -> Any:
+def _packed(value: object, order: Order, arrays: dict[str, np.ndarray]) -> Json:
     if isinstance(value, Representation):
         own = value.theta if value.network is not None else order.gathered(value.theta)
         shape = None if value.network is None else value.network.shape
@@ -81,7 +82,7 @@ def _packed(value: Any, order: Order, arrays: dict[str, np.ndarray]) -> Any:
             "theta": _named(own, arrays),
         }
     if is_dataclass(value):
-        packed: dict[str, Any] = {"$kind": type(value).__name__}
+        packed: Summary = {"$kind": type(value).__name__}
         for each in fields(value):
             own = getattr(value, each.name)
             if each.name in MADE_AGAIN:
@@ -111,7 +112,7 @@ def _named(values: np.ndarray | None, arrays: dict[str, np.ndarray]) -> dict[str
     return {"$array": name}
 
 
-def _unpacked(value: Any, arrays: Mapping[str, np.ndarray], order: Order, network: Network | None) -> Any:
+def _unpacked(value: Json, arrays: Mapping[str, np.ndarray], order: Order, network: Network | None) -> Any:
     if isinstance(value, list):
         return tuple(_unpacked(own, arrays, order, network) for own in value)
     if not isinstance(value, dict):

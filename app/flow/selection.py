@@ -2,7 +2,6 @@
 
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from app.flow.problem import Minimisation
 from app.flow.protocols import InnerProduct, LeastSquares
 from app.flow.sketch import Sketch, take_sketch
 from app.flow.state import Selected
+from app.types import Json, Summary
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ def chosen_again(problem: Minimisation, selected: Selected) -> Chosen:
     return Chosen(R, choice)
 
 
-def _numbers(score: Score, candidate: int) -> dict[str, Any]:
+def _numbers(score: Score, candidate: int) -> Summary:
     return {
         "candidate": candidate,
         "weights": score.weights,
@@ -77,7 +77,7 @@ def _numbers(score: Score, candidate: int) -> dict[str, Any]:
     }
 
 
-def _score(told: Any, contender: Contender) -> Score:
+def _score(told: Json, contender: Contender) -> Score:
     folds = None if told["folds"] is None else np.asarray(told["folds"])
     return Score(
         contender, np.asarray(told["weights"]), np.asarray(told["left_out"]), folds, int(told["best"])

@@ -52,12 +52,14 @@ class Smoother:
 
     def coefficients(self, weights: np.ndarray) -> np.ndarray:
         """α, one column a weight."""
-        return self.vectors @ (self._seen[:, None] / (self.values[:, None] + weights))
+        result: np.ndarray = self.vectors @ (self._seen[:, None] / (self.values[:, None] + weights))
+        return result
 
     def left_out(self, weights: np.ndarray) -> np.ndarray:
         """Residual of each reading by the solution without it, one column a weight: r_i / (1 − H_ii)."""
         residual, share = self._residual(weights)
-        return residual / np.maximum(1.0 - self._P**2 @ share, 1e-12)
+        result: np.ndarray = residual / np.maximum(1.0 - self._P**2 @ share, 1e-12)
+        return result
 
     def fit(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """½‖residual‖² and the degrees of freedom tr H, by weight."""

@@ -7,12 +7,16 @@ from typing import Any, Literal
 import numpy as np
 
 from app.flow.choice import Choice
-from app.flow.protocols import Evaluation, Network
+from app.flow.protocols import Evaluation, Memory, Network
 from app.flow.records import Record, StopReason
+from app.types import Described, Untyped
 
 Stage = Literal["approach", "selection", "minimisation"]
 """On the way to the target; before the data choose the regularisation; to the minimum with what they
 chose."""
+
+type Exact = Any
+"""What app.flow.advance holds of the minimisation while the program runs; it knows this module."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +40,7 @@ class Representation:
         """Neurons of each hidden layer; empty of nodal values."""
         return () if self.network is None else self.network.widths
 
-    def split(self) -> tuple[Sequence[Any], Sequence[np.ndarray]]:
+    def split(self) -> tuple[Sequence[Untyped], Sequence[np.ndarray]]:
         """The networks of all unknowns and the parameters of each; none of nodal values."""
         if self.network is None:
             return (), ()
@@ -51,7 +55,7 @@ class Representation:
 class StepState:
     """What a step remembers from one iteration to the next."""
 
-    random: Mapping[str, Any] | None = None
+    random: Described | None = None
     """State of the stream from which candidate neurons are drawn; the same on all ranks."""
     closely: bool = False
     """Whether the models are exact, and worth following further."""
@@ -64,7 +68,7 @@ class StepState:
         """The stream, to draw from; a certain one where none was given, so that all ranks draw alike."""
         bits = np.random.PCG64(0)
         if self.random is not None:
-            state: Any = dict(self.random)
+            state: Untyped = dict(self.random)
             bits.state = state
         return np.random.Generator(bits)
 
@@ -92,7 +96,7 @@ class Selected:
     spread: float
     """Standard deviation of the whitened noise as the fit finds it."""
     reason: str
-    scores: tuple[Mapping[str, Any], ...]
+    scores: tuple[Described, ...]
     """Of each candidate considered: its number, `weights`, `left_out`, `folds` (None where not judged by
     them) and the index of the best weight."""
     iteration: int
@@ -110,7 +114,7 @@ class FlowState:
     stage: Stage
     representation: Representation
     step: StepState
-    model: Any
+    model: Memory
     """What the model of the stage remembers, a frozen dataclass of app.flow.builders or app.flow.convex."""
     records: tuple[Record, ...]
     spent: Mapping[str, float] = field(default_factory=dict)
@@ -125,7 +129,7 @@ class FlowState:
     notes: tuple[str, ...] = ()
     """What the user should read of the last step."""
     evaluation: Evaluation | None = None
-    exact: Any = None
+    exact: Exact = None
     """Of the minimisation: R, J along the directions of the data that matter, and their products."""
 
     @property

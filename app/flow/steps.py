@@ -1,7 +1,7 @@
 """Steps: how a representation follows a quadratic model."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -21,7 +21,7 @@ class Base:
     state: StepState
     rounds: int = 0
     """How often the network has grown in this iteration."""
-    known: Any = None
+    known: object = None
     """What a step has found for the iteration and need not find again after a rejection."""
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 from app.flow.method import StoppingMethod
-from app.flow.protocols import Evaluation
+from app.flow.protocols import AnyEvaluation, Evaluation
 from app.flow.records import Record, StopReason
 
 DEFAULT = StoppingMethod()
@@ -82,7 +82,7 @@ class AtTolerance:
     """
 
     tolerance: float
-    half_square: Callable[[Any], float]
+    half_square: Callable[[AnyEvaluation], float]
     """½‖m‖²_K of an evaluation's m, alike on all ranks; collective."""
     max_iterations: int
     method: StoppingMethod = DEFAULT

@@ -2,10 +2,12 @@
 
 import operator
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import ufl
+
+from app.types import Symbol, Untyped
 
 
 class Field(Protocol):
@@ -21,14 +23,14 @@ class Symbolic(Protocol):
 
     def translated(
         self,
-        operations: Mapping[str, Callable[..., Any]],
-        variables: Mapping[str, Any],
-        constant: Callable[[float], Any],
-    ) -> Any:
+        operations: Mapping[str, Callable[..., Symbol]],
+        variables: Mapping[str, Symbol],
+        constant: Callable[[float], Symbol],
+    ) -> Symbol:
         """The value by these operations of these variables, `constant` making what stands for a number."""
 
 
-OPERATIONS: dict[str, Callable[..., Any]] = {
+OPERATIONS: dict[str, Callable[..., Symbol]] = {
     "sin": ufl.sin,
     "cos": ufl.cos,
     "tan": ufl.tan,
@@ -65,7 +67,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 """The operations of expressions by their names, in UFL."""
 
 
-def in_ufl(field: Any, x: Any, t: Any = None) -> Any:
+def in_ufl(field: Untyped, x: Symbol, t: Symbol = None) -> Symbol:
     """The UFL expression of a `Field` on the coordinates `x`, a ufl.SpatialCoordinate, and, if it depends on
     it, the time `t`, in UFL.
 

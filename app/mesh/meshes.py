@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import ufl
@@ -14,6 +13,7 @@ from mpi4py import MPI
 from app.mesh.half_space import HalfSpace, half_space
 from app.mesh.outline import GROWTH, LayoutError, Outline, closed_outline
 from app.parallel import agreed, on_root
+from app.types import Mesh, Symbol, Untyped
 
 SIDES = ("left", "right", "bottom", "top", "front", "back")
 
@@ -27,7 +27,7 @@ class TaggedMesh:
     """A DOLFINx mesh, and as local indices on this rank the facets of each named part of its boundary and the
     cells of each named region."""
 
-    mesh: Any
+    mesh: Mesh
     facets: dict[str, np.ndarray]
     cells: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -41,7 +41,7 @@ class TaggedMesh:
         return self.mesh.geometry.dim
 
     @property
-    def coordinates(self) -> Any:
+    def coordinates(self) -> Symbol:
         """ufl.SpatialCoordinate."""
         return ufl.SpatialCoordinate(self.mesh)
 
@@ -109,7 +109,7 @@ def rectangle(
 
 def box(comm: MPI.Comm, lower: Sequence[float], upper: Sequence[float], cells: Sequence[int]) -> TaggedMesh:
     """A box in tetrahedra; parts left, right (x), bottom, top (y), front, back (z)."""
-    corners: Any = [np.asarray(lower, float), np.asarray(upper, float)]
+    corners: Untyped = [np.asarray(lower, float), np.asarray(upper, float)]
     return _with_sides(dmesh.create_box(comm, corners, list(cells)), lower, upper)
 
 
@@ -164,7 +164,7 @@ def _from_gmsh(comm: MPI.Comm, dimension: int, name: str) -> TaggedMesh:
 
     try:
         # With neighbours' cells, as generated meshes have them: jumps between cells need both.
-        partitioner: Any = dmesh.create_cell_partitioner  # by singledispatch, unknown to type checkers
+        partitioner: Untyped = dmesh.create_cell_partitioner  # by singledispatch, unknown to type checkers
         ghosts = partitioner(dmesh.GhostMode.shared_facet, 2)
         data = dolfinx_gmsh.model_to_mesh(gmsh.model, comm, 0, gdim=dimension, partitioner=ghosts)
     except RuntimeError as error:  # DOLFINx raises its own on all ranks alike
@@ -191,7 +191,7 @@ MESHES: dict[str, Callable[..., TaggedMesh]] = {
 }
 
 
-def _with_sides(mesh: Any, lower: Sequence[float], upper: Sequence[float]) -> TaggedMesh:
+def _with_sides(mesh: Mesh, lower: Sequence[float], upper: Sequence[float]) -> TaggedMesh:
     dim = mesh.topology.dim
     facets = {}
     for axis in range(dim):
@@ -234,7 +234,7 @@ def _open_msh(path: Path) -> int:
 
 
 @contextmanager
-def _generating() -> Iterator[Any]:
+def _generating() -> Iterator[Untyped]:
     """gmsh with what makes the same mesh each time, of sizes that the caller says; it stays open if all went
     well."""
     import gmsh

@@ -1,12 +1,11 @@
 """Observation operators: sparse PETSc matrices B that take the state's dofs to the data's."""
 
-from typing import Any
-
 import numpy as np
 from dolfinx.geometry import determine_point_ownership
 
 from app.mesh.meshes import TaggedMesh
 from app.mesh.rows import sparse_rows
+from app.types import Matrix, Space
 
 OUTSIDE = 1e-10
 """A point may lie outside the mesh by this share of the bounding box's diagonal."""
@@ -30,7 +29,9 @@ class PointOutside(PlaceError):
         self.point, self.distance = point, distance
 
 
-def point_matrix(domain: TaggedMesh, space: Any, points: np.ndarray, component: Any = 0) -> Any:
+def point_matrix(
+    domain: TaggedMesh, space: Space, points: np.ndarray, component: int | np.ndarray = 0
+) -> Matrix:
     """B with (Bu)_i = u(x_i) for a Lagrange space; a point on shared facets has one row.
 
     Of a state of several components one is read: `component` is its index, one for all points or an array

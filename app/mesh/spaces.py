@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import ufl
@@ -13,6 +12,7 @@ from app.mesh.fields import Field, in_ufl
 from app.mesh.meshes import MeshError, TaggedMesh
 from app.parallel import timed
 from app.parallel.blocks import PETSc
+from app.types import Matrix, Space
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class CoefficientSpace:
         (whole,) = parts
         return whole if self.free is None else np.asfortranarray(whole[self.free])
 
-    def submatrix(self, matrix: Any) -> Any:
+    def submatrix(self, matrix: Matrix) -> Matrix:
         """Of a PETSc matrix over all nodes, which is destroyed, the one over the free nodes."""
         if self.free is None:
             return matrix
@@ -184,12 +184,12 @@ def joint_space(parts: Sequence[CoefficientSpace]) -> CoefficientSpace | Coeffic
     return parts[0] if len(parts) == 1 else CoefficientSpaces(parts)
 
 
-def discontinuous(domain: TaggedMesh, degree: int) -> Any:
+def discontinuous(domain: TaggedMesh, degree: int) -> Space:
     """The space of functions that are polynomials of this degree on each cell."""
     return fem.functionspace(domain.mesh, ("Discontinuous Lagrange", degree))
 
 
-def interpolated(function: fem.Function, space: Any) -> fem.Function:
+def interpolated(function: fem.Function, space: Space) -> fem.Function:
     """A function in another space of the same mesh; itself if it is there already."""
     if function.function_space is space:
         return function

@@ -1,7 +1,6 @@
 """A mesh as two arrays, in an order that does not depend on the partition, and back."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import basix.ufl
 import numpy as np
@@ -10,6 +9,7 @@ from mpi4py import MPI
 
 from app.mesh.meshes import TaggedMesh
 from app.mesh.order import NodeOrder
+from app.types import Untyped
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def restored(comm: MPI.Comm, given: StoredMesh | None) -> TaggedMesh:
     kind, degree, dimension = comm.bcast(
         None if given is None else (given.kind, given.degree, given.nodes.shape[1]), root=0
     )
-    element: Any = basix.ufl.element("Lagrange", kind, degree, shape=(dimension,))
+    element: Untyped = basix.ufl.element("Lagrange", kind, degree, shape=(dimension,))
     if given is None:
         given = StoredMesh(np.empty((0, dimension)), np.empty((0, element.dim // dimension)), kind, degree)
     cells = given.cells.astype(np.int64)

@@ -39,7 +39,8 @@ class Candidates:
     @property
     def parameters(self) -> int:
         """Of each: incoming weights, bias and outgoing weights."""
-        return self.incoming.shape[1] + self.outgoing
+        count: int = self.incoming.shape[1] + self.outgoing
+        return count
 
     @cached_property
     def tangent(self) -> np.ndarray:
@@ -68,7 +69,7 @@ class Candidates:
         by_psi = torch.from_numpy(np.ascontiguousarray(dual[self.rows].T))
         if self.above is not None:
             by_psi = (by_psi.view(len(incoming), self.outgoing, -1) * self.above[None]).sum(dim=1)
-        (self._activations(incoming) * by_psi).sum().backward()
+        (self._activations(incoming) * by_psi).sum().backward()  # type: ignore[no-untyped-call]
         assert incoming.grad is not None
         return incoming.grad.numpy()
 

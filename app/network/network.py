@@ -1,9 +1,8 @@
 """A coefficient as reference plus multilayer perceptron, with its Jacobian at the nodes and its growth."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from app.network.features import FEATURES
 from app.network.layers import Layers, Place
 from app.network.nodes import Nodes
 from app.network.transforms import TRANSFORMS, Identity, Transform
+from app.types import Described, Summary
 
 CHUNK = 4096
 """Nodes per sweep: activations, deltas and a strip of the Jacobian stay in the cache."""
@@ -119,7 +119,7 @@ class Network:
             theta[layer.weights], theta[layer.biases] = rows[:, :-1].ravel(), rows[:, -1]
         return theta
 
-    def described(self) -> dict[str, Any]:
+    def described(self) -> Summary:
         """All but the parameters and the nodes, in plain data."""
         activation, features = self._names
         kinds = {kind: name for name, kind in TRANSFORMS.items()}
@@ -153,7 +153,8 @@ class Network:
         """m at the owned nodes, shape (owned,)."""
         s = self._sum(theta)
         if self._nodes.factor is not None:
-            return self._nodes.reference + self._nodes.factor * s
+            result: np.ndarray = self._nodes.reference + self._nodes.factor * s
+            return result
         return np.where(s == self._nodes.base, self._nodes.reference, self._transform.value(s))
 
     def jacobian(self, theta: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
@@ -288,7 +289,7 @@ class Network:
         return h
 
     @staticmethod
-    def of(told: Mapping[str, Any], nodes: Nodes, max_width: int | None = None) -> "Network":
+    def of(told: Described, nodes: Nodes, max_width: int | None = None) -> "Network":
         """What `described` tells, at nodes whose box is its own."""
         transform = dict(told["transform"])
         made = TRANSFORMS[transform.pop("kind")](**transform)
@@ -317,7 +318,8 @@ class Network:
         """The transform's argument, T⁻¹(m_ref) + MLP, at the owned nodes."""
         parameters = torch.from_numpy(theta)
         h = self._forward(parameters, self._inputs, len(self.widths))
-        return self._nodes.base + (parameters[self._outgoing] @ h + parameters[-1]).numpy()
+        result: np.ndarray = self._nodes.base + (parameters[self._outgoing] @ h + parameters[-1]).numpy()
+        return result
 
     def _slope(self, s: np.ndarray, part: slice) -> np.ndarray:
         """∂m/∂s at the nodes in `part`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from app.data.points import PointData, read_averages
 from app.observe.kinds import ObservedState, StateObservations
 from app.observe.operators import ObservationOperator
 from app.schema.section import DataFile, Positive
+from app.types import Matrix, Space
 
 if TYPE_CHECKING:
     from app.mesh import TaggedMesh
@@ -50,7 +51,7 @@ class AverageObservations(StateObservations):
         return ObservationOperator(ball_averages(state.domain, state.space, data.points, radii, component))
 
 
-def region_averages(domain: TaggedMesh, space: Any, names: Sequence[str], component: int = 0) -> Any:
+def region_averages(domain: TaggedMesh, space: Space, names: Sequence[str], component: int = 0) -> Matrix:
     """B with (Bu)_i = the mean of u over the region named i, `all` being the whole mesh."""
     from app.mesh import MeshError, PlaceError
     from app.mesh.rows import integrals, over_cells, sparse_rows
@@ -73,8 +74,8 @@ def region_averages(domain: TaggedMesh, space: Any, names: Sequence[str], compon
 
 
 def ball_averages(
-    domain: TaggedMesh, space: Any, centres: np.ndarray, radii: np.ndarray, component: int = 0
-) -> Any:
+    domain: TaggedMesh, space: Space, centres: np.ndarray, radii: np.ndarray, component: int = 0
+) -> Matrix:
     """B with (Bu)_i = the mean of u over the ball (in the plane a disc, on a line an interval) i.
 
     By a rule that is exact for polynomials of degree 5, and for a state with kinks between cells as good as

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from app.data.points import PointData, read_parts
 from app.observe.kinds import ObservedState, StateObservations
 from app.observe.operators import ObservationOperator
 from app.schema.section import DataFile
+from app.types import Matrix, Space
 
 if TYPE_CHECKING:
     from app.mesh import TaggedMesh
@@ -49,7 +50,7 @@ class FluxObservations(StateObservations):
         return ObservationOperator(empty_rows(state.space, len(names)), weights)
 
 
-def flux_weights(domain: TaggedMesh, space: Any, names: Sequence[str], given: Sequence[str]) -> Any:
+def flux_weights(domain: TaggedMesh, space: Space, names: Sequence[str], given: Sequence[str]) -> Matrix:
     """W with (W A(u, m))_i = the integral of the flux into the domain through the part named i.
 
     The flux q_h on the boundary where the state is given, Γ = `given`, is found from ∫_Γ q_h v = A(u, m; v)
@@ -92,7 +93,7 @@ def flux_weights(domain: TaggedMesh, space: Any, names: Sequence[str], given: Se
 
 
 def _rows_of_mass(
-    domain: TaggedMesh, space: Any, facets: np.ndarray, own: np.ndarray
+    domain: TaggedMesh, space: Space, facets: np.ndarray, own: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Global rows and columns and values of ∫_Γ φ_i φ_j, for these owned dofs i."""
     import ufl

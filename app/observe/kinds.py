@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from app.data.points import PointData
 from app.observe.noise import GaussianMisfit, Misfit, Noise
 from app.observe.operators import ObservationOperator
 from app.schema.section import Component, DataFile, Section
+from app.types import Space
 
 if TYPE_CHECKING:
     from app.mesh import TaggedMesh
@@ -21,7 +22,7 @@ class ObservedState:
     """The state of an equation, as observations see it; the same on all ranks."""
 
     domain: TaggedMesh
-    space: Any
+    space: Space
     """The finite-element space of the state, of type dolfinx.fem.FunctionSpace."""
     components: tuple[str, ...] = ()
     """Names of its components, none of a scalar."""

@@ -42,7 +42,7 @@ class Place:
         return CaseError([f"{self.written.where(*self.path)}: found {found}, expected {expected}"])
 
 
-def _named(value: Any) -> Any:
+def _named(value: object) -> Any:
     """Let the kind alone stand for a mapping."""
     return {"kind": SHORT.get(value, value)} if isinstance(value, str) else value
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+
+from app.types import Matrix
 
 
 @dataclass(frozen=True)
@@ -16,9 +17,9 @@ class ObservationOperator:
     state dofs) with rows in equal contiguous parts, in the order of the readings; `close` destroys them.
     """
 
-    matrix: Any
+    matrix: Matrix
     """B."""
-    weights: Any | None = None
+    weights: Matrix | None = None
     """W, None where it is zero."""
 
     def close(self) -> None:
@@ -39,7 +40,7 @@ def joined(parts: Sequence[ObservationOperator]) -> ObservationOperator:
     return ObservationOperator(_stacked(parts, [part.matrix for part in parts]), weights)
 
 
-def _stacked(parts: Sequence[ObservationOperator], matrices: Sequence[Any]) -> Any:
+def _stacked(parts: Sequence[ObservationOperator], matrices: Sequence[Matrix]) -> Matrix:
     """The matrices below one another, None being zero rows as many as the part's readings."""
     from app.mesh.rows import sparse_matrix
 

@@ -13,10 +13,11 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from safetensors.numpy import load, save
+
+from app.types import Described, Summary
 
 WRITES = ("checkpoint",)
 """Names of the files, for whoever replaces them."""
@@ -38,7 +39,7 @@ class NoCheckpoint(Exception):
 class Checkpoint:
     """What was read of one."""
 
-    content: dict[str, Any]
+    content: Summary
     arrays: dict[str, np.ndarray]
     number: int
     warnings: tuple[str, ...] = ()
@@ -46,7 +47,7 @@ class Checkpoint:
 
 
 def write_checkpoint(
-    results: Path, number: int, content: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
+    results: Path, number: int, content: Described, arrays: Mapping[str, np.ndarray]
 ) -> None:
     """Write one, numbered by the steps of the run so far; serial. Raises OSError and leaves the others
     alone."""
@@ -91,7 +92,7 @@ def read_checkpoint(results: Path) -> Checkpoint:
     raise NoCheckpoint("\n".join(warnings))
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def _read(path: Path) -> tuple[Summary, dict[str, np.ndarray]]:
     told = json.loads((path / STATE).read_text())
     content = told["content"]
     if told["sha256"] != _digest(content):
@@ -110,7 +111,7 @@ def _numbered(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: int(path.name), reverse=True)
 
 
-def _digest(content: Mapping[str, Any]) -> str:
+def _digest(content: Described) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from mpi4py import MPI
 
 from app.flow import Choice
+from app.types import Canvas, Summary
 
 WRITES = ("choice.png",)
 """Names of the files, for whoever replaces them."""
@@ -36,7 +37,7 @@ def choice_lines(choice: Choice) -> list[str]:
     return lines
 
 
-def choice_summary(choice: Choice | None, parameters: Sequence[str]) -> dict[str, Any]:
+def choice_summary(choice: Choice | None, parameters: Sequence[str]) -> Summary:
     """The choice's part of summary.json; `parameters` are the names of those of any regularisation."""
     if choice is None:
         return {"cross_validation": None, "candidates": []}
@@ -75,7 +76,7 @@ def _draw(path: Path, choice: Choice) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure: Any = Figure(figsize=(10.4, 5.2), dpi=130, layout="constrained")
+    figure: Canvas = Figure(figsize=(10.4, 5.2), dpi=130, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     shades = _shades([score.contender.kind for score in choice.scores])

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from dolfinx.plot import vtk_mesh
@@ -27,6 +27,7 @@ from app.mesh import (
     stored,
 )
 from app.parallel import multiply, on_root
+from app.types import Json, Summary
 
 if TYPE_CHECKING:
     import torch
@@ -169,7 +170,7 @@ def read_coefficient(folder: Path, comm: MPI.Comm = MPI.COMM_SELF) -> Coefficien
     return Coefficient(told["name"], tuple(parts))
 
 
-def _read(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, np.ndarray]]:
+def _read(folder: Path) -> tuple[Summary, dict[str, np.ndarray], dict[str, np.ndarray]]:
     path = folder / "network.json"
     try:
         told = json.loads(path.read_text())
@@ -187,7 +188,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str
 
 
 def _restored(
-    name: str, told: Any, domain: TaggedMesh, theta: np.ndarray | None, whole: np.ndarray | None
+    name: str, told: Json, domain: TaggedMesh, theta: np.ndarray | None, whole: np.ndarray | None
 ) -> Part:
     space = CoefficientSpace(domain, told["degree"])
     nodal = None
@@ -209,7 +210,7 @@ def _restored(
     )
 
 
-def _network(told: Any) -> "Network":
+def _network(told: Json) -> "Network":
     """At no nodes: it is evaluated at others."""
     from app.network import Network, Nodes
 
@@ -218,7 +219,7 @@ def _network(told: Any) -> "Network":
     return Network.of(told, Nodes(np.empty((0, len(lower))), nothing, nothing, box=(lower, upper)))
 
 
-def _described(part: Part) -> dict[str, Any]:
+def _described(part: Part) -> Summary:
     return {
         "role": part.role,
         "prefix": part.prefix,

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -14,6 +13,7 @@ from app.flow import FlowState, Record
 from app.output.choice import choice_lines
 from app.output.history import mean_error, spent_seconds
 from app.output.reduction import reduction_lines
+from app.types import Summary
 
 HEADING = " it      energy     misfit/target   error  align  capture  params  vectors  solves   rhs  seconds"
 
@@ -97,7 +97,7 @@ def line(record: Record, target: float | None) -> str:
     )
 
 
-def closing_lines(summary: dict[str, Any], folder: Path) -> list[str]:
+def closing_lines(summary: Summary, folder: Path) -> list[str]:
     """What is said at the end of a run."""
     error = summary["relative_error"]
     if isinstance(error, dict):

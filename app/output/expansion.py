@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mpi4py import MPI
 
 from app.flow import Record
+from app.types import Axes, Canvas, Summary
 
 WRITES = ("expansion.png",)
 """Names of the files, for whoever replaces them."""
@@ -21,7 +21,7 @@ FROM = 0.55
 """Growth is drawn from this share of the way from one iteration to the next."""
 
 
-def expansion_cells(record: Record) -> list[dict[str, Any]]:
+def expansion_cells(record: Record) -> list[Summary]:
     """Values by column, one row a round of the iteration."""
     return [
         {
@@ -63,7 +63,7 @@ def _draw(path: Path, records: Sequence[Record]) -> None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    figure: Any = Figure(figsize=(8.4, 5.6), dpi=130, layout="constrained")
+    figure: Canvas = Figure(figsize=(8.4, 5.6), dpi=130, layout="constrained")
     FigureCanvasAgg(figure)
     shares, widths = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     _draw_shares(shares, records)
@@ -77,7 +77,7 @@ def _draw(path: Path, records: Sequence[Record]) -> None:
     figure.savefig(str(path))
 
 
-def _draw_shares(axes: Any, records: Sequence[Record]) -> None:
+def _draw_shares(axes: Axes, records: Sequence[Record]) -> None:
     iterations = [record.iteration for record in records]
     for name, values, style in (
         ("alignment, as the iteration begins", [record.alignment for record in records], "C0s--"),
@@ -108,7 +108,7 @@ def _draw_shares(axes: Any, records: Sequence[Record]) -> None:
     axes.legend(fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
 
 
-def _draw_widths(axes: Any, records: Sequence[Record]) -> None:
+def _draw_widths(axes: Axes, records: Sequence[Record]) -> None:
     places, widths = [0.0], [sum(records[0].widths)]
     marks: list[tuple[float, int]] = []
     for record in records[1:]:

@@ -3,11 +3,12 @@
 import csv
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 import numpy as np
 
 from app.output.coefficient import Coefficient
+from app.types import Untyped
 
 WRITES = ("coefficient.npz", "coefficient.csv", "coefficient.vtu", "coefficient*.pt2")
 """Names of the files, for whoever replaces them."""
@@ -26,7 +27,7 @@ def export(coefficient: Coefficient, kind: str, path: Path) -> list[Path]:
     nodes, cells, kinds = coefficient.lattice()
     values = coefficient.evaluate(nodes)
     if kind == "npz":
-        arrays: Any = {"nodes": nodes, "cells": cells, **values}
+        arrays: Untyped = {"nodes": nodes, "cells": cells, **values}
         np.savez_compressed(path, **arrays)
     elif kind == "csv":
         with path.open("w", newline="") as file:

@@ -1,11 +1,12 @@
 """Fields for ParaView: a .pvd file with one .vtu piece a rank."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any
 
 from dolfinx import fem
 from dolfinx.io import VTKFile
+
+from app.types import Described, Space, Untyped
 
 WRITES = ("fields.pvd", "fields*.pvtu", "fields_p*_*.vtu")
 """Names of the files, for whoever replaces them."""
@@ -13,8 +14,8 @@ WRITES = ("fields.pvd", "fields*.pvtu", "fields_p*_*.vtu")
 
 def write_fields(
     path: Path,
-    space: Any,
-    fields: Mapping[str, Any],
+    space: Space,
+    fields: Described,
     moving: Collection[str] = (),
     moments: Iterable[float] = (0.0,),
 ) -> None:
@@ -38,7 +39,7 @@ def write_fields(
             file.write_function(list(shown.values()), time)
 
 
-def _interpolate(function: fem.Function, field: Any) -> None:
+def _interpolate(function: fem.Function, field: Untyped) -> None:
     if isinstance(field, fem.Function):
         function.interpolate(field)
     else:

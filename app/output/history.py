@@ -7,13 +7,13 @@ import csv
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from mpi4py import MPI
 
 from app.flow import FlowState, Record
 from app.output.expansion import EXPANSION_COLUMNS, expansion_cells
 from app.parallel import on_root
+from app.types import Described, Summary
 
 WRITES = ("history.csv", "expansions.csv")
 """Names of the files, for whoever replaces them."""
@@ -38,7 +38,7 @@ def spent_seconds(record: Record) -> float:
     return sum(spent for name, spent in record.spent.items() if name.startswith("seconds_"))
 
 
-def cells(records: Sequence[Record], index: int) -> dict[str, Any]:
+def cells(records: Sequence[Record], index: int) -> Summary:
     """Values of a record by column; None is an empty cell."""
     record = records[index]
     errors = record.relative_error if isinstance(record.relative_error, Mapping) else {}
@@ -93,7 +93,7 @@ class History:
             _append(self._growth, EXPANSION_COLUMNS, new, first=first)
 
 
-def _append(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]], *, first: bool) -> None:
+def _append(path: Path, columns: Sequence[str], rows: Sequence[Described], *, first: bool) -> None:
     with path.open("w" if first else "a", newline="") as file:
         writer = csv.DictWriter(file, columns)
         if first:

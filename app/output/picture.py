@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from dolfinx.plot import vtk_mesh
 from mpi4py import MPI
+
+from app.types import Axes, Canvas, Space, Summary, Untyped
 
 WRITES = ("coefficient.png",)
 """Names of the files, for whoever replaces them."""
@@ -39,7 +40,7 @@ class Drawing:
 
 def draw_fields(
     path: Path,
-    space: Any,
+    space: Space,
     rows: Sequence[Mapping[str, np.ndarray]],
     points: np.ndarray,
     *,
@@ -59,7 +60,7 @@ def draw_fields(
     failure = None
     if drawing is not None:
         plane = partial(_draw_plane, logarithmic=logarithmic, numbered=numbered)
-        draw: Any = {1: _draw_line, 2: plane, 3: _draw_space}[space.mesh.geometry.dim]
+        draw: Untyped = {1: _draw_line, 2: plane, 3: _draw_space}[space.mesh.geometry.dim]
         try:
             draw(path, drawing, points)
         except Exception as error:
@@ -67,7 +68,7 @@ def draw_fields(
     return comm.bcast(failure, root=0)
 
 
-def gathered(space: Any, rows: Sequence[Mapping[str, np.ndarray]]) -> Drawing | None:
+def gathered(space: Space, rows: Sequence[Mapping[str, np.ndarray]]) -> Drawing | None:
     """On rank 0; None elsewhere."""
     comm: MPI.Comm = space.mesh.comm
     index_map = space.dofmap.index_map
@@ -143,7 +144,7 @@ def _draw_space(path: Path, drawing: Drawing, points: np.ndarray) -> None:
         fields = {name: values for row in drawing.rows for name, values in row.items()}
         scales = {f"scale {name}": np.array(_scale(row, name)[:2]) for row in drawing.rows for name in row}
         mesh = {"mesh cells": drawing.cells, "mesh types": drawing.types, "mesh nodes": drawing.nodes}
-        content: dict[str, Any] = {**mesh, **scales, **fields}
+        content: Summary = {**mesh, **scales, **fields}
         np.savez(file, **content)
         script = Path(__file__).with_name("render.py")
         # Isolated, and without what the launcher tells its ranks: the child is none of them.
@@ -165,7 +166,7 @@ def _scale(fields: Mapping[str, np.ndarray], name: str) -> tuple[float, float, s
     return float(shared.min()), float(shared.max()), "viridis"
 
 
-def _figure(rows: int, panels: int) -> tuple[Any, Any]:
+def _figure(rows: int, panels: int) -> tuple[Canvas, Axes]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mpi4py import MPI
 
 from app.output.picture import PANEL, Drawing, gathered
+from app.types import Axes, Canvas, Described, Space
 
 WRITES = ("reduction.png",)
 """Names of the files, for whoever replaces them."""
@@ -40,7 +40,7 @@ class Decay:
     """Of the decomposition that is shown."""
 
 
-def reduction_lines(summary: Mapping[str, Any]) -> list[str]:
+def reduction_lines(summary: Described) -> list[str]:
     """What the end of a run says of a reduction, if it is one."""
     if "reduction" not in summary:
         return []
@@ -52,7 +52,7 @@ def reduction_lines(summary: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def draw_reduction(path: Path, space: Any, shown: Sequence[Shown], decay: Decay) -> str | None:
+def draw_reduction(path: Path, space: Space, shown: Sequence[Shown], decay: Decay) -> str | None:
     """Draw some states of a Lagrange space and the decomposition's decay; collective, rank 0 draws.
 
     Of states in space the decay alone. Returns, on all ranks, why there is no picture, None if there is one.
@@ -76,7 +76,7 @@ def _draw(path: Path, drawing: Drawing, labels: list[str], decay: Decay, dimensi
     columns = {1: 1, 2: 3, 3: 0}[dimension]
     height = PANEL * (len(labels) if dimension == 2 else 1.3)
     widths = [1.6 * PANEL if dimension == 1 else PANEL * max(columns, 1e-3), 1.5 * PANEL]
-    figure: Any = Figure(figsize=(sum(widths), height), dpi=130, layout="constrained")
+    figure: Canvas = Figure(figsize=(sum(widths), height), dpi=130, layout="constrained")
     FigureCanvasAgg(figure)
     left, right = figure.subfigures(1, 2, width_ratios=widths)
     if dimension == 1:
@@ -87,7 +87,7 @@ def _draw(path: Path, drawing: Drawing, labels: list[str], decay: Decay, dimensi
     figure.savefig(str(path), bbox_inches="tight", pad_inches=0.05)
 
 
-def _draw_lines(axes: Any, drawing: Drawing, labels: list[str], decay: Decay) -> None:
+def _draw_lines(axes: Axes, drawing: Drawing, labels: list[str], decay: Decay) -> None:
     order = np.argsort(drawing.nodes[:, 0], kind="stable")
     x = drawing.nodes[order, 0]
     for i, (fields, label) in enumerate(zip(drawing.rows, labels, strict=True)):
@@ -102,7 +102,7 @@ def _draw_lines(axes: Any, drawing: Drawing, labels: list[str], decay: Decay) ->
     axes.legend()
 
 
-def _draw_panels(figure: Any, drawing: Drawing, labels: list[str], decay: Decay) -> None:
+def _draw_panels(figure: Canvas, drawing: Drawing, labels: list[str], decay: Decay) -> None:
     panels = figure.subplots(len(labels), 3, squeeze=False)
     corners = drawing.cells[:, :3]  # of a triangle of any degree the corners come first
     x, y = drawing.nodes[:, 0], drawing.nodes[:, 1]
@@ -125,7 +125,7 @@ def _draw_panels(figure: Any, drawing: Drawing, labels: list[str], decay: Decay)
             axes.set_axis_off()
 
 
-def _draw_decay(axes: Any, decay: Decay) -> None:
+def _draw_decay(axes: Axes, decay: Decay) -> None:
     squares = decay.singular_values**2
     tails = np.sqrt(np.cumsum(squares[::-1])[::-1] / squares.sum())  # from each value on
     counts, label = np.arange(1, len(squares)), "POD, tail of the singular values"

@@ -1,10 +1,11 @@
 """Draw fields in space: `python -I render.py FIELDS.npz PICTURE.png`, the picture's own process."""
 
 import sys
-from typing import Any
 
 import numpy as np
 import pyvista
+
+from app.types import Untyped
 
 PANEL = 620
 """Side of a panel in pixels."""
@@ -20,7 +21,7 @@ def main(source: str, target: str) -> None:
     middle = 0.5 * (low + high)
     octant = [middle[0], high[0], middle[1], high[1], middle[2], high[2]]
     size = [PANEL * len(names), PANEL]
-    plotter: Any = pyvista.Plotter(off_screen=True, shape=(1, len(names)), window_size=size, border=False)
+    plotter: Untyped = pyvista.Plotter(off_screen=True, shape=(1, len(names)), window_size=size, border=False)
     for column, name in enumerate(names):
         grid = pyvista.UnstructuredGrid(padded, data["mesh types"], nodes)
         grid.point_data[name] = data[name]

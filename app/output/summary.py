@@ -5,7 +5,6 @@ import platform
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import dolfinx
 from mpi4py import MPI
@@ -14,6 +13,7 @@ from petsc4py import PETSc
 import app
 from app.flow import Record, StopReason
 from app.parallel import on_root, peak_memory_mb
+from app.types import Summary
 
 WRITES = ("summary.json", "summary.part")
 """Names of the files, for whoever replaces them."""
@@ -34,7 +34,7 @@ def status(reason: StopReason, *, target_known: bool) -> str:
     return "converged" if converged else "stopped"
 
 
-def records_summary(records: Sequence[Record]) -> dict[str, Any]:
+def records_summary(records: Sequence[Record]) -> Summary:
     """What the history adds up to."""
     last = records[-1]
     return {
@@ -55,7 +55,7 @@ def records_summary(records: Sequence[Record]) -> dict[str, Any]:
     }
 
 
-def work_summary(spent: Mapping[str, float]) -> dict[str, Any]:
+def work_summary(spent: Mapping[str, float]) -> Summary:
     """Solves of every kind."""
     return {name: count for name, count in spent.items() if not name.startswith(SECONDS)}
 
@@ -69,7 +69,7 @@ def _last_known(values: Iterable[float | None]) -> float | None:
     return next((value for value in reversed(list(values)) if value is not None), None)
 
 
-def resources(comm: MPI.Comm, spent: Mapping[str, float]) -> dict[str, Any]:
+def resources(comm: MPI.Comm, spent: Mapping[str, float]) -> Summary:
     """Ranks, seconds of the slowest rank (parts add up to the whole), memory of the largest; collective."""
     own = {name.removeprefix(SECONDS): each for name, each in spent.items() if name.startswith(SECONDS)}
     slowest = max(comm.allgather(own), key=lambda parts: sum(parts.values()))
@@ -82,13 +82,13 @@ def resources(comm: MPI.Comm, spent: Mapping[str, float]) -> dict[str, Any]:
     }
 
 
-def read_summary(folder: Path, comm: MPI.Comm) -> dict[str, Any]:
+def read_summary(folder: Path, comm: MPI.Comm) -> Summary:
     """What a run wrote, empty where it was ended before; collective."""
     path = folder / "summary.json"
     return on_root(comm, lambda: json.loads(path.read_text()) if path.exists() else {})
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
+def write_json(path: Path, content: Summary) -> None:
     """Write, or leave the file that was there as it was."""
     part = path.with_suffix(".part")
     part.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")

@@ -39,7 +39,8 @@ def on_root[T](comm: MPI.Comm, function: Callable[[], T]) -> T:
     with agreed(comm):
         if comm.rank == 0:
             result = function()
-    return comm.bcast(result, root=0)
+    shared: T = comm.bcast(result, root=0)
+    return shared
 
 
 def check_identical(comm: MPI.Comm, array: np.ndarray, what: str) -> None:

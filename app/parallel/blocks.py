@@ -4,15 +4,16 @@ A block has shape (owned rows, columns) and is column-major, so that PETSc wraps
 """
 
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from mpi4py import MPI
 from petsc4py import PETSc as _PETSc
 
+from app.types import Matrix, Untyped
+
 STRIPS = 4
 
-PETSc: Any = _PETSc  # its stubs take lists where its code takes arrays without a copy
+PETSc: Untyped = _PETSc  # its stubs take lists where its code takes arrays without a copy
 
 
 def gram(comm: MPI.Comm, left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -35,7 +36,7 @@ def symmetric_gram(comm: MPI.Comm, left: np.ndarray, right: np.ndarray) -> np.nd
     return total + np.tril(total, -1).T
 
 
-def dense_matrix(comm: MPI.Comm, block: np.ndarray) -> Any:
+def dense_matrix(comm: MPI.Comm, block: np.ndarray) -> Matrix:
     """PETSc dense matrix over the memory of a column-major block; the caller destroys it."""
     rows, columns = block.shape
     matrix = PETSc.Mat().createDense(
@@ -45,25 +46,25 @@ def dense_matrix(comm: MPI.Comm, block: np.ndarray) -> Any:
     return matrix
 
 
-def multiply(matrix: Any, block: np.ndarray) -> np.ndarray:
+def multiply(matrix: Matrix, block: np.ndarray) -> np.ndarray:
     """matrix @ block for a vector or block, by MatMult or MatMatMult."""
     return _product(matrix, block, transpose=False)
 
 
-def multiply_transpose(matrix: Any, block: np.ndarray) -> np.ndarray:
+def multiply_transpose(matrix: Matrix, block: np.ndarray) -> np.ndarray:
     """matrixᵀ @ block for a vector or block, by MatMultTranspose or MatTransposeMatMult."""
     return _product(matrix, block, transpose=True)
 
 
-def _product(matrix: Any, block: np.ndarray, *, transpose: bool) -> np.ndarray:
+def _product(matrix: Matrix, block: np.ndarray, *, transpose: bool) -> np.ndarray:
     rows = matrix.getLocalSize()[1 if transpose else 0]
     if block.ndim == 1 or block.shape[1] == 1:
         source = PETSc.Vec().createWithArray(np.ascontiguousarray(block.ravel()), comm=matrix.comm)
         target = matrix.createVecRight() if transpose else matrix.createVecLeft()
         (matrix.multTranspose if transpose else matrix.mult)(source, target)
-        result = target.array.copy()
+        vector: np.ndarray = target.array.copy()
         source.destroy(), target.destroy()
-        return result.reshape(rows) if block.ndim == 1 else result.reshape(rows, 1)
+        return vector.reshape(rows) if block.ndim == 1 else vector.reshape(rows, 1)
     factor = dense_matrix(matrix.comm.tompi4py(), np.asfortranarray(block))
     product = (matrix.transposeMatMult if transpose else matrix.matMult)(factor)
     result = np.array(product.getDenseArray(), order="F")

@@ -57,7 +57,8 @@ class Interrupt:
             raise Interrupted
 
     def _agreed(self) -> int:
-        return self._comm.allreduce(self._wish, op=MPI.MAX)
+        count: int = self._comm.allreduce(self._wish, op=MPI.MAX)
+        return count
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
         self._wish = max(self._wish, 2 if number in AT_ONCE else 1)

@@ -1,13 +1,14 @@
 """A PETSc linear solver that keeps its factorisation and solves for one or many right-hand sides."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, NoReturn
+from typing import Literal, NoReturn
 
 import numpy as np
 from mpi4py import MPI
 
 from app.parallel.blocks import PETSc, dense_matrix
 from app.parallel.interrupt import let_go
+from app.types import Matrix, Untyped
 
 Kind = Literal["direct", "iterative"]
 
@@ -37,7 +38,7 @@ class LinearSolver:
 
     def __init__(
         self,
-        comm: Any,
+        comm: MPI.Comm,
         kind: Kind,
         prefix: str,
         tolerance: float = 1e-12,
@@ -54,9 +55,9 @@ class LinearSolver:
         self._tally = tally or Tally()
         self._ksp = self._new()
         self._failed = False
-        self._held: tuple[Any, int] | None = None
+        self._held: tuple[Matrix, int] | None = None
 
-    def set_matrix(self, matrix: Any) -> None:
+    def set_matrix(self, matrix: Matrix) -> None:
         """Factorise `matrix` (or set up its preconditioner)."""
         let_go()
         if self._failed:  # a factorisation or multigrid that failed once fails for every later matrix
@@ -81,12 +82,13 @@ class LinearSolver:
             self._fail(f"the operator is not {sought}")
         self._held = matrix, matrix.stateGet()
 
-    def holds(self, matrix: Any) -> bool:
+    def holds(self, matrix: Matrix) -> bool:
         """Whether the set-up is that of a matrix whose entries are these, to the last bit; collective."""
         if self._held is None or self._failed:
             return False
         held, state = self._held
-        return held.stateGet() == state and held.getSizes() == matrix.getSizes() and held.equal(matrix)
+        same: bool = held.stateGet() == state and held.getSizes() == matrix.getSizes() and held.equal(matrix)
+        return same
 
     def solve(self, right: np.ndarray, *, transpose: bool = False) -> np.ndarray:
         """A⁻¹ right, or A⁻ᵀ right, for a vector or a block; of a factorisation, all columns at once by
@@ -110,7 +112,7 @@ class LinearSolver:
         """Release the KSP."""
         self._ksp.destroy()
 
-    def _new(self) -> Any:
+    def _new(self) -> Untyped:
         ksp = PETSc.KSP().create(self._comm)
         ksp.setOptionsPrefix(self._prefix)
         pc = ksp.getPC()
@@ -127,7 +129,7 @@ class LinearSolver:
         ksp.setFromOptions()
         return ksp
 
-    def _set_up(self, matrix: Any) -> bool:
+    def _set_up(self, matrix: Matrix) -> bool:
         """Whether the factorisation or the preconditioner could be made; with more memory if need be."""
         for more in ROOM:
             pc = self._ksp.getPC()

@@ -1,7 +1,5 @@
 """Measures and quadrature of the state equation's forms."""
 
-from typing import Any
-
 import numpy as np
 import ufl
 from dolfinx.mesh import meshtags
@@ -10,9 +8,10 @@ from ufl.algorithms.apply_algebra_lowering import apply_algebra_lowering
 
 from app.equations.terms import BoundaryCondition
 from app.mesh.meshes import TaggedMesh
+from app.types import Measure
 
 
-def boundary_measure(domain: TaggedMesh, conditions: list[BoundaryCondition]) -> Any:
+def boundary_measure(domain: TaggedMesh, conditions: list[BoundaryCondition]) -> Measure:
     """ds(i) over the facets of the i-th condition; none of a Dirichlet condition."""
     mesh = domain.mesh
     facets = [domain.boundary(condition.on) for condition in conditions]

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import ufl
@@ -18,8 +17,9 @@ from app.parallel import LinearSolver, SolveFailed, multiply, multiply_transpose
 from app.parallel.blocks import PETSc
 from app.pde.forms import boundary_measure, with_fixed_quadrature
 from app.pde.newton import newton
+from app.types import Matrix, Space, Untyped
 
-fem_petsc: Any = _fem_petsc  # its overloads by singledispatch are unknown to type checkers
+fem_petsc: Untyped = _fem_petsc  # its overloads by singledispatch are unknown to type checkers
 
 
 BLOCK = 256
@@ -112,9 +112,9 @@ class ForwardModel:
         self._others: list[LinearSolver] = []
         self._linear = equation.linear
         self._m = [fem.Function(part.space, name="m") for part in coefficient.parts]
-        self._observe: Any = None
-        self._tested: Any = None
-        self._slope: Any = None
+        self._observe: Matrix = None
+        self._tested: Matrix = None
+        self._slope: Matrix = None
         self._owned: int = self.space.dofmap.index_map.size_local * self.space.dofmap.index_map_bs
 
         conditions = list(equation.boundary.values())
@@ -132,8 +132,8 @@ class ForwardModel:
         fixed = [bc.dof_indices()[0] for bc in self._bcs] or [np.empty(0, dtype=np.int32)]
         fixed_dofs = np.unique(np.concatenate(fixed))
         self._fixed = fixed_dofs[fixed_dofs < self._owned]
-        self._operator: Any = fem_petsc.create_matrix(self._by_state)
-        self._sensitivity: list[Any] = [fem_petsc.create_matrix(form) for form in self._by_coefficient]
+        self._operator: Matrix = fem_petsc.create_matrix(self._by_state)
+        self._sensitivity: list[Matrix] = [fem_petsc.create_matrix(form) for form in self._by_coefficient]
         self._factorised: Linearisation | None = None
         """Whose operator is assembled and factorised."""
         self._sensitive: Linearisation | None = None
@@ -145,7 +145,7 @@ class ForwardModel:
         """Number of state dofs over all ranks."""
         return self.space.dofmap.index_map.size_global * self.space.dofmap.index_map_bs
 
-    def observe_with(self, matrix: Any, weights: Any = None) -> None:
+    def observe_with(self, matrix: Matrix, weights: Matrix | None = None) -> None:
         """Set B and W of the readings B u + W A(u, m), of shape (readings, state dofs); without W it is zero.
 
         The model takes them over: it destroys them when it is closed. A is without Dirichlet conditions (see
@@ -153,7 +153,7 @@ class ForwardModel:
         """
         self._observe, self._tested, self._slope = matrix, weights, None
 
-    def feed_with(self, matrix: Any, rates: np.ndarray) -> None:
+    def feed_with(self, matrix: Matrix, rates: np.ndarray) -> None:
         """Point sources of given rates: `matrix`, shape (sources, state dofs), evaluates a state there."""
         first, last = matrix.getOwnershipRange()
         self._supply = multiply_transpose(matrix, np.asarray(rates, dtype=float)[first:last])
@@ -247,7 +247,7 @@ class ForwardModel:
         """A at a state, owned dofs, without Dirichlet conditions."""
         self._assign(state)
         with timed("assembly"):
-            vector: Any = fem_petsc.assemble_vector(self._residual)
+            vector: Untyped = fem_petsc.assemble_vector(self._residual)
             vector.ghostUpdate(addv=PETSc.InsertMode.ADD, mode=PETSc.ScatterMode.REVERSE)
             residual = vector.array.copy()
             vector.destroy()
@@ -289,13 +289,13 @@ class ForwardModel:
             return readings
         return readings + self._gathered(multiply(self._tested, self._whole_residual(state)))
 
-    def _by_u(self) -> Any:
+    def _by_u(self) -> Matrix:
         """∂(readings)/∂u = B + W ∂A/∂u at the state that is set; made when first asked for."""
         if self._tested is None:
             return self._observe
         if self._slope is None:
             with timed("assembly"):
-                whole: Any = fem_petsc.assemble_matrix(self._by_state)
+                whole: Matrix = fem_petsc.assemble_matrix(self._by_state)
                 whole.assemble()
                 self._slope = self._tested.matMult(whole)
                 self._slope.axpy(1.0, self._observe, PETSc.Mat.Structure.DIFFERENT_NONZERO_PATTERN)
@@ -319,7 +319,7 @@ class ForwardModel:
 
     def _tangent(self, at: Linearisation, block: np.ndarray) -> np.ndarray:
         parts = zip(self._by_m(at), self.coefficient.extended(block), strict=True)
-        right: Any = -sum(multiply(sensitivity, part) for sensitivity, part in parts)
+        right: Untyped = -sum(multiply(sensitivity, part) for sensitivity, part in parts)
         direct = 0.0 if self._tested is None else -multiply(self._tested, right)
         with timed("solve"):
             return self._gathered(multiply(self._by_u(), self._solve(right)) + direct)
@@ -368,7 +368,7 @@ class ForwardModel:
         right[self._fixed] = 0.0
         return self._factorised_by.solve(right, transpose=transpose)
 
-    def _by_m(self, at: Linearisation) -> list[Any]:
+    def _by_m(self, at: Linearisation) -> list[Matrix]:
         """∂A/∂m by each unknown, shape (state dofs, nodes); assembled when first asked for."""
         if self._sensitive is not at:
             self._assemble_sensitivity()
@@ -383,7 +383,7 @@ class ForwardModel:
                 fem_petsc.assemble_matrix(matrix, form)
                 matrix.assemble()
 
-    def _dirichlet(self, conditions: list[BoundaryCondition]) -> tuple[list[Any], fem.Function]:
+    def _dirichlet(self, conditions: list[BoundaryCondition]) -> tuple[list[fem.DirichletBC], fem.Function]:
         """DOLFINx conditions, and a state that meets them and vanishes elsewhere."""
         lifted = fem.Function(self.space)
         bcs = []
@@ -405,7 +405,7 @@ class ForwardModel:
         lifted.x.scatter_forward()
         return bcs, lifted
 
-    def _conditioned(self, condition: BoundaryCondition) -> list[tuple[Any, Any, Any]]:
+    def _conditioned(self, condition: BoundaryCondition) -> list[tuple[Space, Space, Untyped]]:
         """What a condition is about: space of a component, a space of its own for its values, the field."""
         if not self.components:
             return [(self.space, self.space, condition.value)]
@@ -414,7 +414,7 @@ class ForwardModel:
             for i, field in condition.by_component(len(self.components))
         ]
 
-    def _boundary_value(self, field: Any, space: Any) -> Any:
+    def _boundary_value(self, field: Untyped, space: Space) -> Untyped:
         """What DOLFINx interpolates: a function of points, or an expression for a field that is UFL only."""
         domain = self.coefficient.domain
         if hasattr(field, "numpy"):

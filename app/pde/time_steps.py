@@ -1,9 +1,8 @@
 """One step of a transient equation as a stationary equation, and the times of all steps."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from dolfinx import fem
@@ -11,6 +10,7 @@ from dolfinx import fem
 from app.equations.terms import BoundaryCondition, TransientEquation, cells
 from app.mesh.fields import in_ufl
 from app.mesh.meshes import TaggedMesh
+from app.types import BoundaryMeasure, Form, Symbol, Untyped
 
 IMPLICIT = {"backward_euler": 1.0, "crank_nicolson": 0.5}
 """Share of the new time in each scheme."""
@@ -67,17 +67,17 @@ class TimeSteps:
 class At:
     """A field of space and time at the time that a constant of UFL holds."""
 
-    field: Any
-    t: Any
+    field: Untyped
+    t: Symbol
 
-    def ufl(self, x: Any) -> Any:
+    def ufl(self, x: Symbol) -> Symbol:
         return in_ufl(self.field, x, self.t)
 
     def numpy(self, points: np.ndarray) -> np.ndarray:
         return self.field.numpy(points, float(self.t.value))
 
 
-def changes(field: Any) -> bool:
+def changes(field: Untyped) -> bool:
     """Whether a field depends on time."""
     return isinstance(field, At) or "t" in getattr(field, "variables", ())
 
@@ -97,9 +97,9 @@ class Step:
         self._old_equation, self._equation = (_at(equation, t) for t in (self.before, self.now))
         self._nothing = fem.Constant(domain.mesh, 0.0)
         self.boundary = self._equation.boundary
-        self.old: Any = None
+        self.old: Symbol = None
 
-    def residual(self, u: Any, m: Any, v: Any, x: Any, ds: Callable[[int], Any]) -> Any:
+    def residual(self, u: Symbol, m: Symbol, v: Symbol, x: Symbol, ds: BoundaryMeasure) -> Form:
         new, self.old = self._equation, fem.Function(u.function_space)
         form = (1 / self._size) * (new.storage(u, m, v, x) - new.storage(self.old, m, v, x))
         form += self._theta * new.residual(u, m, v, x, ds)
@@ -115,10 +115,10 @@ class Step:
         self.now.value = np.array(step * self._size)
 
 
-def _at(equation: Any, t: Any) -> Any:
+def _at(equation: Untyped, t: Symbol) -> Untyped:
     """The equation at a time."""
 
-    def held(field: Any) -> Any:
+    def held(field: Untyped) -> Untyped:
         return At(field, t) if changes(field) else field
 
     boundary: dict[str, BoundaryCondition] = {

@@ -1,7 +1,6 @@
 """The map from a coefficient to readings in space and time; its adjoint goes backwards."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import ufl
@@ -13,8 +12,9 @@ from app.mesh.spaces import CoefficientSpace, CoefficientSpaces
 from app.parallel import LinearSolver, multiply, multiply_transpose, timed
 from app.pde.forward import ForwardModel, Linearisation
 from app.pde.time_steps import Step, TimeSteps, changes
+from app.types import Matrix, Untyped
 
-fem_petsc: Any = _fem_petsc  # its overloads by singledispatch are unknown to type checkers
+fem_petsc: Untyped = _fem_petsc  # its overloads by singledispatch are unknown to type checkers
 
 
 class TransientModel(ForwardModel):
@@ -42,7 +42,7 @@ class TransientModel(ForwardModel):
         self._old = self._step.old
         with timed("compile"):
             self._by_old_form = fem.form(ufl.derivative(self._form, self._old))
-        self._by_old: Any = fem_petsc.create_matrix(self._by_old_form)
+        self._by_old: Matrix = fem_petsc.create_matrix(self._by_old_form)
         self._dirichlet_parts = [
             (condition.value, bc.dof_indices()[0])
             for condition, bc in zip(
@@ -51,7 +51,7 @@ class TransientModel(ForwardModel):
         ]
         self._nodes = self.space.tabulate_dof_coordinates()[:, : coefficient.domain.dimension]
         roles = roles_of(equation)
-        self._start: Any = None  # m to u at time 0
+        self._start: Matrix = None  # m to u at time 0
         self._initial_index = roles.index("initial") if "initial" in roles else -1
         self._in_steps = roles != ("initial",)
         if self._initial_index >= 0:
@@ -69,7 +69,7 @@ class TransientModel(ForwardModel):
         """States by step, of the linearisation that was last asked."""
         self._stretch: dict[int, np.ndarray] = {}
 
-    def observe_at(self, matrix: Any, times: np.ndarray) -> None:
+    def observe_at(self, matrix: Matrix, times: np.ndarray) -> None:
         """Set B, shape (readings, state dofs), and the times of the readings, whole on every rank."""
         self.observe_with(matrix)
         first, last = matrix.getOwnershipRange()
@@ -191,7 +191,7 @@ class TransientModel(ForwardModel):
             self.counts.state_rhs = counted
         return self._stretch[step]
 
-    def _sensitivity_of(self, at: Linearisation, step: int) -> list[Any]:
+    def _sensitivity_of(self, at: Linearisation, step: int) -> list[Matrix]:
         """∂A/∂m of a step by each unknown, none where no step has one."""
         if not self._in_steps:
             return []

@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from app.types import Untyped
 
 if TYPE_CHECKING:
     from app.mesh.spaces import CoefficientSpace
@@ -68,7 +70,7 @@ class Kind(Protocol):
         """What a choice from the data tries of this kind, beside h1 with its usual length."""
 
     def __call__(
-        self, space: CoefficientSpace, length: float, solver: SolverFactory, *args: Any, **kwargs: Any
+        self, space: CoefficientSpace, length: float, solver: SolverFactory, *args: Untyped, **kwargs: Untyped
     ) -> Regularisation:
         """The regularisation on a space, its parameters by name; each inner product has its own solver.
         Collective."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from mpi4py import MPI
@@ -17,6 +17,7 @@ from app.output import Coefficient
 from app.parallel import Clock, Tally, on_root
 from app.parallel.blocks import PETSc
 from app.pde import Counts
+from app.types import Summary, Untyped
 
 
 class Report(Protocol):
@@ -36,7 +37,7 @@ class Report(Protocol):
     def error(self, m: np.ndarray) -> float | dict[str, float] | None:
         """Relative error of owned nodal values, of several unknowns one for each whose truth is known."""
 
-    def summary(self, state: FlowState, reason: StopReason) -> dict[str, Any]:
+    def summary(self, state: FlowState, reason: StopReason) -> Summary:
         """The run in numbers, but for the resources it took."""
 
     def coefficient(self, state: FlowState) -> Coefficient:
@@ -97,11 +98,11 @@ class Problem:
     """The energy at the start, if it was evaluated already."""
     built: Mapping[str, float] = field(default_factory=dict)
     """What the meter read when the problem had been built: every run is charged with it once."""
-    earlier: Any = None
+    earlier: Untyped = None
     """What it took over of an earlier run (app.problem.continued.Earlier), if anything."""
 
     @cached_property
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> Summary:
         """All that determines the run, by which checkpoints are told apart (see app.case.canonical_case);
         collective."""
         return on_root(self.comm, lambda: canonical_case(self.case))

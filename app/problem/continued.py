@@ -1,8 +1,6 @@
 """A new run that starts with what an earlier one has found: its network, and what it chose."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +11,7 @@ from app.prior import REGULARISATIONS, parameter_names
 from app.problem.base import Problem
 from app.problem.inversion_report import InversionReport
 from app.problem.models import contender_with
+from app.types import Described, Summary, Untyped
 
 
 class NotContinued(ValueError):
@@ -23,15 +22,15 @@ class NotContinued(ValueError):
 class Earlier:
     """What a run takes over, in plain data beside one array, so that a checkpoint can hold it."""
 
-    networks: tuple[Mapping[str, Any], ...]
+    networks: tuple[Described, ...]
     """What each network is, see app.network.Network; none of nodal values."""
     theta: np.ndarray
     """Parameters of the networks, or the owned nodal values."""
-    regularisation: Mapping[str, Any] | None
+    regularisation: Described | None
     """Kind, length, parameters and weight, where the case leaves the choice to the data."""
 
 
-def earlier(problem: Problem, found: Coefficient, summary: Mapping[str, Any]) -> Earlier:
+def earlier(problem: Problem, found: Coefficient, summary: Described) -> Earlier:
     """What the problem takes over of results; collective. Raises NotContinued on all ranks."""
     start, named = problem.minimisation.start, {part.name: part for part in found.parts}
     names = list(problem.points)
@@ -59,7 +58,7 @@ def continued(problem: Problem, given: Earlier) -> Problem:
         own = replace(start, theta=given.theta)
     else:
         own = Representation.of(_network(start.network, given.networks), given.theta)
-    step: Any = minimisation.step
+    step: Untyped = minimisation.step
     if hasattr(step, "start"):
         step = replace(step, start=own)
     contest = minimisation.contest
@@ -73,7 +72,7 @@ def continued(problem: Problem, given: Earlier) -> Problem:
     )
 
 
-def _network(start: Any, described: tuple[Mapping[str, Any], ...]) -> Any:
+def _network(start: Untyped, described: tuple[Described, ...]) -> Untyped:
     """The networks at the problem's own nodes, with their own boxes."""
     from app.network import Network, joint_network
 
@@ -84,7 +83,7 @@ def _network(start: Any, described: tuple[Mapping[str, Any], ...]) -> Any:
     return joint_network(parts)
 
 
-def _chosen(problem: Problem, summary: Mapping[str, Any]) -> dict[str, Any] | None:
+def _chosen(problem: Problem, summary: Described) -> Summary | None:
     """What the earlier run chose, where the case leaves it to the data and there was a choice."""
     case = problem.case
     if not isinstance(case, Case) or not summary.get("candidates"):
@@ -101,7 +100,7 @@ def _chosen(problem: Problem, summary: Mapping[str, Any]) -> dict[str, Any] | No
     }
 
 
-def _contest(problem: Problem, contest: Contest, chosen: Mapping[str, Any]) -> Contest:
+def _contest(problem: Problem, contest: Contest, chosen: Described) -> Contest:
     report = problem.report
     assert isinstance(report, InversionReport)
     contender = contender_with(report.given, chosen["kind"], chosen["length"], chosen["parameters"])

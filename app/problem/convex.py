@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mpi4py import MPI
@@ -18,11 +17,12 @@ from app.network import Nodes, Transform
 from app.parallel import Clock, SolveFailed, gram
 from app.problem.base import Problem, WorkMeter
 from app.problem.factories import Start, network_of, network_start, nodal_start, transform_of
+from app.types import Summary, Untyped
 
 
 def nodes_of(case: ConvexCase, nodes: Callable[[Transform], Nodes]) -> Nodes | None:
     """What a case's network is evaluated at, None of nodal values."""
-    chosen: Any = case.approximant[1].representation
+    chosen: Untyped = case.approximant[1].representation
     return None if chosen.kind == "nodal" else nodes(transform_of(chosen))
 
 
@@ -32,7 +32,7 @@ class Approximation:
 
     comm: MPI.Comm
     case: ConvexCase
-    energy: Any
+    energy: Untyped
     nodes: Nodes | None
     """What the network is evaluated at; None of nodal values."""
     points: np.ndarray
@@ -86,7 +86,7 @@ class ConvexReport(ABC):
         """`size` is the number of nodal values over all ranks."""
         self._comm, self._case, self._size = comm, case, size
 
-    def half_square(self, at: Any) -> float:
+    def half_square(self, at: Untyped) -> float:
         """½‖m‖²_K of an evaluation by its own product, alike on all ranks; collective."""
         K = at.hessian()
         return 0.5 * float(gram(K.comm, at.m, K.apply(at.m)))
@@ -104,7 +104,7 @@ class ConvexReport(ABC):
         """See Report."""
         return None
 
-    def told(self, state: flow.FlowState) -> dict[str, Any]:
+    def told(self, state: flow.FlowState) -> Summary:
         """What the summary says of the coefficient beside what it says of every run; collective."""
         return {}
 
@@ -116,7 +116,7 @@ class ConvexReport(ABC):
     def write(self, state: flow.FlowState, folder: Path) -> str | None:
         """See Report."""
 
-    def summary(self, state: flow.FlowState, reason: flow.StopReason) -> dict[str, Any]:
+    def summary(self, state: flow.FlowState, reason: flow.StopReason) -> Summary:
         """See Report."""
         case, last, at = self._case, state.records[-1], state.evaluation
         if reason == "no_accepted_step" and self._has_arrived(at):
@@ -141,7 +141,7 @@ class ConvexReport(ABC):
             "seed": case.seed,
         }
 
-    def _has_arrived(self, at: Any) -> bool:
+    def _has_arrived(self, at: Untyped) -> bool:
         """Whether the minimiser is within the tolerance of an evaluation that no step leads away from, as of
         a start that is exact; by what the energy's own model says is missing, ½rᵀK⁻¹r. Collective."""
         try:

@@ -1,7 +1,7 @@
 """Factories that several energies need: meshes, solvers, networks, random streams, starts."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from mpi4py import MPI
@@ -11,6 +11,7 @@ from app.case import BaseCase, Case, CaseError, ConvexCase, LinearSolverSpec
 from app.mesh import MESHES, CoefficientSpace, MeshError, TaggedMesh
 from app.network import TRANSFORMS, Nodes, Transform, one_thread
 from app.parallel import LinearSolver, Tally, agreed
+from app.types import Untyped
 
 if TYPE_CHECKING:
     from app.network import Network, Networks
@@ -78,13 +79,13 @@ def stream(case: BaseCase, purpose: str) -> np.random.Generator:
     return np.random.default_rng([case.seed, STREAMS[purpose]])
 
 
-def transform_of(representation: Any) -> Transform:
+def transform_of(representation: Untyped) -> Transform:
     """The transform of a network's output."""
     options = dict(representation.transform)
     return TRANSFORMS[options.pop("kind")](**options)
 
 
-def network_of(representation: Any, nodes: Nodes) -> "Network":
+def network_of(representation: Untyped, nodes: Nodes) -> "Network":
     """The network that a case describes, at these nodes."""
     from app.network import Network
 

@@ -45,6 +45,7 @@ from app.problem.factories import (
     solver_of,
     transform_of,
 )
+from app.types import Untyped
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +76,7 @@ class Inversion:
     """Closes what was made."""
 
     @property
-    def coefficient(self) -> Any:
+    def coefficient(self) -> CoefficientSpace | CoefficientSpaces:
         """The space of all unknowns: of one, its own."""
         return joint_space(list(self.spaces.values()))
 
@@ -253,7 +254,7 @@ def forward_of(
     case: Case, domain: TaggedMesh, coefficient: CoefficientSpace | CoefficientSpaces
 ) -> ForwardModel:
     """The model of a case's equation; raises CaseError on all ranks alike."""
-    equation: Any = physics.equation(case, domain)
+    equation: Untyped = physics.equation(case, domain)
     degree = case.equation.degree
     nodes = domain.mesh.topology.index_map(0).size_global * degree**domain.dimension
     size = nodes * max(1, len(components(equation, domain.dimension)))

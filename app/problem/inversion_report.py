@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from app.pde import Experiments, TransientModel
 from app.prior import parameter_names
 from app.problem.factories import nodal_values
 from app.problem.inversion import Inversion
+from app.types import Space, Summary, Untyped
 
 MOMENTS = 51
 """Times at most at which the fields show a state that changes."""
@@ -67,7 +67,7 @@ class InversionReport:
         told = {name: error(own[name]) for name, error in errors.items()}
         return told if len(own) > 1 else next(iter(told.values()))
 
-    def summary(self, state: flow.FlowState, reason: flow.StopReason) -> dict[str, Any]:
+    def summary(self, state: flow.FlowState, reason: flow.StopReason) -> Summary:
         """See Report."""
         given, case = self.given, self.given.case
         choice = state.choice
@@ -156,7 +156,7 @@ class InversionReport:
         return drawn or failure
 
 
-def _widths(given: Inversion, state: flow.FlowState) -> dict[str, Any]:
+def _widths(given: Inversion, state: flow.FlowState) -> Summary:
     """Of several networks, the neurons of each."""
     network = state.representation.network
     if network is None or len(given.spaces) == 1:
@@ -180,14 +180,14 @@ def _noise(given: Inversion, choice: flow.Choice | None, misfit: float) -> dict[
     return {"noise_level": level, "noise_level_found": found, "chi2": chi2}
 
 
-def _states(forward: Any, found: Any) -> dict[str, Any]:
+def _states(forward: Untyped, found: Untyped) -> Summary:
     """The state, or that of each experiment with its name."""
     if not isinstance(forward, Experiments):
         return {"state": forward.function(found)}
     return {f"state_{name}": model.function(found.parts[name]) for name, model in forward.models.items()}
 
 
-def _moments(forward: Any, found: Any) -> tuple[list[str], Iterable[float]]:
+def _moments(forward: Untyped, found: Untyped) -> tuple[list[str], Iterable[float]]:
     """The states that change with time, and the times at which they are shown; of several experiments only
     where all have the same steps."""
     models, parts = [forward], [found]
@@ -201,7 +201,7 @@ def _moments(forward: Any, found: Any) -> tuple[list[str], Iterable[float]]:
     return list(_states(forward, found)), (times[0] for times in together)
 
 
-def _experiments(given: Inversion, state: flow.FlowState) -> dict[str, Any]:
+def _experiments(given: Inversion, state: flow.FlowState) -> Summary:
     """Readings and misfit of each experiment."""
     at = state.evaluation
     if not isinstance(given.forward, Experiments):
@@ -212,28 +212,26 @@ def _experiments(given: Inversion, state: flow.FlowState) -> dict[str, Any]:
     return {"experiments": told}
 
 
-def _shown(
-    given: Inversion, name: str, values: np.ndarray, steepest: np.ndarray
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def _shown(given: Inversion, name: str, values: np.ndarray, steepest: np.ndarray) -> tuple[Summary, Summary]:
     """Functions of an unknown that the picture shows, and those beside them; of several unknowns with its
     name."""
     space, unknown = given.spaces[name], given.case.unknowns[name]
     ending = f"_{name}" if len(given.spaces) > 1 else ""
     m = space.function(values, name)
-    shown: dict[str, Any] = {name: m}
+    shown: Summary = {name: m}
     if unknown.truth is not None and unknown.on is None:  # a trace has no truth inside
         nodal_values(given.case, space, name, "truth")
         truth = space.interpolant(unknown.truth, f"truth{ending}")
         error = space.everywhere(space.nodal(m) - space.nodal(truth), f"error{ending}")
         shown |= {truth.name: truth, error.name: error}
     gradient = space.everywhere(steepest, f"gradient{ending}")
-    rest: dict[str, Any] = {gradient.name: gradient}
+    rest: Summary = {gradient.name: gradient}
     if prefix := prefix_of(unknown.role):
         rest[f"{prefix}_{name}"] = physical(unknown.role, m)
     return shown, rest
 
 
-def _panels(given: Inversion, rows: list[dict[str, Any]]) -> tuple[Any, list[dict[str, np.ndarray]]]:
+def _panels(given: Inversion, rows: list[Summary]) -> tuple[Space, list[dict[str, np.ndarray]]]:
     """A space that is good enough for the picture, and owned nodal values in it, a row an unknown."""
     spaces = list(given.spaces.values())
     drawn_on = max((space.space for space in spaces), key=_degree)
@@ -246,5 +244,5 @@ def _panels(given: Inversion, rows: list[dict[str, Any]]) -> tuple[Any, list[dic
     ]
 
 
-def _degree(space: Any) -> int:
+def _degree(space: Space) -> int:
     return space.element.basix_element.degree

@@ -1,7 +1,6 @@
 """From the equation of a case to that of the finite elements, and what of it does not fit together."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from app.pde import (
     load_functions,
     stands_for,
 )
+from app.types import Untyped
 
 SOLUTION = {"kind", "degree", "boundary", "solver", "wells", "time", "scheme"}
 """Keys of an equation that its residual does not know by their names; all others are its coefficients."""
@@ -35,7 +35,7 @@ def equation(case: Case, domain: TaggedMesh) -> Equation:
     of another dimension than the mesh.
     """
     section = case.equation
-    physics: Any = Custom if section.kind == "custom" else (EQUATIONS | TRANSIENT)[section.kind]
+    physics: Untyped = Custom if section.kind == "custom" else (EQUATIONS | TRANSIENT)[section.kind]
     for name, unknown in case.unknowns.items():
         if unknown.role not in physics.roles:
             accepted = f"one of {', '.join(physics.roles)} with the equation {section.kind}"
@@ -52,7 +52,7 @@ def equation(case: Case, domain: TaggedMesh) -> Equation:
 
 def time_steps(case: Case) -> TimeSteps | None:
     """The steps of an equation in time, None of a stationary one."""
-    section: Any = case.equation
+    section: Untyped = case.equation
     if section.kind not in TRANSIENT:
         return None
     return TimeSteps(**dict(section.time), scheme=section.scheme)
@@ -60,7 +60,7 @@ def time_steps(case: Case) -> TimeSteps | None:
 
 def observed_state(case: Case, forward: ForwardModel) -> ObservedState:
     """The model's state as observations see it."""
-    section: Any = case.equation
+    section: Untyped = case.equation
     given = [
         name
         for condition in section.boundary.values()
@@ -98,7 +98,7 @@ def feed(case: Case, forward: ForwardModel) -> None:
 
 def refuse_code(case: Case) -> None:
     """Raise CaseError for a case that brings code of its own."""
-    section: Any = case.equation
+    section: Untyped = case.equation
     if section.kind == "custom":
         file = case.resolve(section.file)
         raise _problem(case, ("equation", "kind"), f"custom, which runs {file}", "--allow-code as well")
@@ -122,7 +122,7 @@ def _problem(case: Case, path: Sequence[str], found: str, expected: str) -> Case
 
 
 def _custom(case: Case, domain: TaggedMesh) -> Custom:
-    section: Any = case.equation
+    section: Untyped = case.equation
     try:
         functions = load_functions(domain.comm, case.resolve(section.file))
         boundary, x = _boundary(case, domain), domain.coordinates
@@ -132,7 +132,7 @@ def _custom(case: Case, domain: TaggedMesh) -> Custom:
         raise CaseError([f"{case.where('equation', 'file')}: {refused}"]) from None
 
 
-def _check_terms(case: Case, given: dict[str, Any]) -> None:
+def _check_terms(case: Case, given: dict[str, Untyped]) -> None:
     """A term is given or unknown, not both; a source is one of them."""
     sought = {stands_for(unknown.role): name for name, unknown in case.unknowns.items()}
     for term, name in sought.items():
@@ -145,7 +145,7 @@ def _check_terms(case: Case, given: dict[str, Any]) -> None:
         raise _problem(case, ("equation", "source"), "nothing", "a number or an expression")
 
 
-def _check_shapes(case: Case, domain: TaggedMesh, given: dict[str, Any]) -> None:
+def _check_shapes(case: Case, domain: TaggedMesh, given: dict[str, Untyped]) -> None:
     dimension = domain.dimension
     if case.equation.kind == "elasticity" and dimension == 1:
         raise _problem(case, ("equation", "kind"), "elasticity with a mesh of dimension 1", "2 or 3")
@@ -173,13 +173,13 @@ def _check_shapes(case: Case, domain: TaggedMesh, given: dict[str, Any]) -> None
             raise _problem(case, path, f"the eigenvalue {least:.3g}", "a positive definite matrix")
 
 
-def _count(items: Sequence[Any], noun: str) -> str:
+def _count(items: Sequence[object], noun: str) -> str:
     return f"{len(items)} {noun}{'s' if len(items) != 1 else ''}"
 
 
 def _boundary(case: Case, domain: TaggedMesh, components: Sequence[str] = ()) -> dict[str, BoundaryCondition]:
     """Conditions by name, that of an unknown flux by the unknown's name, for a state of these components."""
-    section: Any = case.equation
+    section: Untyped = case.equation
     conditions = {}
     for key, given in section.boundary.items():
         on = ("all",) if given.tags is None else given.tags
@@ -203,7 +203,7 @@ def _boundary(case: Case, domain: TaggedMesh, components: Sequence[str] = ()) ->
 def _conditioned(case: Case, key: str, components: Sequence[str]) -> int | None:
     """Index of the component that a condition is about, None for all; raises CaseError where it does not fit
     the equation."""
-    equation: Any = case.equation
+    equation: Untyped = case.equation
     given, path = equation.boundary[key], ("equation", "boundary", key)
     if given.kind == "absorbing" and equation.kind != "helmholtz":
         found = f"absorbing with the equation {equation.kind}"

@@ -5,7 +5,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mpi4py import MPI
@@ -31,6 +30,7 @@ from app.problem.base import WorkMeter
 from app.problem.convex import Approximation, ConvexReport, nodes_of
 from app.problem.factories import mesh_of, solver_for, stream, transform_of
 from app.problem.inversion import forward_of
+from app.types import Summary, Untyped
 
 SHOWN = 3
 """Unseen values of the parameters whose states are drawn and written."""
@@ -43,16 +43,16 @@ class Physics:
     case: ReductionCase
 
     @property
-    def equation(self) -> Any:
+    def equation(self) -> Untyped:
         """The section of the case."""
         return self.case.equation
 
     @property
-    def unknowns(self) -> dict[str, Any]:
+    def unknowns(self) -> Summary:
         """Roles and parts of the boundary by name."""
         return dict(self.case.energy.coefficients)
 
-    def where(self, *path: Any) -> str:
+    def where(self, *path: str | int) -> str:
         """See BaseCase."""
         own = ("energy", "coefficients") if path[0] == "unknowns" else path[:1]
         return self.case.where(*own, *path[1:])
@@ -164,7 +164,7 @@ class ReductionReport(ConvexReport):
         l2 = self._over_all["l2"]
         return l2.norm(m - self._wanted) / l2.norm(self._wanted)
 
-    def told(self, state: flow.FlowState) -> dict[str, Any]:
+    def told(self, state: flow.FlowState) -> Summary:
         """The distance as it is, and the entry `reduction`."""
         assert state.evaluation is not None
         own = self._over_all[self._family.case.energy.norm]
@@ -200,10 +200,10 @@ class ReductionReport(ConvexReport):
         )
         return output.draw_reduction(folder / "reduction.png", space.space, shown, decay)
 
-    def _judged(self, own: flow.Representation) -> dict[str, Any]:
+    def _judged(self, own: flow.Representation) -> Summary:
         """The entry `reduction` of the summary."""
         found = self._states(own)
-        told: dict[str, Any] = {
+        told: Summary = {
             "unseen": len(self._samples),
             **self._errors({norm: found for norm in self._products}),
             "stored_numbers": own.size,
@@ -219,7 +219,7 @@ class ReductionReport(ConvexReport):
 
     def _states(self, own: flow.Representation) -> np.ndarray:
         """The network's at the unseen parameters, shape (owned, samples)."""
-        network: Any = own.network
+        network: Untyped = own.network
         nodes = self._family.nodes(self._samples, self._family.transform)
         return network.at(nodes).values(own.theta).reshape(self._truth.shape, order="F")
 
@@ -300,7 +300,7 @@ def read_reduction(comm: MPI.Comm, case: ReductionCase, clock: Clock) -> Approxi
 def _family(case: ReductionCase, domain: TaggedMesh) -> Family:
     """Raises CaseError on all ranks alike."""
     parts = {name: CoefficientSpace(domain, one.degree) for name, one in case.energy.coefficients.items()}
-    view: Any = Physics(case)
+    view: Untyped = Physics(case)
     try:
         forward = forward_of(view, domain, joint_space(list(parts.values())))
         physics.feed(view, forward)

@@ -3,7 +3,6 @@
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mpi4py import MPI
@@ -19,6 +18,7 @@ from app.prior.inner_products import weighted_product
 from app.problem.base import WorkMeter
 from app.problem.convex import Approximation, ConvexReport, function_of, nodes_of, write_functions
 from app.problem.factories import mesh_of, solver_for
+from app.types import Summary
 
 
 class RegressionReport(ConvexReport):
@@ -42,7 +42,7 @@ class RegressionReport(ConvexReport):
         """See Report."""
         return self._error(m)
 
-    def told(self, state: flow.FlowState) -> dict[str, Any]:
+    def told(self, state: flow.FlowState) -> Summary:
         """The distance as it is."""
         assert state.evaluation is not None
         return {"distance": float(np.sqrt(2.0 * state.evaluation.value)) / self._norm}

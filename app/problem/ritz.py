@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mpi4py import MPI
@@ -21,6 +20,7 @@ from app.prior.inner_products import weighted_product
 from app.problem.base import WorkMeter
 from app.problem.convex import Approximation, ConvexReport, function_of, nodes_of, write_functions
 from app.problem.factories import mesh_of, solver_for
+from app.types import Summary, Untyped
 
 SHARED = {"kind", "functional", "boundary", "truth", "length", "solver"}
 """Keys of the energy that its density does not know."""
@@ -72,7 +72,7 @@ class RitzReport(ConvexReport):
         self._error = _error(case, space)
         self._known: tuple[np.ndarray, np.ndarray | None] | None = None
 
-    def half_square(self, at: Any) -> float:
+    def half_square(self, at: Untyped) -> float:
         """½E″(u)(u, u) of an evaluation's u, values on the boundary included."""
         return self._energy.half_square(at.m)
 
@@ -80,7 +80,7 @@ class RitzReport(ConvexReport):
         """See Report."""
         return None if self._error is None else self._error(m)
 
-    def told(self, state: flow.FlowState) -> dict[str, Any]:
+    def told(self, state: flow.FlowState) -> Summary:
         """Relative distance to the solution by the energy and in H1, the solution's energy, and by what share
         of it the function's is above it."""
         assert state.evaluation is not None
@@ -209,7 +209,7 @@ def _energy(
     conditions: dict[str, BoundaryCondition],
     solver: SolverFactory,
 ) -> Ritz:
-    given: dict[str, Any] = {
+    given: Summary = {
         key: getattr(case.energy, key) for key in type(case.energy).model_fields if key not in SHARED
     }
     functional = FUNCTIONALS[case.energy.functional](**given)

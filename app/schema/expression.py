@@ -12,6 +12,7 @@ from pydantic_core import core_schema
 from app.schema.grammar import BY_NUMPY, COORDINATES, Apply, ExpressionError, Tree, parse
 from app.schema.problems import shown
 from app.schema.section import refuse
+from app.types import Summary
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -132,7 +133,7 @@ class Expression:
     @classmethod
     def __get_pydantic_json_schema__(
         cls, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    ) -> Summary:
         return {"type": ["string", "number"], "format": "expression"}
 
 

@@ -214,7 +214,10 @@ TABLE = {
         (("source: 10", "exponent: 1\n  source: 10"), ("kind: diffusion", "kind: p_laplacian")),
     ),
     "component of a state that has one": Bad(
-        ("{}/case.yaml:10: observations.heads.component: found x, expected none", "the state has one component"),
+        (
+            "{}/case.yaml:10: observations.heads.component: found x, expected none",
+            "the state has one component",
+        ),
         (("heads.csv", "heads.csv, component: x"),),
     ),
     "component not said": elastic(

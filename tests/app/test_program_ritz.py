@@ -12,7 +12,8 @@ from program import Run
 
 from app.case import load_case
 from app.problem import build
-from app.run import Options, run
+from app.run import Options
+from app.run import run as carry_out
 
 CASE = """\
 mesh: {kind: rectangle, cells: [12, 12]}
@@ -70,7 +71,7 @@ def test_exact_start_has_converged(value: float | str, tmp_path: Path) -> None:
     path.write_text(EXACT + f"  boundary: {{rim: {{on: all, kind: dirichlet, value: {value}}}}}\n")
     (tmp_path / "results").mkdir()
     with build(load_case(path), MPI.COMM_SELF) as problem:
-        summary = run(problem, tmp_path / "results", Options(quiet=True))
+        summary = carry_out(problem, tmp_path / "results", Options(quiet=True))
     assert summary["stop_reason"] == "tolerance" and summary["status"] == "converged"
     assert summary["distance"] in (None, 0.0) or summary["distance"] < 1e-9
     assert (tmp_path / "results" / "summary.json").is_file()
