@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +14,10 @@ from mpi4py import MPI
 
 from app.case import InputError, load_case
 from app.mesh import MESHES
-from app.observe import ObservedState
+from app.observe import ObservationOperator, ObservedState
+from app.observe.averages import AverageObservations
 from app.observe.measurements import Measurements, measurements
+from app.observe.points import PointObservations
 from app.parallel import multiply
 
 CASE = """\
@@ -226,3 +229,25 @@ def test_of_many_bad_times_the_first_are_told(tmp_path: Path) -> None:
 def test_a_stationary_state_has_no_times(tmp_path: Path) -> None:
     """A column t is one of those that nobody asks for."""
     assert measured(tmp_path, "kind: points, file: a.csv", a=TIMES["kind: points"]).data.times is None
+
+
+def test_what_cannot_be_measured_leaves_no_matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Operators of observations before one that is refused, and of parts of what is joined, are destroyed."""
+    made: list[ObservationOperator] = []
+    kinds = (PointObservations, AverageObservations)
+    for kind, original in [(kind, kind.operator) for kind in kinds]:
+
+        def remembered(self: Any, *arguments: Any, original: Any = original) -> ObservationOperator:
+            made.append(original(self, *arguments))
+            return made[-1]
+
+        monkeypatch.setattr(kind, "operator", remembered)
+    points, discs = "kind: points, file: a.csv", "kind: averages, radius: 0.1, file: b.csv"
+    with pytest.raises(InputError, match="reaches outside"):
+        measured(tmp_path, points, discs, a=SIGMA, b="x,y,value,sigma\n.99,.5,1,1\n")
+    with pytest.raises(InputError, match="with and without sigma"):
+        measured(tmp_path, points, discs, a=SIGMA, b="x,y,value\n.5,.5,1\n")
+    whole = measured(tmp_path, points, discs, a=SIGMA, b="x,y,value,sigma\n.5,.5,1,1\n")
+    assert len(made) == 5 and all(operator.matrix.handle == 0 for operator in made)
+    assert whole.operator is not None and whole.operator.matrix.handle != 0
+    whole.close()

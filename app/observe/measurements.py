@@ -1,6 +1,7 @@
 """From the observations of a case to an observation operator, data and standard deviations."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def measurements(
     state: ObservedState,
     path: tuple[str, ...] = ("observations",),
 ) -> Measurements:
-    """What observations of a state say; collective. `path` leads to them in the case.
+    """What observations of a state say; collective. `path` leads to them in the case; the caller closes it.
 
     Raises InputError on all ranks alike: for files that do not hold what is needed, components that the state
     does not have, noise that is said twice or not at all, and places that are not in the mesh or cannot be
@@ -77,21 +78,17 @@ def measurements(
         for name, section in observations.items()
         if isinstance(section, StateObservations)
     ]
-    parts = [_measured(entry, state) for entry in entries]
-    if len(parts) == 1:
-        return parts[0]
-    try:
-        operator = joined([part.operator for part in parts if part.operator is not None])
-    finally:
-        for part in parts:
-            part.close()
-    return together(parts, written.where(*path), operator)
+    with ExitStack() as made:
+        parts = [made.enter_context(closing(_measured(entry, state))) for entry in entries]
+        if len(parts) == 1:
+            made.pop_all()
+            return parts[0]
+        whole = together(parts, written.where(*path))
+        return replace(whole, operator=joined([part.operator for part in parts if part.operator is not None]))
 
 
-def together(
-    parts: Sequence[Measurements], where: str, operator: ObservationOperator | None = None
-) -> Measurements:
-    """All readings of several, one after the other, of which an operator reads the same state.
+def together(parts: Sequence[Measurements], where: str) -> Measurements:
+    """All readings of several, one after the other, without an operator.
 
     Raises CaseError, about `where`, unless the noise is known of all or of none.
     """
@@ -110,7 +107,7 @@ def together(
     )
     logarithmic = np.concatenate([part.logarithmic for part in parts])
     threshold = np.concatenate([part.threshold for part in parts])
-    return Measurements(operator, data, sigma, logarithmic, threshold)
+    return Measurements(None, data, sigma, logarithmic, threshold)
 
 
 def _measured(entry: _Entry, state: ObservedState) -> Measurements:

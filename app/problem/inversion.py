@@ -107,11 +107,12 @@ def read_inversion(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> I
     coefficient = joint_space(list(spaces.values()))
     forward: ForwardModel | Experiments | ElectricalModel
     compared: dict[str, np.ndarray] = {}
+    owned = ExitStack()
     if survey is not None:
         (only,) = spaces.values()
         forward, data, sigma = _electrical(case, only, survey)
     else:
-        forward, measured = _experiments(case, coefficient)
+        forward, measured = _experiments(case, coefficient, owned)
         data, sigma = measured.data, measured.sigma
         compared = {"logarithmic": measured.logarithmic, "threshold": measured.threshold}
     known = data.sigma is not None
@@ -129,9 +130,10 @@ def read_inversion(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> I
     open_end = energy.robust and case.regularisation[name].weight == "cross_validation"
     target = 0.5 * case.flow.discrepancy**2 * energy.expectation if known and not open_end else None
     nodes = _nodes(case, spaces, references)
-    given = Inversion(case, domain, spaces, forward, data, sigma, energy, target, reference, nodes, errors)
-    given.owned.callback(forward.close)
-    return given
+    owned.callback(forward.close)
+    return Inversion(
+        case, domain, spaces, forward, data, sigma, energy, target, reference, nodes, errors, owned=owned
+    )
 
 
 def evaluated_at_start(given: Inversion) -> Misfit[Any]:
@@ -213,10 +215,10 @@ def _electrical(
 
 
 def _experiments(
-    case: Case, coefficient: CoefficientSpace | CoefficientSpaces
+    case: Case, coefficient: CoefficientSpace | CoefficientSpaces, owned: ExitStack
 ) -> tuple[ForwardModel | Experiments, Measurements]:
     """Forward model and measurements of the only experiment or of all together."""
-    parts = {name: _observed(part, coefficient) for name, part in case.parts.items()}
+    parts = {name: _observed(part, coefficient, owned) for name, part in case.parts.items()}
     if not case.experiments:
         return parts[""]
     forward = Experiments({name: model for name, (model, _) in parts.items()})
@@ -224,7 +226,7 @@ def _experiments(
 
 
 def _observed(
-    case: Case, coefficient: CoefficientSpace | CoefficientSpaces
+    case: Case, coefficient: CoefficientSpace | CoefficientSpaces, owned: ExitStack
 ) -> tuple[ForwardModel, Measurements]:
     """Forward model and what is measured of its state."""
     try:
@@ -235,6 +237,7 @@ def _observed(
     except CustomError as refused:
         raise CaseError([f"{case.where('equation', 'file')}: {refused}"]) from None
     measured = measurements(case, case.observations, physics.observed_state(case, forward))
+    owned.callback(measured.close)
     assert measured.operator is not None
     if isinstance(forward, TransientModel):
         assert measured.data.times is not None
