@@ -145,10 +145,11 @@ def test_all_ranks_together_find_what_one_finds(dimension: float) -> None:
 
 def figures(model: ElectricalModel) -> np.ndarray:
     """Readings at one coefficient, J along one direction, and the slope of one combination of readings."""
-    data = model.solve(model.coefficient.interpolate(LAYERS))
+    there = model.at(model.coefficient.interpolate(LAYERS))
     d = model.coefficient.interpolate(Formula(lambda x, library: library.cos(20 * x[0]) - 4 * x[1]))
-    slope = model.coefficient.domain.comm.allreduce(d @ model.adjoint(np.cos(np.arange(len(data)))))
-    return np.array([*data, *model.tangent(d), slope])
+    y = np.cos(np.arange(len(there.readings)))
+    slope = model.coefficient.domain.comm.allreduce(d @ there.adjoint(y))
+    return np.array([*there.readings, *there.tangent(d), slope])
 
 
 @dimension

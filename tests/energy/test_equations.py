@@ -168,9 +168,9 @@ def test_all_ranks_together_find_what_one_finds(equation: str, role: str) -> Non
 def figures(equation: str, role: str, alone: bool = False) -> tuple[np.ndarray, ...]:
     """Readings at one coefficient, Jd, and the slopes along d of readings of each kind."""
     forward, readings = model(equation, role, alone)
-    data = forward.solve(nodal(forward, role, "0.6*sin(3*x) - 0.4*y"))
+    there = forward.at(nodal(forward, role, "0.6*sin(3*x) - 0.4*y"))
     d = forward.coefficient.interpolate(Expression("cos(5*x*y) - 0.3*x"))
-    own = np.zeros((len(data), len(readings)))
+    own = np.zeros((len(there.readings), len(readings)))
     for column, rows in enumerate(readings.values()):
         own[rows, column] = np.cos(np.arange(rows.stop - rows.start))
-    return data, forward.tangent(d), forward.comm.allreduce(d @ forward.adjoint(own))
+    return there.readings, there.tangent(d), forward.comm.allreduce(d @ there.adjoint(own))
