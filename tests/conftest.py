@@ -13,7 +13,7 @@ import pytest  # isort: skip
 from mpi4py import MPI  # isort: skip
 
 
-DISTRIBUTED = ("energy", "observe", "prior", "problem")
+DISTRIBUTED = ("energy", "observe", "prior")
 """Folders all of whose tests are of rows that ranks own; elsewhere those are that are marked so."""
 
 

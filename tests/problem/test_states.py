@@ -65,8 +65,9 @@ def test_a_state_is_saved_to_the_last_bit(name: str) -> None:
         assert_same(again, bare(state))
 
 
+@pytest.mark.distributed
 @pytest.mark.skipif(ALONE, reason="compares ranks")
-@every_problem
+@pytest.mark.parametrize("name", ["convex"])
 def test_a_state_may_go_on_with_other_ranks(name: str) -> None:
     """What all ranks have saved each of them goes on with alone, but for rounding."""
     problem, states = solved(name)
