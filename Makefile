@@ -2,6 +2,7 @@
 
 VENV ?= .venv
 RANKS ?= 2
+WORKERS ?= 2
 CASE ?= cases/quickstart.yaml
 PYTHON ?=
 TORCH ?=
@@ -62,6 +63,7 @@ help:  ## list the targets (the default)
 	@echo "  TORCH=requirement    which torch, the default being the large CUDA build: a wheel's path, or e.g. TORCH=torch==2.13.0+cpu"
 	@echo "                       with PIP_EXTRA_INDEX_URL set to the index of torch's CPU builds (pip reads that variable itself)"
 	@echo "  CC=clang             the C compiler"
+	@echo "  WORKERS=n            in how many processes the tests run ($(WORKERS))"
 	@echo "  CASE=file RANKS=n    what demo runs, and on how many processes ($(CASE), $(RANKS))"
 
 demo: check $(INSTALLED)  ## install into .venv, recover the coefficient of cases/quickstart.yaml on two ranks, say where it is
@@ -71,8 +73,8 @@ demo: check $(INSTALLED)  ## install into .venv, recover the coefficient of case
 	@echo "results: $(RESULTS)"
 	@echo "picture: $(RESULTS)/coefficient.png"
 
-test: lint  ## install what the tests need into .venv; ruff, mypy and pytest
-	@python=$(PY); $(find_compiler); $(PY) -m pytest
+test: lint  ## install what the tests need into .venv; ruff, mypy and pytest, in $(WORKERS) processes
+	@python=$(PY); $(find_compiler); $(PY) -m pytest --numprocesses $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 lint: check $(TESTABLE)  ## ruff (rules and format) and mypy
 	$(PY) -m ruff check

@@ -17,8 +17,18 @@ DISTRIBUTED = ("energy", "observe", "prior")
 """Folders all of whose tests are of rows that ranks own; elsewhere those are that are marked so."""
 
 
+TOGETHER = "app"
+"""The folder whose files share runs of the program."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On several ranks, which take longer where they outnumber the cores, leave out what is not of them."""
+    """Where several processes share the tests, keep those of a file in one process, which caches what they
+    have in common. On several ranks, which take longer where they outnumber the cores, leave out what is not
+    of them."""
+    for item in items:
+        folder = item.path.parent.name
+        if item.path.name != "test_parallel_runs.py":
+            item.add_marker(pytest.mark.xdist_group(folder if folder == TOGETHER else str(item.path)))
     if MPI.COMM_WORLD.size == 1:
         return
     of_ranks = [i for i in items if i.path.parent.name in DISTRIBUTED or i.get_closest_marker("distributed")]

@@ -22,12 +22,13 @@ def mpirun() -> str:
 def environment() -> dict[str, str]:
     """Return the environment of a program that is started: plain output, and one thread a rank.
 
-    What the launcher of this process, if any, has told it is left out. MPICH's ranks spin while they wait;
-    where they outnumber the cores, as three ranks do on two, they keep those that they wait for from running.
-    With the heavy yield they sleep instead, which halves the time (MPICH's `MPIR_CVAR_ENABLE_HEAVY_YIELD`;
-    other implementations ignore it).
+    What this process has from a launcher, if any, and from pytest is left out. MPICH's ranks spin while they
+    wait; where they outnumber the cores, as three ranks do on two, they keep those that they wait for from
+    running. With the heavy yield they sleep instead, which halves the time (MPICH's
+    `MPIR_CVAR_ENABLE_HEAVY_YIELD`; other implementations ignore it).
     """
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("PMI", "HYD", "MPI_"))}
+    own = ("PMI", "HYD", "MPI_", "PYTEST_")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(own)}
     return kept | {
         "OMP_NUM_THREADS": "1",
         "MPIR_CVAR_ENABLE_HEAVY_YIELD": "1",

@@ -131,7 +131,7 @@ def test_polishing_follows_the_slope_of_the_gain(architecture: str) -> None:
 @all_architectures
 def test_growth_does_not_depend_on_the_order_of_summation(architecture: str) -> None:
     """With the nodes in another order, as another number of ranks would sum them, deep and polished growth
-    is the same to 1e-5 (see ACCURACY)."""
+    is the same to 1e-5 of the steepest row (see ACCURACY)."""
     order = np.random.default_rng(1).permutation(NODES)
     found = []
     for scene in (Scene(architecture), Scene(architecture, order=order)):
@@ -142,7 +142,7 @@ def test_growth_does_not_depend_on_the_order_of_summation(architecture: str) -> 
     for one, other in zip(*found, strict=True):
         assert [place for place, _ in one.joining] == [place for place, _ in other.joining]
         for (_, rows), (_, same) in zip(one.joining, other.joining, strict=True):
-            np.testing.assert_allclose(rows, same, rtol=ACCURACY)
+            np.testing.assert_allclose(rows, same, rtol=0, atol=ACCURACY * np.abs(rows).max())
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
