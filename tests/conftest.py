@@ -14,7 +14,8 @@ from mpi4py import MPI  # isort: skip
 
 
 DISTRIBUTED = ("energy", "observe", "prior")
-"""Folders all of whose tests are of rows that ranks own; elsewhere those are that are marked so."""
+"""Folders whose tests are of rows that ranks own, but for those that are marked `serial`; elsewhere those are
+that are marked `distributed`."""
 
 
 TOGETHER = "app"
@@ -31,9 +32,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.xdist_group(folder if folder == TOGETHER else str(item.path)))
     if MPI.COMM_WORLD.size == 1:
         return
-    of_ranks = [i for i in items if i.path.parent.name in DISTRIBUTED or i.get_closest_marker("distributed")]
+    of_ranks = [item for item in items if _of_ranks(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in of_ranks])
     items[:] = of_ranks
+
+
+def _of_ranks(item: pytest.Item) -> bool:
+    """Whether a test is for several ranks."""
+    here = item.path.parent.name in DISTRIBUTED and not item.get_closest_marker("serial")
+    return here or item.get_closest_marker("distributed") is not None
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -13,7 +13,7 @@ from app.case import Expression
 from app.energy import InverseProblem
 from app.mesh import MESHES, CoefficientSpace
 from app.observe import ObservationOperator, joined
-from app.parallel import LinearSolver
+from app.parallel import LinearSolver, on_root
 from app.pde import BoundaryCondition, ForwardModel
 from app.prior import REGULARISATIONS
 
@@ -37,7 +37,7 @@ BOUNDARY = {
 def space(alone: bool = False) -> CoefficientSpace:
     """One for all models: MPI has some 2000 communicators, of which each mesh and matrix takes some.
 
-    Over all ranks, or on each of them alone.
+    Over all ranks, or on one alone.
     """
     comm = MPI.COMM_SELF if alone else COMM
     return CoefficientSpace(MESHES["rectangle"](comm, [0.0, 0.0], [1.0, 1.0], [7, 6]), 1)
@@ -99,10 +99,8 @@ def inverse_problem(forward: ForwardModel, role: str) -> tuple[InverseProblem, n
 
 every_pair = pytest.mark.parametrize(("equation", "role"), ROLES)
 
-on_one_rank = pytest.mark.skipif(COMM.size > 1, reason="several ranks find what one finds, as tried below")
 
-
-@on_one_rank
+@pytest.mark.serial
 @every_pair
 def test_the_remainder_of_the_energy_is_quadratic(equation: str, role: str) -> None:
     """E(m + td) = E(m) + t E′(m)d + O(t²) with the readings of each kind alone: the derivative of the
@@ -131,7 +129,7 @@ def test_the_remainder_of_the_energy_is_quadratic(equation: str, role: str) -> N
         assert rate == pytest.approx(2.0, abs=0.05), kind
 
 
-@on_one_rank
+@pytest.mark.serial
 @every_pair
 def test_the_adjoint_is_the_transpose_of_the_tangent(equation: str, role: str) -> None:
     """⟨Jd, y⟩ = ⟨d, Jᵀy⟩ to 1e-10 of the size of its terms, for vectors and each column of a block, with the
@@ -158,9 +156,10 @@ def test_the_adjoint_is_the_transpose_of_the_tangent(equation: str, role: str) -
 @pytest.mark.skipif(COMM.size == 1, reason="compares ranks")
 @every_pair
 def test_all_ranks_together_find_what_one_finds(equation: str, role: str) -> None:
-    """Readings, Jd, and ⟨d, Jᵀy⟩ with the readings of each kind, are those of every rank on its own, for
-    which the laws above are: rows that are owned, ghosts and sums over ranks are right."""
-    together, alone = figures(equation, role), figures(equation, role, alone=True)
+    """Readings, Jd, and ⟨d, Jᵀy⟩ with the readings of each kind, are those of a rank on its own, for which
+    the laws above are: rows that are owned, ghosts and sums over ranks are right."""
+    together = figures(equation, role)
+    alone = on_root(COMM, lambda: figures(equation, role, alone=True))
     for found, expected in zip(together, alone, strict=True):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-8 * np.abs(expected).max())
 

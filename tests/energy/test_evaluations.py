@@ -76,6 +76,7 @@ def leave(setting: Setting) -> None:
             setting.energy.at(setting.nowhere)
 
 
+@pytest.mark.serial
 def test_an_evaluation_stays_true(setting: Setting) -> None:
     """Value, residual, derivative and products of A are those of a fresh evaluation, after another one was
     made and asked, and after one that failed; so are those of the other one then."""
@@ -91,6 +92,7 @@ def test_an_evaluation_stays_true(setting: Setting) -> None:
         assert np.abs(at_one["derivative"] - at_other["derivative"]).max() > 1e-6 * np.abs(at_one["m"]).max()
 
 
+@pytest.mark.serial
 def test_evaluations_answer_in_turns(setting: Setting) -> None:
     """One product of each after the other: as if each were alone."""
     delta, energy = block(setting), setting.energy
@@ -107,6 +109,7 @@ def test_evaluations_answer_in_turns(setting: Setting) -> None:
             assert_same(found, {name: expected[name] for name in found}, setting)
 
 
+@pytest.mark.serial
 def test_evaluating_does_not_change_what_is_given(setting: Setting) -> None:
     """Neither the coefficient nor blocks and data."""
     here, delta = setting.here.copy(), block(setting)
@@ -117,6 +120,7 @@ def test_evaluating_does_not_change_what_is_given(setting: Setting) -> None:
     np.testing.assert_array_equal(delta, kept)
 
 
+@pytest.mark.serial
 def test_near_only_says_where_to_seek(setting: Setting) -> None:
     """What is known at a coefficient is the same wherever it was sought from, to rounding; where nothing is
     sought, to the last bit."""

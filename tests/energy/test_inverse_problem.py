@@ -92,6 +92,7 @@ def remainders(value: Callable[[float], float], slope: float) -> list[float]:
     return [abs(value(t) - start - t * slope) for t in HALVINGS]
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("regularisation", REGULARISATIONS)
 def test_the_remainder_of_the_energy_is_quadratic(forward: ForwardModel, regularisation: str) -> None:
     """E(m + td) = E(m) + t E′(m)d + O(t²), R being that of the start of an iteration."""

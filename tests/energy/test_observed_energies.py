@@ -102,7 +102,7 @@ def test_every_observation_has_its_derivative(kind: str) -> None:
     check_adjoint(energy, m)
 
 
-@pytest.mark.skipif(COMM.size > 1, reason="readings and their misfit are whole on every rank")
+@pytest.mark.serial
 @pytest.mark.parametrize("misfit", MISFITS)
 def test_every_misfit_has_its_derivative(misfit: str) -> None:
     """So it is of all kinds together, in each way that readings are compared; for Huber's with residuals on

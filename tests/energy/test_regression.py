@@ -71,6 +71,7 @@ def test_energy_is_its_own_quadratic_model() -> None:
     assert energy.at(m + delta).value - at.value == pytest.approx(expected, rel=1e-11)
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("product", ["energy", "l2", "h1"])
 @pytest.mark.parametrize("step", ["retracted", "plain"])
 def test_energy_falls_in_every_product_and_step(product: str, step: str) -> None:
@@ -82,6 +83,7 @@ def test_energy_falls_in_every_product_and_step(product: str, step: str) -> None
     assert energies[1] < 0.9 * energies[0]
 
 
+@pytest.mark.serial
 def test_run_stops_at_the_distance_that_it_says() -> None:
     """From one neuron; what the model says is missing is the energy itself."""
     problem = problem_of(flow={"tolerance": 0.02, "max_iterations": 20})

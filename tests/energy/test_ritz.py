@@ -84,6 +84,7 @@ def told(problem: Problem, state: FlowState) -> dict[str, Any]:
     return problem.report.summary(state, state.stop_reason or "interrupted")
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize(("name", "inner", "step"), FLOWS)
 def test_energy_falls_in_every_product_and_step(
     shared_tmp_path: Path, name: str, inner: str, step: str
@@ -95,6 +96,7 @@ def test_energy_falls_in_every_product_and_step(
     assert all(later < earlier for earlier, later in pairwise(energies))
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("name", TRIED)
 def test_run_stops_within_its_tolerance(shared_tmp_path: Path, name: str) -> None:
     """From one neuron; the distance is that to the finite-element solution, by their energies."""
@@ -104,6 +106,7 @@ def test_run_stops_within_its_tolerance(shared_tmp_path: Path, name: str) -> Non
     assert told(problem, last)["distance"] <= 1.1e-3
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("name", TRIED)
 def test_nodal_values_are_newtons(shared_tmp_path: Path, name: str) -> None:
     """The flow of nodal values in the energy's own product finds the finite-element solution."""
@@ -115,6 +118,7 @@ def test_nodal_values_are_newtons(shared_tmp_path: Path, name: str) -> None:
     assert found["distance_h1"] < 1e-4 and abs(found["energy_excess"]) < 1e-11
 
 
+@pytest.mark.serial
 def test_least_energy_of_the_semilinear_equation(shared_tmp_path: Path) -> None:
     """−u″ + u³ = f of u = cos πx: E = π²/2 + 3/16 − (π² + 3/4) = −(π²/2 + 9/16), as ∫cos² = 1 and
     ∫cos⁴ = 3/4; that of linear elements is above it by ½‖u − u_h‖², about h²π⁴/24."""

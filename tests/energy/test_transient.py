@@ -9,7 +9,7 @@ from mpi4py import MPI
 from app.case import Expression, SpaceTimeExpression
 from app.energy import InverseProblem
 from app.mesh import MESHES, CoefficientSpace, point_matrix
-from app.parallel import LinearSolver
+from app.parallel import LinearSolver, on_root
 from app.pde import TRANSIENT, BoundaryCondition, TimeSteps, TooLittleMemory, TransientModel, stands_for
 
 COMM = MPI.COMM_WORLD
@@ -26,9 +26,13 @@ HALVINGS = 0.01 * 0.5 ** np.arange(5)
 
 
 @cache
-def model(kind: str, role: str, scheme: str, memory: float = 2000.0) -> TransientModel:
-    """All that the equation can be given, with values and sources that change in time."""
-    domain = MESHES["rectangle"](COMM, [0.0, 0.0], [1.0, 1.0], [4, 3])
+def model(
+    kind: str, role: str, scheme: str, memory: float = 2000.0, *, alone: bool = False
+) -> TransientModel:
+    """All that the equation can be given, with values and sources that change in time; over all ranks, or on
+    one alone."""
+    comm = MPI.COMM_SELF if alone else COMM
+    domain = MESHES["rectangle"](comm, [0.0, 0.0], [1.0, 1.0], [4, 3])
     given = {
         "source": SpaceTimeExpression("1 + t*x"),
         "diffusivity": Expression("0.5 + 0.2*x"),
@@ -49,7 +53,7 @@ def model(kind: str, role: str, scheme: str, memory: float = 2000.0) -> Transien
         equation,
         CoefficientSpace(domain, 1),
         2,
-        LinearSolver(COMM, "direct", "test_state_", symmetric=equation.symmetric),
+        LinearSolver(comm, "direct", "test_state_", symmetric=equation.symmetric),
         TimeSteps(0.5, STEPS, scheme, memory),
     )
     rng = np.random.default_rng(0)
@@ -81,6 +85,7 @@ def misfit(forward: TransientModel, role: str) -> tuple[InverseProblem, np.ndarr
 every_one = pytest.mark.parametrize(("kind", "role", "scheme"), TABLE)
 
 
+@pytest.mark.serial
 @every_one
 def test_the_remainder_of_the_energy_is_quadratic(kind: str, role: str, scheme: str) -> None:
     """E(m + td) = E(m) + t E′(m)d + O(t²), the adjoint going backwards."""
@@ -93,6 +98,7 @@ def test_the_remainder_of_the_energy_is_quadratic(kind: str, role: str, scheme: 
     assert rate == pytest.approx(2.0, abs=0.05)
 
 
+@pytest.mark.serial
 @every_one
 def test_the_adjoint_is_the_transpose_of_the_tangent(kind: str, role: str, scheme: str) -> None:
     """⟨Jd, y⟩ = ⟨d, Jᵀy⟩ to 1e-10, for vectors and for each column of a block."""
@@ -108,6 +114,25 @@ def test_the_adjoint_is_the_transpose_of_the_tangent(kind: str, role: str, schem
         scale = np.linalg.norm(tangent) * np.linalg.norm(right)
         assert scale > 0
         assert abs(tangent @ right - dot(left, adjoint)) <= 1e-10 * scale
+
+
+@pytest.mark.skipif(COMM.size == 1, reason="compares ranks")
+@every_one
+def test_all_ranks_together_find_what_one_finds(kind: str, role: str, scheme: str) -> None:
+    """Readings, Jd and the slopes along d of a block of data, for which the laws above are."""
+    together = figures(kind, role, scheme)
+    alone = on_root(COMM, lambda: figures(kind, role, scheme, alone=True))
+    for found, expected in zip(together, alone, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9 * np.abs(expected).max())
+
+
+def figures(kind: str, role: str, scheme: str, *, alone: bool = False) -> tuple[np.ndarray, ...]:
+    """Readings at one coefficient, Jd, and what data of two kinds pull at d."""
+    forward = model(kind, role, scheme, alone=alone)
+    there = forward.at(nodal(forward, role, "0.6*sin(3*x) - 0.4*y"))
+    d = forward.coefficient.interpolate(Expression("cos(5*x*y) - 0.3*x"))
+    data = np.column_stack([np.cos(np.arange(READINGS)), SIGMA])
+    return there.readings, there.tangent(d), forward.comm.allreduce(d @ there.adjoint(data))
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -161,7 +186,7 @@ def error(scheme: str, cells: int, degree: int, steps: int) -> float:
     return float(np.linalg.norm(read - np.exp(-3) * np.sin(points[:, 0]) * np.cos(points[:, 1])))
 
 
-@pytest.mark.skipif(COMM.size > 1, reason="takes long; an order does not know of ranks")
+@pytest.mark.serial
 @pytest.mark.parametrize(("scheme", "order"), [("backward_euler", 1), ("crank_nicolson", 2)])
 def test_the_error_falls_with_the_order_of_the_scheme(scheme: str, order: int) -> None:
     """In Δt, on a mesh whose own error does not count."""
@@ -170,7 +195,7 @@ def test_the_error_falls_with_the_order_of_the_scheme(scheme: str, order: int) -
     assert -np.polyfit(np.log(steps), np.log(errors), 1)[0] == pytest.approx(order, abs=0.1)
 
 
-@pytest.mark.skipif(COMM.size > 1, reason="takes long; an order does not know of ranks")
+@pytest.mark.serial
 def test_the_error_falls_with_the_order_of_the_element() -> None:
     """In h, with steps whose own error does not count; linear elements."""
     cells = np.array([8, 16, 32])

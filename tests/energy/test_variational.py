@@ -70,6 +70,7 @@ def order(remainder: Callable[[float], float]) -> float:
     return float(np.polyfit(np.log(sizes), logarithms, 1)[0])
 
 
+@pytest.mark.serial
 def test_derivative_is_that_of_the_energy(energy: VariationalEnergy) -> None:
     """E(u + hδ) − E(u) − hE′(u)δ is of second order."""
     u, delta = somewhere(energy), somewhere(energy, 5.0)
@@ -78,6 +79,7 @@ def test_derivative_is_that_of_the_energy(energy: VariationalEnergy) -> None:
     assert found == pytest.approx(2.0, abs=0.05)
 
 
+@pytest.mark.serial
 def test_hessian_is_that_of_the_energy(energy: VariationalEnergy) -> None:
     """E′(u + hδ) − E′(u) = hE″(u)δ, with a remainder of second order or, of a quadratic energy, none."""
     u, delta = somewhere(energy), somewhere(energy, 5.0)
