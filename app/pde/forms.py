@@ -8,6 +8,7 @@ from ufl.algorithms.apply_algebra_lowering import apply_algebra_lowering
 
 from app.equations.terms import BoundaryCondition
 from app.mesh.meshes import TaggedMesh
+from app.mesh.spaces import discontinuous
 from app.types import Measure
 
 
@@ -35,3 +36,14 @@ def with_fixed_quadrature(form: ufl.Form) -> ufl.Form:
         degree = estimate_total_polynomial_degree(integral.integrand())
         integrals.append(integral.reconstruct(metadata={**integral.metadata(), "quadrature_degree": degree}))
     return ufl.Form(integrals)
+
+
+def by_cell(form: ufl.Form, domain: TaggedMesh) -> ufl.Form:
+    """Of a form without arguments the linear form that gives what each cell contributes; what is between two
+    cells is half of each."""
+    q = ufl.TestFunction(discontinuous(domain, 0))
+    parts = []
+    for integral in ufl.algorithms.expand_derivatives(form).integrals():
+        share = ufl.avg(q) if integral.integral_type() == "interior_facet" else q
+        parts.append(integral.reconstruct(integrand=integral.integrand() * share))
+    return ufl.Form(parts)

@@ -33,7 +33,15 @@ from app.network import Nodes
 from app.observe.measurements import Measurements, measurements, together
 from app.observe.readings import ReadingObservations
 from app.parallel import SolveFailed, Tally, agreed, on_root
-from app.pde import CustomError, Experiments, ForwardModel, TooLittleMemory, TransientModel, components
+from app.pde import (
+    CustomError,
+    Experiments,
+    ForwardModel,
+    NotUnique,
+    TooLittleMemory,
+    TransientModel,
+    components,
+)
 from app.problem import physics
 from app.problem.factories import (
     Start,
@@ -142,6 +150,8 @@ def evaluated_at_start(given: Inversion) -> Misfit[Any]:
     case = given.case
     try:
         at_start = given.energy.at(given.reference)
+    except NotUnique as failure:
+        raise CaseError([f"{case.where('equation', 'boundary')}: {failure}"]) from None
     except SolveFailed as failure:
         where = case.where("equation")
         raise CaseError([f"{where}: found no solution at the reference coefficient: {failure}"]) from None
