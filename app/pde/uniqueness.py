@@ -25,7 +25,7 @@ ITERATIONS = 4
 """Of inverse iteration: each brings a state that a singular operator takes to zero out by many digits."""
 
 SUSPECT = 1e-6
-"""A v below this share of |diag A| v is looked at: it is mostly some h² over the square of the domain's size."""
+"""A v below this share of |diag A| v is looked at: it is mostly some h² over that of the whole domain."""
 
 RESONANT = 1e-4
 """Where the terms of vᵀ A v cancel to this share, a change of them by as much changes all of the state."""
