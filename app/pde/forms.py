@@ -2,28 +2,22 @@
 
 import numpy as np
 import ufl
-from dolfinx.mesh import meshtags
 from ufl.algorithms import estimate_total_polynomial_degree
 from ufl.algorithms.apply_algebra_lowering import apply_algebra_lowering
 
 from app.equations.terms import BoundaryCondition
+from app.mesh.facets import surfaces
 from app.mesh.meshes import TaggedMesh
 from app.mesh.spaces import discontinuous
-from app.types import Measure
+from app.types import BoundaryMeasure
 
 
-def boundary_measure(domain: TaggedMesh, conditions: list[BoundaryCondition]) -> Measure:
+def boundary_measure(domain: TaggedMesh, conditions: list[BoundaryCondition]) -> BoundaryMeasure:
     """ds(i) over the facets of the i-th condition; none of a Dirichlet condition."""
-    mesh = domain.mesh
-    facets = [domain.boundary(condition.on) for condition in conditions]
-    natural = [i for i, c in enumerate(conditions) if c.kind != "dirichlet"]
-    indices = np.concatenate([facets[i] for i in natural] or [np.empty(0, dtype=np.int32)])
-    marks = np.concatenate(
-        [np.full(len(facets[i]), i, dtype=np.int32) for i in natural] or [np.empty(0, np.int32)]
-    )
-    order = np.argsort(indices, kind="stable")
-    tags = meshtags(mesh, mesh.topology.dim - 1, indices[order].astype(np.int32), marks[order])
-    return ufl.Measure("ds", domain=mesh, subdomain_data=tags)
+    nothing = np.empty(0, dtype=np.int32)
+    parts = [domain.boundary(c.on) if c.kind != "dirichlet" else nothing for c in conditions]
+    measures = surfaces(domain, parts) if parts else []
+    return measures.__getitem__
 
 
 def with_fixed_quadrature(form: ufl.Form) -> ufl.Form:

@@ -43,6 +43,7 @@ from app.pde import (
     components,
 )
 from app.problem import physics
+from app.problem.conditions import place
 from app.problem.factories import (
     Start,
     mesh_of,
@@ -192,7 +193,7 @@ def _error(case: Case, space: CoefficientSpace, name: str) -> RelativeError:
     assert truth is not None
     nodal_values(case, space, name, "truth")
     try:
-        error = RelativeError(space, truth, physics.place(case, space.domain, name))
+        error = RelativeError(space, truth, place(case, space.domain, name))
     except ExpressionError as refused:
         raise CaseError([f"{case.where('unknowns', name, 'truth')}: {refused}"]) from None
     if not 0 < error.norm < np.inf:
