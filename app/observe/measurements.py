@@ -9,9 +9,10 @@ import numpy as np
 
 from app.data.points import PointData
 from app.mesh import MeshError, PlaceError
-from app.observe.kinds import ObservationSection, ObservedState, StateObservations
+from app.observe.kinds import HeldReadings, ObservationSection, ObservedState, StateObservations
 from app.observe.noise import Deviations, Place, deviations
 from app.observe.operators import ObservationOperator, joined
+from app.observe.unmoved import Unmoved, kept_data, kept_rows
 from app.parallel import on_root, timed
 from app.schema.problems import CaseError, DataError
 from app.schema.section import Written
@@ -36,6 +37,8 @@ class Measurements:
     """Whether a reading's logarithm is compared, and sigma is that of the logarithm."""
     threshold: np.ndarray
     """Residuals beyond it, in standard deviations, count by Huber's loss."""
+    unmoved: tuple[Unmoved, ...] = ()
+    """What was left out because no coefficient changes it."""
 
     def close(self) -> None:
         """Destroy the operator's matrices, if there is one; collective."""
@@ -107,7 +110,8 @@ def together(parts: Sequence[Measurements], where: str) -> Measurements:
     )
     logarithmic = np.concatenate([part.logarithmic for part in parts])
     threshold = np.concatenate([part.threshold for part in parts])
-    return Measurements(None, data, sigma, logarithmic, threshold)
+    unmoved = tuple(each for part in parts for each in part.unmoved)
+    return Measurements(None, data, sigma, logarithmic, threshold, unmoved)
 
 
 def _measured(entry: _Entry, state: ObservedState) -> Measurements:
@@ -121,13 +125,42 @@ def _measured(entry: _Entry, state: ObservedState) -> Measurements:
         expected = "a column sigma, or noise with a size: a residual is large against it"
         raise entry.refused("misfit", f"{problem}, expected {expected}")
     count = len(data.values)
-    return Measurements(
+    whole = Measurements(
         _operator(entry, state, data),
         replace(data, sigma=found.sigma.copy() if found.known else None),
         found.sigma,
         np.full(count, section.scale == "log"),
         np.full(count, threshold),
     )
+    return whole if state.held is None else _moved(entry, state.held, whole)
+
+
+def _moved(entry: _Entry, held: HeldReadings, whole: Measurements) -> Measurements:
+    """Without the readings that no coefficient changes; collective. Raises DataError where there are no
+    others."""
+    assert whole.operator is not None
+    unmoved, values = held(whole.operator.matrix, whole.operator.weights, whole.data.times)
+    if not unmoved.any():
+        return whole
+    kept, data = ~unmoved, whole.data
+    if not kept.any():
+        whole.close()
+        found = "found readings only where the state is given, which no coefficient changes"
+        raise DataError([f"{entry.file}: {found}, expected some elsewhere"])
+    residual = None
+    if data.sigma is not None:
+        with np.errstate(divide="ignore", invalid="ignore"):  # of values that have no logarithm
+            compared = [np.where(whole.logarithmic, np.log(y), y) for y in (values, data.values)]
+        residual = np.nan_to_num((compared[0] - compared[1]) / whole.sigma, nan=np.inf)[unmoved]
+    with closing(whole):
+        return Measurements(
+            kept_rows(whole.operator, kept),
+            kept_data(data, kept),
+            whole.sigma[kept],
+            whole.logarithmic[kept],
+            whole.threshold[kept],
+            (Unmoved(entry.file, data.lines[unmoved], residual),),
+        )
 
 
 def _check_component(entry: _Entry, state: ObservedState) -> None:

@@ -26,6 +26,10 @@ fem_petsc: Untyped = _fem_petsc  # its overloads by singledispatch are unknown t
 BLOCK = 256
 """Right-hand sides that are solved at once."""
 
+ON_THE_PART = 1e-8
+"""A reading that depends by this share on dofs without given values is one of the others alone: it is that
+share of a cell off them."""
+
 
 @dataclass
 class Counts:
@@ -155,6 +159,33 @@ class ForwardModel:
         app.observe.ObservationOperator).
         """
         self._observe, self._tested, self._slope = matrix, weights, None
+
+    def held_readings(
+        self, matrix: Matrix, weights: Matrix | None, times: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Which readings B u + W A(u, m) no coefficient changes, those of dofs with given values alone, and
+        what they are (arbitrary for the others); shape (readings,), whole on every rank. Collective.
+
+        `matrix` is B, `weights` W; `times` are those of the readings of a state in time.
+        """
+        held = self._held_rows(matrix)
+        if weights is not None:
+            starts, _, _ = weights.getValuesCSR()
+            held &= np.diff(starts) == 0
+        values = multiply(matrix, self._lifted.x.array[: self._owned])
+        return self._gathered(held), self._gathered(values)
+
+    def _held_rows(self, matrix: Matrix) -> np.ndarray:
+        """Which of the rank's rows read dofs with given values alone, but for rounding."""
+        first = matrix.getOwnershipRangeColumn()[0]
+        given = np.concatenate(self.comm.allgather(self._fixed + first))
+        starts, columns, values = matrix.getValuesCSR()
+        count = len(starts) - 1
+        rows, sizes = np.repeat(np.arange(count), np.diff(starts)), np.abs(values)
+        largest, free = np.zeros(count), np.zeros(count)
+        np.maximum.at(largest, rows, sizes)
+        np.maximum.at(free, rows, np.where(np.isin(columns, given), 0.0, sizes))
+        return free <= ON_THE_PART * largest
 
     def feed_with(self, matrix: Matrix, rates: np.ndarray) -> None:
         """Point sources of given rates: `matrix`, shape (sources, state dofs), evaluates a state there."""

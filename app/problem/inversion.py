@@ -32,6 +32,7 @@ from app.mesh import (
 from app.network import Nodes
 from app.observe.measurements import Measurements, measurements, together
 from app.observe.readings import ReadingObservations
+from app.observe.unmoved import Unmoved
 from app.parallel import SolveFailed, Tally, agreed, on_root
 from app.pde import (
     CustomError,
@@ -79,6 +80,8 @@ class Inversion:
     """Of each unknown, what its network is evaluated at; empty where the unknowns are nodal values."""
     errors: dict[str, RelativeError]
     """Of each unknown whose truth there is."""
+    unmoved: tuple[Unmoved, ...] = ()
+    """Readings that were left out because no coefficient changes them."""
     riesz: Tally = field(default_factory=Tally)
     """Of all inner products that the run makes."""
     owned: ExitStack = field(default_factory=ExitStack)
@@ -116,13 +119,14 @@ def read_inversion(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> I
     coefficient = joint_space(list(spaces.values()))
     forward: ForwardModel | Experiments | ElectricalModel
     compared: dict[str, np.ndarray] = {}
+    unmoved: tuple[Unmoved, ...] = ()
     owned = ExitStack()
     if survey is not None:
         (only,) = spaces.values()
         forward, data, sigma = _electrical(case, only, survey)
     else:
         forward, measured = _experiments(case, coefficient, owned)
-        data, sigma = measured.data, measured.sigma
+        data, sigma, unmoved = measured.data, measured.sigma, measured.unmoved
         compared = {"logarithmic": measured.logarithmic, "threshold": measured.threshold}
     known = data.sigma is not None
     name = next(iter(spaces))
@@ -141,7 +145,19 @@ def read_inversion(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> I
     nodes = _nodes(case, spaces, references)
     owned.callback(forward.close)
     return Inversion(
-        case, domain, spaces, forward, data, sigma, energy, target, reference, nodes, errors, owned=owned
+        case,
+        domain,
+        spaces,
+        forward,
+        data,
+        sigma,
+        energy,
+        target,
+        reference,
+        nodes,
+        errors,
+        unmoved,
+        owned=owned,
     )
 
 

@@ -56,7 +56,7 @@ class InversionReport:
                 f"inner product {case.flow.inner_product} with weight discrepancy: nothing is added to the "
                 "misfit, stopping at the target is the regularisation"
             )
-        return lines
+        return [*lines, *map(str, given.unmoved)]
 
     def error(self, m: np.ndarray) -> float | dict[str, float] | None:
         """See Report."""
@@ -85,6 +85,7 @@ class InversionReport:
             **output.choice_summary(choice, parameter_names()),
             **_noise(given, choice, state.records[-1].misfit),
             **_experiments(given, state),
+            **_left_out(given),
             **output.work_summary(state.spent),
             "coefficient_dofs": given.coefficient.size,
             "state_dofs": given.forward.size,
@@ -210,6 +211,21 @@ def _experiments(given: Inversion, state: flow.FlowState) -> Summary:
     parts = {name: at.residual[rows] for name, rows in at.forward.rows.items()}
     told = {name: {"readings": len(own), "misfit": 0.5 * float(own @ own)} for name, own in parts.items()}
     return {"experiments": told}
+
+
+def _left_out(given: Inversion) -> Summary:
+    """Readings that no coefficient changes, if there are any: how many, their misfit, and what is said of
+    them."""
+    if not given.unmoved:
+        return {}
+    return {
+        "left_out": {
+            "readings": sum(len(each.lines) for each in given.unmoved),
+            "misfit": min(sum(each.misfit for each in given.unmoved), np.finfo(float).max),
+            "contradicts": any(each.contradicts for each in given.unmoved),
+            "told": [str(each) for each in given.unmoved],
+        }
+    }
 
 
 def _shown(given: Inversion, name: str, values: np.ndarray, steepest: np.ndarray) -> tuple[Summary, Summary]:

@@ -72,6 +72,7 @@ def observed_state(case: Case, forward: ForwardModel) -> ObservedState:
         forward.components,
         tuple(given),
         None if time is None else time.end,
+        forward.held_readings,
     )
 
 
