@@ -73,8 +73,8 @@ def measurements(
     """What observations of a state say; collective. `path` leads to them in the case; the caller closes it.
 
     Raises InputError on all ranks alike: for files that do not hold what is needed, components that the state
-    does not have, noise that is said twice or not at all, and places that are not in the mesh or cannot be
-    read.
+    does not have, noise that is said twice or not at all, places that are not in the mesh or cannot be read,
+    and readings that are all left out.
     """
     entries = [
         _Entry(written, (*path, name), section)
@@ -83,6 +83,10 @@ def measurements(
     ]
     with ExitStack() as made:
         parts = [made.enter_context(closing(_measured(entry, state))) for entry in entries]
+        if not any(len(part.data.values) for part in parts):
+            files = ", ".join(str(entry.file) for entry in entries)
+            found = "found readings only where the state is given, which no coefficient changes"
+            raise DataError([f"{files}: {found}, expected some elsewhere"])
         if len(parts) == 1:
             made.pop_all()
             return parts[0]
@@ -136,17 +140,12 @@ def _measured(entry: _Entry, state: ObservedState) -> Measurements:
 
 
 def _moved(entry: _Entry, held: HeldReadings, whole: Measurements) -> Measurements:
-    """Without the readings that no coefficient changes; collective. Raises DataError where there are no
-    others."""
+    """Without the readings that no coefficient changes, which may be all; collective."""
     assert whole.operator is not None
     unmoved, values = held(whole.operator.matrix, whole.operator.weights, whole.data.times)
     if not unmoved.any():
         return whole
     kept, data = ~unmoved, whole.data
-    if not kept.any():
-        whole.close()
-        found = "found readings only where the state is given, which no coefficient changes"
-        raise DataError([f"{entry.file}: {found}, expected some elsewhere"])
     residual = None
     if data.sigma is not None:
         with np.errstate(divide="ignore", invalid="ignore"):  # of values that have no logarithm

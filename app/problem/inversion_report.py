@@ -30,6 +30,8 @@ class InversionReport:
     given: Inversion
     first: flow.Contender
     """The regularisation that goes where the data choose none."""
+    notes: tuple[str, ...] = ()
+    """What is to be known of the readings."""
 
     @property
     def target(self) -> float | None:
@@ -56,7 +58,7 @@ class InversionReport:
                 f"inner product {case.flow.inner_product} with weight discrepancy: nothing is added to the "
                 "misfit, stopping at the target is the regularisation"
             )
-        return [*lines, *map(str, given.unmoved)]
+        return [*lines, *self.notes]
 
     def error(self, m: np.ndarray) -> float | dict[str, float] | None:
         """See Report."""
@@ -85,6 +87,7 @@ class InversionReport:
             **output.choice_summary(choice, parameter_names()),
             **_noise(given, choice, state.records[-1].misfit),
             **_experiments(given, state),
+            **({"notes": list(self.notes)} if self.notes else {}),
             **_left_out(given),
             **output.work_summary(state.spent),
             "coefficient_dofs": given.coefficient.size,
@@ -214,8 +217,7 @@ def _experiments(given: Inversion, state: flow.FlowState) -> Summary:
 
 
 def _left_out(given: Inversion) -> Summary:
-    """Readings that no coefficient changes, if there are any: how many, their misfit, and what is said of
-    them."""
+    """Readings that no coefficient changes, if there are any: how many, and their misfit."""
     if not given.unmoved:
         return {}
     return {
@@ -223,7 +225,6 @@ def _left_out(given: Inversion) -> Summary:
             "readings": sum(len(each.lines) for each in given.unmoved),
             "misfit": min(sum(each.misfit for each in given.unmoved), np.finfo(float).max),
             "contradicts": any(each.contradicts for each in given.unmoved),
-            "told": [str(each) for each in given.unmoved],
         }
     }
 
