@@ -18,8 +18,11 @@ from app.mesh.meshes import TaggedMesh
 from app.parallel import LinearSolver, SolveFailed, multiply, multiply_transpose
 from app.types import Matrix, Space
 
-ROUNDING = 1e-14
-"""A v this small against |diag A| v is rounding, some 1e-16 times the entries of a row."""
+ROUNDING = 4e-15
+"""A v this small against |diag A| v is rounding, of a constant or rigid motion v; it was 1e-16 to 1.1e-15."""
+
+SINGULAR = 7e-16
+"""The same of what inverse iteration finds, the smallest there is; it was 1.6e-16 to 3.9e-16."""
 
 ITERATIONS = 4
 """Of inverse iteration: each brings a state that a singular operator takes to zero out by many digits."""
@@ -70,7 +73,7 @@ def refuse_singular(
             raise NotUnique(f"found a state that is not unique, or none, expected {expected}")
     image, size = multiply(operator, found), _norm(comm, diagonal * found)
     left = _norm(comm, image) / size
-    if left <= ROUNDING:
+    if left <= SINGULAR:
         where = _largest_at(found, space, domain)
         found_one = f"found a state that is not unique: another one, largest at {where}, may be added to it"
         raise NotUnique(f"{found_one}, expected conditions that hold it there")
@@ -129,11 +132,12 @@ def _left_open(
     for index, part in enumerate(parts):
         moving = np.flatnonzero(sizes[index] > 0)
         # Points far from the origin are rounded, and rotations with them.
-        rounding = ROUNDING * (1 + lengths / np.linalg.norm(part.upper - part.lower))
-        local = np.linalg.qr(images[rows == index][:, moving] / sizes[index, moving], mode="r")
+        far = 1 + lengths / np.linalg.norm(part.upper - part.lower)
+        units = sizes[index, moving] * np.where(moving < max(1, len(names)), 1.0, far)
+        local = np.linalg.qr(images[rows == index][:, moving] / units, mode="r")
         _, values, directions = np.linalg.svd(np.vstack(comm.allgather(local)))
         values = np.pad(values, (0, len(moving) - len(values)))
-        null = directions[values <= rounding]
+        null = directions[values <= ROUNDING]
         if len(null):
             told = _named(null, [list(motions)[i] for i in moving])
             yield f"{told} may be added to it" + (f" in {part}" if len(parts) > 1 else "")
