@@ -9,6 +9,7 @@ import numpy as np
 from app.case import DataError
 from app.electrical import ElectricalModel
 from app.energy import Misfit
+from app.mesh.points import cell_size
 from app.parallel import gram
 from app.pde import Experiments
 from app.problem.inversion import Inversion
@@ -28,7 +29,7 @@ def notes_of(given: Inversion, at_start: Misfit[Untyped]) -> list[str]:
     Costs one tangent, which is not counted as work of the run. Raises DataError on all ranks where no reading
     depends on the unknown.
     """
-    notes = [str(each) for each in given.unmoved]
+    notes = [*(str(each) for each in given.unmoved), *_in_wells(given, at_start)]
     if isinstance(given.forward, ElectricalModel):  # every current feels every resistivity
         return notes
     still = np.flatnonzero(_still(given, at_start))
@@ -55,6 +56,24 @@ def _still(given: Inversion, at_start: Misfit[Untyped]) -> np.ndarray:
     with _uncounted(given.forward):
         change = at_start.forward.tangent(direction)
     return np.abs(change) <= NOTHING * np.abs(at_start.forward.readings).max(initial=0.0)
+
+
+def _in_wells(given: Inversion, at_start: Misfit[Untyped]) -> list[str]:
+    """Readings so near to a point source that the mesh tells what they are; on a line the state has no
+    singularity."""
+    notes: list[str] = []
+    domain = given.domain
+    if domain.dimension == 1:
+        return notes
+    for experiment, part in given.case.parts.items():
+        rows = at_start.forward.rows[experiment] if given.case.experiments else slice(None)
+        numbers = np.arange(len(given.data.values))[rows]
+        for name, well in getattr(part.equation, "wells", {}).items():
+            distance = np.linalg.norm(given.data.points[numbers] - np.array(well.at), axis=1)
+            told = f"is within a cell of the well {name}, where the state depends on the mesh"
+            near = numbers[distance < cell_size(domain, np.array(well.at))]
+            notes += [f"warning: reading {_place(given, int(number))} {told}" for number in near]
+    return notes
 
 
 def _place(given: Inversion, index: int) -> str:

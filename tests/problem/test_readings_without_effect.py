@@ -99,6 +99,15 @@ def test_nothing_to_learn_from_is_refused(
     assert all(says in told and "heads.csv" in told for told in comm.allgather(str(refused.value)))
 
 
+def test_a_reading_in_a_well_is_told(folder: Path, comm: MPI.Comm) -> None:
+    """Where the state is singular the mesh tells what it is; two cells away it is not told."""
+    path = written(folder, comm, [(0.5, 0.52, 1.0), (0.1, 0.9, 2.0)])
+    (note,) = check(
+        load_case(path, ["equation.wells.pump.at=[0.5,0.5]", "equation.wells.pump.rate=-1"]), comm
+    )
+    assert note.startswith("warning: reading number 1 at (0.5, 0.52) is within a cell of the well pump")
+
+
 WAVES = """\
 mesh: {kind: rectangle, cells: [6, 6]}
 equation:
