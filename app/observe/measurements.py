@@ -143,14 +143,15 @@ def _moved(entry: _Entry, held: HeldReadings, whole: Measurements) -> Measuremen
     """Without the readings that no coefficient changes, which may be all; collective."""
     assert whole.operator is not None
     unmoved, values = held(whole.operator.matrix, whole.operator.weights, whole.data.times)
+    unmoved &= ~(whole.logarithmic & (values <= 0))  # there is nothing to compare, which is said later
     if not unmoved.any():
         return whole
     kept, data = ~unmoved, whole.data
     residual = None
     if data.sigma is not None:
-        with np.errstate(divide="ignore", invalid="ignore"):  # of values that have no logarithm
-            compared = [np.where(whole.logarithmic, np.log(y), y) for y in (values, data.values)]
-        residual = np.nan_to_num((compared[0] - compared[1]) / whole.sigma, nan=np.inf)[unmoved]
+        own = whole.logarithmic[unmoved]
+        compared = [np.log(y, out=y.copy(), where=own) for y in (values[unmoved], data.values[unmoved])]
+        residual = (compared[0] - compared[1]) / whole.sigma[unmoved]
     with closing(whole):
         return Measurements(
             kept_rows(whole.operator, kept),
