@@ -16,8 +16,11 @@ from app.problem.inversion import Inversion
 from app.types import Untyped
 
 NOTHING = 1e-13
-"""A reading that changes by less than this share of the largest one, where the coefficient changes at random
-by as much as it is, changes by rounding."""
+"""A reading that changes by less than this share of itself, where the coefficient changes at random by as
+much as it is, changes by rounding."""
+
+LEAST = 1e-2
+"""Share of the largest reading that smaller ones count as, if their rounding is that of the state."""
 
 NAMED = 3
 """Readings that a message names."""
@@ -55,7 +58,8 @@ def _still(given: Inversion, at_start: Misfit[Untyped]) -> np.ndarray:
     direction = size * np.random.default_rng([given.case.seed, space.comm.rank]).standard_normal(space.owned)
     with _uncounted(given.forward):
         change = at_start.forward.tangent(direction)
-    return np.abs(change) <= NOTHING * np.abs(at_start.forward.readings).max(initial=0.0)
+    sizes = np.abs(at_start.forward.readings)
+    return np.abs(change) <= NOTHING * np.maximum(sizes, LEAST * sizes.max(initial=0.0))
 
 
 def _in_wells(given: Inversion, at_start: Misfit[Untyped]) -> list[str]:
