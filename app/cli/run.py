@@ -157,5 +157,6 @@ RUN = Command(
     arguments,
     answer,
     supervised=True,
+    outlasts_output=True,
     takes_petsc=True,
 )
