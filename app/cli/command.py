@@ -16,6 +16,10 @@ class UsageError(ValueError):
     """Words that the command line does not accept."""
 
 
+class RunError(Exception):
+    """An internal failure that is told in words of its own."""
+
+
 @dataclass(frozen=True)
 class Command:
     """What the program does at one word of the command line."""

@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from app.cli.command import UsageError
+from app.cli.command import RunError, UsageError
 from app.cli.exits import BAD_INPUT, INTERNAL, INTERRUPTED
 from app.cli.ranks import speaks, world
 
@@ -47,6 +47,8 @@ def explained(error: BaseException) -> tuple[int, str]:
 
     if isinstance(error, (InputError, UsageError)):
         return BAD_INPUT, str(error)
+    if isinstance(error, RunError):
+        return INTERNAL, str(error)
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED, ""
     told = f"{type(error).__name__}: {error}".rstrip(": ")

@@ -9,6 +9,7 @@ import numpy as np
 from mpi4py import MPI
 
 from app.flow import Choice
+from app.output.files import written
 from app.types import Canvas, Summary
 
 WRITES = ("choice.png",)
@@ -98,7 +99,8 @@ def _draw(path: Path, choice: Choice) -> None:
     axes.set_ylabel("mean square of what is predicted of readings left out")
     axes.set_title(f"chosen: {choice.contender}, weight {choice.weight:.3g}")
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    figure.savefig(str(path))
+    with written(path) as part:
+        figure.savefig(str(part))
 
 
 def _shades(kinds: list[str]) -> list[Any]:

@@ -7,6 +7,7 @@ import numpy as np
 from mpi4py import MPI
 
 from app.flow import Record
+from app.output.files import written
 from app.types import Axes, Canvas, Summary
 
 WRITES = ("expansion.png",)
@@ -74,7 +75,8 @@ def _draw(path: Path, records: Sequence[Record]) -> None:
     for axes in (shares, widths):
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(str(path))
+    with written(path) as part:
+        figure.savefig(str(part))
 
 
 def _draw_shares(axes: Axes, records: Sequence[Record]) -> None:

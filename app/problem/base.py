@@ -13,7 +13,7 @@ from mpi4py import MPI
 from app.case import BaseCase, canonical_case
 from app.flow import Evaluation, FlowState, Method, Minimisation, StopReason, advance, begun, complete, grown
 from app.mesh import JointOrder, NodeOrder
-from app.output import Coefficient
+from app.output import Coefficient, Losses
 from app.parallel import Clock, Tally, on_root
 from app.parallel.blocks import PETSc
 from app.pde import Counts
@@ -43,7 +43,7 @@ class Report(Protocol):
     def coefficient(self, state: FlowState) -> Coefficient:
         """The coefficient as a function."""
 
-    def write(self, state: FlowState, folder: Path) -> str | None:
+    def write(self, state: FlowState, folder: Path, lost: Losses) -> str | None:
         """Write fields and pictures into the folder; returns why there is no picture, if so."""
 
 

@@ -10,7 +10,7 @@ import pytest
 from app.output import FolderTaken, prepare
 
 OURS = (
-    "summary.json", "summary.part", "history.csv", "expansions.csv", "case.yaml", "coefficient.png",
+    "summary.json", "part-summary.json", "history.csv", "expansions.csv", "case.yaml", "coefficient.png",
     "choice.png", "expansion.png", "reduction.png", "fit.csv", "fields.pvd", "fields000000.pvtu",
     "fields_p0_000000.vtu", "network.json", "network.safetensors", "coefficient.safetensors",
     "checkpoint/000003/state.json", "checkpoint/000003/arrays.safetensors", "checkpoint/new-000004/state",
