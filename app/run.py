@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -149,6 +150,13 @@ def write_results(
     report = problem.report
     state = problem.complete(state)
     summary = report.summary(state, reason)  # counted before the output's own solves
+    summary |= output.resources(problem.comm, problem.spent_since(state))
+    path = folder / "summary.json"
+
+    def save() -> None:
+        on_root(problem.comm, lambda: output.write_json(path, summary))
+
+    unsaved = lost.attempt(path, save)  # the smallest comes first, should the disk be nearly full
     with timed("output"):
         failure = report.write(state, folder, lost)
         drawn = output.draw_expansion(problem.comm, folder / "expansion.png", state.records)
@@ -156,8 +164,11 @@ def write_results(
         lost.attempt(folder / "network.json", lambda: coefficient.save(folder))
     spent = problem.spent_since(state)
     summary |= output.resources(problem.comm, spent)
-    path = folder / "summary.json"
-    lost.attempt(path, lambda: on_root(problem.comm, lambda: output.write_json(path, summary)))
+    if unsaved:
+        lost.attempt(path, save)
+    else:
+        with suppress(OSError):  # all but the seconds is there
+            save()
     return summary, [told for told in (failure, drawn) if told]
 
 

@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from dolfinx import fem
@@ -43,11 +44,15 @@ def write_fields(
         if comm.rank == 0:
             path.parent.mkdir(parents=True, exist_ok=True)
             _remove(path.parent)
-    with VTKFile(comm, str(path), "w") as file:
-        for time in times:
-            for name in moving:
-                _interpolate(shown[name], fields[name])
+    file = VTKFile(comm, str(path), "w")
+    for time in times:
+        for name in moving:
+            _interpolate(shown[name], fields[name])
+        with suppress(RuntimeError):  # perhaps this rank's only: see below
             file.write_function(list(shown.values()), time)
+    with suppress(RuntimeError):
+        file.close()
+    del file  # which writes a last time
     try:
         with agreed(comm):
             _check_whole(path, comm.rank, len(times))
