@@ -3,6 +3,7 @@
 import app.wheel  # noqa: F401
 
 # isort: split
+from app.mesh import compilation
 from app.mesh.fields import Field, in_ufl
 from app.mesh.meshes import MESHES, MeshError, TaggedMesh
 from app.mesh.order import JointOrder, NodeOrder
@@ -18,6 +19,8 @@ from app.mesh.spaces import (
     joint_space,
 )
 from app.mesh.stored import StoredMesh, restored, stored
+
+compilation.install()
 
 __all__ = [
     "MESHES",
