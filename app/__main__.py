@@ -1,14 +1,14 @@
 """The program: `python -m app CASE.yaml` or `python -m app COMMAND`, alone or under mpirun."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from app.cli import UsageError, parse
 from app.cli.ending import end
 from app.cli.exits import BAD_INPUT, CONVERGED, INTERNAL
 from app.cli.ranks import speaks
 from app.cli.streams import keep, lost
-from app.supervisor import supervise
+from app.supervisor import Done, alone, supervise
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -16,7 +16,7 @@ def main(words: Sequence[str] | None = None) -> int:
     own = words is None
     if own:
         keep()
-    done: Callable[[int], int] = int
+    done: Done = alone
     try:
         command, options = parse(sys.argv[1:] if words is None else words)
         if own and command.supervised:

@@ -13,8 +13,8 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 INTERNAL, INTERRUPTED = 1, 130
 CODES = (0, 1, 2, 3, INTERRUPTED)
@@ -29,19 +29,28 @@ LEFT_GRACE = 8.0
 AT_ONCE = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 WATCHED = (signal.SIGINT, *AT_ONCE, signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT)
 
+HYDRA = "HYDI_CONTROL_FD"
+"""A variable that Hydra sets."""
+
 PR_SET_PDEATHSIG = 1
 """Linux's prctl: a signal when the parent has died."""
 
 
-def supervise() -> Callable[[int], int]:
+class Done(Protocol):
+    """How the child says that it is done, with which exit code; returns that."""
+
+    def __call__(self, code: int, *, everywhere: bool = False) -> int:
+        """`everywhere`: all ranks are to end with it, here and now, if the launcher can be told so."""
+
+
+def supervise() -> Done:
     """Fork; returns in the child, which computes. The parent ends with the child's exit code.
 
     Nothing is left behind: the child dies with the parent, and under an MPI launcher the parent with that.
-    Returns what the child passes its exit code through when it is done, so that a library that ends the
-    process in between is noticed.
+    A library that ends the process before it has said that it is done is noticed.
     """
     if not hasattr(os, "fork"):
-        return lambda code: code
+        return alone
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _watched())
     launched = "PMI_RANK" in os.environ
     if launched:
@@ -57,17 +66,40 @@ def supervise() -> Callable[[int], int]:
         os.setpgid(0, 0)  # signals of the terminal reach the parent alone, which passes each on once
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-        def done(code: int) -> int:
-            os.write(telling, b"1")
+        def done(code: int, *, everywhere: bool = False) -> int:
+            if not everywhere:
+                os.write(telling, b"1")
+            elif HYDRA in os.environ:
+                os.write(telling, b"!")
+                sys.stdout.flush(), sys.stderr.flush()
+                os._exit(code)
             return code
 
         return done
     os.close(telling)
     if launched:
         _guard(child)
-    code = _watch(child, told)
+    code, everywhere = _watch(child, told)
     sys.stdout.flush(), sys.stderr.flush()
+    if everywhere:
+        _end_all(code)
     os._exit(code)
+
+
+def alone(code: int, *, everywhere: bool = False) -> int:
+    """What a process that nobody watches over says when it is done: nothing."""
+    return code
+
+
+def _end_all(code: int) -> None:
+    """Have Hydra, MPICH's launcher, end all ranks with a code, by the message `abort` of its protocol PMI-1.
+
+    Of a rank that just ends it tells by which signal it has killed the others instead.
+    """
+    if HYDRA in os.environ:
+        with contextlib.suppress(KeyError, ValueError, OSError):
+            os.write(int(os.environ["PMI_FD"]), f"cmd=abort exitcode={code}\n".encode())
+            time.sleep(LEFT_GRACE)
 
 
 def _guard(child: int) -> None:
@@ -114,15 +146,16 @@ def _watched() -> tuple[signal.Signals, ...]:
     return WATCHED
 
 
-def _watch(child: int, told: int) -> int:
-    """Wait for the child and pass signals on; the exit code."""
+def _watch(child: int, told: int) -> tuple[int, bool]:
+    """Wait for the child and pass signals on; the exit code, and whether all ranks are to end with it."""
     deadline, interrupts, killed, watched = None, 0, False, _watched()
     while True:
         left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
         got = _next_signal(watched, left)
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
-            return _code(status, killed=killed, done=_told(told))
+            said = _told(told)
+            return _code(status, killed=killed, done=bool(said)), said != b"1"
         if got is None:
             if not killed:
                 _say(
@@ -149,12 +182,12 @@ def _watch(child: int, told: int) -> int:
             _send(child, signal.SIGCONT)
 
 
-def _told(pipe: int) -> bool:
-    """Whether the child has written into a pipe."""
+def _told(pipe: int) -> bytes:
+    """What the child has written into a pipe."""
     os.set_blocking(pipe, False)  # what the child has started may hold the other end
     with contextlib.suppress(BlockingIOError):
-        return bool(os.read(pipe, 1))
-    return False
+        return os.read(pipe, 1)
+    return b""
 
 
 def _next_signal(watched: tuple[signal.Signals, ...], seconds: float | None) -> signal.Signals | None:

@@ -4,8 +4,7 @@ import contextlib
 import sys
 import time
 import traceback
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from app.cli.command import RunError, UsageError
 from app.cli.exits import BAD_INPUT, INTERNAL, INTERRUPTED
@@ -24,21 +23,24 @@ FAILED = 32001
 """Tag by which a rank tells the others that it has failed; no larger than any MPI allows."""
 
 
-def end(error: BaseException, done: Callable[[int], int], *, debug: bool) -> int:
-    """Say what has happened and return the exit code; where only some ranks failed, end all of them.
+class Done(Protocol):
+    """Is told the exit code before, see app.supervisor."""
 
-    `done` is called with the code before.
-    """
+    def __call__(self, code: int, *, everywhere: bool = False) -> int: ...
+
+
+def end(error: BaseException, done: Done, *, debug: bool) -> int:
+    """Say what has happened and return the exit code; where only some ranks failed, end all of them."""
     code, message = explained(error)
     comm = None if getattr(error, "agreed", False) else world()
     failed = {0} if comm is None else _failed(comm)
     if speaks() if comm is None else comm.rank == min(failed):
         _tell(error, message, debug=debug)
-    done(code)
     if comm is not None and len(failed) < comm.size:
         time.sleep(HEARD)
+        done(code, everywhere=True)
         comm.Abort(code)
-    return code
+    return done(code)
 
 
 def explained(error: BaseException) -> tuple[int, str]:

@@ -47,7 +47,6 @@ def speaks() -> bool:
 
 def start(petsc: Sequence[str] = ()) -> "MPI.Comm":
     """Start MPI and PETSc, with PETSc's options; returns all ranks."""
-    os.environ.setdefault("MPIR_CVAR_SUPPRESS_ABORT_MESSAGE", "1")  # MPICH's: app.cli.ending says more
     import app.wheel  # noqa: F401
 
     # isort: split

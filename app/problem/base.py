@@ -140,5 +140,7 @@ class Problem:
     def __enter__(self) -> "Problem":
         return self
 
-    def __exit__(self, *failure: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """After an error that is perhaps this rank's only the others do not come to release things too."""
+        if error is None or self.comm.size == 1 or getattr(error, "agreed", False):
+            self.close()
