@@ -23,7 +23,7 @@ CODES = (0, 1, 2, 3, INTERRUPTED)
 GRACE = 17.0
 """Seconds from a signal that ends a run at once to the end of a child that has not let go."""
 
-LEFT_GRACE = 8.0
+LEFT_GRACE = 5.0
 """The same from the end of the launcher, after which nobody waits for the run."""
 
 AT_ONCE = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)

@@ -13,7 +13,7 @@ from app.cli.ranks import speaks, world
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-TOGETHER = 3.0
+TOGETHER = 2.0
 """Seconds within which ranks that fail alike, but without having agreed on it, learn of each other."""
 
 HEARD = 0.5
