@@ -9,6 +9,7 @@ import numpy as np
 from mpi4py import MPI
 
 from app.flow import Choice
+from app.output.canvas import load_matplotlib
 from app.output.files import written
 from app.types import Canvas, Summary
 
@@ -74,6 +75,7 @@ def draw_choice(comm: MPI.Comm, path: Path, choice: Choice) -> str | None:
 
 
 def _draw(path: Path, choice: Choice) -> None:
+    load_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

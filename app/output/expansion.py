@@ -7,6 +7,7 @@ import numpy as np
 from mpi4py import MPI
 
 from app.flow import Record
+from app.output.canvas import load_matplotlib
 from app.output.files import written
 from app.types import Axes, Canvas, Summary
 
@@ -60,6 +61,7 @@ def draw_expansion(comm: MPI.Comm, path: Path, records: Sequence[Record]) -> str
 
 
 def _draw(path: Path, records: Sequence[Record]) -> None:
+    load_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator

@@ -13,6 +13,7 @@ import numpy as np
 from dolfinx.plot import vtk_mesh
 from mpi4py import MPI
 
+from app.output.canvas import load_matplotlib
 from app.output.files import written
 from app.types import Axes, Canvas, Space, Summary, Untyped
 
@@ -63,6 +64,7 @@ def draw_fields(
         plane = partial(_draw_plane, logarithmic=logarithmic, numbered=numbered)
         draw: Untyped = {1: _draw_line, 2: plane, 3: _draw_space}[space.mesh.geometry.dim]
         try:
+            load_matplotlib()
             draw(path, drawing, points)
         except Exception as error:
             failure = f"no picture was drawn: {error}"

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from mpi4py import MPI
 
+from app.output.canvas import load_matplotlib
 from app.output.files import written
 from app.output.picture import PANEL, Drawing, gathered
 from app.types import Axes, Canvas, Described, Space
@@ -71,6 +72,7 @@ def draw_reduction(path: Path, space: Space, shown: Sequence[Shown], decay: Deca
 
 
 def _draw(path: Path, drawing: Drawing, labels: list[str], decay: Decay, dimension: int) -> None:
+    load_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -78,8 +78,8 @@ SETTINGS = {
 SHADOWS = (
     "argparse", "ast", "contextlib", "csv", "dataclasses", "enum", "functools", "json", "pathlib", "re",
     "runpy", "shutil", "signal", "subprocess", "tempfile", "threading", "traceback", "types", "typing",
-    "warnings", "numpy", "scipy", "rich", "pydantic", "ruamel", "mpi4py", "petsc4py", "dolfinx", "dolfinx_solver", "ufl",
-    "basix", "ffcx", "cffi", "matplotlib", "gmsh", "torch", "sitecustomize",
+    "warnings", "numpy", "scipy", "rich", "pydantic", "ruamel", "mpi4py", "petsc4py", "dolfinx",
+    "dolfinx_solver", "ufl", "basix", "ffcx", "cffi", "matplotlib", "gmsh", "torch", "sitecustomize",
 )  # fmt: skip
 """Modules that it or a library imports."""
 
