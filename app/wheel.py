@@ -13,7 +13,7 @@ try:
 except RuntimeError:  # DOLFINx wants one when it is imported
     os.environ["HOME"] = tempfile.gettempdir()
 
-with contextlib.chdir(Path(__file__).parent):  # UCX, below MPI, would read a ucx.conf of the working folder
+with contextlib.chdir("/"):  # UCX, below MPI, would read a ucx.conf of the working folder
     with contextlib.suppress(ModuleNotFoundError):
         import dolfinx_solver  # noqa: F401
     import mpi4py.MPI  # noqa: F401

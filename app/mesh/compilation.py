@@ -38,7 +38,7 @@ def install() -> None:
     The options are those that DOLFINx and FFCx read of the user's, but none of the working folder: whatever
     lies beside a case does not change how it runs.
     """
-    with contextlib.chdir(Path(__file__).parent):
+    with contextlib.chdir("/"):
         options = dolfinx.jit.get_options()
         ffcx.get_options()
     cache = Path(options["cache_dir"])
