@@ -4,6 +4,7 @@ import app.wheel  # noqa: F401
 
 # isort: split
 from app.mesh import compilation
+from app.mesh.assembly import assemble, assembled
 from app.mesh.fields import Field, in_ufl
 from app.mesh.meshes import MESHES, MeshError, TaggedMesh
 from app.mesh.order import JointOrder, NodeOrder
@@ -36,6 +37,8 @@ __all__ = [
     "RelativeError",
     "StoredMesh",
     "TaggedMesh",
+    "assemble",
+    "assembled",
     "centroid",
     "closed_outline",
     "discontinuous",
