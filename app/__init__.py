@@ -4,6 +4,13 @@ From Python: `from app import load_case, build, iterate, solve, load_result` (do
 """
 
 import os
+import sys
+
+if sys.argv[:1] == ["-m"]:
+    # `python -m app`, whose modules Python would look for in the working folder first: a file beside a case,
+    # such as numpy.py, is none of them. What is imported above is there before that.
+    sys.path[:] = [place for place in sys.path if os.path.realpath(place) != os.path.realpath(os.curdir)]
+
 from typing import TYPE_CHECKING, Any
 
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):

@@ -171,23 +171,31 @@ class Solution(Function):
         return self.state.records
 
     def figures(self, folder: str | Path) -> list[Path]:
-        """Draw the pictures of a run's results into a folder, beside the fields for ParaView; collective."""
-        path = Path(folder)
+        """Draw the pictures of a run's results into a folder, beside the fields for ParaView; collective.
+
+        Raises app.output.Unwritten on all ranks.
+        """
+        path, lost = Path(folder), output.Losses()
         on_root(self.problem.comm, lambda: path.mkdir(parents=True, exist_ok=True))
         with self.problem.clock.running():
-            self.problem.report.write(self.state, path)
+            self.problem.report.write(self.state, path, lost)
             output.draw_expansion(self.problem.comm, path / "expansion.png", self.state.records)
+        lost.check(path)
         return on_root(self.problem.comm, lambda: sorted(path.glob("*.png")))
 
     def save(self, folder: str | Path) -> None:
-        """Write everything that a run on the command line leaves, a checkpoint included; collective."""
-        path, reason = Path(folder), self.state.stop_reason or "interrupted"
+        """Write everything that a run on the command line leaves, a checkpoint included; collective.
+
+        Raises app.output.Unwritten, or OSError, on all ranks.
+        """
+        path, reason, lost = Path(folder), self.state.stop_reason or "interrupted", output.Losses()
         on_root(self.problem.comm, lambda: path.mkdir(parents=True, exist_ok=True))
         with self.problem.clock.running():
             output.History(path, self.problem.comm, self.problem.report.names).state(self.state)
             save_case(self.problem, path)
             save_state(self.problem, self.state, path)
-            write_results(self.problem, self.state, reason, path)
+            write_results(self.problem, self.state, reason, path, lost)
+        lost.check(path)
 
 
 def _one_thread() -> None:

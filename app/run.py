@@ -1,6 +1,8 @@
 """A run: a problem is solved, told, saved as it goes, and what comes of it is written into a folder."""
 
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +21,10 @@ MARGIN = 1.5
 be over in time."""
 
 
+def _nothing() -> None:
+    """Leave a folder as it is."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """How a run goes on the outside."""
@@ -28,6 +34,8 @@ class Options:
     """Since the process started, after which the run stops; None for no limit."""
     again: str = "--resume"
     """What to type to go on."""
+    prepare: Callable[[], None] = _nothing
+    """Empties the folder when the start of a new run is known; on rank 0."""
 
 
 class Observer(Protocol):
@@ -40,8 +48,12 @@ class Observer(Protocol):
 def run(
     problem: Problem, folder: Path, options: Options | None = None, state: FlowState | None = None
 ) -> Summary:
-    """Run the flow, from a state if one is given, write everything into the (prepared) folder and return the
-    summary; collective."""
+    """Run the flow, from a state if one is given, write everything into the folder and return the summary;
+    collective.
+
+    A file that cannot be written is told and does not end the run; after it output.Unwritten is raised on all
+    ranks if there still are such.
+    """
     with problem.clock.running():
         return _Run(problem, folder, options or Options()).go(state)
 
@@ -54,24 +66,28 @@ class _Run:
         self._comm = problem.comm
         self._terminal = output.Terminal(problem.report.target, quiet=options.quiet or problem.comm.rank > 0)
         self._history = output.History(folder, problem.comm, problem.report.names)
-        self._begun, self._longest = time.monotonic(), 0.0
+        self._lost, self._longest = output.Losses(), 0.0
 
     def go(self, state: FlowState | None) -> Summary:
         """See run."""
-        problem, report = self._problem, self._problem.report
-        save_case(problem, self._folder)
+        report = self._problem.report
         with self._terminal, Interrupt(self._comm) as interrupt:
             for line in report.opening():
                 self._terminal.note(line)
             state, reason = self._flow(state, interrupt)
             with interrupt.held():
-                return self._finish(state, reason)
+                summary = self._finish(state, reason)
+        self._lost.check(self._folder)
+        return summary
 
     def _flow(self, state: FlowState | None, interrupt: Interrupt) -> tuple[FlowState, StopReason]:
         """The last state and why the run ends there."""
         problem, resumed = self._problem, state is not None
         with interrupt.held():
-            state = problem.start() if state is None else state
+            if state is None:
+                state = problem.start()
+                on_root(self._comm, self._options.prepare)
+            self._keep("case.yaml", lambda: save_case(problem, self._folder))
             self._tell(state, save=not resumed)
         while state.stop_reason is None:
             if interrupt.wished():
@@ -91,10 +107,15 @@ class _Run:
     def _tell(self, state: FlowState, *, save: bool = True) -> None:
         """Write and show what is new, and save the state."""
         with timed("output"):
-            self._history.state(state)
+            self._keep("history.csv", lambda: self._history.state(state))
             self._terminal.state(state)
             if save:
-                save_state(self._problem, state, self._folder)
+                self._keep("checkpoint", lambda: save_state(self._problem, state, self._folder))
+
+    def _keep(self, name: str, write: Callable[[], None]) -> None:
+        """Write what is to be there at each moment, or say that it is not."""
+        if told := self._lost.attempt(self._folder / name, write):
+            self._terminal.note(told)
 
     def _late(self) -> bool:
         """Whether one more step would not be over in time; alike on all ranks."""
@@ -107,7 +128,11 @@ class _Run:
     def _finish(self, state: FlowState, reason: StopReason) -> Summary:
         """Write the results of the last state."""
         problem, folder = self._problem, self._folder
-        summary, told = write_results(problem, state, reason, folder)
+        kept = ("case.yaml", "history.csv", "checkpoint")
+        if self._lost or not on_root(self._comm, lambda: all((folder / name).exists() for name in kept)):
+            self._keep("case.yaml", lambda: save_case(problem, folder))
+            self._tell(state)
+        summary, told = write_results(problem, state, reason, folder, self._lost)
         for line in told:
             self._terminal.note(line)
         for line in output.closing_lines(summary, folder):
@@ -118,26 +143,44 @@ class _Run:
 
 
 def write_results(
-    problem: Problem, state: FlowState, reason: StopReason, folder: Path
+    problem: Problem, state: FlowState, reason: StopReason, folder: Path, lost: output.Losses
 ) -> tuple[Summary, list[str]]:
     """Write fields, pictures, the coefficient and the summary of a state; the summary, and what could not be
-    written. Collective."""
+    drawn. Collective."""
     report = problem.report
     state = problem.complete(state)
     summary = report.summary(state, reason)  # counted before the output's own solves
+    summary |= output.resources(problem.comm, problem.spent_since(state))
+    path = folder / "summary.json"
+
+    def save() -> None:
+        on_root(problem.comm, lambda: output.write_json(path, summary))
+
+    unsaved = lost.attempt(path, save)  # the smallest comes first, should the disk be nearly full
     with timed("output"):
-        failure = report.write(state, folder)
+        failure = report.write(state, folder, lost)
         drawn = output.draw_expansion(problem.comm, folder / "expansion.png", state.records)
-        report.coefficient(state).save(folder)
+        coefficient = report.coefficient(state)
+        lost.attempt(folder / "network.json", lambda: coefficient.save(folder))
     spent = problem.spent_since(state)
     summary |= output.resources(problem.comm, spent)
-    on_root(problem.comm, lambda: output.write_json(folder / "summary.json", summary))
+    if unsaved:
+        lost.attempt(path, save)
+    else:
+        with suppress(OSError):  # all but the seconds is there
+            save()
     return summary, [told for told in (failure, drawn) if told]
 
 
 def save_case(problem: Problem, folder: Path) -> None:
     """Write the effective case beside the results; collective."""
-    on_root(problem.comm, lambda: (folder / "case.yaml").write_text(effective_yaml(problem.case, folder)))
+
+    def write() -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        with output.written(folder / "case.yaml") as part:
+            part.write_text(effective_yaml(problem.case, folder))
+
+    on_root(problem.comm, write)
 
 
 def save_state(problem: Problem, state: FlowState, folder: Path) -> None:

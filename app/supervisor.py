@@ -2,15 +2,19 @@
 
 While a library computes, Python learns of no signal: a factorisation may take minutes. So the program runs in
 a child of its own, and its parent, which does nothing but wait, passes signals on, gives the child time to
-write its results, and ends it if it does not let go. No MPI, PETSc or NumPy here.
+write its results, and ends it if it does not let go. Under an MPI launcher, which may kill the parent, a
+third process watches over that. No MPI, PETSc or NumPy here.
 """
 
 import contextlib
 import ctypes
 import os
+import select
 import signal
 import sys
 import time
+from pathlib import Path
+from typing import Protocol
 
 INTERNAL, INTERRUPTED = 1, 130
 CODES = (0, 1, 2, 3, INTERRUPTED)
@@ -19,46 +23,139 @@ CODES = (0, 1, 2, 3, INTERRUPTED)
 GRACE = 17.0
 """Seconds from a signal that ends a run at once to the end of a child that has not let go."""
 
+LEFT_GRACE = 5.0
+"""The same from the end of the launcher, after which nobody waits for the run."""
+
 AT_ONCE = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 WATCHED = (signal.SIGINT, *AT_ONCE, signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT)
+
+HYDRA = "HYDI_CONTROL_FD"
+"""A variable that Hydra sets."""
 
 PR_SET_PDEATHSIG = 1
 """Linux's prctl: a signal when the parent has died."""
 
 
-def supervise() -> None:
+class Done(Protocol):
+    """How the child says that it is done, with which exit code; returns that."""
+
+    def __call__(self, code: int, *, everywhere: bool = False) -> int:
+        """`everywhere`: all ranks are to end with it, here and now, if the launcher can be told so."""
+
+
+def supervise() -> Done:
     """Fork; returns in the child, which computes. The parent ends with the child's exit code.
 
     Nothing is left behind: the child dies with the parent, and under an MPI launcher the parent with that.
+    A library that ends the process before it has said that it is done is noticed.
     """
     if not hasattr(os, "fork"):
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
-    if "PMI_RANK" in os.environ:
+        return alone
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _watched())
+    launched = "PMI_RANK" in os.environ
+    if launched:
         _die_with_parent()
-    parent = os.getpid()
+    parent, (told, telling) = os.getpid(), os.pipe()
     child = os.fork()
     if child == 0:
-        _die_with_parent()
+        os.close(told)
+        if not launched:
+            _die_with_parent()
         if os.getppid() != parent:  # it has died already
             os._exit(INTERNAL)
         os.setpgid(0, 0)  # signals of the terminal reach the parent alone, which passes each on once
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        return
-    code = _watch(child)
+
+        def done(code: int, *, everywhere: bool = False) -> int:
+            if not everywhere:
+                os.write(telling, b"1")
+            elif HYDRA in os.environ:
+                os.write(telling, b"!")
+                sys.stdout.flush(), sys.stderr.flush()
+                os._exit(code)
+            return code
+
+        return done
+    os.close(telling)
+    if launched:
+        _guard(child)
+    code, everywhere = _watch(child, told)
     sys.stdout.flush(), sys.stderr.flush()
+    if everywhere:
+        _end_all(code)
     os._exit(code)
 
 
-def _watch(child: int) -> int:
-    """Wait for the child and pass signals on; the exit code."""
-    deadline, interrupts, killed = None, 0, False
+def alone(code: int, *, everywhere: bool = False) -> int:
+    """What a process that nobody watches over says when it is done: nothing."""
+    return code
+
+
+def _end_all(code: int) -> None:
+    """Have Hydra, MPICH's launcher, end all ranks with a code, by the message `abort` of its protocol PMI-1.
+
+    Of a rank that just ends it tells by which signal it has killed the others instead.
+    """
+    if HYDRA in os.environ:
+        with contextlib.suppress(KeyError, ValueError, OSError):
+            os.write(int(os.environ["PMI_FD"]), f"cmd=abort exitcode={code}\n".encode())
+            time.sleep(LEFT_GRACE)
+
+
+def _guard(child: int) -> None:
+    """Fork a process that ends the child after this one, which a launcher kills when a rank has failed and
+    when the launcher itself has ended; then the ranks are well and given time to write their results."""
+    alive, living = os.pipe()
+    launcher = _parent_of(os.getppid())
+    if os.fork():
+        os.close(alive)
+        return
+    os.setsid()  # also where a whole group is killed
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for number in range(3):
+        os.dup2(nowhere, number)  # whoever reads what the ranks print does not wait for this process
+    with contextlib.suppress(OSError):
+        computes = os.pidfd_open(child)
+        launches = None if launcher is None else os.pidfd_open(launcher)
+        os.close(living)
+        os.read(alive, 1)  # nothing, when the parent has ended
+        if launches is not None and _ended_within(launches, 0.0):
+            signal.pidfd_send_signal(computes, signal.SIGTERM)
+            _ended_within(computes, LEFT_GRACE)
+        signal.pidfd_send_signal(computes, signal.SIGKILL)
+    os._exit(0)
+
+
+def _parent_of(process: int) -> int | None:
+    """None where there is none that could end."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        parent = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+        return parent if parent > 1 else None
+    return None
+
+
+def _ended_within(process: int, seconds: float) -> bool:
+    """Whether a process, by its file descriptor, has ended or does so in time."""
+    return bool(select.select([process], [], [], seconds)[0])
+
+
+def _watched() -> tuple[signal.Signals, ...]:
+    """Without SIGHUP where whoever started the program wants it ignored, as `nohup` does."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        return tuple(number for number in WATCHED if number != signal.SIGHUP)
+    return WATCHED
+
+
+def _watch(child: int, told: int) -> tuple[int, bool]:
+    """Wait for the child and pass signals on; the exit code, and whether all ranks are to end with it."""
+    deadline, interrupts, killed, watched = None, 0, False, _watched()
     while True:
         left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
-        got = _next_signal(left)
+        got = _next_signal(watched, left)
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
-            return _code(status, killed=killed)
+            said = _told(told)
+            return _code(status, killed=killed, done=bool(said)), said != b"1"
         if got is None:
             if not killed:
                 _say(
@@ -85,15 +182,24 @@ def _watch(child: int) -> int:
             _send(child, signal.SIGCONT)
 
 
-def _next_signal(seconds: float | None) -> signal.Signals | None:
+def _told(pipe: int) -> bytes:
+    """What the child has written into a pipe."""
+    os.set_blocking(pipe, False)  # what the child has started may hold the other end
+    with contextlib.suppress(BlockingIOError):
+        return os.read(pipe, 1)
+    return b""
+
+
+def _next_signal(watched: tuple[signal.Signals, ...], seconds: float | None) -> signal.Signals | None:
     """The next one that is watched, None after so many seconds."""
     if seconds is None:
-        return signal.Signals(signal.sigwait(WATCHED))
-    info = signal.sigtimedwait(WATCHED, seconds)
+        return signal.Signals(signal.sigwait(watched))
+    info = signal.sigtimedwait(watched, seconds)
     return None if info is None else signal.Signals(info.si_signo)
 
 
-def _code(status: int, *, killed: bool) -> int:
+def _code(status: int, *, killed: bool, done: bool) -> int:
+    """The exit code of the contract for a child that has ended, `done` or before it had passed one on."""
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         if killed or number in (*AT_ONCE, signal.SIGINT):
@@ -101,7 +207,11 @@ def _code(status: int, *, killed: bool) -> int:
         _say(f"the program was ended by the signal {number} ({signal.Signals(number).name})", everywhere=True)
         return INTERNAL
     code = os.WEXITSTATUS(status)
-    return code if code in CODES else INTERNAL
+    if done and code in CODES:
+        return code
+    found = f"the program was ended from within, by a library or the case's code (exit code {code})"
+    _say(found, everywhere=True)
+    return INTERNAL
 
 
 def _say(message: str, *, everywhere: bool = False) -> None:

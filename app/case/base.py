@@ -56,6 +56,12 @@ class BaseCase(Section):
 
         return {key: _plain(value) for key, value in self.model_dump(context={"file": called}).items()}
 
+    def files(self) -> list[Path]:
+        """All files that it names, by their absolute paths."""
+        found: dict[Path, str] = {}
+        self.effective(lambda file: found.setdefault(file, ""))
+        return list(found)
+
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self.effective() == other.effective()
 

@@ -20,10 +20,7 @@ def canonical_case(case: BaseCase) -> dict[str, Plain]:
     Plain data that survive JSON. Serial: reads all files that the case names, once each. Raises DataError for
     one that cannot be read.
     """
-    files: dict[Path, str] = {}
-    case.effective(lambda file: files.setdefault(file, ""))
-    for file in files:
-        files[file] = _content(file)
+    files = {file: _content(file) for file in case.files()}
     data = case.effective(files.__getitem__)
     del data["name"]
     return data

@@ -16,6 +16,10 @@ class UsageError(ValueError):
     """Words that the command line does not accept."""
 
 
+class RunError(Exception):
+    """An internal failure that is told in words of its own."""
+
+
 @dataclass(frozen=True)
 class Command:
     """What the program does at one word of the command line."""
@@ -29,7 +33,10 @@ class Command:
 
     Raises InputError, on all ranks alike, for what is wrong with the user's input."""
     supervised: bool = False
-    """Whether it computes for so long that its process is watched over (see app.supervisor)."""
+    """Whether it starts libraries that compute for long, or may end the process: it is watched over (see
+    app.supervisor)."""
+    outlasts_output: bool = False
+    """Whether standard output only accompanies what it does, and may fail."""
     takes_petsc: bool = False
     """Whether words that it does not know are options of PETSc; they are in `petsc` of what it is given."""
 

@@ -52,7 +52,7 @@ def start(petsc: Sequence[str] = ()) -> "MPI.Comm":
     # isort: split
     import petsc4py
 
-    petsc4py.init(["app", "-no_signal_handler", *petsc])
+    petsc4py.init(["app", "-skip_petscrc", "-no_signal_handler", *petsc])
     from mpi4py import MPI
 
     from app.parallel import plain_signals

@@ -93,5 +93,9 @@ def export(options: argparse.Namespace) -> int:
     return CONVERGED
 
 
-EVALUATE = Command("Evaluate the coefficient of results anywhere.", evaluate_arguments, evaluate)
-EXPORT = Command("Write the coefficient of results for other programs.", export_arguments, export)
+EVALUATE = Command(
+    "Evaluate the coefficient of results anywhere.", evaluate_arguments, evaluate, supervised=True
+)
+EXPORT = Command(
+    "Write the coefficient of results for other programs.", export_arguments, export, supervised=True
+)

@@ -1,14 +1,16 @@
 """What the program does with a case: check it or run it."""
 
 import argparse
+import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import app
-from app.cli.command import Command, UsageError, program
+from app.cli.command import Command, RunError, UsageError, program
 from app.cli.exits import BY_STATUS, CONVERGED
 from app.cli.ranks import launched, start
 
@@ -95,16 +97,22 @@ def _run(options: argparse.Namespace, case: "BaseCase", comm: "MPI.Comm") -> int
     clock, path = Clock(process_age()), Path(options.case)
     folder = options.out or Path("results") / case.name
 
-    def claim(act: "Callable[..., None]") -> None:
+    def taken[T](act: "Callable[[], T]") -> T:
+        """What it returns; raises InputError where the folder is not for this run."""
         try:
-            act(folder, path, overwrite=options.overwrite)
-        except output.FolderTaken as taken:
-            raise InputError([str(taken)]) from None
+            return act()
+        except output.FolderTaken as error:
+            raise InputError([str(error)]) from None
 
+    how = {"overwrite": options.overwrite, "inputs": case.files()}
     if not options.resume:
-        on_root(comm, lambda: claim(output.check))
-    with build(case, comm, clock=clock, allow_code=options.allow_code) as problem:
+        on_root(comm, lambda: taken(lambda: output.check(folder, path, **how)))
+    with build(case, comm, clock=clock, allow_code=options.allow_code) as problem, ExitStack() as held:
         state = None
+        if options.continue_from:
+            problem = _continued(problem, options.continue_from)
+        if on_root(comm, lambda: not options.resume or folder.is_dir()):
+            held.enter_context(_held(comm, lambda: taken(lambda: output.hold(folder))))
         if options.resume:
             try:
                 problem, state, warnings = read_state(problem, folder)
@@ -113,13 +121,30 @@ def _run(options: argparse.Namespace, case: "BaseCase", comm: "MPI.Comm") -> int
             if comm.rank == 0:
                 for warning in warnings:
                     print(f"warning: {warning}", file=sys.stderr)
-        else:
-            if options.continue_from:
-                problem = _continued(problem, options.continue_from)
-            on_root(comm, lambda: claim(output.prepare))
-        given = Options(quiet=options.quiet, minutes=options.time_limit, again=_again(options))
-        summary = run(problem, folder, given, state)
+        given = Options(
+            quiet=options.quiet,
+            minutes=options.time_limit,
+            again=_again(options),
+            prepare=lambda: taken(lambda: output.prepare(folder, path, **how)),
+        )
+        try:
+            summary = run(problem, folder, given, state)
+        except output.Unwritten as lost:
+            raise RunError(str(lost)) from None
     return BY_STATUS[summary["status"]]
+
+
+@contextmanager
+def _held(comm: "MPI.Comm", hold: "Callable[[], int | None]") -> Iterator[None]:
+    """Keep other runs out of the folder of the results; collective."""
+    from app.parallel import on_root
+
+    descriptor = on_root(comm, hold)
+    try:
+        yield
+    finally:
+        if comm.rank == 0 and descriptor is not None:
+            os.close(descriptor)
 
 
 def _continued(problem: "Problem", results: Path) -> "Problem":
@@ -159,5 +184,6 @@ RUN = Command(
     arguments,
     answer,
     supervised=True,
+    outlasts_output=True,
     takes_petsc=True,
 )

@@ -7,8 +7,9 @@ import ufl
 from dolfinx import fem
 from dolfinx.mesh import compute_midpoints
 
+from app.mesh import assembled
 from app.mesh.meshes import TaggedMesh
-from app.mesh.rows import fem_petsc, integrals, over_facets, sparse_matrix, sparse_rows
+from app.mesh.rows import integrals, over_facets, sparse_matrix, sparse_rows
 from app.parallel import timed
 from app.parallel.blocks import PETSc
 from app.types import Matrix, Space
@@ -63,8 +64,7 @@ class Contacts:
         v = ufl.TestFunction(space)
         with timed("compile"):
             mass = fem.form(ufl.TrialFunction(space) * v * over_facets(domain, np.concatenate(facets)))
-        shunt = fem_petsc.assemble_matrix(mass)
-        shunt.assemble()
+        shunt = assembled(mass)
         correction = sparse_matrix(comm, *shunt.getSizes(), *map(np.concatenate, zip(*rank_one, strict=True)))
         shunt.axpy(1.0, correction, PETSc.Mat.Structure.DIFFERENT_NONZERO_PATTERN)
         shunt.scale(1.0 / self.impedance)

@@ -11,6 +11,7 @@ from mpi4py import MPI
 from app.electrical.contacts import Contacts
 from app.electrical.element_products import ElementProducts, FourPoles
 from app.electrical.wave_numbers import WaveNumbers
+from app.mesh import assemble
 from app.mesh.points import point_matrix
 from app.mesh.spaces import CoefficientSpace
 from app.parallel import LinearSolver, SolveFailed, gram, multiply, multiply_transpose, timed
@@ -226,8 +227,7 @@ class ElectricalModel:
         with timed("assembly"):
             for matrix, form in self._assembled:
                 matrix.zeroEntries()
-                fem_petsc.assemble_matrix(matrix, form)
-                matrix.assemble()
+                assemble(matrix, form)
             if self._operator is None:
                 self._operator = self._stiffness.duplicate(copy=True)
                 if self._shunt is not None:

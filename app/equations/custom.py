@@ -90,7 +90,7 @@ class Functions:
         """Its value; raises CustomError with the line where it failed."""
         try:
             return function(*arguments)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise CustomError(_told(self.path, error)) from error
 
 
@@ -109,7 +109,7 @@ def load_functions(comm: MPI.Comm, path: Path) -> Functions:
         names: dict[str, Any] = {"__name__": path.stem, "__file__": str(path)}
         try:
             exec(compile(text, str(path), "exec"), names)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise CustomError(_told(path, error)) from None
         if not callable(names.get("residual")):
             raise CustomError(
@@ -193,7 +193,7 @@ class Custom:
         return CustomError(f"{self._functions.path}: {function} returned {found}, expected {expected}")
 
 
-def _told(path: Path, error: Exception) -> str:
+def _told(path: Path, error: BaseException) -> str:
     """`file:line: error` of the innermost line of the user's file."""
     lines = [
         frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)

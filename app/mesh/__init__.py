@@ -3,6 +3,8 @@
 import app.wheel  # noqa: F401
 
 # isort: split
+from app.mesh import compilation
+from app.mesh.assembly import assemble, assembled
 from app.mesh.fields import Field, in_ufl
 from app.mesh.meshes import MESHES, MeshError, TaggedMesh
 from app.mesh.order import JointOrder, NodeOrder
@@ -19,6 +21,8 @@ from app.mesh.spaces import (
 )
 from app.mesh.stored import StoredMesh, restored, stored
 
+compilation.install()
+
 __all__ = [
     "MESHES",
     "CoefficientSpace",
@@ -33,6 +37,8 @@ __all__ = [
     "RelativeError",
     "StoredMesh",
     "TaggedMesh",
+    "assemble",
+    "assembled",
     "centroid",
     "closed_outline",
     "discontinuous",

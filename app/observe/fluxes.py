@@ -15,7 +15,7 @@ from app.schema.section import DataFile
 from app.types import Matrix, Space
 
 if TYPE_CHECKING:
-    from app.mesh import TaggedMesh
+    from app.mesh import TaggedMesh, assembled
 
 NOT_GIVEN = (
     "found the flux through {}, where no dirichlet condition holds, expected a part where one does: "
@@ -104,14 +104,13 @@ def _rows_of_mass(
     import ufl
     from dolfinx import fem
 
-    from app.mesh.rows import fem_petsc, over_facets
+    from app.mesh.rows import over_facets
     from app.parallel import timed
 
     u, v = ufl.TrialFunction(space), ufl.TestFunction(space)
     with timed("compile"):
         form = fem.form(u * v * over_facets(domain, facets))
-    matrix = fem_petsc.assemble_matrix(form)
-    matrix.assemble()
+    matrix = assembled(form)
     start, columns, values = matrix.getValuesCSR()
     matrix.destroy()
     rows = np.repeat(np.arange(len(start) - 1), np.diff(start))

@@ -7,8 +7,9 @@ from app.output.console import Terminal, closing_lines
 from app.output.expansion import draw_expansion
 from app.output.exports import NotExportable, export, write_columns
 from app.output.fields import write_fields
+from app.output.files import Losses, Unwritten, written
 from app.output.fit import write_fit
-from app.output.folder import FolderTaken, check, prepare
+from app.output.folder import FolderTaken, check, hold, prepare
 from app.output.history import History
 from app.output.picture import draw_fields
 from app.output.reduction import Decay, Shown, draw_reduction
@@ -28,12 +29,14 @@ __all__ = [
     "Decay",
     "FolderTaken",
     "History",
+    "Losses",
     "NoCheckpoint",
     "NoResult",
     "NotExportable",
     "Part",
     "Shown",
     "Terminal",
+    "Unwritten",
     "check",
     "choice_summary",
     "closing_lines",
@@ -42,6 +45,7 @@ __all__ = [
     "draw_fields",
     "draw_reduction",
     "export",
+    "hold",
     "prepare",
     "read_checkpoint",
     "read_coefficient",
@@ -56,4 +60,5 @@ __all__ = [
     "write_fields",
     "write_fit",
     "write_json",
+    "written",
 ]

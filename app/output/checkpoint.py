@@ -52,16 +52,20 @@ def write_checkpoint(
     """Write one, numbered by the steps of the run so far; serial. Raises OSError and leaves the others
     alone."""
     folder = results / FOLDER
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob(f"{NEW}*"):
         shutil.rmtree(left)
     new = folder / f"{NEW}{number:06d}"
     new.mkdir()
     packed = save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
-    _write(new / ARRAYS, packed)
     told = {"format": FORMAT, "arrays_sha256": hashlib.sha256(packed).hexdigest(), **content}
-    _write(new / STATE, json.dumps({"sha256": _digest(told), "content": told}).encode())
-    _sync(new)
+    try:
+        _write(new / ARRAYS, packed)
+        _write(new / STATE, json.dumps({"sha256": _digest(told), "content": told}).encode())
+        _sync(new)
+    except OSError:
+        shutil.rmtree(new, ignore_errors=True)  # on a full disk it takes the place of other results
+        raise
     final = folder / f"{number:06d}"
     if final.exists():  # of a run that was resumed from an earlier one
         leaving = folder / f"{NEW}{final.name}-old"

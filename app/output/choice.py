@@ -9,6 +9,8 @@ import numpy as np
 from mpi4py import MPI
 
 from app.flow import Choice
+from app.output.canvas import load_matplotlib
+from app.output.files import written
 from app.types import Canvas, Summary
 
 WRITES = ("choice.png",)
@@ -73,6 +75,7 @@ def draw_choice(comm: MPI.Comm, path: Path, choice: Choice) -> str | None:
 
 
 def _draw(path: Path, choice: Choice) -> None:
+    load_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -98,7 +101,8 @@ def _draw(path: Path, choice: Choice) -> None:
     axes.set_ylabel("mean square of what is predicted of readings left out")
     axes.set_title(f"chosen: {choice.contender}, weight {choice.weight:.3g}")
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    figure.savefig(str(path))
+    with written(path) as part:
+        figure.savefig(str(part))
 
 
 def _shades(kinds: list[str]) -> list[Any]:

@@ -26,6 +26,7 @@ from app.mesh import (
     restored,
     stored,
 )
+from app.output.files import written
 from app.parallel import multiply, on_root
 from app.types import Json, Summary
 
@@ -148,11 +149,12 @@ class Coefficient:
         }
         theta = {part.name: part.theta for part in self.parts if part.network is not None}
         if theta:
-            (folder / "network.safetensors").write_bytes(save(theta))
-        (folder / "coefficient.safetensors").write_bytes(save({k: _plain(v) for k, v in arrays.items()}))
-        part_file = folder / "network.json.part"
-        part_file.write_text(json.dumps(told, indent=2) + "\n")
-        part_file.replace(folder / "network.json")
+            with written(folder / "network.safetensors") as part:
+                part.write_bytes(save(theta))
+        with written(folder / "coefficient.safetensors") as part:
+            part.write_bytes(save({k: _plain(v) for k, v in arrays.items()}))
+        with written(folder / "network.json") as part:
+            part.write_text(json.dumps(told, indent=2) + "\n")
 
 
 def read_coefficient(folder: Path, comm: MPI.Comm = MPI.COMM_SELF) -> Coefficient:

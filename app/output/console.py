@@ -107,14 +107,15 @@ def closing_lines(summary: Summary, folder: Path) -> list[str]:
     work = f"{summary['state_solves']} state solves, {summary['linear_solves']} right-hand sides"
     if summary.get("distance") is not None:
         work = f"{summary['parameters']} parameters, relative distance {summary['distance']:.2e}"
-    picture = "reduction.png" if "reduction" in summary else "coefficient.png"
+    names = ["summary.json", "history.csv", "fields.pvd"]
+    names.append("reduction.png" if "reduction" in summary else "coefficient.png")
+    names += ["choice.png"] if summary["candidates"] else []
+    names += ["expansions.csv", "expansion.png"] if summary.get("widths") else []
     return [
         f"{summary['status']} ({summary['stop_reason']}) after {summary['outer_iterations']} iterations, "
         f"{work}, {summary['wall_seconds']:.1f} s{told}",
         *reduction_lines(summary),
-        f"results in {folder}: summary.json, history.csv, fields.pvd, {picture}"
-        + (", choice.png" if summary["candidates"] else "")
-        + (", expansions.csv, expansion.png" if summary.get("widths") else ""),
+        f"results in {folder}: {', '.join(name for name in names if (folder / name).exists())}",
     ]
 
 

@@ -7,6 +7,8 @@ import numpy as np
 from mpi4py import MPI
 
 from app.flow import Record
+from app.output.canvas import load_matplotlib
+from app.output.files import written
 from app.types import Axes, Canvas, Summary
 
 WRITES = ("expansion.png",)
@@ -59,6 +61,7 @@ def draw_expansion(comm: MPI.Comm, path: Path, records: Sequence[Record]) -> str
 
 
 def _draw(path: Path, records: Sequence[Record]) -> None:
+    load_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -74,7 +77,8 @@ def _draw(path: Path, records: Sequence[Record]) -> None:
     for axes in (shares, widths):
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(str(path))
+    with written(path) as part:
+        figure.savefig(str(part))
 
 
 def _draw_shares(axes: Axes, records: Sequence[Record]) -> None:

@@ -1,15 +1,21 @@
 """Fields for ParaView: a .pvd file with one .vtu piece a rank."""
 
+import errno
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from dolfinx import fem
 from dolfinx.io import VTKFile
 
+from app.parallel import agreed
 from app.types import Described, Space, Untyped
 
 WRITES = ("fields.pvd", "fields*.pvtu", "fields_p*_*.vtu")
 """Names of the files, for whoever replaces them."""
+
+END = b"</VTKFile>"
+"""The last line of a file that is whole."""
 
 
 def write_fields(
@@ -23,7 +29,8 @@ def write_fields(
 
     One VTK file holds one element only: `space` is that of the highest degree, so that nothing is lost. What
     has several components gets as many of it. All are written at each of the times `moments`, at which those
-    that are `moving` are looked at anew.
+    that are `moving` are looked at anew. Raises OSError on all ranks where a file is not whole, and leaves
+    none then.
     """
     shown, degree = {}, space.element.basix_element.degree
     for name, field in fields.items():
@@ -32,11 +39,45 @@ def write_fields(
             space = fem.functionspace(space.mesh, ("Lagrange", degree, shape))
         shown[name] = fem.Function(space, name=name)
         _interpolate(shown[name], field)
-    with VTKFile(space.mesh.comm, str(path), "w") as file:
-        for time in moments:
-            for name in moving:
-                _interpolate(shown[name], fields[name])
+    comm, times = space.mesh.comm, list(moments)
+    with agreed(comm):
+        if comm.rank == 0:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _remove(path.parent)
+    file = VTKFile(comm, str(path), "w")
+    for time in times:
+        for name in moving:
+            _interpolate(shown[name], fields[name])
+        with suppress(RuntimeError):  # perhaps this rank's only: see below
             file.write_function(list(shown.values()), time)
+    with suppress(RuntimeError):
+        file.close()
+    del file  # which writes a last time
+    try:
+        with agreed(comm):
+            _check_whole(path, comm.rank, len(times))
+    except OSError:
+        with agreed(comm):
+            if comm.rank == 0:
+                _remove(path.parent)
+        raise
+
+
+def _remove(folder: Path) -> None:
+    """What is there of an earlier call, or of links of such a name."""
+    for pattern in WRITES:
+        for old in folder.glob(pattern):
+            old.unlink()
+
+
+def _check_whole(path: Path, rank: int, times: int) -> None:
+    """Raise OSError unless this rank's files are: the library that writes them does not say."""
+    files = [path.with_name(f"{path.stem}_p{rank}_{time:06d}.vtu") for time in range(times)]
+    for file in [*files, path] if rank == 0 else files:
+        with file.open("rb") as opened:
+            opened.seek(max(file.stat().st_size - len(END) - 1, 0))
+            if END not in opened.read():
+                raise OSError(errno.EIO, "the file was not written to its end", str(file))
 
 
 def _interpolate(function: fem.Function, field: Untyped) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from app.output.files import written
+
 WRITES = ("fit.csv",)
 """Names of the files, for whoever replaces them."""
 
@@ -20,7 +22,7 @@ def write_fit(
     `values` are logarithms of the measured apparent resistivities.
     """
     rows = zip(abmn + 1, factors, np.exp(values), np.exp(values + sigma * e), sigma, e, strict=True)
-    with path.open("w", newline="") as file:
+    with written(path) as part, part.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for four, *numbers in rows:

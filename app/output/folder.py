@@ -1,6 +1,11 @@
-"""The output folder: made for a run, never at the cost of another run's results."""
+"""The output folder: made for a run and held by it, never at the cost of another run's results."""
 
+import errno
+import fcntl
+import os
 import shutil
+import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from app.output import (
@@ -16,8 +21,9 @@ from app.output import (
     reduction,
     summary,
 )
+from app.output.files import PART
 
-OURS: tuple[str, ...] = (
+_NAMES: tuple[str, ...] = (
     "case.yaml",
     *checkpoint.WRITES,
     *choice.WRITES,
@@ -31,15 +37,23 @@ OURS: tuple[str, ...] = (
     *reduction.WRITES,
     *summary.WRITES,
 )
+
+OURS = (*_NAMES, *(f"{PART}{name}" for name in _NAMES))
 """What a run writes, and all that `--overwrite` removes."""
+
+PATIENCE = 10.0
+"""Seconds to wait for another run in the folder: one whose launcher was killed still writes its results."""
 
 
 class FolderTaken(Exception):
     """The folder holds something already, or cannot be made."""
 
 
-def check(folder: Path, case: Path, *, overwrite: bool) -> None:
-    """Raise FolderTaken if results of this case cannot go there; changes nothing; serial."""
+def check(folder: Path, case: Path, *, overwrite: bool, inputs: Iterable[Path] = ()) -> None:
+    """Raise FolderTaken if results of this case cannot go there; changes nothing; serial.
+
+    `inputs` are the files that the case reads.
+    """
     if folder.exists() and not folder.is_dir():
         raise FolderTaken(f"{folder}: found a file, expected a folder for the results")
     if not folder.is_dir() or not any(folder.iterdir()):
@@ -53,15 +67,60 @@ def check(folder: Path, case: Path, *, overwrite: bool) -> None:
         raise FolderTaken(f"{folder}: found the case file itself, expected another folder (give --out)")
     if not (folder / "history.csv").exists():
         raise FolderTaken(f"{folder}: found files but no earlier results, expected an empty folder")
+    replaced = {path.resolve() for path in _ours(folder)}
+    for file in inputs:
+        if replaced & {file.resolve(), *file.resolve().parents}:
+            found = f"found {file.name}, which the case reads, among the results to be replaced"
+            raise FolderTaken(f"{folder}: {found}, expected another folder (give --out)")
 
 
-def prepare(folder: Path, case: Path, *, overwrite: bool) -> None:
-    """Make the folder, empty of earlier results; serial. Raises FolderTaken as `check` does."""
-    check(folder, case, overwrite=overwrite)
+def hold(folder: Path) -> int | None:
+    """Make the folder and keep other runs out of it until the process ends, however; serial.
+
+    Returns what is to be closed to let it go, None where the file system has no locks. Raises FolderTaken
+    where another run holds it, or where nothing can be written.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path in [path for pattern in OURS for path in folder.glob(pattern)]:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        part = folder / f"{PART}case.yaml"
+        part.unlink(missing_ok=True)
+        part.touch()
+        part.unlink()
+    except OSError as error:
+        raise FolderTaken(f"{folder}: the folder cannot be written ({error.strerror})") from None
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except OSError as error:
+            held = error.errno == errno.EWOULDBLOCK
+            if held and time.monotonic() < deadline:
+                time.sleep(0.1)
+                continue
+            os.close(descriptor)
+            if not held:
+                return None
+            found = "found another run that writes its results there, expected a folder of its own"
+            raise FolderTaken(f"{folder}: {found} (give --out)") from None
+
+
+def prepare(folder: Path, case: Path, *, overwrite: bool, inputs: Iterable[Path] = ()) -> None:
+    """Empty the folder of earlier results, once there is something to put in their place; serial.
+
+    Makes it where it is not there. Raises FolderTaken as `check` does.
+    """
+    check(folder, case, overwrite=overwrite, inputs=inputs)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in _ours(folder):
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         (folder / "history.csv").touch()
     except OSError as error:
         raise FolderTaken(f"{folder}: the folder cannot be written ({error.strerror})") from None
+
+
+def _ours(folder: Path) -> list[Path]:
+    """What is there of what a run writes."""
+    return list({path for pattern in OURS for path in folder.glob(pattern)})

@@ -5,13 +5,16 @@ Beside it, of networks, expansions.csv with one row each time that they grow.
 
 import csv
 import math
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from mpi4py import MPI
 
 from app.flow import FlowState, Record
 from app.output.expansion import EXPANSION_COLUMNS, expansion_cells
+from app.output.files import written
 from app.parallel import on_root
 from app.types import Described, Summary
 
@@ -80,22 +83,38 @@ class History:
         self._written = 0
 
     def state(self, state: FlowState) -> None:
-        """Write the records that are not written yet; collective."""
+        """Write the records that are not written yet; collective. Raises OSError on all ranks."""
         on_root(self._comm, lambda: self._write(state.records))
         self._written = len(state.records)
 
     def _write(self, records: Sequence[Record]) -> None:
-        first = self._written == 0
-        rows = [cells(records, index) for index in range(self._written, len(records))]
-        _append(self._path, self._columns, rows, first=first)
+        self._path.parent.mkdir(parents=True, exist_ok=True)  # it may have been removed
+        begun = self._written if self._path.is_file() else 0
+        self._written = 0  # all are written anew if this fails
+        rows = [cells(records, index) for index in range(begun, len(records))]
+        _append(self._path, self._columns, rows, first=begun == 0)
         if records[-1].widths:
-            new = [row for record in records[self._written :] for row in expansion_cells(record)]
-            _append(self._growth, EXPANSION_COLUMNS, new, first=first)
+            new = [row for record in records[begun:] for row in expansion_cells(record)]
+            _append(self._growth, EXPANSION_COLUMNS, new, first=begun == 0)
 
 
 def _append(path: Path, columns: Sequence[str], rows: Sequence[Described], *, first: bool) -> None:
-    with path.open("w" if first else "a", newline="") as file:
-        writer = csv.DictWriter(file, columns)
-        if first:
+    if first:
+        with written(path) as part, part.open("w", newline="") as file:
+            writer = csv.DictWriter(file, columns)
             writer.writeheader()
-        writer.writerows(rows)
+            writer.writerows(rows)
+        return
+    before = path.stat().st_size
+    try:
+        with open(path, "a", newline="", opener=_no_link) as file:
+            csv.DictWriter(file, columns).writerows(rows)
+    except OSError:
+        with suppress(OSError):
+            os.truncate(path, before)  # no half of a row
+        raise
+
+
+def _no_link(path: str, flags: int) -> int:
+    """Opens a file, and raises OSError for a link."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)

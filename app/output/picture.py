@@ -13,6 +13,8 @@ import numpy as np
 from dolfinx.plot import vtk_mesh
 from mpi4py import MPI
 
+from app.output.canvas import load_matplotlib
+from app.output.files import written
 from app.types import Axes, Canvas, Space, Summary, Untyped
 
 WRITES = ("coefficient.png",)
@@ -62,6 +64,7 @@ def draw_fields(
         plane = partial(_draw_plane, logarithmic=logarithmic, numbered=numbered)
         draw: Untyped = {1: _draw_line, 2: plane, 3: _draw_space}[space.mesh.geometry.dim]
         try:
+            load_matplotlib()
             draw(path, drawing, points)
         except Exception as error:
             failure = f"no picture was drawn: {error}"
@@ -99,7 +102,8 @@ def _draw_line(path: Path, drawing: Drawing, points: np.ndarray) -> None:
         if len(points):
             axes.plot(points[:, 0], np.full(len(points), axes.get_ylim()[0]), "k|", label="readings")
         axes.legend()
-    figure.savefig(str(path), bbox_inches="tight", pad_inches=0.05)
+    with written(path) as part:
+        figure.savefig(str(part), bbox_inches="tight", pad_inches=0.05)
 
 
 def _draw_plane(
@@ -134,7 +138,8 @@ def _draw_plane(
     elif len(points) <= MOST_POINTS:
         for axes in panels[:, 0]:
             axes.scatter(points[:, 0], points[:, 1], s=3, c="white", alpha=0.7, linewidths=0)
-    figure.savefig(str(path), bbox_inches="tight", pad_inches=0.05)
+    with written(path) as part:
+        figure.savefig(str(part), bbox_inches="tight", pad_inches=0.05)
 
 
 def _draw_space(path: Path, drawing: Drawing, points: np.ndarray) -> None:
@@ -148,13 +153,15 @@ def _draw_space(path: Path, drawing: Drawing, points: np.ndarray) -> None:
         np.savez(file, **content)
         script = Path(__file__).with_name("render.py")
         # Isolated, and without what the launcher tells its ranks: the child is none of them.
-        command = [sys.executable, "-I", str(script), str(file), str(path.resolve())]
+        command = [sys.executable, "-I", str(script), str(file)]
         launcher = ("PMI", "PMIX", "HYDRA", "MPI", "OMPI")
         environment = {key: value for key, value in os.environ.items() if not key.startswith(launcher)}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
-    if done.returncode != 0 or not path.exists():
-        reason = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
-        raise RuntimeError(f"pyvista could not draw here ({reason[0]})")
+        with written(path) as part:
+            command.append(str(part.resolve()))
+            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+            if done.returncode != 0 or not part.exists():
+                reason = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
+                raise RuntimeError(f"pyvista could not draw here ({reason[0]})")
 
 
 def _scale(fields: Mapping[str, np.ndarray], name: str) -> tuple[float, float, str]:

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from mpi4py import MPI
 
+from app.output.canvas import load_matplotlib
+from app.output.files import written
 from app.output.picture import PANEL, Drawing, gathered
 from app.types import Axes, Canvas, Described, Space
 
@@ -70,6 +72,7 @@ def draw_reduction(path: Path, space: Space, shown: Sequence[Shown], decay: Deca
 
 
 def _draw(path: Path, drawing: Drawing, labels: list[str], decay: Decay, dimension: int) -> None:
+    load_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -84,7 +87,8 @@ def _draw(path: Path, drawing: Drawing, labels: list[str], decay: Decay, dimensi
     elif dimension == 2:
         _draw_panels(left, drawing, labels, decay)
     _draw_decay(right.subplots(), decay)
-    figure.savefig(str(path), bbox_inches="tight", pad_inches=0.05)
+    with written(path) as part:
+        figure.savefig(str(part), bbox_inches="tight", pad_inches=0.05)
 
 
 def _draw_lines(axes: Axes, drawing: Drawing, labels: list[str], decay: Decay) -> None:

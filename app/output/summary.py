@@ -12,10 +12,11 @@ from petsc4py import PETSc
 
 import app
 from app.flow import Record, StopReason
+from app.output.files import written
 from app.parallel import on_root, peak_memory_mb
 from app.types import Summary
 
-WRITES = ("summary.json", "summary.part")
+WRITES = ("summary.json",)
 """Names of the files, for whoever replaces them."""
 
 SECONDS = "seconds_"
@@ -89,10 +90,10 @@ def read_summary(folder: Path, comm: MPI.Comm) -> Summary:
 
 
 def write_json(path: Path, content: Summary) -> None:
-    """Write, or leave the file that was there as it was."""
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
-    part.replace(path)
+    """Write, or leave the file that was there as it was; serial."""
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    with written(path) as part:
+        part.write_text(text)
 
 
 def versions() -> dict[str, str]:

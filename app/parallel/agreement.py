@@ -19,10 +19,10 @@ def agreed(comm: MPI.Comm) -> Iterator[None]:
 
     The body must hold no collective call that another rank's failure could leave waiting.
     """
-    failure: Exception | None = None
+    failure: BaseException | None = None
     try:
         yield
-    except Exception as error:
+    except BaseException as error:
         failure = error
     first = comm.allreduce(comm.rank if failure is not None else comm.size, op=MPI.MIN)
     if first == comm.size:
@@ -51,7 +51,7 @@ def check_identical(comm: MPI.Comm, array: np.ndarray, what: str) -> None:
         raise RuntimeError(f"{what} differ between ranks: checksums {low:08x} to {high:08x}")
 
 
-def _sendable(error: Exception | None) -> Exception:
+def _sendable(error: BaseException | None) -> BaseException:
     """The error itself if it survives pickling, else its message."""
     try:
         MPI.pickle.loads(MPI.pickle.dumps(error))

@@ -26,7 +26,9 @@ class Interrupt:
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> "Interrupt":
-        numbers = (signal.SIGINT, *AT_ONCE)
+        numbers = [signal.SIGINT, *AT_ONCE]
+        if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as `nohup` has it
+            numbers.remove(signal.SIGHUP)
         self._before = {number: signal.signal(number, self._remember) for number in numbers}
         self._token = _ACTIVE.set(self)
         return self

@@ -21,6 +21,12 @@ GARBAGE = 1e-3
 times the condition number; of an operator that is singular, all that its solution cannot reach."""
 
 
+WHOLE = 20_000
+"""Rows up to which each rank factorises all of a matrix by itself. MUMPS on several ranks adds what comes
+from others in the order in which it arrives, so that results vary in their last digits from run to run; and
+so small a factorisation is no faster on many ranks."""
+
+
 class SolveFailed(ArithmeticError):
     """A linear or nonlinear solve did not give a finite, converged result; raised on all ranks alike."""
 
@@ -37,7 +43,8 @@ class LinearSolver:
 
     For a `symmetric` A, which is to be positive definite, `direct` is a MUMPS Cholesky factorisation and
     `iterative` conjugate gradients with GAMG; for any other A they are a MUMPS LU factorisation and GMRES
-    with GAMG. PETSc options under `prefix` override them. Owns the KSP; `destroy()` releases it.
+    with GAMG. PETSc options under `prefix` override them. Of a factorisation that each rank has whole (see
+    WHOLE) the columns of a block are dealt out among the ranks. Owns the KSP; `destroy()` releases it.
     """
 
     def __init__(
@@ -57,6 +64,7 @@ class LinearSolver:
         self.symmetric = symmetric
         self._comm, self._prefix, self._tolerance = comm, prefix, tolerance
         self._tally = tally or Tally()
+        self._whole: Matrix | None = None
         self._ksp = self._new()
         self._failed = False
         self._held: tuple[Matrix, int] | None = None
@@ -64,7 +72,9 @@ class LinearSolver:
     def set_matrix(self, matrix: Matrix) -> None:
         """Factorise `matrix` (or set up its preconditioner)."""
         let_go()
-        if self._failed:  # a factorisation or multigrid that failed once fails for every later matrix
+        given, matrix = matrix, self._taken(matrix)
+        if self._failed or self._ksp.comm.size != matrix.comm.size:
+            # A factorisation or multigrid that failed once fails for every later matrix.
             self._ksp.destroy()
             self._ksp = self._new()
             self._failed = False
@@ -84,7 +94,7 @@ class LinearSolver:
         if not self._comm.allreduce(sound, op=MPI.LAND):
             sought = "finite and positive definite" if self.symmetric else "finite and regular"
             self._fail(f"the operator is not {sought}")
-        self._held = matrix, matrix.stateGet()
+        self._held = given, given.stateGet()
 
     def holds(self, matrix: Matrix) -> bool:
         """Whether the set-up is that of a matrix whose entries are these, to the last bit; collective."""
@@ -125,9 +135,21 @@ class LinearSolver:
     def destroy(self) -> None:
         """Release the KSP."""
         self._ksp.destroy()
+        if self._whole is not None:
+            self._whole.destroy()
+
+    def _taken(self, matrix: Matrix) -> Matrix:
+        """The matrix that is factorised: all of it on each rank if it is small."""
+        if self._whole is not None:
+            self._whole.destroy()
+            self._whole = None
+        if self.kind == "direct" and self._comm.size > 1 and matrix.getSize()[0] <= WHOLE:
+            self._whole = matrix.getRedundantMatrix(self._comm.size, MPI.COMM_SELF)
+            return self._whole
+        return matrix
 
     def _new(self) -> Untyped:
-        ksp = PETSc.KSP().create(self._comm)
+        ksp = PETSc.KSP().create(self._comm if self._whole is None else MPI.COMM_SELF)
         ksp.setOptionsPrefix(self._prefix)
         pc = ksp.getPC()
         if self.kind == "direct":
@@ -162,6 +184,8 @@ class LinearSolver:
 
     def _check(self) -> None:
         reason = self._ksp.getConvergedReason()
+        if self._whole is not None:
+            reason = self._comm.allreduce(reason, op=MPI.MIN)
         if reason < 0:
             self._fail(f"the linear solver did not converge (PETSc's reason {reason})")
 
@@ -188,19 +212,34 @@ class LinearSolver:
         raise SolveFailed(message)
 
     def _solve_vector(self, right: np.ndarray, transpose: bool) -> np.ndarray:
+        if self._whole is not None:
+            counts = self._comm.allgather(len(right))
+            begin = sum(counts[: self._comm.rank])
+            right = np.concatenate(self._comm.allgather(right))
         solution = np.zeros_like(right)
         b = PETSc.Vec().createWithArray(right, comm=self._ksp.comm)
         x = PETSc.Vec().createWithArray(solution, comm=self._ksp.comm)
         (self._ksp.solveTranspose if transpose else self._ksp.solve)(b, x)
         b.destroy(), x.destroy()
         self._check()
-        return solution
+        return solution if self._whole is None else solution[begin : begin + counts[self._comm.rank]]
 
     def _solve_block(self, right: np.ndarray, transpose: bool) -> np.ndarray:
+        if self._whole is None:
+            return self._solve_columns(right, transpose)
+        comm = self._comm
+        dealt = np.array_split(right, comm.size, axis=1)
+        parts = comm.alltoall([np.ascontiguousarray(part) for part in dealt])
+        solution = self._solve_columns(np.asfortranarray(np.concatenate(parts)), transpose)
+        ends = np.cumsum([len(part) for part in parts])[:-1]
+        return np.asfortranarray(np.concatenate(comm.alltoall(np.split(solution, ends)), axis=1))
+
+    def _solve_columns(self, right: np.ndarray, transpose: bool) -> np.ndarray:
         solution = np.zeros_like(right, order="F")
         comm = self._ksp.comm.tompi4py()
-        b, x = dense_matrix(comm, right), dense_matrix(comm, solution)
-        (self._ksp.matSolveTranspose if transpose else self._ksp.matSolve)(b, x)
-        b.destroy(), x.destroy()
+        if self._whole is None or right.shape[1]:
+            b, x = dense_matrix(comm, right), dense_matrix(comm, solution)
+            (self._ksp.matSolveTranspose if transpose else self._ksp.matSolve)(b, x)
+            b.destroy(), x.destroy()
         self._check()
         return solution

@@ -12,6 +12,7 @@ from dolfinx.fem import petsc as _fem_petsc
 from mpi4py import MPI
 
 from app.equations.terms import BoundaryCondition, Equation, components, roles_of
+from app.mesh import assemble, assembled
 from app.mesh.spaces import CoefficientSpace, CoefficientSpaces
 from app.parallel import LinearSolver, SolveFailed, multiply, multiply_transpose, timed
 from app.parallel.blocks import PETSc
@@ -268,8 +269,7 @@ class ForwardModel:
         self._assign(state)
         with timed("assembly"):
             self._operator.zeroEntries()
-            fem_petsc.assemble_matrix(self._operator, self._by_state, bcs=self._bcs)
-            self._operator.assemble()
+            assemble(self._operator, self._by_state, self._bcs)
 
     def _assemble_residual(self, state: np.ndarray) -> np.ndarray:
         """A at a state that meets the Dirichlet conditions, owned dofs, zero on the Dirichlet parts."""
@@ -350,8 +350,7 @@ class ForwardModel:
             return self._observe
         if self._slope is None:
             with timed("assembly"):
-                whole: Matrix = fem_petsc.assemble_matrix(self._by_state)
-                whole.assemble()
+                whole: Matrix = assembled(self._by_state)
                 self._slope = self._tested.matMult(whole)
                 self._slope.axpy(1.0, self._observe, PETSc.Mat.Structure.DIFFERENT_NONZERO_PATTERN)
                 whole.destroy()
@@ -435,8 +434,7 @@ class ForwardModel:
         with timed("assembly"):
             for matrix, form in zip(self._sensitivity, self._by_coefficient, strict=True):
                 matrix.zeroEntries()
-                fem_petsc.assemble_matrix(matrix, form)
-                matrix.assemble()
+                assemble(matrix, form)
 
     def _dirichlet(self, conditions: list[BoundaryCondition]) -> tuple[list[fem.DirichletBC], fem.Function]:
         """DOLFINx conditions, and a state that meets them and vanishes elsewhere."""

@@ -8,6 +8,7 @@ from dolfinx import fem
 from dolfinx.fem import petsc as _fem_petsc
 
 from app.equations.terms import TransientEquation, roles_of
+from app.mesh import assemble
 from app.mesh.spaces import CoefficientSpace, CoefficientSpaces
 from app.parallel import LinearSolver, multiply, multiply_transpose, timed
 from app.pde.forward import ForwardModel, Linearisation
@@ -158,8 +159,7 @@ class TransientModel(ForwardModel):
         self._assemble_operator(np.zeros(self._owned))
         with timed("assembly"):
             self._by_old.zeroEntries()
-            fem_petsc.assemble_matrix(self._by_old, self._by_old_form)
-            self._by_old.assemble()
+            assemble(self._by_old, self._by_old_form)
         self._factorise()
 
     def _initial(self) -> np.ndarray:

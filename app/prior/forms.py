@@ -6,10 +6,10 @@ import app.wheel  # noqa: F401
 import numpy as np
 import ufl
 from dolfinx import fem
-from dolfinx.fem import petsc as fem_petsc
 from petsc4py import PETSc
 from ufl.core.expr import Expr
 
+from app.mesh import assembled
 from app.mesh.spaces import CoefficientSpace
 from app.parallel import timed
 
@@ -74,8 +74,7 @@ def compiled(form: ufl.Form) -> Form:
 
 def assembled_matrix(space: CoefficientSpace, form: Form) -> PETSc.Mat:
     """A bilinear form between the free nodes of a space, as a PETSc matrix that the caller destroys."""
-    matrix = fem_petsc.assemble_matrix(form)
-    matrix.assemble()
+    matrix = assembled(form)
     free: PETSc.Mat = space.submatrix(matrix)
     return free
 

@@ -13,7 +13,7 @@ from mpi4py import MPI
 from app.case import BaseCase, canonical_case
 from app.flow import Evaluation, FlowState, Method, Minimisation, StopReason, advance, begun, complete, grown
 from app.mesh import JointOrder, NodeOrder
-from app.output import Coefficient
+from app.output import Coefficient, Losses
 from app.parallel import Clock, Tally, on_root
 from app.parallel.blocks import PETSc
 from app.pde import Counts
@@ -43,7 +43,7 @@ class Report(Protocol):
     def coefficient(self, state: FlowState) -> Coefficient:
         """The coefficient as a function."""
 
-    def write(self, state: FlowState, folder: Path) -> str | None:
+    def write(self, state: FlowState, folder: Path, lost: Losses) -> str | None:
         """Write fields and pictures into the folder; returns why there is no picture, if so."""
 
 
@@ -140,5 +140,7 @@ class Problem:
     def __enter__(self) -> "Problem":
         return self
 
-    def __exit__(self, *failure: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """After an error that is perhaps this rank's only the others do not come to release things too."""
+        if error is None or self.comm.size == 1 or getattr(error, "agreed", False):
+            self.close()

@@ -113,7 +113,7 @@ class ConvexReport(ABC):
         """See Report."""
 
     @abstractmethod
-    def write(self, state: flow.FlowState, folder: Path) -> str | None:
+    def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> str | None:
         """See Report."""
 
     def summary(self, state: flow.FlowState, reason: flow.StopReason) -> Summary:
@@ -173,13 +173,16 @@ def function_of(
     return output.Coefficient(title, (part,))
 
 
-def write_functions(space: CoefficientSpace, panels: dict[str, np.ndarray], folder: Path) -> str | None:
+def write_functions(
+    space: CoefficientSpace, panels: dict[str, np.ndarray], folder: Path, lost: output.Losses
+) -> str | None:
     """Fields and a picture of functions by their values at all owned nodes, of which one may be an `error`.
 
     Returns why there is no picture, if so. Collective.
     """
     fields = {name: space.everywhere(values, name) for name, values in panels.items()}
-    output.write_fields(folder / "fields.pvd", space.space, fields)
+    path = folder / "fields.pvd"
+    lost.attempt(path, lambda: output.write_fields(path, space.space, fields))
     rows = [dict(panels)]
     if space.domain.dimension == 1 and "error" in panels:  # a small one shows on axes of its own
         rows.append({"error": rows[0].pop("error")})

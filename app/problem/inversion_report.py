@@ -120,7 +120,7 @@ class InversionReport:
             )
         return output.Coefficient(given.case.name, tuple(parts))
 
-    def write(self, state: flow.FlowState, folder: Path) -> str | None:
+    def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> str | None:
         """See Report."""
         given, at, choice = self.given, state.evaluation, state.choice
         assert isinstance(at, Misfit)
@@ -144,7 +144,8 @@ class InversionReport:
         finest = max([part.space for part in space.parts] + states, key=_degree)
         if any(part.degree == 0 for part in space.parts):
             finest = discontinuous(given.domain, max(1, _degree(finest)))
-        output.write_fields(folder / "fields.pvd", finest, fields, *_moments(forward, found))
+        path, moments = folder / "fields.pvd", _moments(forward, found)
+        lost.attempt(path, lambda: output.write_fields(path, finest, fields, *moments))
         failure = None
         if choice is not None:
             failure = output.draw_choice(space.comm, folder / "choice.png", choice)
@@ -154,7 +155,12 @@ class InversionReport:
         if not isinstance(forward, ElectricalModel):
             return output.draw_fields(picture, drawn_on, panels, points) or failure
         factors, fit = forward.geometric_factors, (given.data.values, given.sigma, at.residual)
-        on_root(space.comm, lambda: output.write_fit(folder / "fit.csv", forward.abmn, factors, *fit))
+        table = folder / "fit.csv"
+
+        def write() -> None:
+            output.write_fit(table, forward.abmn, factors, *fit)
+
+        lost.attempt(table, lambda: on_root(space.comm, write))
         physical = [panels_of_resistivity(given.name, row) for row in panels]
         drawn = output.draw_fields(picture, drawn_on, physical, points, logarithmic=True, numbered=True)
         return drawn or failure

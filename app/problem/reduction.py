@@ -180,7 +180,7 @@ class ReductionReport(ConvexReport):
         part = output.Part(name, "state", "", family.space, None, networks[0], thetas[0], None, True, names)
         return output.Coefficient(family.case.name, (part,))
 
-    def write(self, state: flow.FlowState, folder: Path) -> str | None:
+    def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> str | None:
         """See Report; of some states."""
         space, told = self._family.space, self._judged(state.representation)
         counts = self._counts
@@ -193,7 +193,8 @@ class ReductionReport(ConvexReport):
             for name, values in own.items():
                 fields[f"{name}_{number}"] = space.everywhere(values, f"{name}_{number}")
             shown.append(output.Shown(self._family.label(self._samples[i]), truth, network, best[:, i]))
-        output.write_fields(folder / "fields.pvd", space.space, fields)
+        path = folder / "fields.pvd"
+        lost.attempt(path, lambda: output.write_fields(path, space.space, fields))
         unseen = {int(count): one["unseen_error"] for count, one in told["pod"].items()}
         decay = output.Decay(
             self._pod.singular_values, unseen, told["unseen_error"], told["stored_numbers"], middle

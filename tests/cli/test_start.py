@@ -65,6 +65,38 @@ def loaded(program: str, *words: str) -> tuple[str, set[str]]:
     return code, set(modules)
 
 
+SETTINGS = {
+    ".petscrc": "-ksp_type none\n",
+    "petscrc": "-ksp_type none\n",
+    "dolfinx_jit_options.json": '{"cffi_extra_compile_args": ["-no-such-option"]}',
+    "ffcx_options.json": '{"language": "none"}',
+    "ucx.conf": "UCX_TLS=none\n",
+    "setup.cfg": "[build_ext]\nlibraries = none\n",
+}
+"""Files of the working folder that libraries read."""
+
+SHADOWS = (
+    "argparse", "ast", "contextlib", "csv", "dataclasses", "enum", "functools", "json", "pathlib", "re",
+    "runpy", "shutil", "signal", "subprocess", "tempfile", "threading", "traceback", "types", "typing",
+    "warnings", "numpy", "scipy", "rich", "pydantic", "ruamel", "mpi4py", "petsc4py", "dolfinx",
+    "dolfinx_solver", "ufl", "basix", "ffcx", "cffi", "matplotlib", "gmsh", "torch", "sitecustomize",
+)  # fmt: skip
+"""Modules that it or a library imports."""
+
+
+def test_the_working_folder_changes_nothing(tmp_path: Path) -> None:
+    """No module in it is imported and no file of settings read, alone as on a rank."""
+    for name in SHADOWS:
+        (tmp_path / f"{name}.py").write_text(f"import os\nos.write(2, b'{name}\\n')\nraise SystemExit(77)\n")
+    for name, text in SETTINGS.items():
+        (tmp_path / name).write_text(text)
+    case = [str(ROOT / "cases" / "quickstart.yaml"), "--check", "--quiet", "--set", "mesh.cells=[4, 4]"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    words = [sys.executable, "-m", "app", *case]
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 def test_the_schema_room_needs_no_slow_library() -> None:
     """Nor does evaluating an expression."""
     program = (

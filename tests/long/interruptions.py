@@ -1,10 +1,11 @@
 """Runs that are killed and told to end at random moments: `python tests/long/interruptions.py
-kill|term|many`.
+kill|term|compile|many`.
 
 Too long for the suite. `kill` ends the whole job by SIGKILL, resumes it, and compares history and coefficient
 with those of a run that was left alone; `term` sends SIGTERM and asks for the exit code, the time it took and
-a checkpoint that is whole; `many` solves problems one after the other in a process and prints its memory and
-its open communicators. One line each, and a count at the end.
+a checkpoint that is whole; `compile` does so, by all signals in turn, while forms are compiled into an empty
+cache, and asks whether the next check is in order; `many` solves problems one after the other in a process
+and prints its memory and its open communicators. One line each, and a count at the end.
 """
 
 import argparse
@@ -116,6 +117,33 @@ def term(name: str, times: int, ranks: int, folder: Path, draw: random.Random) -
     return good
 
 
+def compile(name: str, times: int, ranks: int, folder: Path, draw: random.Random) -> int:
+    """How many checks were in order after one that was ended while it compiled."""
+    for sent in (signal.SIGINT, signal.SIGHUP):  # a shell or nohup may have them ignored
+        signal.signal(sent, signal.SIG_DFL)
+    good, cache, signals = 0, folder / "cache", (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
+    words = command(name, folder / "unused", ranks, "--check")
+    for number in range(times):
+        shutil.rmtree(cache, ignore_errors=True)
+        given = {"cwd": ROOT, "env": environment() | {"XDG_CACHE_HOME": str(cache)}}
+        process = subprocess.Popen(words, start_new_session=True, **given)
+        while not list(cache.glob("fenics/compiling-*")) and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(moment := draw.uniform(0.0, 2.0))
+        sent = signals[number % len(signals)]
+        os.killpg(process.pid, sent)
+        ended = process.wait()
+        begun = time.monotonic()
+        code = subprocess.run(words, **given).returncode
+        good += code == 0
+        print(
+            f"{name}: {sent.name} after {moment:.2f} s of compilation ({ended}), next: code {code} "
+            f"after {time.monotonic() - begun:.1f} s",
+            flush=True,
+        )
+    return good
+
+
 def many(name: str, times: int) -> int:
     """Memory in MB after each problem of a process; under mpirun of rank 0."""
     from mpi4py import MPI
@@ -136,7 +164,7 @@ def many(name: str, times: int) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("kill", "term", "many"))
+    parser.add_argument("what", choices=("kill", "term", "compile", "many"))
     parser.add_argument("--cases", nargs="*", choices=SMALL, default=["quickstart"])
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--ranks", type=int, default=1)
@@ -149,7 +177,7 @@ def main() -> None:
         if given.what == "many":
             good = many(name, given.times)
         else:
-            act = kill if given.what == "kill" else term
+            act = {"kill": kill, "term": term, "compile": compile}[given.what]
             good = act(name, given.times, given.ranks, folder, draw)
         print(f"{given.what} {name} on {given.ranks} rank(s): {good} of {given.times}", flush=True)
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from app.output import FolderTaken, prepare
+from app.output import FolderTaken, check, hold, prepare
+from app.output import folder as folders
 
 OURS = (
-    "summary.json", "summary.part", "history.csv", "expansions.csv", "case.yaml", "coefficient.png",
+    "summary.json", "part-summary.json", "history.csv", "expansions.csv", "case.yaml", "coefficient.png",
     "choice.png", "expansion.png", "reduction.png", "fit.csv", "fields.pvd", "fields000000.pvtu",
     "fields_p0_000000.vtu", "network.json", "network.safetensors", "coefficient.safetensors",
     "checkpoint/000003/state.json", "checkpoint/000003/arrays.safetensors", "checkpoint/new-000004/state",
@@ -134,3 +135,28 @@ def test_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
             prepare(tmp_path, CASE, overwrite=False)
     finally:
         tmp_path.chmod(0o700)
+
+
+def test_what_the_case_reads_is_never_removed(tmp_path: Path) -> None:
+    """Neither by its own name nor through a link; files of other names may lie there."""
+    folder = filled(tmp_path / "results")
+    (tmp_path / "link.csv").symlink_to(folder / "fit.csv")
+    before = content(folder)
+    for file in (folder / "fit.csv", tmp_path / "link.csv", folder / "checkpoint/000003/arrays.safetensors"):
+        with pytest.raises(FolderTaken, match="which the case reads"):
+            prepare(folder, CASE, overwrite=True, inputs=[file])
+        assert content(folder) == before
+    check(folder, CASE, overwrite=True, inputs=[folder / "notes.txt", tmp_path / "fit.csv"])
+
+
+def test_a_folder_is_held_by_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one waits a while and is refused; it is free again when the first lets go. No trace is left."""
+    monkeypatch.setattr(folders, "PATIENCE", 0.0)
+    first = hold(tmp_path / "results")
+    assert first is not None
+    with pytest.raises(FolderTaken, match="another run"):
+        hold(tmp_path / "results")
+    os.close(first)
+    second = hold(tmp_path / "results")
+    assert second is not None and not content(tmp_path)
+    os.close(second)

@@ -18,13 +18,15 @@ class Unsendable(ValueError):
         super().__init__(f"number {number} of {name}")
 
 
-def caught(comm: MPI.Comm, failing: set[int], error: type[Exception] = ValueError) -> Exception | None:
+def caught(
+    comm: MPI.Comm, failing: set[int], error: type[BaseException] = ValueError
+) -> BaseException | None:
     """What `agreed` raises here when these ranks fail, each with its own message."""
     try:
         with agreed(comm):
             if comm.rank in failing:
                 raise error(f"rank {comm.rank}")
-    except Exception as raised:
+    except BaseException as raised:
         return raised
     return None
 
@@ -43,6 +45,13 @@ def test_the_lowest_failing_rank_speaks_for_all(comm: MPI.Comm, failing: set[int
     raised = caught(comm, failing)
     found = comm.allgather((type(raised), str(raised)))
     assert found == [(ValueError, f"rank {min(failing)}")] * comm.size
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, MemoryError, GeneratorExit])
+def test_what_is_no_exception_is_agreed_too(comm: MPI.Comm, error: type[BaseException]) -> None:
+    """A rank that ended by itself would leave the others waiting."""
+    raised = caught(comm, {LAST}, error)
+    assert comm.allgather((type(raised), str(raised))) == [(error, f"rank {LAST}")] * comm.size
 
 
 def test_ranks_can_go_on_after_a_failure(comm: MPI.Comm) -> None:

@@ -230,3 +230,22 @@ def test_every_column_has_to_converge(comm: MPI.Comm) -> None:
     block[:, -1] = 0.0
     with pytest.raises(SolveFailed):
         solver.solve(block)
+
+
+@pytest.mark.parametrize("columns", [(), (1,), (2,), (7,)])
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_small_systems_are_solved_alike_each_time(
+    comm: MPI.Comm, symmetric: bool, columns: tuple[int]
+) -> None:
+    """To the last bit, by the factorisation of each rank; a larger one, by that of all, to rounding."""
+    right, found = random_rows(comm, *columns), []
+    for whole in (10**6, 10**6, 0):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("app.parallel.solver.WHOLE", whole)
+            matrix = laplacian(comm) if symmetric else drift(comm)
+            solver = LinearSolver(comm, "direct", "test_", symmetric=symmetric)
+            solver.set_matrix(matrix)
+            found.append(solver.solve(right, transpose=True))
+            solver.destroy(), matrix.destroy()
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_allclose(found[0], found[2], rtol=0, atol=SOLVED * np.abs(found[2]).max())

@@ -72,6 +72,11 @@ BAD = {
     "no residual": ("x = 1", "found no residual, expected a function residual(u, v, coefficients, data)"),
     "no Python": ("def residual(u, v:", "mine.py:1: SyntaxError: "),
     "fails when it is read": ("import ufl\n1 / 0\n", "mine.py:2: ZeroDivisionError: division by zero"),
+    "ends the program": ("import sys\nsys.exit(0)\n", "mine.py:2: SystemExit: 0"),
+    "ends the program when it is called": (
+        "def residual(u, v, coefficients, data):\n    raise SystemExit",
+        "mine.py:2: SystemExit: ",
+    ),
     "fails when it is called": (
         "def residual(u, v, coefficients, data):\n    return data['suply']",
         "mine.py:2: KeyError: 'suply'",

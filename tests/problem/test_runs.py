@@ -270,7 +270,7 @@ def test_results_are_those_of_a_state(shared_tmp_path: Path, name: str) -> None:
     with SMALL[name].built() as problem:
         state = states_of(problem)[2]
         summaries = [
-            write_results(problem, given, "interrupted", folder)[0]
+            write_results(problem, given, "interrupted", folder, output.Losses())[0]
             for given, folder in ((state, one), (bare(state), other))
         ]
     for key in set(summaries[0]) - {"wall_seconds", "seconds", "peak_memory_mb"}:
