@@ -18,6 +18,13 @@ from app.types import Mesh, Symbol, Untyped
 SIDES = ("left", "right", "bottom", "top", "front", "back")
 
 
+SAME_PLACE = 1e-10
+"""Points nearer to one another than this share of the bounding box's diagonal count as one."""
+
+ROUNDINGS = 8
+"""Far from the origin, where coordinates are rounded coarsely, points count as one by this many roundings."""
+
+
 class MeshError(ValueError):
     """A mesh file cannot be used; raised on all ranks alike."""
 
@@ -50,6 +57,14 @@ class TaggedMesh:
         """Length of the bounding box's diagonal, over all ranks."""
         lower, upper = self.bounding_box()
         return float(np.linalg.norm(upper - lower))
+
+    @property
+    def tolerance(self) -> float:
+        """The distance up to which points count as one, by the size of the mesh and by the rounding of its
+        coordinates; collective."""
+        lower, upper = self.bounding_box()
+        size = SAME_PLACE * float(np.linalg.norm(upper - lower))
+        return max(size, ROUNDINGS * float(np.spacing(np.abs([lower, upper]).max())))
 
     def bounding_box(self) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper corner, shape (dimension,), the same on all ranks."""
@@ -96,7 +111,7 @@ class TaggedMesh:
 
 def interval(comm: MPI.Comm, lower: float, upper: float, cells: int) -> TaggedMesh:
     """[lower, upper] in equal cells; parts `left` and `right`."""
-    return _with_sides(dmesh.create_interval(comm, cells, [lower, upper]), [lower], [upper])
+    return _with_sides(dmesh.create_interval(comm, cells, [lower, upper]), [lower], [upper], [cells])
 
 
 def rectangle(
@@ -104,13 +119,13 @@ def rectangle(
 ) -> TaggedMesh:
     """A rectangle in cells[0] × cells[1] × 2 triangles; parts left, right (x), bottom, top (y)."""
     corners = [np.asarray(lower, float), np.asarray(upper, float)]
-    return _with_sides(dmesh.create_rectangle(comm, corners, list(cells)), lower, upper)
+    return _with_sides(dmesh.create_rectangle(comm, corners, list(cells)), lower, upper, cells)
 
 
 def box(comm: MPI.Comm, lower: Sequence[float], upper: Sequence[float], cells: Sequence[int]) -> TaggedMesh:
     """A box in tetrahedra; parts left, right (x), bottom, top (y), front, back (z)."""
     corners: Untyped = [np.asarray(lower, float), np.asarray(upper, float)]
-    return _with_sides(dmesh.create_box(comm, corners, list(cells)), lower, upper)
+    return _with_sides(dmesh.create_box(comm, corners, list(cells)), lower, upper, cells)
 
 
 def file(comm: MPI.Comm, file: Path) -> TaggedMesh:
@@ -191,13 +206,18 @@ MESHES: dict[str, Callable[..., TaggedMesh]] = {
 }
 
 
-def _with_sides(mesh: Mesh, lower: Sequence[float], upper: Sequence[float]) -> TaggedMesh:
+def _with_sides(
+    mesh: Mesh, lower: Sequence[float], upper: Sequence[float], cells: Sequence[int]
+) -> TaggedMesh:
+    """A side's facets are those whose corners are all nearer to its plane than half a cell, in any unit and
+    whatever the rounding of the coordinates."""
     dim = mesh.topology.dim
     facets = {}
     for axis in range(dim):
+        half = 0.5 * (upper[axis] - lower[axis]) / cells[axis]
         for name, plane in zip(SIDES[2 * axis :], (lower[axis], upper[axis]), strict=False):
             facets[name] = dmesh.locate_entities_boundary(
-                mesh, dim - 1, lambda x, axis=axis, plane=plane: np.isclose(x[axis], plane)
+                mesh, dim - 1, lambda x, axis=axis, plane=plane, half=half: np.abs(x[axis] - plane) < half
             )
     return TaggedMesh(mesh, facets)
 

@@ -58,7 +58,7 @@ def nearest_on(domain: TaggedMesh, on: Sequence[str], points: np.ndarray) -> np.
     """
     from dolfinx.mesh import entities_to_geometry
 
-    from app.mesh.points import OUTSIDE, PlaceError
+    from app.mesh.points import PlaceError
 
     mesh, dimension = domain.mesh, domain.dimension
     facets = domain.boundary(on)
@@ -74,10 +74,10 @@ def nearest_on(domain: TaggedMesh, on: Sequence[str], points: np.ndarray) -> np.
     seen = [np.array(part) for part in zip(*domain.comm.allgather((near, distance, size)), strict=True)]
     nearest, each = seen[1].argmin(axis=0), np.arange(len(points))
     near, distance, size = (part[nearest, each] for part in seen)
-    off = np.flatnonzero(distance > np.maximum(NEAR * size, OUTSIDE * domain.diagonal))
+    off = np.flatnonzero(distance > np.maximum(NEAR * size, domain.tolerance))
     if len(off):
         first = int(off[0])
-        where = ", ".join(f"{x:.6g}" for x in points[first])
+        where = ", ".join(f"{x:.10g}" for x in points[first])
         lies = f"lies off the part {', '.join(on)} by {distance[first]:.3g}"
         raise PlaceError(first, f"point {first + 1} at ({where}) {lies}")
     return near
