@@ -57,51 +57,70 @@ def locate(domain: TaggedMesh, points: np.ndarray, tolerance: float) -> Located:
 def nearest_in_cells(
     domain: TaggedMesh, points: np.ndarray, cells: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of each point the nearest point of its own cell: reference coordinates and the distance.
-
-    Newton's method for x(X) = point, each step brought back into the reference cell: of a point outside it is
-    as near as rounding asks for.
-    """
+    """Of each point the nearest point of its own cell: reference coordinates and the distance."""
     geometry = domain.mesh.geometry
-    element: Untyped = domain.mesh.ufl_domain().ufl_coordinate_element().basix_element
     nodes = geometry.x[geometry.dofmaps[0][cells], : domain.dimension]
+    reference, _, distance = nearest_of_maps(coordinate_element(domain), nodes, points)
+    return reference, distance
+
+
+def coordinate_element(domain: TaggedMesh) -> Untyped:
+    """Basix's element that the nodes of a cell map it with."""
+    return domain.mesh.ufl_domain().ufl_coordinate_element().basix_element
+
+
+def is_affine(element: Untyped) -> bool:
+    """Whether an element's nodes map the reference cell affinely."""
+    return element.degree == 1 and _is_simplex(element)
+
+
+def nearest_of_maps(
+    element: Untyped, nodes: np.ndarray, points: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each point the nearest point of its own entity, a cell or a facet, with these nodes, shape (points,
+    nodes of the entity, dimension): reference coordinates, the place itself, and the distance.
+
+    The Gauss-Newton method for x(X) = point, each step brought back into the reference entity: of a point
+    outside it is as near as rounding asks for.
+    """
     base = nodes[:, 0]  # relative to a corner, coordinates far from the origin lose nothing more
     nodes, target = nodes - base[:, None], points - base
-    simplex = domain.mesh.topology.cell_name() in ("interval", "triangle", "tetrahedron")
-    affine = simplex and element.degree == 1
-    start = np.full(domain.dimension, 1.0 / (domain.dimension + 1) if simplex else 0.5)
-    reference = np.tile(start, (len(points), 1))
-    best, distance = reference.copy(), np.full(len(points), np.inf)
-    for _ in range(1 if affine else MOST_STEPS):
+    simplex, dimension = _is_simplex(element), len(element.points[0])
+    reference = np.tile(element.points.mean(axis=0), (len(points), 1))
+    best, place, distance = reference.copy(), np.zeros_like(target), np.full(len(points), np.inf)
+    for _ in range(1 if is_affine(element) and dimension == nodes.shape[2] else MOST_STEPS):
         table = element.tabulate(1, reference)[:, :, :, 0]
         mapped = np.einsum("pn,pni->pi", table[0], nodes)
         jacobian = np.einsum("kpn,pni->pik", table[1:], nodes)
-        step = _solved(jacobian, target - mapped)
-        moved = _into_simplex(reference + step) if simplex else np.clip(reference + step, 0.0, 1.0)
+        wanted = reference + _solved(jacobian, target - mapped)
+        moved = _into_simplex(wanted) if simplex else np.clip(wanted, 0.0, 1.0)
         change = np.abs(moved - reference).max(initial=0.0)
         reference = moved
-        far = np.linalg.norm(np.einsum("pn,pni->pi", _values(element, reference), nodes) - target, axis=1)
+        here = np.einsum("pn,pni->pi", element.tabulate(0, reference)[0, :, :, 0], nodes)
+        far = np.linalg.norm(here - target, axis=1)
         nearer = far < distance
-        best[nearer], distance[nearer] = reference[nearer], far[nearer]
+        best[nearer], place[nearer], distance[nearer] = reference[nearer], here[nearer], far[nearer]
         if change < np.finfo(float).eps:
             break
-    return best, distance
+    return best, base + place, distance
 
 
-def _values(element: Untyped, reference: np.ndarray) -> np.ndarray:
-    table: np.ndarray = element.tabulate(0, reference)[0, :, :, 0]
-    return table
+def _is_simplex(element: Untyped) -> bool:
+    return element.cell_type.name in ("point", "interval", "triangle", "tetrahedron")
 
 
 def _solved(matrices: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Each matrix's solution, a small one where it is singular, as in a corner that is folded flat."""
+    """Each matrix's solution, the one of least squares where it is tall or, as in a flat corner, singular."""
     if not len(matrices):
-        return right
+        return np.empty((0, matrices.shape[2]))
     try:
-        solution: np.ndarray = np.linalg.solve(matrices, right[:, :, None])[:, :, 0]
+        if matrices.shape[1] == matrices.shape[2]:
+            solution: np.ndarray = np.linalg.solve(matrices, right[:, :, None])[:, :, 0]
+            return solution
     except np.linalg.LinAlgError:
-        solution = (np.linalg.pinv(matrices) @ right[:, :, None])[:, :, 0]
-    return solution
+        pass
+    least: np.ndarray = (np.linalg.pinv(matrices) @ right[:, :, None])[:, :, 0]
+    return least
 
 
 def _into_simplex(X: np.ndarray) -> np.ndarray:
@@ -113,7 +132,7 @@ def _into_simplex(X: np.ndarray) -> np.ndarray:
 def _bulge(domain: TaggedMesh) -> float:
     """How far cells may reach beyond the boxes of their nodes: straight ones do not."""
     geometry = domain.mesh.geometry
-    if domain.mesh.ufl_domain().ufl_coordinate_element().basix_element.degree == 1:
+    if coordinate_element(domain).degree == 1:
         return 0.0
     nodes = geometry.x[geometry.dofmaps[0]]
     return BULGE * float(np.ptp(nodes, axis=1).max(initial=0.0))
