@@ -101,6 +101,29 @@ class TaggedMesh:
             raise MeshError(f"the mesh has no region {unknown[0]!r}; {known}")
         return np.unique(np.concatenate([self.cells[name] for name in names])).astype(np.int32)
 
+    def contents(self) -> list[str]:
+        """What each name holds, over all ranks, a line each; collective."""
+        topology, dimension = self.mesh.topology, self.dimension
+        cells = topology.index_map(dimension)
+        lines = [f"{cells.size_global} cells ({topology.cell_name()}) in {dimension} dimensions"]
+        exterior = self.boundary("all")
+        for name in sorted(self.facets):
+            own = self.boundary(name)
+            inside = self.comm.allreduce(len(np.setdiff1d(own, exterior)))
+            told = f", {inside} of them inside the domain" if inside else ""
+            lines.append(f"part {name}: {self.comm.allreduce(len(own))} facets{told}")
+        for name in sorted(self.cells):
+            lines.append(f"region {name}: {self._count(self.cells[name] < cells.size_local)} cells")
+        if self.cells:
+            nowhere = np.ones(cells.size_local + cells.num_ghosts, dtype=bool)
+            nowhere[np.concatenate(list(self.cells.values()))] = False
+            if left := self._count(nowhere[: cells.size_local]):
+                lines.append(f"in no region: {left} cells")
+        return [*lines, *(f"group {name} {why}" for name, why in sorted(self.refused.items()))]
+
+    def _count(self, marks: np.ndarray) -> int:
+        return self.comm.allreduce(int(np.count_nonzero(marks)))
+
     def _refuse_group(self, name: str) -> None:
         if name in self.refused:
             raise MeshError(f"the mesh's group {name!r} {self.refused[name]}")
