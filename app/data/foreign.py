@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -61,7 +62,9 @@ def _vtk(path: Path, dataset: str) -> dict[str, np.ndarray]:
     from vtkmodules.util.numpy_support import vtk_to_numpy
     from vtkmodules.vtkIOXML import vtkXMLPUnstructuredGridReader, vtkXMLUnstructuredGridReader
 
-    reader = {".vtu": vtkXMLUnstructuredGridReader, ".pvtu": vtkXMLPUnstructuredGridReader}[path.suffix]()
+    reader: Any = {".vtu": vtkXMLUnstructuredGridReader, ".pvtu": vtkXMLPUnstructuredGridReader}[
+        path.suffix
+    ]()
     reader.SetFileName(str(path))
     reader.Update()
     if reader.GetErrorCode():
@@ -106,7 +109,7 @@ def _main(kind: str, path: Path, dataset: str, target: Path) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     sys.path.insert(0, str(Path(__file__).parents[2]))
     arrays = {"vtk": _vtk, "hdf5": _hdf5}[kind](path, dataset)
-    numbered = {f"array {number}": array for number, array in enumerate(arrays.values())}
+    numbered: dict[str, Any] = {f"array {number}": array for number, array in enumerate(arrays.values())}
     np.savez(target, names=np.array(list(arrays), dtype=np.str_), **numbered)
 
 

@@ -75,12 +75,12 @@ class AdvectionDiffusion:
 
 
 def _diameter(x: Symbol) -> Symbol:
-    """Of the cells; of a curved cell that of the straight one which is tangent to it where it is asked for."""
+    """Of the cells; of a curved one that of the straight cell that is tangent to it, point by point."""
     import basix
     import ufl
     from ufl.domain import extract_unique_domain
 
-    mesh = extract_unique_domain(x)
+    mesh: Symbol = extract_unique_domain(x)
     element = mesh.ufl_coordinate_element().basix_element
     if element.degree == 1:
         return ufl.CellDiameter(mesh)

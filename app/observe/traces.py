@@ -67,7 +67,7 @@ def nearest_on(domain: TaggedMesh, on: Sequence[str], points: np.ndarray) -> np.
     mesh.topology.create_connectivity(dimension - 1, dimension)
     corners = mesh.geometry.x[entities_to_geometry(mesh, dimension - 1, facets), :dimension]
     element = coordinate_element(domain)
-    straight, near = is_affine(element) or dimension == 2 and element.degree == 1, np.zeros_like(points)
+    straight, near = is_affine(element) or (dimension == 2 and element.degree == 1), np.zeros_like(points)
     distance, size = np.full(len(points), np.inf), np.ones(len(points))
     for i, point in enumerate(points if len(facets) else []):
         candidates = _nearest_in(corners, point) if straight else _nearest_on_curved(element, corners, point)
