@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-SECONDS = 120
-"""A file that takes longer is refused."""
+SECONDS, BYTES_PER_SECOND = 15.0, 5e6
+"""A file that takes longer than this, and a second more for so many bytes, is refused."""
 
 MEMORY = 4 << 30
 """Bytes that the process may take beside those for the file."""
@@ -38,6 +38,7 @@ def read_foreign(kind: str, path: Path, dataset: str = "") -> dict[str, np.ndarr
     if not path.is_file():
         raise Unreadable(f"no file {path}")
     launcher = ("PMI", "PMIX", "HYDRA", "MPI", "OMPI")  # the process is none of its ranks
+    seconds = SECONDS + path.stat().st_size / BYTES_PER_SECOND
     environment = {key: value for key, value in os.environ.items() if not key.startswith(launcher)}
     with tempfile.TemporaryDirectory() as folder:
         arrays = Path(folder) / "arrays.npz"
@@ -45,10 +46,10 @@ def read_foreign(kind: str, path: Path, dataset: str = "") -> dict[str, np.ndarr
         command = [sys.executable, "-I", __file__, *words]
         try:
             done = subprocess.run(
-                command, env=environment, capture_output=True, stdin=subprocess.DEVNULL, timeout=SECONDS
+                command, env=environment, capture_output=True, stdin=subprocess.DEVNULL, timeout=seconds
             )
         except subprocess.TimeoutExpired:
-            raise Unreadable(f"its reader was not done after {SECONDS} s") from None
+            raise Unreadable(f"its reader was not done after {seconds:.0f} s") from None
         if done.returncode or not arrays.exists():
             said = [line for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
             reason = said[-1].strip()[:SHOWN] if done.returncode == 1 and said else "its reader crashed"
