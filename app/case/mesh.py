@@ -10,7 +10,6 @@ from pydantic import Field, model_validator
 from app.schema.problems import shown
 from app.schema.section import Count, DataFile, Number, Positive, Section, refuse
 
-
 RESOLVED = 1e6
 """Size of a cell in roundings of its coordinates, at least: what a run then loses is below its tolerances."""
 
@@ -87,9 +86,8 @@ class FileMesh(Section):
     kind: Literal["file"]
     """A mesh read from a file."""
     file: DataFile
-    """A gmsh .msh file (format 4.1 or 2.2) of triangles, quadrilaterals, tetrahedra or hexahedra, straight or of
-    the second order; its physical groups are the tags that boundaries and regions name, by number where they
-    have no name."""
+    """A gmsh .msh file (format 4.1 or 2.2) of triangles, quadrilaterals, tetrahedra or hexahedra; its physical
+    groups are the tags that boundaries and regions name, by number where they have no name."""
 
     @property
     def dimension(self) -> None:
