@@ -86,8 +86,8 @@ class FileMesh(Section):
     kind: Literal["file"]
     """A mesh read from a file."""
     file: DataFile
-    """A gmsh .msh file (format 4.1 or 2.2) of triangles, quadrilaterals, tetrahedra or hexahedra; its physical
-    groups are the tags that boundaries and regions name, by number where they have no name."""
+    """A gmsh .msh file (format 4.1 or 2.2) of triangles, quadrilaterals, tetrahedra or hexahedra; its
+    physical groups are the tags that boundaries and regions name, by number where they have no name."""
 
     @property
     def dimension(self) -> None:
