@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from app.schema.problems import shown
 from app.schema.section import Count, DataFile, Number, Positive, Section, refuse
+
+RESOLVED = 1e6
+"""Size of a cell in roundings of its coordinates, at least: what a run then loses is below its tolerances."""
 
 
 class IntervalMesh(Section):
@@ -28,7 +32,7 @@ class IntervalMesh(Section):
 
     @model_validator(mode="after")
     def _is_ordered(self) -> Self:
-        _require_order((self.lower,), (self.upper,))
+        _require_sizes((self.lower,), (self.upper,), (self.cells,))
         return self
 
 
@@ -50,7 +54,7 @@ class RectangleMesh(Section):
 
     @model_validator(mode="after")
     def _is_ordered(self) -> Self:
-        _require_order(self.lower, self.upper)
+        _require_sizes(self.lower, self.upper, self.cells)
         return self
 
 
@@ -72,7 +76,7 @@ class BoxMesh(Section):
 
     @model_validator(mode="after")
     def _is_ordered(self) -> Self:
-        _require_order(self.lower, self.upper)
+        _require_sizes(self.lower, self.upper, self.cells)
         return self
 
 
@@ -82,7 +86,8 @@ class FileMesh(Section):
     kind: Literal["file"]
     """A mesh read from a file."""
     file: DataFile
-    """A gmsh .msh file; its physical groups are the tags that boundaries name."""
+    """A gmsh .msh file (format 4.1 or 2.2) of triangles, quadrilaterals, tetrahedra or hexahedra; its
+    physical groups are the tags that boundaries and regions name, by number where they have no name."""
 
     @property
     def dimension(self) -> None:
@@ -117,10 +122,15 @@ Mesh = Annotated[
 ]
 
 
-def _require_order(lower: tuple[float, ...], upper: tuple[float, ...]) -> None:
+def _require_sizes(lower: tuple[float, ...], upper: tuple[float, ...], cells: tuple[int, ...]) -> None:
     if not all(low < high for low, high in zip(lower, upper, strict=True)):
         if len(lower) == 1:
             found = f"lower {lower[0]} and upper {upper[0]}"
         else:
             found = f"lower {shown(lower)} and upper {shown(upper)}"
         raise refuse(found, "lower < upper in every direction", key="lower")
+    for low, high, count in zip(lower, upper, cells, strict=True):
+        size, rounding = (high - low) / count, math.ulp(max(abs(low), abs(high)))
+        if size < RESOLVED * rounding:
+            found = f"cells of {size:.3g} where coordinates are rounded to {rounding:.3g}"
+            raise refuse(found, f"larger ones by {RESOLVED:.0e}, or an origin nearer to 0", key="cells")

@@ -8,12 +8,15 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from app.data.foreign import Unreadable, read_foreign
 from app.data.points import PointData
 from app.schema.problems import DataError, nearest, read_text
-from app.types import Untyped
 
 SIGMA = "sigma"
 """The array with the standard deviations, where the file has one."""
+
+FLAT = 1e-6
+"""Nodes may leave the mesh's plane by this share of their extent, as single precision does."""
 
 
 def read_field(path: Path, dimension: int, array: str | None) -> PointData:
@@ -34,8 +37,10 @@ def read_field(path: Path, dimension: int, array: str | None) -> PointData:
         expected = f"one of {', '.join(fields)}{nearest(name, fields)}"
         raise DataError([f"{path}: found no array {name!r} at the nodes, expected {expected}"])
     values, sigma = arrays[name], arrays.get(SIGMA)
-    flat = nodes[:, dimension:]
-    if nodes.shape[1] < dimension or np.ptp(flat, axis=0).max(initial=0.0) > 0:
+    if not len(nodes) or not np.isfinite(nodes).all():
+        raise DataError([f"{path}: found no nodes, or some at no finite place, expected finite coordinates"])
+    extent = np.ptp(nodes, axis=0)
+    if nodes.shape[1] < dimension or extent[dimension:].max(initial=0.0) > FLAT * np.linalg.norm(extent):
         found = f"nodes in {nodes.shape[1]} dimensions"
         raise DataError([f"{path}: found {found}, expected {dimension}, and nothing beyond"])
     if not np.isfinite(values).all():
@@ -51,18 +56,14 @@ def read_field(path: Path, dimension: int, array: str | None) -> PointData:
 
 
 def _read_vtk(path: Path) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
-    import pyvista
-
+    if path.suffix not in (".vtu", ".pvtu"):
+        raise DataError([f"{path}: found no mesh file ({path.suffix}), expected VTU or XDMF"])
     try:
-        grid: Untyped = pyvista.read(str(path))
-        arrays = {name: np.asarray(grid.point_data[name], dtype=float) for name in grid.point_data}
-        nodes = np.asarray(grid.points, dtype=float)
-    except Exception as cause:
-        reason = " ".join(str(cause).split())
-        raise DataError([f"{path}: found no mesh file ({reason}), expected VTU or XDMF"]) from None
-    if not len(nodes):
-        raise DataError([f"{path}: found no nodes, expected a VTU file with a field"])
-    return nodes, arrays
+        arrays = read_foreign("vtk", path)
+    except Unreadable as cause:
+        raise DataError([f"{path}: found no mesh file ({cause}), expected VTU or XDMF"]) from None
+    nodes = arrays.pop("").astype(float)
+    return nodes, {name: values.astype(float) for name, values in arrays.items() if len(values) == len(nodes)}
 
 
 def _read_xdmf(path: Path) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
@@ -96,31 +97,7 @@ def _data_item(path: Path, item: ElementTree.Element) -> np.ndarray:
         shape = (sizes[0], int(np.prod(sizes[1:])))
         if item.get("Format") == "HDF":
             file, _, dataset = (item.text or "").strip().partition(":")
-            return _from_hdf5(path.parent / file, dataset).reshape(shape)
+            return read_foreign("hdf5", path.parent / file, dataset)[""].reshape(shape)
         return np.array((item.text or "").split(), dtype=float).reshape(shape)
     except Exception as cause:
         raise DataError([f"{path}: found an unreadable item ({cause}), expected numbers"]) from None
-
-
-def _from_hdf5(path: Path, dataset: str) -> np.ndarray:
-    """A dataset by PETSc's reader, on this rank alone."""
-    import app.wheel  # noqa: F401
-
-    # isort: split
-    from mpi4py import MPI
-    from petsc4py import PETSc as _PETSc
-
-    PETSc: Untyped = _PETSc  # its stubs know communicators of its own only
-    if not path.is_file():
-        raise ValueError(f"no file {path}")
-    group, _, name = dataset.rpartition("/")
-    viewer = PETSc.ViewerHDF5().create(str(path), "r", comm=MPI.COMM_SELF)
-    vector = PETSc.Vec().create(MPI.COMM_SELF)
-    vector.setName(name)
-    viewer.pushGroup(group)
-    try:
-        vector.load(viewer)
-        return vector.array.copy()
-    finally:
-        viewer.popGroup()
-        viewer.destroy(), vector.destroy()

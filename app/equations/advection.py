@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
+from itertools import combinations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from app.equations.specs import ScalarEquation
@@ -59,15 +61,30 @@ class AdvectionDiffusion:
 
     def residual(self, u: Symbol, m: Symbol, v: Symbol, x: Symbol, ds: BoundaryMeasure) -> Form:
         import ufl
-        from ufl.domain import extract_unique_domain
 
         kappa, source = term(self, "diffusivity", m, x, 1.0), term(self, "source", m, x)
         b = vector(self.velocity, x)
         carried = ufl.dot(b, ufl.grad(u))
         galerkin = kappa * ufl.inner(ufl.grad(u), ufl.grad(v)) + carried * v - source * v
         degree = v.ufl_element().embedded_superdegree
-        h = ufl.CellDiameter(extract_unique_domain(x)) / degree
+        h = _diameter(x) / degree
         tau = (4 * ufl.dot(b, b) / h**2 + 144 * kappa**2 / h**4) ** -0.5
         strong = -ufl.div(kappa * ufl.grad(u)) + carried - source
         upwind = tau * ufl.dot(b, ufl.grad(v)) * strong
         return (galerkin + upwind) * cells(x) - inflow(self, u, m, v, x, ds)
+
+
+def _diameter(x: Symbol) -> Symbol:
+    """Of the cells; of a curved one that of the straight cell that is tangent to it, point by point."""
+    import basix
+    import ufl
+    from ufl.domain import extract_unique_domain
+
+    mesh: Symbol = extract_unique_domain(x)
+    element = mesh.ufl_coordinate_element().basix_element
+    if element.degree == 1:
+        return ufl.CellDiameter(mesh)
+    corners = basix.geometry(element.cell_type)
+    jacobian = ufl.Jacobian(mesh)
+    between = [jacobian * ufl.as_vector(list(a - b)) for a, b in combinations(corners, 2)]
+    return ufl.sqrt(reduce(ufl.max_value, [ufl.dot(edge, edge) for edge in between]))

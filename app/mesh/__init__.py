@@ -3,10 +3,14 @@
 import app.wheel  # noqa: F401
 
 # isort: split
+from collections.abc import Callable
+
 from app.mesh import compilation
 from app.mesh.assembly import assemble, assembled
+from app.mesh.electrode_meshes import electrodes
 from app.mesh.fields import Field, in_ufl
-from app.mesh.meshes import MESHES, MeshError, TaggedMesh
+from app.mesh.files import file
+from app.mesh.meshes import MeshError, TaggedMesh, box, interval, rectangle
 from app.mesh.order import JointOrder, NodeOrder
 from app.mesh.outline import centroid, closed_outline, enclosed_area
 from app.mesh.points import PlaceError, PointOutside, point_matrix
@@ -22,6 +26,15 @@ from app.mesh.spaces import (
 from app.mesh.stored import StoredMesh, restored, stored
 
 compilation.install()
+
+MESHES: dict[str, Callable[..., TaggedMesh]] = {
+    "interval": interval,
+    "rectangle": rectangle,
+    "box": box,
+    "file": file,
+    "electrodes": electrodes,
+}
+"""By their kind in a case."""
 
 __all__ = [
     "MESHES",

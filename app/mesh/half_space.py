@@ -11,6 +11,9 @@ REACH = 10.0
 """Distance of the box's other sides from the electrodes, in largest distances between electrodes: what the
 sides turn back adds up to less than 0.1 % of a reading as long as the layout."""
 
+LEVEL = 1e-9
+"""Electrodes' heights may differ by this share of their largest distance, as rounding makes them differ."""
+
 
 @dataclass(frozen=True)
 class HalfSpace:
@@ -38,13 +41,14 @@ def half_space(
     horizontal plane.
     """
     smallest = size_at_electrodes(electrodes, width)
-    heights = electrodes[:, 2]
-    if np.ptp(heights) > 0:
+    heights, longest = electrodes[:, 2], float(pdist(electrodes).max())
+    if np.ptp(heights) > LEVEL * longest:
         raise LayoutError(
             f"found electrodes from z = {heights.min():g} to {heights.max():g} m, expected all in one "
             "horizontal plane: meshes of other bodies are read from a file (mesh: {kind: file})"
         )
-    reach = REACH * float(pdist(electrodes).max())
+    electrodes = np.column_stack([electrodes[:, :2], np.full(len(electrodes), heights.max())])
+    reach = REACH * longest
     margin, depth = margin or reach, depth or reach
     lower = electrodes.min(axis=0) - np.array([margin, margin, depth])
     upper = electrodes.max(axis=0) + np.array([margin, margin, 0.0])

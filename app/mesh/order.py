@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from mpi4py import MPI
 
+from app.mesh.meshes import ROUNDINGS
+
 CLOSE = 1e-9
 """Coordinates that are closer than this share of the domain's extent count as one: rounding tells them apart
 otherwise, differently on different ranks."""
@@ -68,7 +70,9 @@ def _sorted(coordinates: np.ndarray) -> np.ndarray:
 def _numbers(column: np.ndarray) -> np.ndarray:
     """The number of each coordinate among those that are apart, rising."""
     order = np.argsort(column, kind="stable")
-    apart = np.diff(column[order]) > CLOSE * np.ptp(column)
-    numbers = np.empty(len(column), dtype=np.int64)
-    numbers[order] = np.concatenate([[0], np.cumsum(apart)]) if len(column) else order
+    numbers = np.zeros(len(column), dtype=np.int64)
+    if len(column):
+        rounding = ROUNDINGS * np.spacing(np.abs(column).max())
+        apart = np.diff(column[order]) > max(CLOSE * np.ptp(column), rounding)
+        numbers[order[1:]] = np.cumsum(apart)
     return numbers

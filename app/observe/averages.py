@@ -91,7 +91,7 @@ def ball_averages(
         at = point_matrix(domain, space, points.reshape(-1, domain.dimension), component)
     except PointOutside as outside:
         ball = outside.index // len(places)
-        where = ", ".join(f"{x:.6g}" for x in centres[ball])
+        where = ", ".join(f"{x:.10g}" for x in centres[ball])
         message = f"the ball {ball + 1} about ({where}) reaches outside the mesh"
         raise PlaceError(ball, message) from None
     mine = np.arange(*at.getOwnershipRange())  # in other parts than the balls' rows

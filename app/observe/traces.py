@@ -12,6 +12,7 @@ from app.data.points import PointData, read_points
 from app.observe.kinds import ObservedState, StateObservations
 from app.observe.operators import ObservationOperator
 from app.schema.section import DataFile, Parts, tag_names
+from app.types import Untyped
 
 if TYPE_CHECKING:
     from app.mesh import TaggedMesh
@@ -58,29 +59,42 @@ def nearest_on(domain: TaggedMesh, on: Sequence[str], points: np.ndarray) -> np.
     """
     from dolfinx.mesh import entities_to_geometry
 
-    from app.mesh.points import OUTSIDE, PlaceError
+    from app.mesh.location import coordinate_element, is_affine
+    from app.mesh.points import PlaceError
 
     mesh, dimension = domain.mesh, domain.dimension
     facets = domain.boundary(on)
     mesh.topology.create_connectivity(dimension - 1, dimension)
     corners = mesh.geometry.x[entities_to_geometry(mesh, dimension - 1, facets), :dimension]
-    near = np.zeros_like(points)
+    element = coordinate_element(domain)
+    straight, near = is_affine(element) or (dimension == 2 and element.degree == 1), np.zeros_like(points)
     distance, size = np.full(len(points), np.inf), np.ones(len(points))
     for i, point in enumerate(points if len(facets) else []):
-        candidates = _nearest_in(corners, point)
+        candidates = _nearest_in(corners, point) if straight else _nearest_on_curved(element, corners, point)
         far = np.linalg.norm(candidates - point, axis=1)
         best = int(far.argmin())
         near[i], distance[i], size[i] = candidates[best], far[best], _size(corners[best])
     seen = [np.array(part) for part in zip(*domain.comm.allgather((near, distance, size)), strict=True)]
     nearest, each = seen[1].argmin(axis=0), np.arange(len(points))
     near, distance, size = (part[nearest, each] for part in seen)
-    off = np.flatnonzero(distance > np.maximum(NEAR * size, OUTSIDE * domain.diagonal))
+    off = np.flatnonzero(distance > np.maximum(NEAR * size, domain.tolerance))
     if len(off):
         first = int(off[0])
-        where = ", ".join(f"{x:.6g}" for x in points[first])
+        where = ", ".join(f"{x:.10g}" for x in points[first])
         lies = f"lies off the part {', '.join(on)} by {distance[first]:.3g}"
         raise PlaceError(first, f"point {first + 1} at ({where}) {lies}")
     return near
+
+
+def _nearest_on_curved(element: Untyped, nodes: np.ndarray, point: np.ndarray) -> np.ndarray:
+    """The nearest point of each facet, which cells of this element have, to one point."""
+    import basix
+
+    from app.mesh.location import nearest_of_maps
+
+    sort = basix.cell.sub_entity_type(element.cell_type, nodes.shape[2] - 1, 0)
+    facet = basix.create_element(basix.ElementFamily.P, sort, element.degree, element.lagrange_variant)
+    return nearest_of_maps(facet, nodes, np.tile(point, (len(nodes), 1)))[1]
 
 
 def _size(corners: np.ndarray) -> float:

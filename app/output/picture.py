@@ -23,6 +23,9 @@ WRITES = ("coefficient.png",)
 PANEL = 4.2
 """Side of a panel in inches."""
 
+VTK_QUADRILATERAL, VTK_LAGRANGE_QUADRILATERAL = 9, 70
+"""VTK's numbers of these cells."""
+
 MOST_POINTS = 1000
 """More measurement points than this would hide the field and are not drawn."""
 
@@ -92,6 +95,13 @@ def gathered(space: Space, rows: Sequence[Mapping[str, np.ndarray]]) -> Drawing 
     return Drawing(merged[0], merged[1], merged[2], whole)
 
 
+def triangles(drawing: Drawing) -> np.ndarray:
+    """The cells of a plane as triangles of their corners, which VTK has first: quadrilaterals as two each."""
+    quadrilaterals = drawing.types[0] in (VTK_QUADRILATERAL, VTK_LAGRANGE_QUADRILATERAL)
+    first = drawing.cells[:, [0, 1, 2]]
+    return np.vstack([first, drawing.cells[:, [0, 2, 3]]]) if quadrilaterals else first
+
+
 def _draw_line(path: Path, drawing: Drawing, points: np.ndarray) -> None:
     figure, panels = _figure(len(drawing.rows), 1)
     order = np.argsort(drawing.nodes[:, 0], kind="stable")
@@ -112,7 +122,7 @@ def _draw_plane(
     from matplotlib.colors import LogNorm, Normalize
 
     figure, panels = _figure(len(drawing.rows), max(map(len, drawing.rows)))
-    corners = drawing.cells[:, :3]  # of a triangle of any degree the corners come first
+    corners = triangles(drawing)
     x, y = drawing.nodes[:, 0], drawing.nodes[:, 1]
     for axes in panels.ravel():
         axes.set_axis_off()

@@ -9,7 +9,7 @@ from mpi4py import MPI
 
 from app.output.canvas import load_matplotlib
 from app.output.files import written
-from app.output.picture import PANEL, Drawing, gathered
+from app.output.picture import PANEL, Drawing, gathered, triangles
 from app.types import Axes, Canvas, Described, Space
 
 WRITES = ("reduction.png",)
@@ -108,7 +108,7 @@ def _draw_lines(axes: Axes, drawing: Drawing, labels: list[str], decay: Decay) -
 
 def _draw_panels(figure: Canvas, drawing: Drawing, labels: list[str], decay: Decay) -> None:
     panels = figure.subplots(len(labels), 3, squeeze=False)
-    corners = drawing.cells[:, :3]  # of a triangle of any degree the corners come first
+    corners = triangles(drawing)
     x, y = drawing.nodes[:, 0], drawing.nodes[:, 1]
     for row, fields, label in zip(panels, drawing.rows, labels, strict=True):
         truth = fields["truth"]

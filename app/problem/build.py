@@ -28,13 +28,14 @@ READ: dict[type[BaseCase], Any] = {
 
 def check(case: BaseCase, comm: MPI.Comm = MPI.COMM_WORLD, *, allow_code: bool = False) -> list[str]:
     """Read mesh and data, compile, assemble and solve for the first time, and no more; what is to be known of
-    the data. Collective.
+    mesh and data, a line each. Collective.
 
     A case with code of its own is refused unless that is allowed. Raises InputError on all ranks alike.
     """
     if isinstance(case, Case):
         given = read_inversion(comm, case, allow_code=allow_code)
-        return notes_of(given, evaluated_at_start(given))
+        notes = notes_of(given, evaluated_at_start(given))
+        return [*(f"mesh: {line}" for line in given.domain.contents()), *notes]
     READ[type(case)](comm, case, Clock())
     return []
 

@@ -232,6 +232,11 @@ OVERRIDES = {  # --set: key at fault, found, expected
     "mesh.cells=[64, true]": ("mesh.cells: mesh.cells[1]", "true", "an integer >= 1"),
     "mesh.cells=64": ("mesh.cells", "64", "a list of 2 integers >= 1"),
     "mesh.lower=[1, 0]": ("mesh.lower", "lower [1.0, 0.0] and upper", "lower < upper"),
+    "mesh={kind: rectangle, lower: [1.e7, 0], upper: [1.00000001e7, 1], cells: [400, 4]}": (
+        "mesh: mesh.cells",
+        "cells of 0.00025 where coordinates are rounded to 1.86e-09",
+        "larger ones",
+    ),
     "mesh.lower=[.nan, 0]": ("mesh.lower: mesh.lower[0]", "nan", "a finite number"),
     "mesh={kind: file, file: no.msh}": ("mesh: mesh.file", "'no.msh' (no file at", "an existing"),
     "equation.source=10*z": ("equation.source", "z in '10*z'", "x, y (dimension 2)"),

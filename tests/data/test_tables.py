@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from app.case import DataError
-from app.data import read_averages, read_field, read_parts, read_points, read_variances
+from app.data import foreign, read_averages, read_field, read_parts, read_points, read_variances
 
 ROWS = np.array([[0.1, 0.2, 3.0, 0.01], [0.3, 0.4, 5.0, 0.02]])
 
@@ -168,3 +168,29 @@ def test_bad_fields_are_told(tmp_path: Path) -> None:
     table.write_bytes(struct.pack("d", 1.0))
     with pytest.raises(DataError, match="found no mesh file"):
         read_field(table, 2, None)
+
+
+def test_arrays_of_words_are_no_fields(tmp_path: Path) -> None:
+    """A VTU file may hold some beside its field, and some in place of numbers."""
+    path = tmp_path / "field.vtu"
+    write_vtu(path, u=np.arange(4.0), names=np.array(["a", "b", "c", "d"]))
+    np.testing.assert_array_equal(read_field(path, 2, None).values, np.arange(4.0))
+    with pytest.raises(DataError, match="found no array 'names'"):
+        read_field(path, 2, "names")
+
+
+def test_a_reader_that_crashes_or_hangs_is_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What libraries do with corrupt bytes ends with their own process."""
+    path, script = tmp_path / "field.vtu", tmp_path / "reader.py"
+    path.write_bytes(b"?")
+    monkeypatch.setattr(foreign, "__file__", str(script))
+    monkeypatch.setattr(foreign, "SECONDS", 0.5)
+    for does, says in {
+        "import os; os.abort()": "its reader crashed",
+        "import time; time.sleep(60)": "its reader was not done",
+        "import sys; sys.exit('bad block')": "bad block",
+        "pass": "its reader crashed",
+    }.items():
+        script.write_text(does)
+        with pytest.raises(DataError, match=says):
+            read_field(path, 2, None)

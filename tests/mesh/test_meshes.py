@@ -11,7 +11,7 @@ from dolfinx import fem
 from dolfinx.mesh import meshtags
 from elliptic import COMM, LSHAPE, raised_on_all_ranks, variants
 
-from app.mesh import MESHES, MeshError, TaggedMesh
+from app.mesh import MESHES, MeshError, PointOutside, TaggedMesh, point_matrix
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "interval": {"lower": -1.0, "upper": 2.0, "cells": 7},
@@ -154,11 +154,29 @@ def test_a_mesh_may_lie_in_any_plane_of_constant_z(gmsh: Any, shared_tmp_path: P
 UNUSABLE: dict[str, dict[str, Any]] = {
     "a line": {"build": line, "dimension": 1},
     "a surface in space": {"build": tilted_square, "dimension": 2},
-    "cells without a physical group": {"build": square, "dimension": 2, "groups": ()},
-    "cells in two physical groups": {"build": square, "dimension": 2, "groups": ("one", "other")},
-    "quadrilaterals": {"build": square, "dimension": 2, "recombine": True},
 }
-"""Meshes that gmsh can write and the program cannot use: points are located in triangles and tetrahedra."""
+"""Meshes that gmsh can write and the program cannot use; more in test_mesh_files.py."""
+
+USABLE: dict[str, dict[str, Any]] = {
+    "cells without a physical group": {"groups": ()},
+    "cells in two physical groups": {"groups": ("one", "other")},
+    "quadrilaterals": {"recombine": True},
+}
+"""Meshes that gmsh writes and that are whole."""
+
+
+@pytest.mark.distributed
+@pytest.mark.parametrize("what", variants(list(USABLE), in_parallel=["quadrilaterals"]))
+def test_what_gmsh_writes_of_the_square_fills_it(gmsh: Any, shared_tmp_path: Path, what: str) -> None:
+    """Each group holds all of it; a mesh without groups is one too."""
+    path, given = shared_tmp_path / "square.msh", {"groups": ("domain",), **USABLE[what]}
+    write_msh(gmsh, path, square, 2, **given)
+    domain = MESHES["file"](COMM, path)
+    volume = fem.assemble_scalar(fem.form(fem.Constant(domain.mesh, 1.0) * ufl.dx))
+    assert COMM.allreduce(volume) == pytest.approx(1.0, rel=ROUNDING)
+    own = domain.mesh.topology.index_map(2)
+    assert set(domain.cells) == set(given["groups"])
+    assert all(len(cells) == own.size_local + own.num_ghosts for cells in domain.cells.values())
 
 
 @pytest.mark.distributed
@@ -194,3 +212,44 @@ def test_a_file_without_a_mesh_is_named_on_all_ranks(gmsh: Any, shared_tmp_path:
     with raised_on_all_ranks(MeshError) as caught:
         MESHES["file"](COMM, path)
     assert str(path) in str(caught.value)
+
+
+LENGTHS = {
+    "nanometres": (1e-9, 0.0),
+    "map coordinates": (100.0, 4.5e6),
+    "far": (1.0, 1e7),
+    "vast": (1e7, -1e7),
+}
+"""Length of the unit, and the origin in every direction."""
+
+
+@pytest.mark.parametrize("where", LENGTHS)
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_sides_are_the_same_in_any_unit_and_anywhere(where: str, dimension: int) -> None:
+    """Facets of each side as of the unit cube at the origin, and the same cells hold the same points."""
+    cells, (unit, origin) = [[5], [3, 4], [2, 3, 2]][dimension - 1], LENGTHS[where]
+    kind = ["interval", "rectangle", "box"][dimension - 1]
+
+    def built(lower: float, upper: float) -> TaggedMesh:
+        if dimension == 1:
+            return MESHES[kind](COMM, lower, upper, cells[0])
+        return MESHES[kind](COMM, [lower] * dimension, [upper] * dimension, cells)
+
+    plain, moved = built(0.0, 1.0), built(origin, origin + unit)
+    assert {name: facets.tolist() for name, facets in moved.facets.items()} == {
+        name: facets.tolist() for name, facets in plain.facets.items()
+    }
+    points = np.random.default_rng(1).uniform(0, 1, (30, dimension))
+    points = np.vstack([points, np.eye(dimension), np.zeros(dimension), np.ones(dimension)])
+    read = []
+    for domain, places in ((plain, points), (moved, origin + unit * points)):
+        matrix = point_matrix(domain, fem.functionspace(domain.mesh, ("Lagrange", 2)), places)
+        read.append(matrix.convert("dense").getDenseArray().copy())
+        matrix.destroy()
+    np.testing.assert_allclose(read[1], read[0], atol=2e-7 if where == "far" else 1e-9)
+    with pytest.raises(PointOutside):
+        point_matrix(
+            moved,
+            fem.functionspace(moved.mesh, ("Lagrange", 1)),
+            origin + unit * np.full((1, dimension), 1.001),
+        )
