@@ -12,6 +12,7 @@ from app.mesh import MeshError, PlaceError
 from app.observe.kinds import ObservationSection, ObservedState, StateObservations
 from app.observe.noise import Deviations, Place, deviations
 from app.observe.operators import ObservationOperator, joined
+from app.observe.repeats import groups_of, signatures
 from app.parallel import on_root, timed
 from app.schema.problems import CaseError, DataError
 from app.schema.section import Written
@@ -36,6 +37,8 @@ class Measurements:
     """Whether a reading's logarithm is compared, and sigma is that of the logarithm."""
     threshold: np.ndarray
     """Residuals beyond it, in standard deviations, count by Huber's loss."""
+    groups: np.ndarray
+    """Number of the group of each reading: those of one place, time and component are one."""
 
     def close(self) -> None:
         """Destroy the operator's matrices, if there is one; collective."""
@@ -82,13 +85,14 @@ def measurements(
         parts = [made.enter_context(closing(_measured(entry, state))) for entry in entries]
         if len(parts) == 1:
             made.pop_all()
-            return parts[0]
+            return _grouped(parts[0], state)
         whole = together(parts, written.where(*path))
-        return replace(whole, operator=joined([part.operator for part in parts if part.operator is not None]))
+        operator = joined([part.operator for part in parts if part.operator is not None])
+        return _grouped(replace(whole, operator=operator), state)
 
 
 def together(parts: Sequence[Measurements], where: str) -> Measurements:
-    """All readings of several, one after the other, without an operator.
+    """All readings of several, one after the other, without an operator; no group is in two of them.
 
     Raises CaseError, about `where`, unless the noise is known of all or of none.
     """
@@ -107,7 +111,17 @@ def together(parts: Sequence[Measurements], where: str) -> Measurements:
     )
     logarithmic = np.concatenate([part.logarithmic for part in parts])
     threshold = np.concatenate([part.threshold for part in parts])
-    return Measurements(None, data, sigma, logarithmic, threshold)
+    before = np.cumsum([0, *(len(part.groups) for part in parts)])
+    groups = np.concatenate([part.groups + first for part, first in zip(parts, before[:-1], strict=True)])
+    return Measurements(None, data, sigma, logarithmic, threshold, groups)
+
+
+def _grouped(found: Measurements, state: ObservedState) -> Measurements:
+    """With the groups of all readings of the state; collective."""
+    assert found.operator is not None
+    times = found.data.times
+    signs = signatures(state, found.operator, times, found.logarithmic)
+    return replace(found, groups=on_root(state.domain.comm, lambda: groups_of(signs)))
 
 
 def _measured(entry: _Entry, state: ObservedState) -> Measurements:
@@ -127,6 +141,7 @@ def _measured(entry: _Entry, state: ObservedState) -> Measurements:
         found.sigma,
         np.full(count, section.scale == "log"),
         np.full(count, threshold),
+        np.arange(count),
     )
 
 

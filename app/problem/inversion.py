@@ -111,10 +111,15 @@ def read_inversion(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> I
     if survey is not None:
         (only,) = spaces.values()
         forward, data, sigma = _electrical(case, only, survey)
+        compared = {"groups": survey.groups}
     else:
         forward, measured = _experiments(case, coefficient, owned)
         data, sigma = measured.data, measured.sigma
-        compared = {"logarithmic": measured.logarithmic, "threshold": measured.threshold}
+        compared = {
+            "logarithmic": measured.logarithmic,
+            "threshold": measured.threshold,
+            "groups": measured.groups,
+        }
     known = data.sigma is not None
     name = next(iter(spaces))
     if not known and case.regularisation[name].weight == "discrepancy":

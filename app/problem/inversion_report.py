@@ -48,6 +48,7 @@ class InversionReport:
             f"{case.name}: {given.forward.size} state and {given.coefficient.size} coefficient dofs, "
             f"{len(given.data.values)} readings, {given.domain.comm.size} rank(s)"
         ]
+        lines += _repeats(given)
         chosen = case.regularisation[given.name]
         if chosen.length_scale is not None and np.isinf(chosen.length_scale):
             lines.append("length_scale inf: a mass term of 1e-6 keeps R positive definite")
@@ -149,11 +150,25 @@ class InversionReport:
         drawn_on, panels = _panels(given, rows)
         if not isinstance(forward, ElectricalModel):
             return output.draw_fields(picture, drawn_on, panels, points) or failure
-        factors, fit = forward.geometric_factors, (given.data.values, given.sigma, at.residual)
+        factors, fit = forward.geometric_factors, (given.data.values, given.sigma, at.unpooled)
         on_root(space.comm, lambda: output.write_fit(folder / "fit.csv", forward.abmn, factors, *fit))
         physical = [panels_of_resistivity(given.name, row) for row in panels]
         drawn = output.draw_fields(picture, drawn_on, physical, points, logarithmic=True, numbered=True)
         return drawn or failure
+
+
+def _repeats(given: Inversion) -> list[str]:
+    """What is said of readings that stand twice."""
+    (square, freedom), count = given.energy.scatter, len(given.data.values)
+    if freedom == 0:
+        return []
+    said = (
+        f"{count} readings of {count - freedom} places, times and components: those of the same one count as "
+        "their weighted mean"
+    )
+    if given.data.sigma is not None:
+        said += f", about which they scatter by {np.sqrt(square / freedom):.2g} of what sigma says"
+    return [said]
 
 
 def _widths(given: Inversion, state: flow.FlowState) -> Summary:
@@ -207,8 +222,12 @@ def _experiments(given: Inversion, state: flow.FlowState) -> Summary:
     if not isinstance(given.forward, Experiments):
         return {}
     assert isinstance(at, Misfit)
-    parts = {name: at.residual[rows] for name, rows in at.forward.rows.items()}
-    told = {name: {"readings": len(own), "misfit": 0.5 * float(own @ own)} for name, own in parts.items()}
+    told = {}
+    for name, rows in at.forward.rows.items():
+        own = np.zeros_like(at.unpooled)
+        own[rows] = at.unpooled[rows]
+        pooled = given.energy.pooled(own)
+        told[name] = {"readings": rows.stop - rows.start, "misfit": 0.5 * float(pooled @ pooled)}
     return {"experiments": told}
 
 
