@@ -89,10 +89,11 @@ class Misfit[L: Linearisation]:
 class InverseProblem[L: Linearisation]:
     """Whitened residual of a forward map against data, which are whole on every rank.
 
-    Readings of one of the `groups`, if there are any, are of one place, time and component and count as their
-    weighted mean, unless large residuals of theirs count less. `sigma` holds the standard deviation of each reading's noise, Γ = diag(sigma²). Of readings that are
+    `sigma` holds the standard deviation of each reading's noise, Γ = diag(sigma²). Of readings that are
     `logarithmic` the logarithms are compared, and sigma is theirs. Residuals beyond a finite `threshold`
-    count by Huber's loss: e is then the pseudo-residual of app.energy.huber. All have shape (readings,).
+    count by Huber's loss: e is then the pseudo-residual of app.energy.huber. Readings of one of the `groups`,
+    if these are given, are of one place, time and component, and count as their weighted mean unless their
+    threshold is finite. All have shape (readings,).
     """
 
     def __init__(

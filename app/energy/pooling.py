@@ -1,8 +1,8 @@
 """Readings of one place, time and component as one: their weighted mean.
 
-A group's residuals e_i = (y − d_i)/σ_i, of one y, have the sum of squares (y − d̄)²/σ̄² + Σ(d_i − d̄)²/σ_i² with
-1/σ̄² = Σ1/σ_i² and d̄ the mean with the weights 1/σ_i². So (y − d̄)/σ̄ = Σ a_i e_i with a_i = σ̄/σ_i stands for all
-of them: the likelihood is the same up to a constant.
+A group's residuals e_i = (y − d_i)/σ_i, of one y, have the sum of squares (y − d̄)²/σ̄² + Σ(d_i − d̄)²/σ_i²
+with 1/σ̄² = Σ1/σ_i² and d̄ the mean with the weights 1/σ_i². So (y − d̄)/σ̄ = Σ a_i e_i with a_i = σ̄/σ_i stands
+for all of them: the likelihood is the same up to a constant.
 """
 
 from dataclasses import dataclass

@@ -166,7 +166,7 @@ class _Effort:
 def _selected(problem: Minimisation, method: Method, state: FlowState) -> FlowState:
     """After the data have chosen R and w."""
     at: AnyEvaluation = state.evaluation
-    chosen, selected, sketch = select(problem, method, at, state.iteration)
+    chosen, selected, sketch = select(problem, method, at, state.records[-1])
     state = replace(state, stage="minimisation", selected=selected, notes=())
     minimiser = _Minimiser.of(problem, method, state, chosen)
     memory, factors = minimiser.builder.from_sketch(sketch, state.representation)

@@ -66,6 +66,12 @@ class Smoother:
         residual, share = self._residual(weights)
         return 0.5 * np.sum(residual**2, axis=0), share.sum(axis=0)
 
+    def left(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """tr(I − H), the degrees of freedom that the fit leaves, and tr(I − H)², by weight."""
+        _, share = self._residual(weights)
+        unseen = len(self._data) - len(self.values)
+        return unseen + np.sum(1.0 - share, axis=0), unseen + np.sum((1.0 - share) ** 2, axis=0)
+
     @property
     def _largest(self) -> float:
         """The largest eigenvalue, or next to nothing."""

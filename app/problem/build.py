@@ -67,7 +67,7 @@ def _inversion(given: Inversion, method: flow.Method, clock: Clock) -> Problem:
     stopping: flow.Stopping = flow.AtTarget(given.target, most, method.stopping)
     contest = None
     if chosen.weight == "cross_validation":
-        contest = contest_of(given, first)
+        contest = contest_of(given, first, method)
         stopping = flow.NearTarget(given.target, most, method.stopping)
     report = InversionReport(given, first)
     minimisation = flow.Minimisation(
@@ -82,6 +82,7 @@ def _inversion(given: Inversion, method: flow.Method, clock: Clock) -> Problem:
         state=start.state,
         meter=WorkMeter(clock, given.forward, given.riesz),
         truth=report,
+        target=given.target,
         owned=given.owned,
     )
     spaces = list(given.spaces.values())
