@@ -271,9 +271,9 @@ class StoppingMethod:
     """A step that gains less than this share of what is missing after it creeps (study)."""
     floor: float = 1e-3
     """At least this share of the energy counts as what noise accounts for."""
-    creeps_share: float = 0.02
+    pace: float = 0.02
     """`stall_iterations` running that each take less than this share off a misfit far from its target will
-    not bring it there: the noise level cannot be met, however the network grows."""
+    not bring it there: the noise level cannot be met, however the network grows (study)."""
     unmet: float = 4.0
     """A misfit of more targets than this has not met the noise level: its noise is twice the stated."""
 

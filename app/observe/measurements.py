@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from app.data.missing import stand_ins
 from app.data.points import PointData
 from app.mesh import MeshError, PlaceError
 from app.observe.kinds import ObservationSection, ObservedState, StateObservations
@@ -39,6 +40,8 @@ class Measurements:
     """Residuals beyond it, in standard deviations, count by Huber's loss."""
     groups: np.ndarray
     """Number of the group of each reading: those of one place, time and component are one."""
+    files: tuple[tuple[Path, int], ...]
+    """The files, and how many readings each has."""
 
     def close(self) -> None:
         """Destroy the operator's matrices, if there is one; collective."""
@@ -113,7 +116,8 @@ def together(parts: Sequence[Measurements], where: str) -> Measurements:
     threshold = np.concatenate([part.threshold for part in parts])
     before = np.cumsum([0, *(len(part.groups) for part in parts)])
     groups = np.concatenate([part.groups + first for part, first in zip(parts, before[:-1], strict=True)])
-    return Measurements(None, data, sigma, logarithmic, threshold, groups)
+    files = tuple(file for part in parts for file in part.files)
+    return Measurements(None, data, sigma, logarithmic, threshold, groups, files)
 
 
 def _grouped(found: Measurements, state: ObservedState) -> Measurements:
@@ -142,6 +146,7 @@ def _measured(entry: _Entry, state: ObservedState) -> Measurements:
         np.full(count, section.scale == "log"),
         np.full(count, threshold),
         np.arange(count),
+        ((entry.file, count),),
     )
 
 
@@ -169,6 +174,11 @@ def _read(entry: _Entry, state: ObservedState) -> tuple[PointData, Deviations]:
             f"{file}:{line}: t: found {t:.10g}, expected {expected}"
             for line, t in zip(data.lines[outside], data.times[outside], strict=True)
         ]
+    problems += [
+        f"{file}:{data.lines[i]}: value: found {data.values[i]:.10g}, which stands for a missing reading in "
+        "many files and is far from all others here, expected a reading: leave the line out"
+        for i in stand_ins(data.values)
+    ]
     if logarithmic:
         reason = "found one <= 0, whose logarithm is asked for, expected a number > 0"
         problems += [f"{file}:{line}: value: {reason}" for line in data.lines[data.values <= 0]]

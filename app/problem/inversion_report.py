@@ -19,6 +19,12 @@ from app.problem.factories import nodal_values
 from app.problem.inversion import Inversion
 from app.types import Space, Summary, Untyped
 
+UNMET = flow.Method().stopping.unmet
+"""A misfit of more targets than this has not met the noise level."""
+
+WORST = 5
+"""Readings at most that are then named."""
+
 MOMENTS = 51
 """Times at most at which the fields show a state that changes."""
 
@@ -86,6 +92,7 @@ class InversionReport:
             **output.choice_summary(choice, parameter_names()),
             **_noise(given, choice, state.records[-1].misfit),
             **_experiments(given, state),
+            "worst_readings": _worst(given, state, reason),
             **output.work_summary(state.spent),
             "coefficient_dofs": given.coefficient.size,
             "state_dofs": given.forward.size,
@@ -193,6 +200,26 @@ def _noise(given: Inversion, choice: flow.Choice | None, misfit: float) -> dict[
     chi2 = 2.0 * misfit / given.energy.expectation / factor**2 if factor > 0 else None
     found = None if choice is None else choice.spread * float(np.sqrt(np.mean(given.sigma**2)))
     return {"noise_level": level, "noise_level_found": found, "chi2": chi2}
+
+
+def _worst(given: Inversion, state: flow.FlowState, reason: flow.StopReason) -> list[Summary]:
+    """The readings that are farthest from what the coefficient says, where a run came to its end far above
+    the target: file, line and residual in standard deviations."""
+    at, target = state.evaluation, given.target
+    far = target is not None and state.records[-1].misfit > UNMET * target
+    if not far or reason not in ("noise_not_met", "stalled", "no_accepted_step"):
+        return []
+    assert isinstance(at, Misfit)
+    residuals = given.energy.whitened(at.forward.readings)
+    files = np.repeat(np.arange(len(given.files)), [count for _, count in given.files])
+    return [
+        {
+            "file": given.files[files[i]][0].name,
+            "line": int(given.data.lines[i]),
+            "residual": float(residuals[i]),
+        }
+        for i in np.argsort(-np.abs(residuals), kind="stable")[:WORST]
+    ]
 
 
 def _states(forward: Untyped, found: Untyped) -> Summary:
