@@ -113,6 +113,8 @@ class InverseProblem[L: Linearisation]:
         self._data = self._compared(data)
         self.pooling = self._pooling(groups)
         """None where each reading stands for itself."""
+        self.twins = self._twins(groups)
+        """Group of each residual, where there are still several of one place; None where there are not."""
 
     @property
     def robust(self) -> bool:
@@ -159,6 +161,15 @@ class InverseProblem[L: Linearisation]:
         if len(first) == len(own):
             return None
         return Pooling(np.argsort(np.argsort(first))[found], self.sigma)
+
+    def _twins(self, groups: np.ndarray | None) -> np.ndarray | None:
+        """Of residuals that are not pooled, since large ones count less."""
+        if groups is None:
+            return None
+        if self.pooling is not None:
+            groups = groups[np.unique(self.pooling.groups, return_index=True)[1]]
+        found = np.unique(groups, return_inverse=True)[1]
+        return found if found.max() + 1 < len(found) else None
 
     def _compared(self, readings: np.ndarray) -> np.ndarray:
         """Readings or their logarithms, −∞ where they have none."""

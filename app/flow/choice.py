@@ -31,6 +31,7 @@ def choose(
     *,
     variance: float | None = None,
     fallback: float | None = None,
+    groups: np.ndarray | None = None,
 ) -> Choice:
     """The contender and the weight that predict best; the fixed `start` is where lagged ones begin.
 
@@ -38,10 +39,12 @@ def choose(
     it is judged by folds whose R comes from the fold's own fit, against the best fixed R on the same folds,
     and has to be better by more than a standard error of the difference. Where predictions do not tell
     weights or contenders apart, or leave less of the data than noise of the `variance` (if it is known)
-    accounts for, app.flow.doubt decides; `fallback` is the weight where nothing does. Collective; alike on
-    all ranks.
+    accounts for, app.flow.doubt decides; `fallback` is the weight where nothing does. Readings of one of the
+    `groups`, if these are given, are of one place, and are left out together. Collective; alike on all ranks.
     """
     with timed("krylov"):
+        if groups is not None:
+            sketch = _together(sketch, start, reference, groups)
         order = _in_order(sketch.data)[rng.permutation(len(sketch.data))]
         enough = len(order) >= method.fewest * method.folds
         folds = np.array_split(order, method.folds) if enough else []
@@ -84,6 +87,14 @@ def _choice(study: "_Study", best: Score, scores: list[Score], reason: str) -> C
     left = max(study.readings - freedom[0], 1.0)
     spread = float(np.sqrt(2 * misfit[0] / left))
     return Choice(best, R, lagged, scores, reason, float(freedom[0]), spread)
+
+
+def _together(sketch: Sketch, start: Contender, reference: np.ndarray, groups: np.ndarray) -> Sketch:
+    """With one reading for each group; collective."""
+    with closing(start.regularisation.at(reference)) as R:
+        S = gram(R.comm, sketch.rows, R.riesz(sketch.rows))
+    Q = sketch.directions
+    return sketch.together(groups, np.sqrt(np.maximum(np.sum((Q @ S) * Q, axis=1), 0.0)))
 
 
 def _in_order(data: np.ndarray) -> np.ndarray:

@@ -91,8 +91,8 @@ class Rules:
         if self._undecided(best):
             return self._by_other_means(best.score, best, notes)
         if self.enough:
-            best = self._simplest(tables, best, notes)
-        return self._believed(best, notes), notes
+            return self._believed(self._simplest(tables, best, notes), notes), notes
+        return self._by_noise(best, notes), notes
 
     def _alike(self, table: Table, best: Table) -> bool:
         return table.score.score <= (1.0 + self.method.alike) * best.score.score
@@ -113,6 +113,14 @@ class Rules:
         if index is None:
             index, said = 1, "the largest"
         return replace(score, best=index), [*notes, f"they tell no weight either: {said} is taken"]
+
+    def _by_noise(self, table: Table, notes: list[str]) -> Score:
+        """The score of few readings, with the weight that the noise asks for if it is known."""
+        index = None if self.variance is None else table.weight_by_noise(self.variance)
+        if index is None:
+            return table.score
+        notes.append("so few readings tell no weight: the one that the noise asks for is taken")
+        return replace(table.score, best=index)
 
     def _simplest(self, tables: Sequence[Table], best: Table, notes: list[str]) -> Table:
         """With the fewest degrees of freedom within a standard error, where these are few; else the best."""

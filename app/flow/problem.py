@@ -55,6 +55,8 @@ class Contest:
     """Of the only contender, where an earlier run has chosen both."""
     variance: float | None = None
     """Of the whitened noise, where it is known."""
+    groups: np.ndarray | None = None
+    """Numbers of residuals (n,) that are of one place and are left out together, where there are such."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -45,6 +45,7 @@ def select(
             method.selection,
             variance=contest.variance,
             fallback=last.weight,
+            groups=contest.groups,
         )
     else:
         (only,), weight = contest.contenders, contest.weight
