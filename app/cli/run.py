@@ -75,8 +75,10 @@ def answer(options: argparse.Namespace) -> int:
     if options.check:
         from app.problem import check
 
-        check(case, comm, allow_code=options.allow_code)
+        notes = check(case, comm, allow_code=options.allow_code)
         if comm.rank == 0 and not options.quiet:
+            for note in notes:
+                print(note)
             print(f"{options.case}: the case, its mesh and its data are in order")
         return CONVERGED
     return _run(options, case, comm)

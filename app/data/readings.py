@@ -62,6 +62,8 @@ class ElectrodeReadings:
 def read_readings(path: Path) -> ElectrodeReadings:
     """Read positions and the columns a, b, m, n with u and i, or r, or rhoa (with k, if there); err if there.
 
+    Readings that are struck out (valid 0) are not looked at.
+
     Serial. Raises DataError with the line of everything that is wrong.
     """
     path = Path(path)
@@ -77,14 +79,15 @@ def read_readings(path: Path) -> ElectrodeReadings:
                 f"{path}:{line}: found {len(cells)} cells, expected {len(names)} ({' '.join(names)})"
             )
             continue
+        if "valid" in units and _struck_out(cells[units["valid"][0]]):
+            continue
         found = {
             name: unit * _number(f"{path}:{line}: {name}", cells[j], problems, name in POLES)
             for name, (j, unit) in units.items()
         }
         _check_poles(f"{path}:{line}", [found[pole] for pole in POLES], len(electrodes), problems)
-        if found.get("valid", 1.0) != 0:
-            numbers.append([found[name] for name in units])
-            kept.append(line)
+        numbers.append([found[name] for name in units])
+        kept.append(line)
     if not problems and not numbers:
         problems = [f"{path}: found no reading, expected at least one"]
     if problems:
@@ -239,6 +242,14 @@ def _units(place: str, names: Sequence[str]) -> dict[str, tuple[int, float]]:
     if problems:
         raise DataError(problems)
     return found
+
+
+def _struck_out(cell: str) -> bool:
+    """Whether the column valid says that a reading is none: 0, however it is written."""
+    try:
+        return float(cell) == 0
+    except ValueError:
+        return False
 
 
 def _check_poles(place: str, poles: Sequence[float], electrodes: int, problems: list[str]) -> None:

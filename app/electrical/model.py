@@ -16,6 +16,7 @@ from app.mesh.spaces import CoefficientSpace
 from app.parallel import LinearSolver, SolveFailed, gram, multiply, multiply_transpose, timed
 from app.parallel.blocks import PETSc
 from app.pde.forward import Counts
+from app.pde.uniqueness import refuse_open_states
 from app.types import Matrix, Untyped
 
 fem_petsc: Untyped = _fem_petsc  # its overloads by singledispatch are unknown to type checkers
@@ -106,7 +107,7 @@ class ElectricalModel:
         with `contacts` no longer points. The solver is the model's from here on.
 
         Raises ValueError for contacts with wave numbers other than 0, PointOutside for an electrode off the
-        mesh, NoContact and BlindReading, on all ranks.
+        mesh, NoContact, BlindReading, and NotUnique for a mesh in several parts, on all ranks.
         """
         if contacts is not None and waves.k.any():
             found = f"found contacts with the wave numbers {', '.join(f'{k:g}' for k in waves.k)}"
@@ -257,6 +258,9 @@ class ElectricalModel:
                 if self._shunt is not None:
                     self._operator.axpy(1.0, self._shunt, PETSc.Mat.Structure.SUBSET_NONZERO_PATTERN)
                 self._operator.zeroRowsColumns(self._ground_global)
+        if k == 0 and not self.counts.factorisations:
+            domain = self.coefficient.domain
+            refuse_open_states(self._operator, self.space, (), domain, self._ground_dofs)
         with timed("solve"):
             self.counts.factorisations += 1
             self._solver.set_matrix(self._operator)

@@ -18,6 +18,7 @@ from app.mesh import MESHES, CoefficientSpace, MeshError, PointOutside, TaggedMe
 from app.observe.readings import ReadingObservations
 from app.observe.repeats import groups_of
 from app.parallel import LinearSolver, agreed, on_root
+from app.pde import NotUnique
 from app.schema.problems import CaseError, DataError
 from app.schema.section import Written
 from app.types import Described
@@ -99,6 +100,8 @@ class Survey:
         except NoContact as lonely:
             where_said = self.written.where("equation", "contacts", "width")
             raise CaseError([f"{where_said}: {lonely}"]) from None
+        except NotUnique as failure:
+            raise CaseError([f"{self.written.where('mesh')}: {failure}"]) from None
         except BlindReading as blind:
             raise DataError([f"{self.file}:{self.readings.lines[blind.index]}: {blind}"]) from None
 

@@ -18,6 +18,10 @@ ACROSS_ELECTRODE = 6
 GROWTH = 0.3
 """What the size of a cell gains per distance from the nearest electrode."""
 
+OPEN, LONGEST = 3.0, 0.5
+"""The longest side of an outline, as a multiple of the next and as a share of all others together, from which
+on its electrodes lie on an open line: of a straight line the share is 1, of half a circle 0.64."""
+
 SAMPLES = 200
 """Points of the curve between two electrodes, to measure its length by."""
 
@@ -60,12 +64,13 @@ def closed_outline(
     `electrodes` has shape (n, 2), in metres, and goes around the section in either sense; `largest` is the
     size of cells far from them (default: a share of the section's radius), and the polygon has corners where
     electrodes of a `width` end. Serial. Raises LayoutError with fewer than four electrodes, two at one place
-    or wider than apart, or an outline that crosses itself.
+    or wider than apart, on an open line, or an outline that crosses itself.
     """
     count = len(electrodes)
     smallest = size_at_electrodes(electrodes, width)
     closed = np.vstack([electrodes, electrodes[:1]])
     chords = np.linalg.norm(np.diff(closed, axis=0), axis=1)
+    _refuse_open_line(chords)
     _refuse_crossing(closed, "electrodes {} to {} and {} to {}")
     knots = np.concatenate([[0.0], np.cumsum(chords)])
     curve = CubicSpline(knots, closed, bc_type="periodic")
@@ -142,6 +147,20 @@ def _graded(curve: CubicSpline, begin: float, end: float, sizes: Sizes) -> np.nd
     segments = max(2, round(float(passed[-1])))
     wanted = np.linspace(0.0, passed[-1], segments + 1)[:-1]
     return curve(np.interp(wanted, passed, parameter))
+
+
+def _refuse_open_line(sides: np.ndarray) -> None:
+    """Raise where the longest side of the closed polygon only joins the ends of a line."""
+    *_, second, longest = np.sort(sides)
+    if longest < OPEN * second or longest < LONGEST * (sides.sum() - longest):
+        return
+    begin = int(np.argmax(sides))
+    one, other = sorted((begin + 1, (begin + 1) % len(sides) + 1))
+    apart = f"{longest:.4g} m from electrode {one} to {other}, at most {second:.4g} m between all others"
+    raise LayoutError(
+        f"found electrodes on an open line ({apart}), expected electrodes around a closed section; the mesh "
+        "of the ground below a line has to come from a file (mesh.kind file)"
+    )
 
 
 def _refuse_crossing(closed: np.ndarray, words: str) -> None:

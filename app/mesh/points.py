@@ -2,6 +2,7 @@
 
 import numpy as np
 from dolfinx.geometry import determine_point_ownership
+from dolfinx.mesh import compute_midpoints
 
 from app.mesh.meshes import TaggedMesh
 from app.mesh.rows import sparse_rows
@@ -69,6 +70,15 @@ def point_matrix(
     dofs += np.broadcast_to(component, len(points))[rows, None]
     values = space.element.basix_element.tabulate(0, reference)[0, :, :, 0]
     return sparse_rows(space, len(points), np.repeat(rows, shape[1]), dofs.ravel(), values.ravel())
+
+
+def cell_size(domain: TaggedMesh, point: np.ndarray) -> float:
+    """Diameter of the cell whose midpoint is nearest to a point, shape (dimension,); collective."""
+    mesh, dimension = domain.mesh, domain.dimension
+    cells = np.arange(mesh.topology.index_map(dimension).size_local, dtype=np.int32)
+    away = np.linalg.norm(compute_midpoints(mesh, dimension, cells)[:, :dimension] - point, axis=1)
+    own = [(float(away.min()), float(mesh.h(dimension, cells[[away.argmin()]])[0]))] if len(cells) else []
+    return min(each for found in domain.comm.allgather(own) for each in found)[1]
 
 
 def _locate(domain: TaggedMesh, points: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ from dolfinx.fem import petsc as _fem_petsc
 from dolfinx.mesh import meshtags
 from mpi4py import MPI
 
+from app.mesh.facets import surfaces
 from app.mesh.meshes import TaggedMesh
 from app.parallel import timed
 from app.parallel.blocks import PETSc
@@ -55,12 +56,14 @@ def sparse_matrix(
 
 def over_cells(domain: TaggedMesh, cells: np.ndarray) -> Measure:
     """The measure over some cells; of one number, so that all regions share one compiled form."""
-    return _over(domain, "dx", domain.dimension, cells)
+    tags = meshtags(domain.mesh, domain.dimension, np.sort(cells), np.ones(len(cells), dtype=np.int32))
+    return ufl.Measure("dx", domain=domain.mesh, subdomain_data=tags)(1)
 
 
 def over_facets(domain: TaggedMesh, facets: np.ndarray) -> Measure:
-    """The measure over some facets of the boundary."""
-    return _over(domain, "ds", domain.dimension - 1, facets)
+    """The measure over some facets, see app.mesh.facets; collective."""
+    (measure,) = surfaces(domain, [facets])
+    return measure
 
 
 def integrals(space: Space, measure: Measure, component: int = 0) -> np.ndarray:
@@ -73,8 +76,3 @@ def integrals(space: Space, measure: Measure, component: int = 0) -> np.ndarray:
     values = vector.array.copy()
     vector.destroy()
     return values
-
-
-def _over(domain: TaggedMesh, kind: str, dimension: int, entities: np.ndarray) -> Measure:
-    tags = meshtags(domain.mesh, dimension, np.sort(entities), np.ones(len(entities), dtype=np.int32))
-    return ufl.Measure(kind, domain=domain.mesh, subdomain_data=tags)(1)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import ufl
 from dolfinx import fem, la
-from dolfinx.mesh import meshtags
 
+from app.mesh.facets import surfaces
 from app.mesh.fields import Field, in_ufl
 from app.mesh.meshes import MeshError, TaggedMesh
 from app.parallel import timed
@@ -202,18 +202,15 @@ def interpolated(function: fem.Function, space: Space) -> fem.Function:
 class RelativeError:
     """‖m − truth‖ / ‖truth‖ in L2 of the finite-element m and the exact truth, by quadrature of degree 10.
 
-    Over the domain, or over named parts of its boundary.
+    Over the domain, or over named parts of its boundary or inside it.
     """
 
     def __init__(self, space: CoefficientSpace, truth: Field, on: Sequence[str] | None = None) -> None:
         mesh = space.domain.mesh
         x = ufl.SpatialCoordinate(mesh)
-        degree = {"quadrature_degree": 10}
-        dx = ufl.dx(mesh, metadata=degree)  # a truth that is constant knows no mesh
+        dx = ufl.dx(mesh, metadata={"quadrature_degree": 10})  # a truth that is constant knows no mesh
         if on is not None:
-            facets = space.domain.boundary(on)
-            tags = meshtags(mesh, mesh.topology.dim - 1, facets, np.ones(len(facets), dtype=np.int32))
-            dx = ufl.Measure("ds", domain=mesh, subdomain_data=tags, metadata=degree)(1)
+            (dx,) = surfaces(space.domain, [space.domain.boundary(on)], quadrature_degree=10)
         self._space = space
         self._m = fem.Function(space.space)
         exact = in_ufl(truth, x)

@@ -1,4 +1,4 @@
-"""Fluxes through parts of the boundary where the state is given."""
+"""Fluxes through parts of the boundary, and from lines or surfaces inside, where the state is given."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FluxObservations(StateObservations):
 
     kind: Literal["fluxes"]
     """Integrals of the flux into the domain through parts of the boundary where the state is given; for
-    diffusion the diffusivity times du/dn."""
+    diffusion the diffusivity times du/dn. From a part inside the domain both sides together."""
     file: DataFile
     """A CSV or NPY file with the columns on (a tag name of the mesh, or all), value and, if known, sigma."""
 
@@ -56,13 +56,15 @@ def flux_weights(domain: TaggedMesh, space: Space, names: Sequence[str], given: 
     The flux q_h on the boundary where the state is given, Γ = `given`, is found from ∫_Γ q_h v = A(u, m; v)
     for all v of the state's space (Carey, Chow and Seager 1985); it converges faster than ∇u_h does. So its
     integral over a part is A(u, m; w) with w the L²(Γ) projection of the part's indicator: one where Γ is
-    that part alone. The flux is that of the equation, for diffusion κ ∂u/∂n.
+    that part alone. The flux is that of the equation, for diffusion κ ∂u/∂n; of a part inside the domain it
+    is what enters both sides together, the jump of the flux across it.
     """
     from dolfinx import fem
     from scipy.sparse import csc_matrix
     from scipy.sparse.linalg import splu
 
     from app.mesh import MeshError, PlaceError
+    from app.mesh.facets import inside, unfit
     from app.mesh.rows import integrals, over_facets, sparse_rows
 
     comm, index_map = domain.comm, space.dofmap.index_map
@@ -73,6 +75,9 @@ def flux_weights(domain: TaggedMesh, space: Space, names: Sequence[str], given: 
             parts.append(domain.boundary(name))
         except MeshError as error:
             raise PlaceError(index, f"on: {error}") from None
+        count, hidden = inside(domain, parts[-1])
+        if not count or 0 < hidden < count:
+            raise PlaceError(index, f"on: {unfit(name, count, hidden)}")
         if comm.allreduce(len(np.setdiff1d(parts[-1], facets))):
             raise PlaceError(index, NOT_GIVEN.format(name))
     dofs = fem.locate_dofs_topological(space, domain.dimension - 1, facets)

@@ -5,16 +5,28 @@ from __future__ import annotations
 from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
+
+import numpy as np
 
 from app.data.points import PointData
 from app.observe.noise import GaussianMisfit, Misfit, Noise
 from app.observe.operators import ObservationOperator
 from app.schema.section import Component, DataFile, Section
-from app.types import Space
+from app.types import Matrix, Space
 
 if TYPE_CHECKING:
     from app.mesh import TaggedMesh
+
+
+class HeldReadings(Protocol):
+    """What conditions and initial values alone say of readings."""
+
+    def __call__(
+        self, matrix: Matrix, weights: Matrix | None, times: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Which readings B u + W A(u, m), at times if the state has one, no coefficient changes, and what
+        they are, arbitrary for the others; shape (readings,), whole on every rank. Collective."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,8 @@ class ObservedState:
     """The parts of the boundary where a condition gives its value."""
     end: float | None = None
     """When its time ends, None of a stationary one."""
+    held: HeldReadings | None = None
+    """Tells which readings no coefficient changes, if somebody knows."""
 
 
 class ObservationSection(Section):

@@ -10,10 +10,11 @@ import numpy as np
 from app.data.missing import stand_ins
 from app.data.points import PointData
 from app.mesh import MeshError, PlaceError
-from app.observe.kinds import ObservationSection, ObservedState, StateObservations
+from app.observe.kinds import HeldReadings, ObservationSection, ObservedState, StateObservations
 from app.observe.noise import Deviations, Place, deviations
 from app.observe.operators import ObservationOperator, joined
 from app.observe.repeats import groups_of, signatures
+from app.observe.unmoved import Unmoved, kept_data, kept_rows
 from app.parallel import on_root, timed
 from app.schema.problems import CaseError, DataError
 from app.schema.section import Written
@@ -42,6 +43,8 @@ class Measurements:
     """Number of the group of each reading: those of one place, time and component are one."""
     files: tuple[tuple[Path, int], ...]
     """The files, and how many readings each has."""
+    unmoved: tuple[Unmoved, ...] = ()
+    """What was left out because no coefficient changes it."""
 
     def close(self) -> None:
         """Destroy the operator's matrices, if there is one; collective."""
@@ -76,8 +79,8 @@ def measurements(
     """What observations of a state say; collective. `path` leads to them in the case; the caller closes it.
 
     Raises InputError on all ranks alike: for files that do not hold what is needed, components that the state
-    does not have, noise that is said twice or not at all, and places that are not in the mesh or cannot be
-    read.
+    does not have, noise that is said twice or not at all, places that are not in the mesh or cannot be read,
+    and readings that are all left out.
     """
     entries = [
         _Entry(written, (*path, name), section)
@@ -86,6 +89,10 @@ def measurements(
     ]
     with ExitStack() as made:
         parts = [made.enter_context(closing(_measured(entry, state))) for entry in entries]
+        if not any(len(part.data.values) for part in parts):
+            files = ", ".join(str(entry.file) for entry in entries)
+            found = "found readings only where the state is given, which no coefficient changes"
+            raise DataError([f"{files}: {found}, expected some elsewhere"])
         if len(parts) == 1:
             made.pop_all()
             return _grouped(parts[0], state)
@@ -117,7 +124,8 @@ def together(parts: Sequence[Measurements], where: str) -> Measurements:
     before = np.cumsum([0, *(len(part.groups) for part in parts)])
     groups = np.concatenate([part.groups + first for part, first in zip(parts, before[:-1], strict=True)])
     files = tuple(file for part in parts for file in part.files)
-    return Measurements(None, data, sigma, logarithmic, threshold, groups, files)
+    unmoved = tuple(each for part in parts for each in part.unmoved)
+    return Measurements(None, data, sigma, logarithmic, threshold, groups, files, unmoved)
 
 
 def _grouped(found: Measurements, state: ObservedState) -> Measurements:
@@ -139,7 +147,7 @@ def _measured(entry: _Entry, state: ObservedState) -> Measurements:
         expected = "a column sigma, or noise with a size: a residual is large against it"
         raise entry.refused("misfit", f"{problem}, expected {expected}")
     count = len(data.values)
-    return Measurements(
+    whole = Measurements(
         _operator(entry, state, data),
         replace(data, sigma=found.sigma.copy() if found.known else None),
         found.sigma,
@@ -148,6 +156,33 @@ def _measured(entry: _Entry, state: ObservedState) -> Measurements:
         np.arange(count),
         ((entry.file, count),),
     )
+    return whole if state.held is None else _moved(entry, state.held, whole)
+
+
+def _moved(entry: _Entry, held: HeldReadings, whole: Measurements) -> Measurements:
+    """Without the readings that no coefficient changes, which may be all; collective."""
+    assert whole.operator is not None
+    unmoved, values = held(whole.operator.matrix, whole.operator.weights, whole.data.times)
+    unmoved &= ~(whole.logarithmic & (values <= 0))  # there is nothing to compare, which is said later
+    if not unmoved.any():
+        return whole
+    kept, data = ~unmoved, whole.data
+    residual = None
+    if data.sigma is not None:
+        own = whole.logarithmic[unmoved]
+        compared = [np.log(y, out=y.copy(), where=own) for y in (values[unmoved], data.values[unmoved])]
+        residual = (compared[0] - compared[1]) / whole.sigma[unmoved]
+    with closing(whole):
+        return Measurements(
+            kept_rows(whole.operator, kept),
+            kept_data(data, kept),
+            whole.sigma[kept],
+            whole.logarithmic[kept],
+            whole.threshold[kept],
+            np.arange(np.count_nonzero(kept)),
+            ((entry.file, int(np.count_nonzero(kept))),),
+            (Unmoved(entry.file, data.lines[unmoved], residual),),
+        )
 
 
 def _check_component(entry: _Entry, state: ObservedState) -> None:

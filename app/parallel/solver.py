@@ -6,7 +6,7 @@ from typing import Literal, NoReturn
 import numpy as np
 from mpi4py import MPI
 
-from app.parallel.blocks import PETSc, dense_matrix
+from app.parallel.blocks import PETSc, dense_matrix, multiply, multiply_transpose
 from app.parallel.interrupt import let_go
 from app.types import Matrix, Untyped
 
@@ -15,6 +15,10 @@ Kind = Literal["direct", "iterative"]
 ROOM = (50, 200, 1000)
 """Per cent by which MUMPS may exceed its estimate of memory, which on many ranks is too low now and then;
 each is tried after the one before."""
+
+GARBAGE = 1e-3
+"""A solution that leaves this share of its right-hand side is none. What is left of a sound one is rounding
+times the condition number; of an operator that is singular, all that its solution cannot reach."""
 
 
 class SolveFailed(ArithmeticError):
@@ -90,14 +94,24 @@ class LinearSolver:
         same: bool = held.stateGet() == state and held.getSizes() == matrix.getSizes() and held.equal(matrix)
         return same
 
-    def solve(self, right: np.ndarray, *, transpose: bool = False) -> np.ndarray:
+    def solve(self, right: np.ndarray, *, transpose: bool = False, checked: bool = True) -> np.ndarray:
         """A⁻¹ right, or A⁻ᵀ right, for a vector or a block; of a factorisation, all columns at once by
-        KSPMatSolve."""
+        KSPMatSolve.
+
+        Raises SolveFailed on all ranks where the solution does not solve the system, unless that is not to be
+        `checked`.
+        """
         let_go()
         transpose = transpose and not self.symmetric
         columns = 1 if right.ndim == 1 else right.shape[1]
         self.solves += columns
         self._tally.solves += columns
+        solution = self._solution(right, transpose)
+        if checked:
+            self._check_residual(right, solution, transpose)
+        return solution
+
+    def _solution(self, right: np.ndarray, transpose: bool) -> np.ndarray:
         if right.ndim == 1:
             return self._solve_vector(np.ascontiguousarray(right), transpose)
         if self.kind == "direct" and right.shape[1] > 1:
@@ -150,6 +164,24 @@ class LinearSolver:
         reason = self._ksp.getConvergedReason()
         if reason < 0:
             self._fail(f"the linear solver did not converge (PETSc's reason {reason})")
+
+    def _check_residual(self, right: np.ndarray, solution: np.ndarray, transpose: bool) -> None:
+        """Of a block that of one combination of its columns, each with the same weight: a matrix product."""
+        assert self._held is not None
+        sizes = np.atleast_1d(np.abs(right).max(axis=0, initial=0.0))
+        self._comm.Allreduce(MPI.IN_PLACE, sizes, op=MPI.MAX)
+        weights = np.divide(1.0, sizes, out=np.zeros_like(sizes), where=sizes > 0)
+        weights[1::2] *= -1.0
+        matrix, act = self._held[0], multiply_transpose if transpose else multiply
+        with np.errstate(over="ignore", invalid="ignore"):
+            b, x = (part.reshape(len(part), -1) @ weights for part in (right, solution))
+            left = float(np.abs(b - act(matrix, x)).max(initial=0.0))
+        left = self._comm.allreduce(left if np.isfinite(left) else np.inf, op=MPI.MAX)
+        if left > GARBAGE * np.sqrt(max(1, len(weights))):
+            raise SolveFailed(
+                f"a linear system is not solved, {left:.2g} of its right-hand side is left: the operator is "
+                "singular or nearly so"
+            )
 
     def _fail(self, message: str) -> NoReturn:
         self._failed = True

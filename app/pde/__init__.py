@@ -11,6 +11,7 @@ from app.pde.experiments import Experiments
 from app.pde.forward import Counts, ForwardModel
 from app.pde.time_steps import TimeSteps, TooLittleMemory
 from app.pde.transient import TransientModel
+from app.pde.uniqueness import NotUnique
 
 __all__ = [
     "EQUATIONS",
@@ -23,6 +24,7 @@ __all__ = [
     "Equation",
     "Experiments",
     "ForwardModel",
+    "NotUnique",
     "TimeSteps",
     "TooLittleMemory",
     "TransientEquation",

@@ -87,7 +87,7 @@ class Experiments:
             try:
                 found[name] = model.at(values, None if near is None else near.parts[name])
             except SolveFailed as failure:
-                raise SolveFailed(f"experiment {name}: {failure}") from None
+                raise type(failure)(f"experiment {name}: {failure}") from None
         return Linearisations(found)
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import ufl
-from dolfinx import fem
+from dolfinx import fem, la
 from dolfinx.fem import petsc as _fem_petsc
 from mpi4py import MPI
 
@@ -15,8 +15,9 @@ from app.equations.terms import BoundaryCondition, Equation, components, roles_o
 from app.mesh.spaces import CoefficientSpace, CoefficientSpaces
 from app.parallel import LinearSolver, SolveFailed, multiply, multiply_transpose, timed
 from app.parallel.blocks import PETSc
-from app.pde.forms import boundary_measure, with_fixed_quadrature
+from app.pde.forms import boundary_measure, by_cell, with_fixed_quadrature
 from app.pde.newton import newton
+from app.pde.uniqueness import refuse_open_states, refuse_singular
 from app.types import Matrix, Space, Untyped
 
 fem_petsc: Untyped = _fem_petsc  # its overloads by singledispatch are unknown to type checkers
@@ -24,6 +25,10 @@ fem_petsc: Untyped = _fem_petsc  # its overloads by singledispatch are unknown t
 
 BLOCK = 256
 """Right-hand sides that are solved at once."""
+
+ON_THE_PART = 1e-8
+"""A reading that depends by this share on dofs without given values is one of the others alone: it is that
+share of a cell off them."""
 
 
 @dataclass
@@ -139,6 +144,8 @@ class ForwardModel:
         self._sensitive: Linearisation | None = None
         """Whose ∂A/∂m is assembled."""
         self._supply: np.ndarray | None = None
+        self._unique = False
+        """Whether the first operator was found to have one state only."""
 
     @property
     def size(self) -> int:
@@ -152,6 +159,33 @@ class ForwardModel:
         app.observe.ObservationOperator).
         """
         self._observe, self._tested, self._slope = matrix, weights, None
+
+    def held_readings(
+        self, matrix: Matrix, weights: Matrix | None, times: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Which readings B u + W A(u, m) no coefficient changes, those of dofs with given values alone, and
+        what they are (arbitrary for the others); shape (readings,), whole on every rank. Collective.
+
+        `matrix` is B, `weights` W; `times` are those of the readings of a state in time.
+        """
+        held = self._held_rows(matrix)
+        if weights is not None:
+            starts, _, _ = weights.getValuesCSR()
+            held &= np.diff(starts) == 0
+        values = multiply(matrix, self._lifted.x.array[: self._owned])
+        return self._gathered(held), self._gathered(values)
+
+    def _held_rows(self, matrix: Matrix) -> np.ndarray:
+        """Which of the rank's rows read dofs with given values alone, but for rounding."""
+        first = matrix.getOwnershipRangeColumn()[0]
+        given = np.concatenate(self.comm.allgather(self._fixed + first))
+        starts, columns, values = matrix.getValuesCSR()
+        count = len(starts) - 1
+        rows, sizes = np.repeat(np.arange(count), np.diff(starts)), np.abs(values)
+        largest, free = np.zeros(count), np.zeros(count)
+        np.maximum.at(largest, rows, sizes)
+        np.maximum.at(free, rows, np.where(np.isin(columns, given), 0.0, sizes))
+        return free <= ON_THE_PART * largest
 
     def feed_with(self, matrix: Matrix, rates: np.ndarray) -> None:
         """Point sources of given rates: `matrix`, shape (sources, state dofs), evaluates a state there."""
@@ -254,6 +288,10 @@ class ForwardModel:
         return residual if self._supply is None else residual - self._supply
 
     def _factorise(self) -> None:
+        """Set up the operator that is assembled; raises NotUnique where the first one has several states."""
+        if not self._unique:
+            domain = self.coefficient.domain
+            refuse_open_states(self._operator, self.space, self.components, domain, self._fixed)
         with timed("solve"):
             holding = (other for other in self._others if other.holds(self._operator))
             self._factorised_by = next(holding, self._solver)
@@ -261,6 +299,23 @@ class ForwardModel:
                 self.counts.factorisations += 1
                 self._solver.set_matrix(self._operator)
             self._setup = self._factorised_by.setups
+            if not self._unique and self._factorised_by.kind == "direct":
+                domain = self.coefficient.domain
+                refuse_singular(self._operator, self._factorised_by, self.space, domain, self._by_cell)
+        self._unique = True
+
+    def _by_cell(self, values: np.ndarray) -> np.ndarray:
+        """What each of the rank's cells contributes to ∂A/∂u(v, v) at the state that is set, v having these
+        owned dofs."""
+        v = fem.Function(self.space)
+        v.x.array[: self._owned] = values
+        v.x.scatter_forward()
+        form = ufl.action(ufl.action(ufl.derivative(self._form, self.state), v), v)
+        with timed("compile"):
+            compiled = fem.form(by_cell(form, self.coefficient.domain))
+        vector = fem.assemble_vector(compiled)
+        vector.scatter_reverse(la.InsertMode.add)
+        return vector.array[: vector.index_map.size_local].copy()
 
     def _norm(self, vector: np.ndarray) -> float:
         """Of owned dofs, the same on all ranks; nan or inf where an entry is."""

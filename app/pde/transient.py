@@ -75,6 +75,26 @@ class TransientModel(ForwardModel):
         first, last = matrix.getOwnershipRange()
         self._weights = self.times.weights(times)[first:last]
 
+    def held_readings(
+        self, matrix: Matrix, weights: Matrix | None, times: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See ForwardModel; readings at time 0 too, unless the initial values are the unknown."""
+        assert times is not None
+        first, last = matrix.getOwnershipRange()
+        shares = self.times.weights(times)[first:last]
+        held = self._held_rows(matrix)
+        self._lift(0)
+        state = np.zeros(self._owned)
+        if self._start is None:
+            held |= ~shares[:, 1:].any(axis=1)
+            state = self._initial()
+        state[self._fixed] = self._lifted.x.array[self._fixed]
+        values = shares[:, 0] * multiply(matrix, state)
+        for step in np.flatnonzero(self._gathered(shares[held, 1:]).any(axis=0)) + 1:
+            self._lift(int(step))
+            values += shares[:, step] * multiply(matrix, self._lifted.x.array[: self._owned])
+        return self._gathered(held), self._gathered(values)
+
     def at(self, values: np.ndarray, near: Linearisation | None = None) -> Linearisation:
         """Solve all steps for nodal values of m; `near` plays no part, as the equation is linear.
 

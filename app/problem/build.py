@@ -16,6 +16,7 @@ from app.problem.models import builder_of, contender_of, contest_of
 from app.problem.reduction import read_reduction
 from app.problem.regression import read_regression
 from app.problem.ritz import read_ritz
+from app.problem.sensitivity import notes_of
 
 READ: dict[type[BaseCase], Any] = {
     RegressionCase: read_regression,
@@ -25,15 +26,17 @@ READ: dict[type[BaseCase], Any] = {
 """Of the energies other than the misfit of observations."""
 
 
-def check(case: BaseCase, comm: MPI.Comm = MPI.COMM_WORLD, *, allow_code: bool = False) -> None:
-    """Read mesh and data, compile, assemble and solve for the first time, and no more; collective.
+def check(case: BaseCase, comm: MPI.Comm = MPI.COMM_WORLD, *, allow_code: bool = False) -> list[str]:
+    """Read mesh and data, compile, assemble and solve for the first time, and no more; what is to be known of
+    the data. Collective.
 
     A case with code of its own is refused unless that is allowed. Raises InputError on all ranks alike.
     """
     if isinstance(case, Case):
-        evaluated_at_start(read_inversion(comm, case, allow_code=allow_code))
-    else:
-        READ[type(case)](comm, case, Clock())
+        given = read_inversion(comm, case, allow_code=allow_code)
+        return notes_of(given, evaluated_at_start(given))
+    READ[type(case)](comm, case, Clock())
+    return []
 
 
 def build(
@@ -60,6 +63,7 @@ def _inversion(given: Inversion, method: flow.Method, clock: Clock) -> Problem:
     """The minimisation of an inverse problem."""
     case, comm = given.case, given.domain.comm
     at_start = evaluated_at_start(given)
+    notes = tuple(notes_of(given, at_start))
     start = start_of(given, method)
     chosen, most = case.regularisation[given.name], case.flow.max_iterations
     first = contender_of(given, "h1" if chosen.kind == "auto" else chosen.kind, "riesz_")
@@ -72,7 +76,7 @@ def _inversion(given: Inversion, method: flow.Method, clock: Clock) -> Problem:
     if chosen.weight == "cross_validation":
         contest = contest_of(given, first, method)
         stopping = flow.NearTarget(given.target, most, method.stopping, pace)
-    report = InversionReport(given, first)
+    report = InversionReport(given, first, notes)
     minimisation = flow.Minimisation(
         energy=given.energy,
         reference=given.reference,

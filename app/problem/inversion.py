@@ -33,9 +33,19 @@ from app.mesh import (
 from app.network import Nodes
 from app.observe.measurements import Measurements, measurements, together
 from app.observe.readings import ReadingObservations
+from app.observe.unmoved import Unmoved
 from app.parallel import SolveFailed, Tally, agreed, on_root
-from app.pde import CustomError, Experiments, ForwardModel, TooLittleMemory, TransientModel, components
+from app.pde import (
+    CustomError,
+    Experiments,
+    ForwardModel,
+    NotUnique,
+    TooLittleMemory,
+    TransientModel,
+    components,
+)
 from app.problem import physics
+from app.problem.conditions import place
 from app.problem.factories import (
     Start,
     mesh_of,
@@ -73,6 +83,8 @@ class Inversion:
     """Of each unknown, what its network is evaluated at; empty where the unknowns are nodal values."""
     errors: dict[str, RelativeError]
     """Of each unknown whose truth there is."""
+    unmoved: tuple[Unmoved, ...] = ()
+    """Readings that were left out because no coefficient changes them."""
     riesz: Tally = field(default_factory=Tally)
     """Of all inner products that the run makes."""
     owned: ExitStack = field(default_factory=ExitStack)
@@ -110,6 +122,7 @@ def read_inversion(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> I
     coefficient = joint_space(list(spaces.values()))
     forward: ForwardModel | Experiments | ElectricalModel
     compared: dict[str, np.ndarray] = {}
+    unmoved: tuple[Unmoved, ...] = ()
     owned = ExitStack()
     if survey is not None:
         (only,) = spaces.values()
@@ -118,7 +131,7 @@ def read_inversion(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> I
         files: tuple[tuple[Path, int], ...] = ((survey.file, len(data.values)),)
     else:
         forward, measured = _experiments(case, coefficient, owned)
-        data, sigma = measured.data, measured.sigma
+        data, sigma, unmoved = measured.data, measured.sigma, measured.unmoved
         compared = {
             "logarithmic": measured.logarithmic,
             "threshold": measured.threshold,
@@ -154,6 +167,7 @@ def read_inversion(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> I
         reference,
         nodes,
         errors,
+        unmoved,
         owned=owned,
     )
 
@@ -164,6 +178,8 @@ def evaluated_at_start(given: Inversion) -> Misfit[Any]:
     case = given.case
     try:
         at_start = given.energy.at(given.reference)
+    except NotUnique as failure:
+        raise CaseError([f"{case.where('equation', 'boundary')}: {failure}"]) from None
     except SolveFailed as failure:
         where = case.where("equation")
         raise CaseError([f"{where}: found no solution at the reference coefficient: {failure}"]) from None
@@ -204,7 +220,7 @@ def _error(case: Case, space: CoefficientSpace, name: str) -> RelativeError:
     assert truth is not None
     nodal_values(case, space, name, "truth")
     try:
-        error = RelativeError(space, truth, physics.place(case, space.domain, name))
+        error = RelativeError(space, truth, place(case, space.domain, name))
     except ExpressionError as refused:
         raise CaseError([f"{case.where('unknowns', name, 'truth')}: {refused}"]) from None
     if not 0 < error.norm < np.inf:

@@ -36,6 +36,8 @@ class InversionReport:
     given: Inversion
     first: flow.Contender
     """The regularisation that goes where the data choose none."""
+    notes: tuple[str, ...] = ()
+    """What is to be known of the readings."""
 
     @property
     def target(self) -> float | None:
@@ -63,7 +65,7 @@ class InversionReport:
                 f"inner product {case.flow.inner_product} with weight discrepancy: nothing is added to the "
                 "misfit, stopping at the target is the regularisation"
             )
-        return lines
+        return [*lines, *self.notes]
 
     def error(self, m: np.ndarray) -> float | dict[str, float] | None:
         """See Report."""
@@ -93,6 +95,8 @@ class InversionReport:
             **_noise(given, choice, state.records[-1].misfit),
             **_experiments(given, state),
             "worst_readings": _worst(given, state, reason),
+            **({"notes": list(self.notes)} if self.notes else {}),
+            **_left_out(given),
             **output.work_summary(state.spent),
             "coefficient_dofs": given.coefficient.size,
             "state_dofs": given.forward.size,
@@ -256,6 +260,19 @@ def _experiments(given: Inversion, state: flow.FlowState) -> Summary:
         pooled = given.energy.pooled(own)
         told[name] = {"readings": rows.stop - rows.start, "misfit": 0.5 * float(pooled @ pooled)}
     return {"experiments": told}
+
+
+def _left_out(given: Inversion) -> Summary:
+    """Readings that no coefficient changes, if there are any: how many, and their misfit."""
+    if not given.unmoved:
+        return {}
+    return {
+        "left_out": {
+            "readings": sum(len(each.lines) for each in given.unmoved),
+            "misfit": min(sum(each.misfit for each in given.unmoved), np.finfo(float).max),
+            "contradicts": any(each.contradicts for each in given.unmoved),
+        }
+    }
 
 
 def _shown(given: Inversion, name: str, values: np.ndarray, steepest: np.ndarray) -> tuple[Summary, Summary]:

@@ -44,7 +44,12 @@ def read_ritz(comm: MPI.Comm, case: RitzCase, clock: Clock) -> Approximation:
     owned.callback(energy.close)
     reference, cut_off = np.zeros(space.owned), None
     if space.free is not None:
-        reference, cut_off = lifting_and_cut_off(space, case.energy.diffusivity, solver)
+        try:
+            reference, cut_off = lifting_and_cut_off(space, case.energy.diffusivity, solver)
+        except SolveFailed as failure:
+            found = f"found values on the boundary that cannot be continued inside: {failure}"
+            expected = "some on each connected part of the mesh"
+            raise CaseError([f"{case.where('energy', 'boundary')}: {found}, expected {expected}"]) from None
     try:
         energy.at(reference)
     except SolveFailed as failure:

@@ -37,7 +37,8 @@ class Condition(Section):
 
 
 class BoundaryConditionSpec(Condition):
-    """A condition on a part of the boundary; where none is said, nothing flows through it."""
+    """A condition on a part of the boundary; where none is said, nothing flows through it. On a part inside
+    the domain it says what enters there, both sides together."""
 
     kind: Literal["dirichlet", "neumann", "robin", "absorbing"]
     """Whether `value` is that of the state (dirichlet), of the flux into the domain (neumann), for diffusion

@@ -27,6 +27,9 @@ LAYOUTS = {
     + "2\n#n m b a ip/mrad u/mV i/mA err/%\n4 3 2 1 7 -1 .05 3\n1 4 3 2 7 10 1 3\n0\n",
     "tabs, comments, CRLF": HEAD.replace(" ", "\t").replace("\n", "\r\n")
     + "\r\n2# data\r\n# a\tb\tm\tn\tr/Ohm\r\n1 2 3 4 -20 # first\r\n# second\r\n\r\n2 3 4 1 10",
+    "not valid, whatever is wrong": HEAD
+    + "6\n# a b m n r valid\n1 2 3 4 -20 1\n1 2 3 4 nan 0\n1 1 9 4 2 0.0\n1 2 3 4 0 0\n"
+    + "- - - - * 0\n2 3 4 1 10 1\n",
     "not valid": HEAD + "3\n# a b m n r valid\n1 2 3 4 -20 1\n1 3 2 4 9 0\n2 3 4 1 10 1\n",
 }
 

@@ -65,7 +65,12 @@ def test_the_mesh_is_the_same_each_time() -> None:
     np.testing.assert_array_equal(one, other)
 
 
+LINE = np.linspace(0.0, 15.0, 16)
+
 BAD = {
+    "on a line": (np.stack([LINE, 0 * LINE], axis=1), "15 m from electrode 1 to 16, at most 1 m between all"),
+    "on a hill": (np.stack([LINE, 2 * np.exp(-((LINE - 7) ** 2) / 9)], axis=1), "on an open line"),
+    "on half a circle": (ring(32)[10:26], "on an open line"),
     "too few": (ring(3), "found 3 electrodes, expected at least 4"),
     "two at one place": (np.vstack([ring(5), ring(5)[:1]]), "found electrodes 1 and 6 at one place"),
     "out of order": (ring(6)[[0, 3, 1, 2, 4, 5]], "crosses itself"),
