@@ -16,6 +16,7 @@ from app.electrical.wave_numbers import IN_THE_MESH, across_the_section
 from app.equations.electrical import ElectricalTomography
 from app.mesh import MESHES, CoefficientSpace, MeshError, PointOutside, TaggedMesh
 from app.observe.readings import ReadingObservations
+from app.observe.repeats import groups_of
 from app.parallel import LinearSolver, agreed, on_root
 from app.pde import NotUnique
 from app.schema.problems import CaseError, DataError
@@ -36,6 +37,14 @@ class Survey:
     def file(self) -> Path:
         """That of the readings."""
         return self.written.resolve(self.observation.file)
+
+    @property
+    def groups(self) -> np.ndarray:
+        """Number of the group of each reading: those of the same two pairs of electrodes, whichever pair
+        had the current, are one."""
+        pairs = np.sort(self.readings.abmn.reshape(-1, 2, 2), axis=2)
+        ordered = np.sort(len(self.readings.electrodes) * pairs[:, :, 0] + pairs[:, :, 1], axis=1)
+        return groups_of(2.0 * ordered)
 
     def positions(self, dimension: int) -> np.ndarray:
         """Electrodes in a mesh of this dimension, shape (electrodes, dimension): a third coordinate that is

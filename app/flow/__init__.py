@@ -2,7 +2,6 @@
 
 from app.flow.advance import advance, begun, complete, grown, iterate, start
 from app.flow.builders import GaussNewtonBuilder, MetricBuilder, ModelBuilder
-from app.flow.choice import Choice, Contender, Score
 from app.flow.convex import ConvexBuilder
 from app.flow.expansion import STRATEGIES, GainExpansion
 from app.flow.growth import GrowthRule
@@ -12,6 +11,7 @@ from app.flow.problem import Contest, Meter, Minimisation
 from app.flow.protocols import Energy, Evaluation, InnerProduct, Regularisation
 from app.flow.records import Expansion, Record, StopReason
 from app.flow.saving import Damaged, as_data, from_data
+from app.flow.scores import Choice, Contender, Score
 from app.flow.selection import chosen_again
 from app.flow.state import FlowState, Representation, Selected, StepState, seeded
 from app.flow.steps import IdealStep, Step

@@ -12,7 +12,7 @@ from app.flow.method import Method
 from app.flow.models import GaussNewtonModel, Model
 from app.flow.problem import Minimisation
 from app.flow.protocols import AnyEvaluation, Evaluation, InnerProduct
-from app.flow.records import Expansion, Record
+from app.flow.records import Expansion, Record, StopReason
 from app.flow.selection import Chosen, chosen_again, select
 from app.flow.state import Exact, FlowState
 from app.flow.steps import Base, Proposal
@@ -72,6 +72,8 @@ def advance(problem: Minimisation, method: Method, state: FlowState) -> FlowStat
     except SolveFailed as failure:  # of an adjoint or a Riesz problem: nothing to retry
         what = "the sketch of all readings" if state.stage == "selection" else "the iteration"
         return replace(state, stop_reason="error", notes=(f"{what} failed: {failure}",))
+    if after.stop_reason == "minimum" and _unmet(problem, method, after):
+        after = replace(after, stop_reason="noise_not_met")
     now = problem.meter.read()
     spent = grown(state.spent, before, now, state.read)
     records = after.records
@@ -163,10 +165,16 @@ class _Effort:
     growth: tuple[Expansion, ...] = ()
 
 
+def _unmet(problem: Minimisation, method: Method, state: FlowState) -> bool:
+    """Whether the misfit is far above what the noise accounts for."""
+    target = problem.target
+    return target is not None and state.records[-1].misfit > method.stopping.unmet * target
+
+
 def _selected(problem: Minimisation, method: Method, state: FlowState) -> FlowState:
     """After the data have chosen R and w."""
     at: AnyEvaluation = state.evaluation
-    chosen, selected, sketch = select(problem, method, at, state.iteration)
+    chosen, selected, sketch = select(problem, method, at, state.records[-1])
     state = replace(state, stage="minimisation", selected=selected, notes=())
     minimiser = _Minimiser.of(problem, method, state, chosen)
     memory, factors = minimiser.builder.from_sketch(sketch, state.representation)
@@ -245,8 +253,20 @@ def _judged(problem: Minimisation, state: FlowState, at: Evaluation) -> FlowStat
     """The state with the reason why the approach is over, or on its way to the selection."""
     reason = problem.stopping(state.records, at)
     if problem.contest is not None and reason in ("near", "stalled"):
-        return replace(state, stage="selection")
+        state, reason = (
+            replace(state, stage="selection", notes=(*state.notes, *_stall(problem, state, reason))),
+            None,
+        )
     return replace(state, stop_reason=reason)
+
+
+def _stall(problem: Minimisation, state: FlowState, reason: StopReason) -> tuple[str, ...]:
+    """What is said of an approach that does not come to its target."""
+    if reason != "stalled" or problem.target is None:
+        return ()
+    times = state.records[-1].misfit / problem.target
+    told = f"the misfit hardly falls any more and is {times:.3g} times its target"
+    return (f"{told}: the data choose the regularisation as it is",)
 
 
 def _search(

@@ -5,92 +5,20 @@ follows from S = ĴR⁻¹Ĵᵀ: its solution, what it predicts of readings left 
 predict best. docs/method.md derives the formulas.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 
 import numpy as np
 
+from app.flow import doubt
 from app.flow.method import SelectionMethod
-from app.flow.protocols import ClosableProduct, Regularisation
+from app.flow.protocols import ClosableProduct
+from app.flow.scores import Choice, Contender, Score
 from app.flow.sketch import Sketch
 from app.flow.smoother import Smoother, interior_minimum
 from app.parallel import gram, timed
 
 DEFAULT = SelectionMethod()
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A regularisation that may be chosen."""
-
-    kind: str
-    length: float
-    regularisation: Regularisation
-    parameters: Mapping[str, float] = field(default_factory=dict)
-    """What else describes it, by the names that the case knows."""
-
-    def __str__(self) -> str:
-        others = "".join(f", {name} {value:g}" for name, value in self.parameters.items())
-        return f"{self.kind} (length {self.length:.3g}{others})"
-
-
-@dataclass(frozen=True)
-class Score:
-    """How well a contender predicts readings that were left out, by weight."""
-
-    contender: Contender
-    weights: np.ndarray
-    left_out: np.ndarray
-    """Mean square of the leave-one-out residuals; of an R that depends on m it is too low."""
-    folds: np.ndarray | None
-    """Mean square of the residuals of the folds, where R depends on m."""
-    best: int
-    """Index of the weight, never the first or the last."""
-
-    @property
-    def by_folds(self) -> bool:
-        """Whether `best` was judged by the folds."""
-        return self.folds is not None
-
-    @property
-    def weight(self) -> float:
-        return float(self.weights[self.best])
-
-    @property
-    def score(self) -> float:
-        """The mean square at the best weight."""
-        return float(self.judged[self.best])
-
-    @property
-    def judged(self) -> np.ndarray:
-        """The mean squares that count, by weight."""
-        return self.left_out if self.folds is None else self.folds
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What was chosen, why, and among what."""
-
-    score: Score
-    R: ClosableProduct
-    """Whoever asked for the choice closes it."""
-    lagged: np.ndarray | None
-    """The coefficient (owned,) from which R was made, where R depends on it."""
-    scores: list[Score]
-    reason: str
-    freedom: float
-    """Degrees of freedom that the fit uses."""
-    spread: float
-    """Standard deviation of the whitened noise as the fit finds it: 1 where the noise is as stated."""
-
-    @property
-    def weight(self) -> float:
-        return self.score.weight
-
-    @property
-    def contender(self) -> Contender:
-        return self.score.contender
 
 
 def choose(
@@ -100,26 +28,37 @@ def choose(
     reference: np.ndarray,
     rng: np.random.Generator,
     method: SelectionMethod = DEFAULT,
+    *,
+    variance: float | None = None,
+    fallback: float | None = None,
+    groups: np.ndarray | None = None,
 ) -> Choice:
     """The contender and the weight that predict best; the fixed `start` is where lagged ones begin.
 
     Fixed R are judged by leave-one-out. An R that depends on m has seen the data and looks better than it is:
     it is judged by folds whose R comes from the fold's own fit, against the best fixed R on the same folds,
-    and has to be better by more than a standard error of the difference. Collective; alike on all ranks.
+    and has to be better by more than a standard error of the difference. Where predictions do not tell
+    weights or contenders apart, or leave less of the data than noise of the `variance` (if it is known)
+    accounts for, app.flow.doubt decides; `fallback` is the weight where nothing does. Readings of one of the
+    `groups`, if these are given, are of one place, and are left out together. Collective; alike on all ranks.
     """
     with timed("krylov"):
-        order = rng.permutation(len(sketch.data))
+        if groups is not None:
+            sketch = _together(sketch, start, reference, groups)
+        order = _in_order(sketch.data)[rng.permutation(len(sketch.data))]
         enough = len(order) >= method.fewest * method.folds
         folds = np.array_split(order, method.folds) if enough else []
         study = _Study(sketch, start, reference, folds, method)
         fixed = [contender for contender in contenders if contender.regularisation.fixed]
         scores = [study.score(contender) for contender in (contenders if enough or not fixed else fixed)]
         best, reason = _preferred(study, scores)
-        R, smoother, lagged = study.whole(best.contender)
-        misfit, freedom = smoother.fit(np.array([best.weight]))
-        left = max(len(sketch.data) - freedom[0], 1.0)
-        spread = float(np.sqrt(2 * misfit[0] / left))
-        return Choice(best, R, lagged, scores, reason, float(freedom[0]), spread)
+        if best.contender.regularisation.fixed:
+            rules = doubt.Rules(method, start, variance, fallback, enough)
+            tables = [study.tables[id(score)] for score in scores if id(score) in study.tables]
+            best, notes = rules.settled(tables, study.tables[id(best)])
+            scores = [best if score.contender is best.contender else score for score in scores]
+            reason = "; ".join([reason, *notes])
+        return _choice(study, best, scores, reason)
 
 
 def taken_over(
@@ -133,16 +72,36 @@ def taken_over(
     """A contender at a weight that an earlier run has chosen, with what these data say of it; collective."""
     with timed("krylov"):
         study = _Study(sketch, start, reference, [], method)
-        R, smoother, lagged = study.whole(contender)
+        R, smoother, _ = study.whole(contender)
+        R.close()
         weights = np.sort(np.append(smoother.weights, weight))[::-1]
         left_out = np.mean(smoother.left_out(weights) ** 2, axis=0)
         score = Score(contender, weights, left_out, None, int(np.flatnonzero(weights == weight)[0]))
-        misfit, freedom = smoother.fit(np.array([weight]))
-        left = max(len(sketch.data) - freedom[0], 1.0)
-        spread = float(np.sqrt(2 * misfit[0] / left))
-        return Choice(
-            score, R, lagged, [score], "that of the run that is continued", float(freedom[0]), spread
-        )
+        return _choice(study, score, [score], "that of the run that is continued")
+
+
+def _choice(study: "_Study", best: Score, scores: list[Score], reason: str) -> Choice:
+    """With what the fit is, and R."""
+    R, smoother, lagged = study.whole(best.contender)
+    misfit, freedom = smoother.fit(np.array([best.weight]))
+    left = max(study.readings - freedom[0], 1.0)
+    spread = float(np.sqrt(2 * misfit[0] / left))
+    return Choice(best, R, lagged, scores, reason, float(freedom[0]), spread)
+
+
+def _together(sketch: Sketch, start: Contender, reference: np.ndarray, groups: np.ndarray) -> Sketch:
+    """With one reading for each group; collective."""
+    with closing(start.regularisation.at(reference)) as R:
+        S = gram(R.comm, sketch.rows, R.riesz(sketch.rows))
+    Q = sketch.directions
+    return sketch.together(groups, np.sqrt(np.maximum(np.sum((Q @ S) * Q, axis=1), 0.0)))
+
+
+def _in_order(data: np.ndarray) -> np.ndarray:
+    """Numbers of the readings by the size of their data, so that no fold depends on the order of a file; data
+    that differ by rounding only stay as they are."""
+    size = float(np.abs(data).max(initial=0.0)) or 1.0
+    return np.argsort(np.round(data / size, 9), kind="stable")
 
 
 def _preferred(study: "_Study", scores: Sequence[Score]) -> tuple[Score, str]:
@@ -186,15 +145,26 @@ class _Study:
         self._sketch, self._inverse, self._S = sketch.compressed(U), inverse @ U, U.T @ S @ U
         self._readings = np.arange(len(sketch.data))
         self._folded: dict[int, np.ndarray] = {}
+        self.tables: dict[int, doubt.Table] = {}
+        """Of scores of fixed contenders, by their ids."""
+
+    @property
+    def readings(self) -> int:
+        """How many there are."""
+        return len(self._readings)
 
     def score(self, contender: Contender) -> Score:
         """The score by leave-one-out, or by the folds where R depends on m."""
         R, smoother, _ = self.whole(contender)
         R.close()
         weights = smoother.weights
-        left_out = np.mean(smoother.left_out(weights) ** 2, axis=0)
+        squares = smoother.left_out(weights) ** 2
+        left_out = np.mean(squares, axis=0)
         if contender.regularisation.fixed or not self._folds:
-            return Score(contender, weights, left_out, None, interior_minimum(left_out))
+            score = Score(contender, weights, left_out, None, interior_minimum(left_out))
+            if contender.regularisation.fixed:
+                self.tables[id(score)] = doubt.Table.of(score, squares, smoother)
+            return score
         self._folded[id(contender)] = self.folded(contender, weights)
         folds = np.mean(self._folded[id(contender)] ** 2, axis=0)
         return Score(contender, weights, left_out, folds, interior_minimum(folds))

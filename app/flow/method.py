@@ -154,6 +154,19 @@ class SelectionMethod:
     """The largest one relative to the largest eigenvalue of JR⁻¹Jᵀ."""
     least: float = 1e-11
     """The least one relative to the same."""
+    repeats: int = 10
+    """Repeated readings beyond the first of each place tell the noise from this number on: to a quarter."""
+    alike: float = 1e-6
+    """Scores that differ by no more than this share are alike: the data cannot tell."""
+    little: float = 5.0
+    """Readings say little where a fit with fewer degrees of freedom than this is as good as any, within a
+    standard error: it is then taken (study of rules)."""
+    doubtful: float = 0.1
+    """A fit is not believed that leaves less of the data than known noise would in this share of cases (study
+    of rules) …"""
+    against: float = 3.0
+    """… unless the weight that the noise asks for predicts worse by more standard errors than this: then the
+    stated noise is not believed (study of rules)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,6 +271,11 @@ class StoppingMethod:
     """A step that gains less than this share of what is missing after it creeps (study)."""
     floor: float = 1e-3
     """At least this share of the energy counts as what noise accounts for."""
+    pace: float = 0.02
+    """`stall_iterations` running that each take less than this share off a misfit far from its target will
+    not bring it there: the noise level cannot be met, however the network grows (study)."""
+    unmet: float = 4.0
+    """A misfit of more targets than this has not met the noise level: its noise is twice the stated."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 
 from app.flow.builders import ModelBuilder
-from app.flow.choice import Contender
 from app.flow.protocols import AnyEnergy
+from app.flow.scores import Contender
 from app.flow.state import Representation, StepState
 from app.flow.steps import Step
 from app.flow.stopping import Stopping
@@ -53,6 +53,10 @@ class Contest:
     ranks."""
     weight: float | None = None
     """Of the only contender, where an earlier run has chosen both."""
+    variance: float | None = None
+    """Of the whitened noise, where it is known."""
+    groups: np.ndarray | None = None
+    """Numbers of residuals (n,) that are of one place and are left out together, where there are such."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,3 +81,5 @@ class Minimisation:
     owned: ExitStack = field(default_factory=ExitStack)
     """Closes what is made for the whole of a run."""
     truth: Truth = field(default_factory=Nothing)
+    target: float | None = None
+    """The misfit that noise accounts for, where it is known."""

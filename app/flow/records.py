@@ -7,6 +7,7 @@ from typing import Literal
 StopReason = Literal[
     "discrepancy",
     "minimum",
+    "noise_not_met",
     "tolerance",
     "stalled",
     "no_accepted_step",
@@ -16,7 +17,8 @@ StopReason = Literal[
     "error",
     "near",
 ]
-"""`near` ends the first of two stages and never a run."""
+"""`near` ends the first of two stages and never a run; `noise_not_met` is a minimum far above what the stated
+noise accounts for."""
 
 GrowthEnd = Literal["reached", "little_missing", "no_progress", "rounds", "no_room", "no_candidate"]
 """Why a network grew no further: capture (or alignment) reached its threshold, less is missing than matters,

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.flow.choice import Choice, Contender, Score, choose, taken_over
+from app.flow.choice import choose, taken_over
 from app.flow.method import Method
 from app.flow.problem import Minimisation
 from app.flow.protocols import InnerProduct, LeastSquares
+from app.flow.records import Record
+from app.flow.scores import Choice, Contender, Score
 from app.flow.sketch import Sketch, take_sketch
 from app.flow.state import Selected
 from app.types import Json, Summary
@@ -23,10 +25,10 @@ class Chosen:
 
 
 def select(
-    problem: Minimisation, method: Method, at: LeastSquares, iteration: int
+    problem: Minimisation, method: Method, at: LeastSquares, last: Record
 ) -> tuple[Chosen, Selected, Sketch]:
-    """What the data choose at an evaluation, the same in numbers, and the sketch of J they chose by;
-    collective, raises SolveFailed."""
+    """What the data choose at an evaluation, after the iteration of the `last` record, the same in numbers,
+    and the sketch of J they chose by; collective, raises SolveFailed."""
     contest = problem.contest
     assert contest is not None
     rng = contest.rng()
@@ -34,7 +36,17 @@ def select(
     with closing(contest.start.regularisation.at(problem.reference)) as R:
         sketch = take_sketch(at, R, departure, rng, method.sketch, method.selection)
     if contest.weight is None:
-        choice = choose(sketch, contest.start, contest.contenders, problem.reference, rng, method.selection)
+        choice = choose(
+            sketch,
+            contest.start,
+            contest.contenders,
+            problem.reference,
+            rng,
+            method.selection,
+            variance=contest.variance,
+            fallback=last.weight,
+            groups=contest.groups,
+        )
     else:
         (only,), weight = contest.contenders, contest.weight
         choice = taken_over(sketch, contest.start, only, weight, problem.reference, method.selection)
@@ -48,7 +60,7 @@ def select(
         spread=choice.spread,
         reason=choice.reason,
         scores=tuple(_numbers(score, numbers[id(score.contender)]) for score in choice.scores),
-        iteration=iteration,
+        iteration=last.iteration,
     )
     return Chosen(choice.R, choice), selected, sketch
 

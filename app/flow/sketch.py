@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from app.flow.method import SelectionMethod, SketchMethod
 from app.flow.protocols import InnerProduct, LeastSquares
@@ -40,6 +41,18 @@ class Sketch:
             self.data,
             self.complete,
         )
+
+    def together(self, groups: np.ndarray, sizes: np.ndarray) -> "Sketch":
+        """The sketch of the weighted means of groups: of readings whose rows of J are parallel, with these
+        norms, the one combination that J is seen in. `groups` numbers them, shape (readings,)."""
+        square = np.bincount(groups, sizes**2)
+        counts = np.bincount(groups)
+        seen = square[groups] > 0
+        shares = np.where(seen, sizes, 1.0) / np.sqrt(np.where(seen, square[groups], counts[groups]))
+        numbers = np.arange(len(groups))
+        P = csr_array((shares, (groups, numbers)), shape=(len(square), len(numbers)))
+        directions, B = np.linalg.qr(P @ self.directions)
+        return Sketch(np.asfortranarray(self.rows @ B.T), directions, P @ self.data, self.complete)
 
 
 def take_sketch(

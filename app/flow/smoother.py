@@ -27,7 +27,10 @@ class Smoother:
         self.values = np.maximum(values, 0.0)
         self._P = directions @ self.vectors
         self._seen = self._P.T @ data
-        self._data = data
+        whole = directions.shape[0] == directions.shape[1]
+        self._outside = np.zeros_like(data) if whole else data - self._P @ self._seen
+        """What no weight follows of the data, and below the share of each reading in that."""
+        self._outer = np.zeros(len(data)) if whole else np.maximum(1.0 - np.sum(self._P**2, axis=1), 0.0)
 
     @property
     def weights(self) -> np.ndarray:
@@ -57,14 +60,21 @@ class Smoother:
 
     def left_out(self, weights: np.ndarray) -> np.ndarray:
         """Residual of each reading by the solution without it, one column a weight: r_i / (1 − H_ii)."""
-        residual, share = self._residual(weights)
-        result: np.ndarray = residual / np.maximum(1.0 - self._P**2 @ share, 1e-12)
+        residual, rest = self._residual(weights)
+        result: np.ndarray = residual / np.maximum(self._outer[:, None] + self._P**2 @ rest, 1e-12)
         return result
 
     def fit(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """½‖residual‖² and the degrees of freedom tr H, by weight."""
-        residual, share = self._residual(weights)
+        residual, _ = self._residual(weights)
+        share = self.values[:, None] / (self.values[:, None] + weights)
         return 0.5 * np.sum(residual**2, axis=0), share.sum(axis=0)
+
+    def left(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """tr(I − H), the degrees of freedom that the fit leaves, and tr(I − H)², by weight."""
+        rest = weights / (self.values[:, None] + weights)
+        unseen = len(self._outside) - len(self.values)
+        return unseen + np.sum(rest, axis=0), unseen + np.sum(rest**2, axis=0)
 
     @property
     def _largest(self) -> float:
@@ -72,9 +82,10 @@ class Smoother:
         return max(float(self.values[-1]), float(np.finfo(float).tiny))
 
     def _residual(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """y − Hy with H = P diag(share) Pᵀ, and share = Λ/(Λ + w)."""
-        share = self.values[:, None] / (self.values[:, None] + weights)
-        return self._data[:, None] - self._P @ (share * self._seen[:, None]), share
+        """y − Hy with H = P diag(Λ/(Λ + w)) Pᵀ, and the rest w/(Λ + w); no difference of large numbers is
+        taken where the directions are all that there are."""
+        rest = weights / (self.values[:, None] + weights)
+        return self._outside[:, None] + self._P @ (rest * self._seen[:, None]), rest
 
 
 def interior_minimum(scores: np.ndarray) -> int:

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from app.flow.choice import Choice
 from app.flow.protocols import Evaluation, Memory, Network
 from app.flow.records import Record, StopReason
+from app.flow.scores import Choice
 from app.types import Described, Untyped
 
 Stage = Literal["approach", "selection", "minimisation"]

@@ -34,6 +34,8 @@ class AtTarget:
     target: float | None
     max_iterations: int
     method: StoppingMethod = DEFAULT
+    pace: float = 0.0
+    """Share of a misfit far from its target that iterations have to take off it."""
     least_gain: ClassVar[float] = 0.0
 
     def scale(self, energy: float, at: Evaluation) -> float:
@@ -44,6 +46,8 @@ class AtTarget:
         """See Stopping."""
         if self.target is not None and records[-1].misfit <= self.target:
             return "discrepancy"
+        if _too_slow(records, self.target, self.pace, self.method):
+            return "stalled"
         return _stalled(records, self.method) or _exhausted(records, self.max_iterations)
 
 
@@ -54,6 +58,8 @@ class NearTarget:
     target: float | None
     max_iterations: int
     method: StoppingMethod = DEFAULT
+    pace: float = 0.0
+    """See AtTarget."""
     least_gain: ClassVar[float] = 0.0
 
     def scale(self, energy: float, at: Evaluation) -> float:
@@ -67,8 +73,9 @@ class NearTarget:
             near = last.misfit <= self.method.near * self.target
         else:
             near = len(records) > 1 and last.misfit > (1 - self.method.little) * records[-2].misfit
+        slow = _too_slow(records, self.target, self.pace, self.method)
         exhausted = _exhausted(records, self.max_iterations)
-        return exhausted or ("near" if near else _stalled(records, self.method))
+        return exhausted or ("near" if near else "stalled" if slow else _stalled(records, self.method))
 
 
 @dataclass(frozen=True)
@@ -163,6 +170,15 @@ def _stalled(records: Sequence[Record], method: StoppingMethod) -> StopReason | 
     recent = records[-method.stall_iterations - 1 :]
     slow = all(_slow(*pair, method.stall_share) for pair in pairwise(recent))
     return "stalled" if len(recent) > method.stall_iterations and slow else None
+
+
+def _too_slow(records: Sequence[Record], target: float | None, pace: float, method: StoppingMethod) -> bool:
+    """Whether a misfit that is far from its target falls by so little that it will not come there."""
+    recent = records[-method.stall_iterations - 1 :]
+    if target is None or len(recent) <= method.stall_iterations:
+        return False
+    far = recent[-1].misfit > method.near * target
+    return far and all(later.misfit > (1 - pace) * earlier.misfit for earlier, later in pairwise(recent))
 
 
 def _slow(earlier: Record, later: Record, share: float) -> bool:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from app.data.missing import stand_ins
 from app.data.points import PointData
 from app.mesh import MeshError, PlaceError
 from app.observe.kinds import HeldReadings, ObservationSection, ObservedState, StateObservations
 from app.observe.noise import Deviations, Place, deviations
 from app.observe.operators import ObservationOperator, joined
+from app.observe.repeats import groups_of, signatures
 from app.observe.unmoved import Unmoved, kept_data, kept_rows
 from app.parallel import on_root, timed
 from app.schema.problems import CaseError, DataError
@@ -37,6 +39,10 @@ class Measurements:
     """Whether a reading's logarithm is compared, and sigma is that of the logarithm."""
     threshold: np.ndarray
     """Residuals beyond it, in standard deviations, count by Huber's loss."""
+    groups: np.ndarray
+    """Number of the group of each reading: those of one place, time and component are one."""
+    files: tuple[tuple[Path, int], ...]
+    """The files, and how many readings each has."""
     unmoved: tuple[Unmoved, ...] = ()
     """What was left out because no coefficient changes it."""
 
@@ -89,13 +95,14 @@ def measurements(
             raise DataError([f"{files}: {found}, expected some elsewhere"])
         if len(parts) == 1:
             made.pop_all()
-            return parts[0]
+            return _grouped(parts[0], state)
         whole = together(parts, written.where(*path))
-        return replace(whole, operator=joined([part.operator for part in parts if part.operator is not None]))
+        operator = joined([part.operator for part in parts if part.operator is not None])
+        return _grouped(replace(whole, operator=operator), state)
 
 
 def together(parts: Sequence[Measurements], where: str) -> Measurements:
-    """All readings of several, one after the other, without an operator.
+    """All readings of several, one after the other, without an operator; no group is in two of them.
 
     Raises CaseError, about `where`, unless the noise is known of all or of none.
     """
@@ -114,8 +121,19 @@ def together(parts: Sequence[Measurements], where: str) -> Measurements:
     )
     logarithmic = np.concatenate([part.logarithmic for part in parts])
     threshold = np.concatenate([part.threshold for part in parts])
+    before = np.cumsum([0, *(len(part.groups) for part in parts)])
+    groups = np.concatenate([part.groups + first for part, first in zip(parts, before[:-1], strict=True)])
+    files = tuple(file for part in parts for file in part.files)
     unmoved = tuple(each for part in parts for each in part.unmoved)
-    return Measurements(None, data, sigma, logarithmic, threshold, unmoved)
+    return Measurements(None, data, sigma, logarithmic, threshold, groups, files, unmoved)
+
+
+def _grouped(found: Measurements, state: ObservedState) -> Measurements:
+    """With the groups of all readings of the state; collective."""
+    assert found.operator is not None
+    times = found.data.times
+    signs = signatures(state, found.operator, times, found.logarithmic)
+    return replace(found, groups=on_root(state.domain.comm, lambda: groups_of(signs)))
 
 
 def _measured(entry: _Entry, state: ObservedState) -> Measurements:
@@ -135,6 +153,8 @@ def _measured(entry: _Entry, state: ObservedState) -> Measurements:
         found.sigma,
         np.full(count, section.scale == "log"),
         np.full(count, threshold),
+        np.arange(count),
+        ((entry.file, count),),
     )
     return whole if state.held is None else _moved(entry, state.held, whole)
 
@@ -159,6 +179,8 @@ def _moved(entry: _Entry, held: HeldReadings, whole: Measurements) -> Measuremen
             whole.sigma[kept],
             whole.logarithmic[kept],
             whole.threshold[kept],
+            np.arange(np.count_nonzero(kept)),
+            ((entry.file, int(np.count_nonzero(kept))),),
             (Unmoved(entry.file, data.lines[unmoved], residual),),
         )
 
@@ -187,6 +209,11 @@ def _read(entry: _Entry, state: ObservedState) -> tuple[PointData, Deviations]:
             f"{file}:{line}: t: found {t:.10g}, expected {expected}"
             for line, t in zip(data.lines[outside], data.times[outside], strict=True)
         ]
+    problems += [
+        f"{file}:{data.lines[i]}: value: found {data.values[i]:.10g}, which stands for a missing reading in "
+        "many files and is far from all others here, expected a reading: leave the line out"
+        for i in stand_ins(data.values)
+    ]
     if logarithmic:
         reason = "found one <= 0, whose logarithm is asked for, expected a number > 0"
         problems += [f"{file}:{line}: value: {reason}" for line in data.lines[data.values <= 0]]

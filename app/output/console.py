@@ -115,7 +115,22 @@ def closing_lines(summary: Summary, folder: Path) -> list[str]:
         f"{summary['status']} ({summary['stop_reason']}) after {summary['outer_iterations']} iterations, "
         f"{work}, {summary['wall_seconds']:.1f} s{told}",
         *reduction_lines(summary),
+        *_worst_lines(summary),
         f"results in {folder}: {', '.join(name for name in names if (folder / name).exists())}",
+    ]
+
+
+def _worst_lines(summary: Summary) -> list[str]:
+    """What is said of readings that the coefficient does not explain."""
+    worst = summary.get("worst_readings")
+    if not worst:
+        return []
+    named = ", ".join(f"{each['file']}:{each['line']} ({each['residual']:+.3g})" for each in worst)
+    times = summary["misfit"] / summary["misfit_target"]
+    return [
+        f"the misfit stays at {times:.3g} times its target: errors are larger than stated, or no coefficient "
+        "of this model explains the readings",
+        f"the worst of them, with prediction less reading in standard deviations: {named}",
     ]
 
 

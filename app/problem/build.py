@@ -69,11 +69,14 @@ def _inversion(given: Inversion, method: flow.Method, clock: Clock) -> Problem:
     chosen, most = case.regularisation[given.name], case.flow.max_iterations
     first = contender_of(given, "h1" if chosen.kind == "auto" else chosen.kind, "riesz_")
     builder = builder_of(given, first.regularisation, method, creeps=start.step.creeps)
-    stopping: flow.Stopping = flow.AtTarget(given.target, most, method.stopping)
+    # An explicit flow creeps by nature, and a given weight has no target to come to.
+    to_target = case.flow.inner_product == "gauss_newton" and isinstance(chosen.weight, str)
+    pace = method.stopping.pace if to_target else 0.0
+    stopping: flow.Stopping = flow.AtTarget(given.target, most, method.stopping, pace)
     contest = None
     if chosen.weight == "cross_validation":
-        contest = contest_of(given, first)
-        stopping = flow.NearTarget(given.target, most, method.stopping)
+        contest = contest_of(given, first, method)
+        stopping = flow.NearTarget(given.target, most, method.stopping, pace)
     report = InversionReport(given, first, notes)
     minimisation = flow.Minimisation(
         energy=given.energy,
@@ -87,6 +90,7 @@ def _inversion(given: Inversion, method: flow.Method, clock: Clock) -> Problem:
         state=start.state,
         meter=WorkMeter(clock, given.forward, given.riesz),
         truth=report,
+        target=given.target,
         owned=given.owned,
     )
     spaces = list(given.spaces.values())

@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,8 @@ class Inversion:
     data: PointData
     sigma: np.ndarray
     """Standard deviations of the readings, or what stands in for them until a factor is found."""
+    files: tuple[tuple[Path, int], ...]
+    """Those of the readings, and how many each has."""
     energy: InverseProblem[Any]
     target: float | None
     """½τ² times the mean of ‖e‖² under noise; None while the noise is unknown, and where the data choose the
@@ -124,10 +127,17 @@ def read_inversion(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> I
     if survey is not None:
         (only,) = spaces.values()
         forward, data, sigma = _electrical(case, only, survey)
+        compared = {"groups": survey.groups}
+        files: tuple[tuple[Path, int], ...] = ((survey.file, len(data.values)),)
     else:
         forward, measured = _experiments(case, coefficient, owned)
         data, sigma, unmoved = measured.data, measured.sigma, measured.unmoved
-        compared = {"logarithmic": measured.logarithmic, "threshold": measured.threshold}
+        compared = {
+            "logarithmic": measured.logarithmic,
+            "threshold": measured.threshold,
+            "groups": measured.groups,
+        }
+        files = measured.files
     known = data.sigma is not None
     name = next(iter(spaces))
     if not known and case.regularisation[name].weight == "discrepancy":
@@ -151,6 +161,7 @@ def read_inversion(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> I
         forward,
         data,
         sigma,
+        files,
         energy,
         target,
         reference,

@@ -19,6 +19,12 @@ from app.problem.factories import nodal_values
 from app.problem.inversion import Inversion
 from app.types import Space, Summary, Untyped
 
+UNMET = flow.Method().stopping.unmet
+"""A misfit of more targets than this has not met the noise level."""
+
+WORST = 5
+"""Readings at most that are then named."""
+
 MOMENTS = 51
 """Times at most at which the fields show a state that changes."""
 
@@ -50,6 +56,7 @@ class InversionReport:
             f"{case.name}: {given.forward.size} state and {given.coefficient.size} coefficient dofs, "
             f"{len(given.data.values)} readings, {given.domain.comm.size} rank(s)"
         ]
+        lines += _repeats(given)
         chosen = case.regularisation[given.name]
         if chosen.length_scale is not None and np.isinf(chosen.length_scale):
             lines.append("length_scale inf: a mass term of 1e-6 keeps R positive definite")
@@ -87,6 +94,7 @@ class InversionReport:
             **output.choice_summary(choice, parameter_names()),
             **_noise(given, choice, state.records[-1].misfit),
             **_experiments(given, state),
+            "worst_readings": _worst(given, state, reason),
             **({"notes": list(self.notes)} if self.notes else {}),
             **_left_out(given),
             **output.work_summary(state.spent),
@@ -154,7 +162,7 @@ class InversionReport:
         drawn_on, panels = _panels(given, rows)
         if not isinstance(forward, ElectricalModel):
             return output.draw_fields(picture, drawn_on, panels, points) or failure
-        factors, fit = forward.geometric_factors, (given.data.values, given.sigma, at.residual)
+        factors, fit = forward.geometric_factors, (given.data.values, given.sigma, at.unpooled)
         table = folder / "fit.csv"
 
         def write() -> None:
@@ -164,6 +172,20 @@ class InversionReport:
         physical = [panels_of_resistivity(given.name, row) for row in panels]
         drawn = output.draw_fields(picture, drawn_on, physical, points, logarithmic=True, numbered=True)
         return drawn or failure
+
+
+def _repeats(given: Inversion) -> list[str]:
+    """What is said of readings that stand twice."""
+    (square, freedom), count = given.energy.scatter, len(given.data.values)
+    if freedom == 0:
+        return []
+    said = (
+        f"{count} readings of {count - freedom} places, times and components: those of the same one count as "
+        "their weighted mean"
+    )
+    if given.data.sigma is not None:
+        said += f", about which they scatter by {np.sqrt(square / freedom):.2g} of what sigma says"
+    return [said]
 
 
 def _widths(given: Inversion, state: flow.FlowState) -> Summary:
@@ -188,6 +210,26 @@ def _noise(given: Inversion, choice: flow.Choice | None, misfit: float) -> dict[
     chi2 = 2.0 * misfit / given.energy.expectation / factor**2 if factor > 0 else None
     found = None if choice is None else choice.spread * float(np.sqrt(np.mean(given.sigma**2)))
     return {"noise_level": level, "noise_level_found": found, "chi2": chi2}
+
+
+def _worst(given: Inversion, state: flow.FlowState, reason: flow.StopReason) -> list[Summary]:
+    """The readings that are farthest from what the coefficient says, where a run came to its end far above
+    the target: file, line and residual in standard deviations."""
+    at, target = state.evaluation, given.target
+    far = target is not None and state.records[-1].misfit > UNMET * target
+    if not far or reason not in ("noise_not_met", "stalled", "no_accepted_step"):
+        return []
+    assert isinstance(at, Misfit)
+    residuals = given.energy.whitened(at.forward.readings)
+    files = np.repeat(np.arange(len(given.files)), [count for _, count in given.files])
+    return [
+        {
+            "file": given.files[files[i]][0].name,
+            "line": int(given.data.lines[i]),
+            "residual": float(residuals[i]),
+        }
+        for i in np.argsort(-np.abs(residuals), kind="stable")[:WORST]
+    ]
 
 
 def _states(forward: Untyped, found: Untyped) -> Summary:
@@ -217,8 +259,12 @@ def _experiments(given: Inversion, state: flow.FlowState) -> Summary:
     if not isinstance(given.forward, Experiments):
         return {}
     assert isinstance(at, Misfit)
-    parts = {name: at.residual[rows] for name, rows in at.forward.rows.items()}
-    told = {name: {"readings": len(own), "misfit": 0.5 * float(own @ own)} for name, own in parts.items()}
+    told = {}
+    for name, rows in at.forward.rows.items():
+        own = np.zeros_like(at.unpooled)
+        own[rows] = at.unpooled[rows]
+        pooled = given.energy.pooled(own)
+        told[name] = {"readings": rows.stop - rows.start, "misfit": 0.5 * float(pooled @ pooled)}
     return {"experiments": told}
 
 

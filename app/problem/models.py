@@ -60,21 +60,33 @@ def _riesz_solvers(setup: Inversion, prefix: str, space: CoefficientSpace) -> So
     return partial(solver_of, setup.domain.comm, setup.case, prefix, space.size, tally=setup.riesz)
 
 
-def contest_of(setup: Inversion, start: flow.Contender) -> flow.Contest:
+def contest_of(setup: Inversion, start: flow.Contender, method: flow.Method) -> flow.Contest:
     """What the data choose among: everything, or the weight of the case's kind alone."""
 
     def rng() -> np.random.Generator:
         return stream(setup.case, "choice")
 
+    variance = _variance(setup, method.selection.repeats)
     if setup.case.regularisation[setup.name].kind != "auto":
         fixed = start if start.regularisation.fixed else contender_of(setup, "h1", "start_")
-        return flow.Contest(fixed, [start], rng)
+        return flow.Contest(fixed, [start], rng, variance=variance, groups=setup.energy.twins)
     others = [
         contender_of(setup, kind, "riesz_", candidate)
         for kind, made in sorted(REGULARISATIONS.items(), key=lambda item: not item[1].fixed)
         for candidate in made.considered
     ]
-    return flow.Contest(start, [start, *others], rng)
+    return flow.Contest(start, [start, *others], rng, variance=variance, groups=setup.energy.twins)
+
+
+def _variance(setup: Inversion, fewest: int) -> float | None:
+    """Of the whitened noise: 1 where it is stated, that of repeated readings where there are enough of them;
+    None where outliers, if there are any, are not counted."""
+    if setup.energy.robust:
+        return None
+    if setup.data.sigma is not None:
+        return 1.0
+    square, freedom = setup.energy.scatter
+    return square / freedom if freedom >= fewest and square > 0 else None
 
 
 def builder_of(

@@ -75,3 +75,56 @@ def test_a_reading_without_a_logarithm_has_an_infinite_misfit() -> None:
     """Which every trial of a step refuses."""
     energy = InverseProblem(Given(), np.ones(2), np.ones(2), logarithmic=np.array([True, True]))
     assert np.isinf(energy.at(np.array([-1.0, 2.0])).residual[0])
+
+
+GROUPS = np.array([0, 1, 0, 2, 0])
+"""Three readings of one place."""
+
+NOISE = np.array([0.1, 0.5, 0.2, 0.3, 0.1])
+
+
+class Places:
+    """y of three places, of which the first is read thrice."""
+
+    def at(self, values: np.ndarray, near: object = None) -> "Places":
+        self.values, self.readings = values, values[GROUPS]
+        return self
+
+    def tangent(self, block: np.ndarray) -> np.ndarray:
+        return block[GROUPS]
+
+    def adjoint(self, data: np.ndarray, *, incremental: bool = True) -> np.ndarray:
+        return np.array([data[place == GROUPS].sum(axis=0) for place in range(3)])
+
+
+def test_readings_of_a_group_have_the_likelihood_of_their_mean() -> None:
+    """½‖e‖² and all of them apart differ by a constant, half of what they scatter about their mean; e, J and
+    Jᵀ are those of the weighted mean with 1/σ² = Σ1/σ_i²."""
+    data = np.array([1.0, 2.0, 1.3, 0.5, 0.9])
+    own, weights = InverseProblem(Places(), data, NOISE, groups=GROUPS), NOISE**-2.0
+    apart = InverseProblem(Places(), data, NOISE)
+    first, kept = GROUPS == 0, [0, 1, 3]
+    mean, sigma = np.average(data[first], weights=weights[first]), weights[first].sum() ** -0.5
+    means = InverseProblem(Places(), np.array([mean, 2, mean, 0.5, mean]), np.array([sigma, 0.5, 1, 0.3, 1]))
+    (square, freedom), rng = own.scatter, np.random.default_rng(0)
+    assert freedom == 2 and own.expectation == 3.0
+    assert square == pytest.approx(np.sum(weights[first] * (data[first] - mean) ** 2))
+    for y in rng.standard_normal((3, 3)):
+        found, expected = own.at(y), means.at(y)
+        assert apart.at(y).value - found.value == pytest.approx(0.5 * square)
+        np.testing.assert_allclose(found.residual, expected.residual[kept])
+        np.testing.assert_allclose(found.derivative(), apart.at(y).derivative(), atol=1e-9)
+        block, back = rng.standard_normal((3, 2)), rng.standard_normal(3)
+        np.testing.assert_allclose(found.jvp(block), expected.jvp(block)[kept])
+        assert back @ found.jvp(block[:, 0]) == pytest.approx(found.vjp(back) @ block[:, 0])
+
+
+def test_groups_of_one_change_nothing_and_outliers_are_not_averaged() -> None:
+    """To the last bit; readings whose large residuals count less stay apart and are known as twins."""
+    data, y = np.array([1.0, 2.0, 1.3, 0.5, 0.9]), np.array([1.1, 1.9, 0.4])
+    alone = InverseProblem(Places(), data, NOISE, groups=np.arange(5))
+    assert alone.pooling is None and alone.twins is None
+    np.testing.assert_array_equal(alone.at(y).residual, InverseProblem(Places(), data, NOISE).at(y).residual)
+    robust = InverseProblem(Places(), data, NOISE, threshold=np.full(5, 1.3), groups=GROUPS)
+    assert robust.pooling is None and robust.twins is not None
+    assert robust.twins.tolist() == GROUPS.tolist()

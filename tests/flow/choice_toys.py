@@ -119,7 +119,7 @@ def lagged_R(J: np.ndarray, y: np.ndarray, start: Dense, law: Regularisation, re
 
 def fold_residuals(problem: Problem, start: Contender, contender: Contender, rng_seed: int) -> np.ndarray:
     """Residuals of each reading by the fit without its fold, one column a weight considered; an R that
-    depends on m comes from the fold's own fit."""
+    depends on m comes from the fold's own fit. Folds are drawn from the readings by the size of y."""
     J, y, law = problem.J, problem.y, contender.regularisation
     R0 = start.regularisation.at(problem.reference)
 
@@ -129,7 +129,9 @@ def fold_residuals(problem: Problem, start: Contender, contender: Contender, rng
 
     weights = weights_for(J, of(J, y))
     found = np.empty((len(y), len(weights)))
-    for fold in np.array_split(np.random.default_rng(rng_seed).permutation(len(y)), RULE.folds):
+    for fold in np.array_split(
+        np.argsort(y)[np.random.default_rng(rng_seed).permutation(len(y))], RULE.folds
+    ):
         kept = np.setdiff1d(np.arange(len(y)), fold)
         R = of(J[kept], y[kept])
         for column, weight in enumerate(weights):

@@ -111,11 +111,13 @@ def test_lagged_contender_needs_more_than_a_standard_error(sharp: bool) -> None:
 
 
 def test_steps_ask_for_edges_and_waves_do_not() -> None:
-    """On precise readings of a step function the R that lets edges stand wins, of a smooth one another."""
+    """On precise readings of a step function the R that lets edges stand wins by most draws of the folds, of
+    a smooth one another."""
     for sharp in (True, False):
         problem = steps_or_waves(0, sharp)
         contenders = [*fixed(problem), edges(problem)]
-        assert (chosen(problem, contenders).contender is contenders[-1]) == sharp
+        won = [chosen(problem, contenders, seed).contender is contenders[-1] for seed in range(5)]
+        assert (sum(won) > 2) == sharp
 
 
 @pytest.mark.parametrize("sharp", [True, False], ids=["steps", "waves"])

@@ -228,3 +228,14 @@ def test_records_tell_the_chosen_weight_where_nothing_is_left_to_gain() -> None:
     record = last.records[-1]
     assert record.weight == last.choice.weight
     assert record.energy == pytest.approx(setting.value(last.choice, minimum), rel=1e-9)
+
+
+@pytest.mark.parametrize("stated, reason", [(1.0, "minimum"), (0.2, "noise_not_met")])
+def test_a_minimum_far_above_the_target_has_not_met_the_noise(stated: float, reason: str) -> None:
+    """Noise stated five times too small: the run ends at its minimum all the same, and says that the data are
+    not explained."""
+    setting = Setting()
+    setting.energy.data = setting.energy.data + 0.5 * np.random.default_rng(3).standard_normal(60)
+    known = setting.problem()
+    last = run(replace(known, target=setting.target * stated**2))[-1]
+    assert last.records[-1].misfit > 0 and last.stop_reason == reason

@@ -79,6 +79,20 @@ def test_stalled(stopping: AtTarget | NearTarget) -> None:
     )
 
 
+@pytest.mark.parametrize("rule", [AtTarget, NearTarget])
+def test_a_target_that_is_out_of_reach(rule: type[AtTarget | NearTarget]) -> None:
+    """Far from the target a run whose iterations keep below the pace has stalled, growing or not; not near
+    it, not where one kept the pace, and not without a pace."""
+    slow = [(1 - 0.9 * RULE.pace) ** i for i in range(RULE.stall_iterations + 1)]
+    far, growing = [100.0 * TARGET * share for share in slow], [1] * len(slow)
+    stopping = rule(TARGET, 50, pace=RULE.pace)
+    assert verdict(stopping, records(far, expansions=growing)) == "stalled"
+    assert verdict(stopping, records(far[1:], expansions=growing)) is None
+    assert verdict(stopping, records([far[0], *(0.9 * each for each in far[1:])])) is None
+    assert verdict(rule(TARGET, 50), records(far)) is None
+    assert verdict(AtTarget(TARGET, 50, pace=RULE.pace), records([1.5 * TARGET * s for s in slow])) is None
+
+
 @pytest.mark.parametrize("stopping", [AtTarget(TARGET, 2), NearTarget(TARGET, 2), AtMinimum(0, 2, NOISE)])
 def test_max_iterations(stopping: AtTarget | NearTarget | AtMinimum) -> None:
     """By the number of the last iteration, and after any better reason than being near the target."""

@@ -16,6 +16,7 @@ STATUS = [
     ("discrepancy", True, "converged"),
     ("minimum", True, "converged"),
     ("minimum", False, "converged"),
+    ("noise_not_met", True, "stopped"),
     ("stalled", True, "stopped"),
     ("stalled", False, "converged"),
     ("no_accepted_step", True, "stopped"),
