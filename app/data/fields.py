@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 import numpy as np
 
 from app.data.points import PointData
-from app.schema.problems import DataError, nearest, read_text
+from app.schema.files import read_text
+from app.schema.problems import DataError, nearest
 from app.types import Untyped
 
 SIGMA = "sigma"

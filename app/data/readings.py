@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from app.data.tables import MOST_PROBLEMS
-from app.schema.problems import DataError, nearest, read_text, shown
+from app.schema.files import read_text
+from app.schema.problems import DataError, nearest, shown
 from app.schema.section import COORDINATES
 
 POLES = ("a", "b", "m", "n")

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from app.schema.problems import DataError, read_text, shown
+from app.schema.files import read_text
+from app.schema.problems import DataError, shown
 
 MOST_PROBLEMS = 10
 

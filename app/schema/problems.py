@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 LONGEST_SHOWN = 60
 """Characters of a found value that a message repeats."""
+
+LARGEST_SHOWN = 10**LONGEST_SHOWN
+"""Python refuses to write integers of thousands of digits."""
 
 
 class InputError(Exception):
@@ -41,10 +43,18 @@ def shown(value: object) -> str:
             return _cut(f"a mapping of {keys}") if value else "an empty mapping"
         case list() | tuple():
             return _cut("[" + ", ".join(shown(item) for item in value[:LONGEST_SHOWN]) + "]")
+        case int() if abs(value) >= LARGEST_SHOWN:
+            return f"an integer of more than {LONGEST_SHOWN} digits"
         case str() | int() | float():
             return _cut(repr(value))
         case _:
             return _cut(f"{value} (a {type(value).__name__})")
+
+
+def named(key: object) -> str:
+    """The name of a key as messages show it: one line, cut when long."""
+    text = str(key)
+    return _cut(text if text.isprintable() else repr(text))
 
 
 def nearest(name: object, known: Iterable[object]) -> str:
@@ -52,28 +62,6 @@ def nearest(name: object, known: Iterable[object]) -> str:
     by_lower = {str(candidate).lower(): str(candidate) for candidate in known}
     close = difflib.get_close_matches(str(name).lower(), by_lower, n=1)
     return f" (did you mean {by_lower[close[0]]!r}?)" if close else ""
-
-
-def read_text(path: Path, expected: str, error: type[InputError]) -> str:
-    """The text of a UTF-8 file; raises `error` with one sentence when there is none to read."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise error([f"{path}: found no such file, expected {expected}"]) from None
-    except IsADirectoryError:
-        raise error([f"{path}: found a directory, expected {expected}"]) from None
-    except (OSError, ValueError) as cause:
-        reason = getattr(cause, "strerror", None) or cause
-        raise error([f"{path}: found an unreadable file ({reason}), expected {expected}"]) from None
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as cause:
-        line = content.count(b"\n", 0, cause.start) + 1
-        byte = f"0x{content[cause.start]:02x}"
-        raise error([f"{path}:{line}: found the byte {byte}, expected UTF-8 text"]) from None
-    if not text.strip():
-        raise error([f"{path}: found an empty file, expected {expected}"])
-    return text
 
 
 def _cut(text: str) -> str:
