@@ -17,6 +17,8 @@ KINDS = {
 }
 """What is no file that can be read twice, by the format bits of its mode."""
 
+NO_FILE = "no such file"
+
 LARGEST_FILE = 2_000_000_000
 """Bytes of the largest file that is read whole; it takes several times its size in memory."""
 
@@ -29,7 +31,7 @@ def fault(path: Path, largest: int = LARGEST_FILE) -> str | None:
     try:
         found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
-        return "no such file"
+        return NO_FILE
     except (OSError, ValueError) as cause:  # too long a name, no permission, a circle of links, a null byte
         return f"an unreadable file ({getattr(cause, 'strerror', None) or cause})"
     if not stat.S_ISREG(found.st_mode):

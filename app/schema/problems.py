@@ -31,8 +31,8 @@ class DataError(InputError):
     """A data file that does not hold what its kind of observation needs."""
 
 
-def shown(value: object) -> str:
-    """A value from YAML as a message repeats it, cut when long."""
+def shown(value: object, longest: int = LONGEST_SHOWN) -> str:
+    """A value from YAML or a table as a message repeats it, cut when long."""
     match value:
         case None:
             return "nothing"
@@ -40,15 +40,15 @@ def shown(value: object) -> str:
             return "true" if value else "false"
         case Mapping():
             keys = ", ".join(map(str, value))
-            return _cut(f"a mapping of {keys}") if value else "an empty mapping"
+            return _cut(f"a mapping of {keys}", longest) if value else "an empty mapping"
         case list() | tuple():
-            return _cut("[" + ", ".join(shown(item) for item in value[:LONGEST_SHOWN]) + "]")
+            return _cut("[" + ", ".join(shown(item) for item in value[:LONGEST_SHOWN]) + "]", longest)
         case int() if abs(value) >= LARGEST_SHOWN:
             return f"an integer of more than {LONGEST_SHOWN} digits"
         case str() | int() | float():
-            return _cut(repr(value))
+            return _cut(repr(value), longest)
         case _:
-            return _cut(f"{value} (a {type(value).__name__})")
+            return _cut(f"{value} (a {type(value).__name__})", longest)
 
 
 def named(key: object) -> str:
@@ -64,5 +64,5 @@ def nearest(name: object, known: Iterable[object]) -> str:
     return f" (did you mean {by_lower[close[0]]!r}?)" if close else ""
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 3] + "..."
+def _cut(text: str, longest: int = LONGEST_SHOWN) -> str:
+    return text if len(text) <= longest else text[: longest - 3] + "..."

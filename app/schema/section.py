@@ -20,6 +20,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from app.schema.files import NO_FILE, fault
+from app.schema.problems import shown
+
 type Plain = bool | int | float | str | list[Plain] | dict[str, Plain] | None
 """What YAML and JSON know."""
 
@@ -49,8 +52,9 @@ def _no_truth_value(value: object) -> object:
 def _existing(path: Path, info: ValidationInfo) -> Path:
     """A file named by a case exists; its folder is the validation's context."""
     folder = (info.context or {}).get("folder")
-    if folder is not None and not (folder / path).is_file():
-        raise refuse(f"{str(path)!r} (no file at {folder / path})", "an existing file")
+    if folder is not None and (found := fault(folder / path)):
+        reason = f"no file at {folder / path}" if found == NO_FILE else found
+        raise refuse(f"{shown(str(path))} ({reason})", "an existing file")
     return path
 
 
