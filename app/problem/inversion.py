@@ -55,6 +55,7 @@ from app.problem.factories import (
     solver_of,
     transform_of,
 )
+from app.problem.memory import Size, require_memory
 from app.types import Untyped
 
 
@@ -276,7 +277,9 @@ def _observed(
 
 def _mesh(comm: MPI.Comm, case: Case, survey: Survey | None) -> TaggedMesh:
     if survey is not None and case.mesh.kind == "electrodes":
-        return survey.mesh(comm, case.mesh.model_dump(exclude={"kind"}))
+        domain = survey.mesh(comm, case.mesh.model_dump(exclude={"kind"}))
+        require_memory(comm, case, Size.of(domain), ("mesh", "size"))
+        return domain
     return mesh_of(comm, case)
 
 

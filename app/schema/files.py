@@ -48,7 +48,7 @@ def read_bytes(path: Path, expected: str, error: type[InputError], largest: int 
         try:
             # what has become a pipe since it was looked at is not waited for
             with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
-                return opened.read(largest)
+                return opened.read()
         except (OSError, MemoryError) as cause:
             found = (
                 f"an unreadable file ({getattr(cause, 'strerror', None) or 'it does not fit into memory'})"

@@ -78,8 +78,10 @@ Number = Annotated[float, NO_TRUTH_VALUE]
 Positive = Annotated[float, Field(gt=0), NO_TRUTH_VALUE]
 Length = Annotated[float, Field(gt=1e-100, lt=1e100), NO_TRUTH_VALUE]
 """Its square neither vanishes nor overflows."""
-Count = Annotated[int, Field(ge=1), NO_TRUTH_VALUE]
-Natural = Annotated[int, Field(ge=0), NO_TRUTH_VALUE]
+MOST = 1_000_000_000
+"""No count of a case is beyond it; whether so many fit into memory is seen when the rest is known."""
+Count = Annotated[int, Field(ge=1, le=MOST), NO_TRUTH_VALUE]
+Natural = Annotated[int, Field(ge=0, le=MOST), NO_TRUTH_VALUE]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 COORDINATES = ("x", "y", "z")
 Component = Literal["x", "y", "z", "real", "imaginary"]
