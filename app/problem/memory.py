@@ -28,7 +28,11 @@ CELL = 300
 
 UNKNOWN = 400
 """Bytes of an unknown of the state with its row of the operator and of the factor or the preconditioner, at
-least (730 on `quickstart` with 512 x 512 rectangles, more in three dimensions)."""
+least (730 on `quickstart` with 512 x 512 rectangles)."""
+
+FILL = 100
+"""Bytes of an unknown's row of the factor in three dimensions, times the cubic root of their number, at least
+(6800 bytes in all on 24 x 24 x 24 boxes of degree 2, 4000 on half as many in each direction)."""
 
 CELLS = {1: 1, 2: 2, 3: 6}
 """Simplices into which an interval, a rectangle and a box are cut, by the dimension."""
@@ -79,7 +83,7 @@ def require_memory(comm: MPI.Comm, case: BaseCase, size: Size, mesh: Path = ("me
 
 def estimate(case: BaseCase, size: Size, mesh: Path) -> dict[Path, float]:
     """Bytes over all ranks at least, by the key that most of them hang on."""
-    needed = {mesh: CELL * size.cells + UNKNOWN * _state(case, size)}
+    needed = {mesh: CELL * size.cells + _operator(case, size)}
     samples = _samples(case) if isinstance(case, ReductionCase) else 1.0
     if isinstance(case, ReductionCase):
         widest = max(case.energy.parameters, key=lambda name: case.energy.parameters[name].points)
@@ -98,11 +102,15 @@ def estimate(case: BaseCase, size: Size, mesh: Path) -> dict[Path, float]:
     return needed
 
 
-def _state(case: BaseCase, size: Size) -> float:
-    """Unknowns of the state: its nodes by the degree."""
+def _operator(case: BaseCase, size: Size) -> float:
+    """Bytes of the state's operator, factorised or not."""
     equation: Untyped = getattr(case, "equation", None)
-    degree = getattr(equation, "degree", 1)
-    return size.nodes * float(degree) ** size.dimension
+    solver = getattr(equation, "solver", None)
+    unknowns = size.nodes * float(getattr(equation, "degree", 1)) ** size.dimension
+    if solver is None or size.dimension < 3 or solver.kind == "iterative":
+        return UNKNOWN * unknowns
+    direct = solver.kind == "direct" or unknowns < solver.direct_below
+    return unknowns * (UNKNOWN + (FILL * unknowns ** (1 / 3) if direct else 0.0))
 
 
 def _samples(case: ReductionCase) -> float:
