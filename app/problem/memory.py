@@ -125,4 +125,4 @@ def _parameters(hidden: tuple[int, ...], dimension: int) -> float:
 
 
 def _told(size: float) -> str:
-    return f"{size / 1e9:.3g} GB"
+    return f"{size / 1e9:.3g} GB" if size < 1e12 else f"{size / 1e12:,.0f} TB"
