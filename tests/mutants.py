@@ -123,7 +123,7 @@ elasticity|helmholtz|heat|custom|electrical_tomography|p_laplacian|boundary_flux
 
 VALUES: list[Any] = [
     *(0, -1, 1, 2, 3, 5, 1e-320, 1e-30, 1e30, 1e308, -1e308, float("nan"), float("inf"), 10**30, 10**5000),
-    *(True, False, None, "", "x", [], {}, [[]], [1, 2, 3], {"kind": "h1"}, [None], "a" * 300, ["x"] * 5000),
+    *(True, False, None, "", "x", [], {}, [[]], [1, 2, 3], {"kind": "h1"}, [None], "a" * 300, ["x"] * 500),
     *({"": 1}, {"a" * 300: 1}, "x" * 20_000, 2**31, 2**63, -(2**63), [1e308, -1e308], [10**9, 10**9]),
     *TEXTS,
 ]
