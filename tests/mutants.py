@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -190,7 +191,7 @@ def _bad_values(draw: Random, folder: Path) -> None:
                 place[draw.choice(TEXTS)] = place.pop(key)
             case 2:
                 other, name = draw.choice(list(_places(case)))
-                place[key] = json.loads(json.dumps(other[name]))
+                place[key] = deepcopy(other[name])
             case _:
                 place[key] = draw.choice(VALUES)
     write_case(folder, case)

@@ -277,6 +277,8 @@ def _observed(
 
 def _mesh(comm: MPI.Comm, case: Case, survey: Survey | None) -> TaggedMesh:
     if survey is not None and case.mesh.kind == "electrodes":
+        size = Size.through(survey.readings.electrodes, case.mesh)
+        require_memory(comm, case, size, ("mesh", "size"))
         domain = survey.mesh(comm, case.mesh.model_dump(exclude={"kind"}))
         require_memory(comm, case, Size.of(domain), ("mesh", "size"))
         return domain

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+import numpy as np
 from mpi4py import MPI
 
 from app.case import (
     BaseCase,
     BoxMesh,
     CaseError,
+    ElectrodeMesh,
     IntervalMesh,
     NetworkRepresentation,
     RectangleMesh,
@@ -54,6 +56,18 @@ class Size:
         topology = domain.mesh.topology
         cells = topology.index_map(topology.dim).size_global
         return Size(cells, topology.index_map(0).size_global, domain.dimension)
+
+    @staticmethod
+    def through(electrodes: np.ndarray, mesh: ElectrodeMesh) -> Size:
+        """Of a mesh through electrodes that has cells of one size far from them, at least."""
+        extent, distance = np.ptp(electrodes, axis=0), mesh.size or np.inf
+        if len(extent) == 2:
+            cells = 0.5 * float(np.prod(extent)) / distance**2
+        else:
+            reach = 10.0 * float(np.linalg.norm(extent))
+            margin, depth = mesh.margin or reach, mesh.depth or reach
+            cells = float(np.prod(extent[:2] + 2.0 * margin)) * depth / distance**3
+        return Size(cells, cells / (2 if len(extent) == 2 else 6), len(extent))
 
     @staticmethod
     def generated(mesh: IntervalMesh | RectangleMesh | BoxMesh) -> Size:

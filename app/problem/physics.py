@@ -24,6 +24,9 @@ from app.types import Untyped
 SOLUTION = {"kind", "degree", "boundary", "solver", "wells", "time", "scheme"}
 """Keys of an equation that its residual does not know by their names; all others are its coefficients."""
 
+DRIVING = {"source", "imaginary_source", "body_force", "initial", "boundary_flux"}
+"""Terms that make a state other than zero by themselves."""
+
 
 def equation(case: Case, domain: TaggedMesh) -> Equation:
     """The equation with the case's unknowns in their places; collective.
@@ -42,6 +45,7 @@ def equation(case: Case, domain: TaggedMesh) -> Equation:
         return _custom(case, domain)
     given = {key: getattr(section, key) for key in type(section).model_fields if key not in SOLUTION}
     _check_terms(case, given)
+    _check_driven(case, given)
     _check_shapes(case, domain, given)
     roles = tuple(unknown.role for unknown in case.unknowns.values())
     boundary = conditions(case, domain, components(physics, domain.dimension))
@@ -125,6 +129,22 @@ def _check_terms(case: Case, given: dict[str, Untyped]) -> None:
         raise refused(case, ("equation", "velocity"), "nothing", "the velocity whose factor is unknown")
     if "source" not in sought and "source" in given and given["source"] is None:
         raise refused(case, ("equation", "source"), "nothing", "a number or an expression")
+
+
+def _check_driven(case: Case, given: dict[str, Untyped]) -> None:
+    """Where nothing acts on the state it is zero, whatever the unknown is, and no reading tells of it."""
+    section: Untyped = case.equation
+    sought = {stands_for(unknown.role) for unknown in case.unknowns.values()}
+    if section.kind == "identity" or sought & DRIVING or getattr(section, "wells", None):
+        return
+    values = [condition.value for condition in section.boundary.values()]
+    values += [given[key] for key in DRIVING & given.keys() if given[key] is not None]
+    if all(
+        part.constant == 0 for value in values for part in (value if isinstance(value, tuple) else (value,))
+    ):
+        found = "nothing that acts on the state (source, wells and values on the boundary are 0)"
+        expected = "something: else the state is 0 whatever the unknown is, and no reading depends on it"
+        raise _problem(case, ("equation",), found, expected)
 
 
 def _check_shapes(case: Case, domain: TaggedMesh, given: dict[str, Untyped]) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import resource
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mpi4py import MPI
 
-from app.case import CaseError, load_case
+from app.case import CaseError, ElectrodeMesh, load_case
 from app.mesh import MESHES
 from app.parallel import memory as parallel_memory
 from app.problem import check, memory
@@ -94,6 +95,15 @@ def test_the_size_of_a_generated_mesh_is_foreseen(heads: Path) -> None:
         options = {key: value for key, value in dict(case.mesh).items() if key != "kind"}
         made = MESHES[case.mesh.kind](MPI.COMM_WORLD, **options)
         assert memory.Size.of(made) == memory.Size.generated(case.mesh)
+
+
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_cells_too_small_between_electrodes_are_foreseen(dimension: int) -> None:
+    """Without a size their number has no bound that is known before."""
+    electrodes = np.random.default_rng(0).uniform(size=(16, dimension))
+    tiny, usual = ElectrodeMesh(kind="electrodes", size=1e-6), ElectrodeMesh(kind="electrodes")
+    assert memory.Size.through(electrodes, tiny).cells > 1e11
+    assert memory.Size.through(electrodes, usual).cells == 0
 
 
 def test_limits_of_the_process_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
