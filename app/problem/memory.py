@@ -88,7 +88,7 @@ def require_memory(comm: MPI.Comm, case: BaseCase, size: Size, mesh: Path = ("me
     total = sum(needed.values())
     if total <= left:
         return
-    path = max(needed, key=needed.__getitem__)
+    path = mesh if needed[mesh] > left else max(needed, key=needed.__getitem__)
     found = f"what takes at least {_told(needed[path])} of memory"
     if needed[path] < total:
         found += f" ({_told(total)} with the rest of the case)"

@@ -30,7 +30,11 @@ equation: {kind: diffusion, boundary: {rim: {on: all, kind: dirichlet}}}
 """
 RECTANGLE = "rectangle, cells: [1000, 1000]"
 TOO_LARGE = {
-    "mesh.cells": (RECTANGLE, ["unknowns.m.representation.kind=nodal"], r"at least 2\.\d+ GB"),
+    "mesh.cells": (
+        RECTANGLE,
+        ["unknowns.m.representation.kind=nodal"],
+        r"mesh\.cells: found .* at least 2\.\d+ GB",
+    ),
     "a mesh of lines": (
         "interval, cells: 100000000",
         ["expansion.candidates=1"],
@@ -42,7 +46,11 @@ TOO_LARGE = {
         ["unknowns.m.representation={hidden: [4000, 4000], max_width: 4000}"],
         r"hidden: found .* at least 2,0\d\d TB",
     ),
-    "expansion.candidates": ("rectangle, cells: [8, 8]", ["expansion.candidates=1000000000"], r"648 GB"),
+    "expansion.candidates": (
+        "rectangle, cells: [8, 8]",
+        ["expansion.candidates=1000000000"],
+        r"candidates: found .* 648 GB",
+    ),
 }
 CAP = 2e9
 
@@ -66,7 +74,6 @@ def test_what_cannot_fit_is_refused_by_its_key(
     with pytest.raises(CaseError, match=told) as caught:
         check(load_case(heads, overrides))
     (problem,) = caught.value.problems
-    assert name.split()[0] in problem or "mesh.cells" in problem
     assert "expected at most the 2 GB that are left" in problem
 
 
