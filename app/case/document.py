@@ -26,6 +26,8 @@ LARGEST_FILE = 200_000
 DEEPEST_NESTING = 50
 MOST_ENTRIES = 20_000
 """Entries of mappings and lists, those that aliases repeat included; two thousand wells have 8000."""
+LARGEST_INTEGER = 10**300
+"""Beyond it, it is no number of double precision; Python refuses to write those of thousands of digits."""
 
 
 class NotYaml(ValueError):
@@ -122,6 +124,8 @@ def _plain(node: Untyped, document: Document, path: tuple[Key, ...]) -> Json:
         case bool() | None:
             return node
         case int():
+            if abs(node) >= LARGEST_INTEGER:
+                raise NotYaml("an integer of more than 300 digits", line, "a number below 1e300")
             return int(node)
         case float():
             return float(node)
@@ -146,10 +150,9 @@ def _keys(node: Untyped, line: int | None) -> list[tuple[Untyped, str]]:
     for key in node:
         if isinstance(key, bool) or not isinstance(key, str | int | float):
             raise NotYaml("a key that is neither text nor a number", line, "text (in quotes if need be)")
-        try:
-            text = str(key)
-        except ValueError:  # Python refuses to write integers of thousands of digits
-            raise NotYaml("a number of thousands of digits as a key", line, "text") from None
+        if isinstance(key, int) and abs(key) >= LARGEST_INTEGER:
+            raise NotYaml("an integer of more than 300 digits as a key", line, "text")
+        text = str(key)
         if text in found:
             raise NotYaml(f"the key {text!r} twice", line, "it once")
         found[text] = key

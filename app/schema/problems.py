@@ -8,9 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 LONGEST_SHOWN = 60
 """Characters of a found value that a message repeats."""
 
-LARGEST_SHOWN = 10**LONGEST_SHOWN
-"""Python refuses to write integers of thousands of digits."""
-
 
 class InputError(Exception):
     """Bad input, one line of `problems` each. It pickles, so that rank 0 can share it."""
@@ -43,8 +40,6 @@ def shown(value: object, longest: int = LONGEST_SHOWN) -> str:
             return _cut(f"a mapping of {keys}", longest) if value else "an empty mapping"
         case list() | tuple():
             return _cut("[" + ", ".join(shown(item) for item in value[:LONGEST_SHOWN]) + "]", longest)
-        case int() if abs(value) >= LARGEST_SHOWN:
-            return f"an integer of more than {LONGEST_SHOWN} digits"
         case str() | int() | float():
             return _cut(repr(value), longest)
         case _:

@@ -43,10 +43,14 @@ TEXTS = {
     "indentation": ("".join(" " * i + "a:\n" for i in range(200)), "nested too deeply"),
     "length": ("#" * LARGEST_FILE + "\na: 1", "found a file of 0 MB (at most 0.2 MB are read)"),
     "a long number": ("seed: " + "9" * 5000, "found text that is not YAML"),
-    "a long hexadecimal number": ("seed: 0x" + "f" * 5000, "found an integer of more than 60 digits"),
+    "a long hexadecimal number": (
+        "seed: 0x" + "f" * 5000,
+        "found an integer of more than 300 digits, expected",
+    ),
+    "a long number where a kind is due": ("energy: {kind: 0x" + "f" * 5000 + "}", "found an integer of more"),
     "a long number as a key": (
         "? 0x" + "f" * 5000 + "\n: 1",
-        "found a number of thousands of digits as a key",
+        "found an integer of more than 300 digits as a key",
     ),
     "a truth value that is none": ("a: !!bool maybe", "found text that is not YAML"),
     "bytes": ("name: !!binary aGk=", "found a bytes, expected"),
