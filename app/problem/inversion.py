@@ -266,6 +266,7 @@ def _observed(
         raise CaseError([f"{case.where('equation', 'file')}: {refused}"]) from None
     measured = measurements(case, case.observations, physics.observed_state(case, forward))
     owned.callback(measured.close)
+    physics.check_driven(case)
     assert measured.operator is not None
     if isinstance(forward, TransientModel):
         assert measured.data.times is not None

@@ -45,7 +45,6 @@ def equation(case: Case, domain: TaggedMesh) -> Equation:
         return _custom(case, domain)
     given = {key: getattr(section, key) for key in type(section).model_fields if key not in SOLUTION}
     _check_terms(case, given)
-    _check_driven(case, given)
     _check_shapes(case, domain, given)
     roles = tuple(unknown.role for unknown in case.unknowns.values())
     boundary = conditions(case, domain, components(physics, domain.dimension))
@@ -118,6 +117,22 @@ def _custom(case: Case, domain: TaggedMesh) -> Custom:
         raise CaseError([f"{case.where('equation', 'file')}: {refused}"]) from None
 
 
+def check_driven(case: Case) -> None:
+    """Raise CaseError where nothing acts on the state: it is zero, whatever the unknown is."""
+    section: Untyped = case.equation
+    sought = {stands_for(unknown.role) for unknown in case.unknowns.values()}
+    if section.kind in ("identity", "custom") or sought & DRIVING or getattr(section, "wells", None):
+        return
+    values = [condition.value for condition in section.boundary.values()]
+    values += [given for key in sorted(DRIVING) if (given := getattr(section, key, None)) is not None]
+    if all(
+        part.constant == 0 for value in values for part in (value if isinstance(value, tuple) else (value,))
+    ):
+        found = "nothing that acts on the state (source, wells and values on the boundary are 0)"
+        expected = "something: else the state is 0 whatever the unknown is, and no reading depends on it"
+        raise _problem(case, ("equation",), found, expected)
+
+
 def _check_terms(case: Case, given: dict[str, Untyped]) -> None:
     """A term is given or unknown, not both; a source is one of them."""
     sought = {stands_for(unknown.role): name for name, unknown in case.unknowns.items()}
@@ -129,22 +144,6 @@ def _check_terms(case: Case, given: dict[str, Untyped]) -> None:
         raise refused(case, ("equation", "velocity"), "nothing", "the velocity whose factor is unknown")
     if "source" not in sought and "source" in given and given["source"] is None:
         raise refused(case, ("equation", "source"), "nothing", "a number or an expression")
-
-
-def _check_driven(case: Case, given: dict[str, Untyped]) -> None:
-    """Where nothing acts on the state it is zero, whatever the unknown is, and no reading tells of it."""
-    section: Untyped = case.equation
-    sought = {stands_for(unknown.role) for unknown in case.unknowns.values()}
-    if section.kind == "identity" or sought & DRIVING or getattr(section, "wells", None):
-        return
-    values = [condition.value for condition in section.boundary.values()]
-    values += [given[key] for key in DRIVING & given.keys() if given[key] is not None]
-    if all(
-        part.constant == 0 for value in values for part in (value if isinstance(value, tuple) else (value,))
-    ):
-        found = "nothing that acts on the state (source, wells and values on the boundary are 0)"
-        expected = "something: else the state is 0 whatever the unknown is, and no reading depends on it"
-        raise _problem(case, ("equation",), found, expected)
 
 
 def _check_shapes(case: Case, domain: TaggedMesh, given: dict[str, Untyped]) -> None:
