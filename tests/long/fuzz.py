@@ -83,10 +83,9 @@ def checked(words: list[str], folder: Path, seconds: int) -> Outcome:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             break
-        if time.monotonic() - begun > WALL * seconds and not hung:
+        if time.monotonic() - begun > WALL * seconds:
             hung = True
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child, signal.SIGKILL)
+            os.kill(child, signal.SIGKILL)
         time.sleep(0.01)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child, signal.SIGKILL)
