@@ -130,7 +130,7 @@ def check_driven(case: Case) -> None:
     ):
         found = "nothing that acts on the state (source, wells and values on the boundary are 0)"
         expected = "something: else the state is 0 whatever the unknown is, and no reading depends on it"
-        raise _problem(case, ("equation",), found, expected)
+        raise refused(case, ("equation",), found, expected)
 
 
 def _check_terms(case: Case, given: dict[str, Untyped]) -> None:
