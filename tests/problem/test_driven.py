@@ -19,11 +19,11 @@ STILL = [
     [],
     ["equation.kind=reaction_diffusion", "unknowns.m.role=log_reaction"],
     ["equation.source=0*1", "equation.boundary.rim.kind=robin", "equation.boundary.rim.transfer=1"],
-    ["equation.boundary.left={on: left, kind: neumann, value: 1 - 1}"],
+    ["equation.boundary={rim: {on: right, kind: dirichlet}, left: {on: left, kind: neumann, value: 1 - 1}}"],
 ]
 DRIVEN = [
     ["equation.source=1"],
-    ["equation.boundary.left={on: left, kind: neumann, value: y}"],
+    ["equation.boundary={rim: {on: right, kind: dirichlet}, left: {on: left, kind: neumann, value: y}}"],
     ["equation.wells.pump={at: [0.4, 0.4], rate: -1}"],
     ["equation.source=null", "unknowns.m.role=source"],
 ]
