@@ -8,9 +8,10 @@ from typing import Annotated, Self
 
 from pydantic import Field, PrivateAttr
 
+from app.case.document import Key
 from app.case.experiments import Within
 from app.case.mesh import Mesh
-from app.case.origin import Key, Origin
+from app.case.origin import Origin
 from app.schema.section import NO_TRUTH_VALUE, Plain, Section
 
 

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
 from app.case.base import BaseCase
+from app.case.document import Key
 from app.case.experiments import Experiment
 from app.case.inversion import ExpansionSpec, Flow, RegularisationSpec
-from app.case.origin import Key
 from app.case.unknowns import Unknown
 from app.equations import AnyEquationSpec, stands_for
 from app.observe import OBSERVATIONS, Observations, accepted_kinds

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from app.case.origin import Key
+from app.case.document import Key
 from app.schema.problems import nearest, shown
 from app.types import Described, Json
 
@@ -36,10 +36,17 @@ KEY = "[key]"
 """The last step of pydantic's location where the key itself is at fault."""
 
 
+MOST_PROBLEMS = 50
+
+
 def problems(error: ValidationError, schema: Schema, data: object, origin: Locator) -> list[str]:
-    """One line for each thing that is wrong, in the order of the case's keys, none twice."""
+    """One line for each thing that is wrong, in the order of the case's keys, none twice; the first ones."""
     found: dict[tuple[Key, ...], str] = {}
-    for fault in error.errors(include_url=False):
+    faults = error.errors(include_url=False)
+    for done, fault in enumerate(faults):
+        if len(found) == MOST_PROBLEMS:
+            told = [f"{origin.where(path)}: {text}" for path, text in found.items()]
+            return [*told, f"... and up to {len(faults) - done} more"]
         path, text = _Diagnosis(schema, data).of(fault)
         # for pydantic a list whose items are wrong is too short as well
         below = isinstance(fault["input"], list) and any(known[: len(path)] == path for known in found)

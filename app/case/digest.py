@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from app.case.base import BaseCase
-from app.case.origin import Key, dotted
+from app.case.document import Key
+from app.case.origin import dotted
 from app.schema.problems import DataError
 from app.schema.section import Plain
 

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
-from app.case.origin import Key, Origin
+from app.case.document import Key
+from app.case.origin import Origin
 from app.observe import Observations
 from app.schema.section import Identifier, Section, refuse
 from app.types import Described, Json, Summary

@@ -6,6 +6,7 @@ import io
 import os
 import re
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -40,6 +41,12 @@ def schema() -> dict[str, Plain]:
     return TypeAdapter(Case | RegressionCase | RitzCase | ReductionCase).json_schema()
 
 
+@cache
+def _schema_of(model: type[BaseCase]) -> Summary:
+    """The JSON Schema of a kind of case, which takes longer to make than a case to read."""
+    return model.model_json_schema()
+
+
 def load_case(path: Path, overrides: Sequence[str] = ()) -> BaseCase:
     """Read and validate a case file with `dotted.key=value` overrides.
 
@@ -57,7 +64,7 @@ def load_case(path: Path, overrides: Sequence[str] = ()) -> BaseCase:
     try:
         case = model.model_validate(data, context=context)
     except ValidationError as error:
-        raise CaseError(diagnosis.problems(error, model.model_json_schema(), data, origin)) from None
+        raise CaseError(diagnosis.problems(error, _schema_of(model), data, origin)) from None
     case._origin = origin
     if not isinstance(case, Case):
         return case
@@ -67,7 +74,7 @@ def load_case(path: Path, overrides: Sequence[str] = ()) -> BaseCase:
         try:
             own = Case.model_validate(part, context={"dimension": dimension, "folder": origin.folder})
         except ValidationError as error:
-            raise CaseError(diagnosis.problems(error, Case.model_json_schema(), part, within)) from None
+            raise CaseError(diagnosis.problems(error, _schema_of(Case), part, within)) from None
         own._origin = within
         case._parts[name] = own
     return case

@@ -53,6 +53,9 @@ def explained(error: BaseException) -> tuple[int, str]:
         return INTERNAL, str(error)
     if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED, ""
+    if isinstance(error, MemoryError):
+        reason = f" ({error})" if str(error) else ""
+        return INTERNAL, f"found too little memory{reason}, expected more of it, or a smaller mesh or network"
     told = f"{type(error).__name__}: {error}".rstrip(": ")
     return INTERNAL, f"internal failure: {told} (--debug shows where)"
 

@@ -103,6 +103,9 @@ def _run(options: argparse.Namespace, case: "BaseCase", comm: "MPI.Comm") -> int
             return act()
         except output.FolderTaken as error:
             raise InputError([str(error)]) from None
+        except OSError as cause:  # too long a name, no permission, a circle of links
+            found = f"found a path that cannot be used ({cause.strerror})"
+            raise InputError([f"{folder}: {found}, expected a folder for the results"]) from None
 
     how = {"overwrite": options.overwrite, "inputs": case.files()}
     if not options.resume:

@@ -10,7 +10,8 @@ import numpy as np
 
 from app.data.foreign import Unreadable, read_foreign
 from app.data.points import PointData
-from app.schema.problems import DataError, nearest, read_text
+from app.schema.files import read_text
+from app.schema.problems import DataError, nearest
 
 SIGMA = "sigma"
 """The array with the standard deviations, where the file has one."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from app.data.tables import MOST_PROBLEMS
-from app.schema.problems import DataError, nearest, read_text, shown
+from app.data.problems import LONGEST_ECHO, Problems, echo
+from app.schema.files import read_text
+from app.schema.problems import DataError, nearest, shown
 from app.schema.section import COORDINATES
 
 POLES = ("a", "b", "m", "n")
@@ -22,6 +24,12 @@ UNITS = {
     "rhoa": {"ohmm": 1.0, "ohm*m": 1.0}, "k": {"m": 1.0}, "err": {"%": 0.01},
 }  # fmt: skip
 """Units that may follow a column's name after a stroke; without one they are A, V, Ω, Ωm, m, and 1."""
+
+COUNT = re.compile(r"0*[1-9][0-9]{0,8}")
+"""A number of sensors or of data."""
+
+HEADER = re.compile(r"^\s*#\s*(x\s+[yz]|a\s+b\s+m\s+n)\b", re.IGNORECASE | re.MULTILINE)
+"""By which a file looks like one in the format, whatever else is in it."""
 
 EXPECTED = "a file in the unified data format (number of sensors, positions, number of data, readings)"
 
@@ -71,12 +79,12 @@ def read_readings(path: Path) -> ElectrodeReadings:
     electrodes = _positions(lines)
     place, names, rows = _table(lines)
     units = _units(place, names)
-    problems: list[str] = []
+    problems = Problems()
     numbers, kept = [], []
     for line, cells in rows:
         if len(cells) != len(names):
-            problems.append(
-                f"{path}:{line}: found {len(cells)} cells, expected {len(names)} ({' '.join(names)})"
+            problems.add(
+                f"{path}:{line}: found {len(cells)} cells, expected {len(names)} ({echo(' '.join(names))})"
             )
             continue
         if "valid" in units and _struck_out(cells[units["valid"][0]]):
@@ -89,9 +97,8 @@ def read_readings(path: Path) -> ElectrodeReadings:
         numbers.append([found[name] for name in units])
         kept.append(line)
     if not problems and not numbers:
-        problems = [f"{path}: found no reading, expected at least one"]
-    if problems:
-        raise DataError(_cut(problems))
+        problems.add(f"{path}: found no reading, expected at least one")
+    problems.check()
     columns = dict(zip(units, np.array(numbers).T, strict=True))
     return _readings(path, electrodes, columns, np.array(kept))
 
@@ -100,14 +107,12 @@ def _readings(
     path: Path, electrodes: np.ndarray, columns: dict[str, np.ndarray], lines: np.ndarray
 ) -> ElectrodeReadings:
     """What the columns say, once their signs are looked at."""
-    problems: list[str] = []
+    problems = Problems()
 
     def require(name: str, sound: np.ndarray, expected: str) -> None:
         values = columns[name]
-        problems.extend(
-            f"{path}:{lines[j]}: {name}: found {values[j]:g}, expected {expected}"
-            for j in np.flatnonzero(~sound)
-        )
+        for j in np.flatnonzero(~sound):
+            problems.add(f"{path}:{lines[j]}: {name}: found {values[j]:g}, expected {expected}")
 
     resistances = apparent = None
     if {"u", "i"} <= columns.keys():
@@ -126,8 +131,7 @@ def _readings(
             apparent = columns["rhoa"]
     if "err" in columns:
         require("err", columns["err"] > 0, "an error > 0")
-    if problems:
-        raise DataError(_cut(problems))
+    problems.check()
     return ElectrodeReadings(
         electrodes=electrodes,
         abmn=np.column_stack([columns[pole] for pole in POLES]).astype(np.int64) - 1,
@@ -148,12 +152,17 @@ class _Lines:
             (number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()
         )
         self._last = text.count("\n") + 1
+        self._is_table = HEADER.search(text) is not None
 
     def next(self, expected: str) -> tuple[int, str]:
         """Number and text of the next line; raises DataError where there is none."""
         for number, line in self._lines:
             return number, line
         raise DataError([f"{self.path}:{self._last}: found the end of the file, expected {expected}"])
+
+    def shown(self, line: str) -> str:
+        """A line as a message repeats it; one of a file that looks like no table is not repeated."""
+        return shown(line, LONGEST_ECHO) if self._is_table else "other text"
 
     def count(self, what: str) -> int:
         """The number on a line such as `24# Number of sensors`; comments before it are passed over."""
@@ -162,17 +171,19 @@ class _Lines:
         while line.startswith("#"):
             number, line = self.next(expected)
         text = line.split("#")[0].strip()
-        if not text.isdigit() or int(text) == 0:
-            raise DataError(
-                [f"{self.path}:{number}: found {shown(text)}, expected {expected}, an integer > 0"]
-            )
+        if not COUNT.fullmatch(text):
+            found = self.shown(text)
+            raise DataError([f"{self.path}:{number}: found {found}, expected {expected}, an integer > 0"])
+        self._is_table = True
         return int(text)
 
     def names(self, example: str) -> tuple[int, list[str]]:
         """The names on a line such as `# x y`, in lower case."""
         number, line = self.next(f"a line such as {example}")
         if not line.startswith("#") or not line.strip("#").split():
-            raise DataError([f"{self.path}:{number}: found {shown(line)}, expected a line such as {example}"])
+            raise DataError(
+                [f"{self.path}:{number}: found {self.shown(line)}, expected a line such as {example}"]
+            )
         return number, line.strip("#").lower().split()
 
     def rows(self, count: int, what: str) -> Iterator[tuple[int, list[str]]]:
@@ -191,20 +202,19 @@ def _positions(lines: _Lines) -> np.ndarray:
     path = lines.path
     axes = [name.split("/")[0] for name in names]
     if axes not in ([*COORDINATES], ["x", "y"], ["x", "z"]):
-        raise DataError([f"{path}:{number}: found the columns {' '.join(names)}, expected x y, x z or x y z"])
-    problems: list[str] = []
+        raise DataError(
+            [f"{path}:{number}: found the columns {echo(' '.join(names))}, expected x y, x z or x y z"]
+        )
+    problems = Problems()
     positions = []
     for line, cells in lines.rows(count, "positions"):
         if len(cells) != len(axes):
-            problems.append(
-                f"{path}:{line}: found {len(cells)} cells, expected {len(axes)} ({' '.join(axes)})"
-            )
+            problems.add(f"{path}:{line}: found {len(cells)} cells, expected {len(axes)} ({' '.join(axes)})")
             continue
         positions.append([
             _number(f"{path}:{line}: {axis}", cell, problems) for axis, cell in zip(axes, cells, strict=True)
         ])  # fmt: skip
-    if problems:
-        raise DataError(_cut(problems))
+    problems.check()
     return np.array(positions)
 
 
@@ -218,29 +228,27 @@ def _table(lines: _Lines) -> tuple[str, list[str], Iterator[tuple[int, list[str]
 def _units(place: str, names: Sequence[str]) -> dict[str, tuple[int, float]]:
     """Position and unit of each column that is read; raises DataError where one is missing or double."""
     found: dict[str, tuple[int, float]] = {}
-    problems = []
+    problems = Problems()
     for j, text in enumerate(names):
         name, _, unit = text.partition("/")
         if name not in TOKENS:
             continue
         if name in found:
-            problems.append(f"{place}: found two columns {name!r}, expected one")
+            problems.add(f"{place}: found two columns {name!r}, expected one")
         known = UNITS.get(name, {})
         if unit and unit not in known:
-            problems.append(
-                f"{place}: found {text!r}, expected {name} in one of {', '.join(known) or 'no unit'}"
-            )
+            expected = f"{name} in one of {', '.join(known) or 'no unit'}"
+            problems.add(f"{place}: found {shown(text, LONGEST_ECHO)}, expected {expected}")
         found[name] = (j, known.get(unit, 1.0))
     missing = [pole for pole in POLES if pole not in found]
     if missing:
         near = nearest(missing[0], [name for name in names if name not in TOKENS])
-        problems.append(
-            f"{place}: found the columns {' '.join(names)}, expected also {', '.join(missing)}{near}"
+        problems.add(
+            f"{place}: found the columns {echo(' '.join(names))}, expected also {', '.join(missing)}{near}"
         )
     if not ({"u", "i"} <= found.keys() or "r" in found or "rhoa" in found):
-        problems.append(f"{place}: found the columns {' '.join(names)}, expected also u and i, r, or rhoa")
-    if problems:
-        raise DataError(problems)
+        problems.add(f"{place}: found the columns {echo(' '.join(names))}, expected also u and i, r, or rhoa")
+    problems.check()
     return found
 
 
@@ -252,26 +260,26 @@ def _struck_out(cell: str) -> bool:
         return False
 
 
-def _check_poles(place: str, poles: Sequence[float], electrodes: int, problems: list[str]) -> None:
+def _check_poles(place: str, poles: Sequence[float], electrodes: int, problems: Problems) -> None:
     """Four electrodes that exist, the current's two apart and the voltage's two apart."""
     if any(map(math.isnan, poles)):
         return  # said already
     for name, pole in zip(POLES, poles, strict=True):
         if pole == 0:
-            problems.append(f"{place}: {name}: found 0 (an electrode at infinity), expected four electrodes")
+            problems.add(f"{place}: {name}: found 0 (an electrode at infinity), expected four electrodes")
         elif not 1 <= pole <= electrodes:
-            problems.append(f"{place}: {name}: found {pole:g}, expected an electrode from 1 to {electrodes}")
+            problems.add(f"{place}: {name}: found {pole:g}, expected an electrode from 1 to {electrodes}")
     if poles[0] == poles[1] or poles[2] == poles[3]:
         found = " ".join(f"{pole:g}" for pole in poles)
-        problems.append(f"{place}: found the electrodes {found}, expected a and b apart, and m and n")
+        problems.add(f"{place}: found the electrodes {found}, expected a and b apart, and m and n")
     elif {*poles[:2]} & {*poles[2:]}:
         found = " ".join(f"{pole:g}" for pole in poles)
-        problems.append(
+        problems.add(
             f"{place}: found the electrodes {found}, expected no voltage at an electrode of the current"
         )
 
 
-def _number(place: str, cell: str, problems: list[str], whole: bool = False) -> float:
+def _number(place: str, cell: str, problems: Problems, whole: bool = False) -> float:
     """The number of a cell, nan with a problem noted where there is none."""
     expected = "an integer" if whole else "a finite number"
     try:
@@ -279,13 +287,6 @@ def _number(place: str, cell: str, problems: list[str], whole: bool = False) -> 
     except ValueError:
         value = math.nan
     if not math.isfinite(value) or (whole and value != int(value)):
-        problems.append(f"{place}: found {shown(cell)}, expected {expected}")
+        problems.add(f"{place}: found {shown(cell, LONGEST_ECHO)}, expected {expected}")
         return math.nan
     return value
-
-
-def _cut(problems: list[str]) -> list[str]:
-    """The first few, and how many more there are."""
-    if len(problems) <= MOST_PROBLEMS:
-        return problems
-    return [*problems[:MOST_PROBLEMS], f"... and {len(problems) - MOST_PROBLEMS} more"]

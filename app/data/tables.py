@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,15 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from app.schema.problems import DataError, read_text, shown
-
-MOST_PROBLEMS = 10
+from app.data.arrays import read_array
+from app.data.problems import LONGEST_ECHO, Problems, echo
+from app.schema.files import read_text
+from app.schema.problems import DataError, shown
 
 POSITIVE = ("sigma", "variance", "radius")
 """Columns of numbers > 0."""
 
 TEXTS = ("on",)
 """Columns of names."""
+
+NAME = re.compile(r"[^\W\d][\w ./()\[\]^*%-]{0,23}")
+"""What a column may be called."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +51,13 @@ def read_table(path: Path, needed: Sequence[str], optional: Sequence[str] = ("si
     rows = _rows(path, text)
     line, header = next(rows, (1, []))
     columns = _columns(f"{path}:{line}", header, needed, optional)
-    problems: list[str] = []
+    problems = Problems()
     cells: dict[str, list[Any]] = {name: [] for name in columns}
     lines: list[int] = []
     for line, row in rows:
         place = f"{path}:{line}"
         if len(row) != len(header):
-            problems.append(f"{place}: found {len(row)} cells, expected {len(header)} (the header)")
+            problems.add(f"{place}: found {len(row)} cells, expected {len(header)} (the header)")
             continue
         lines.append(line)
         for name, i in columns.items():
@@ -65,7 +69,7 @@ def column_names(path: Path) -> list[str] | None:
     """Names of the columns that a file has, None where they have none."""
     path = Path(path)
     if path.suffix == ".npy":
-        fields = _load(path, "an array").dtype.names
+        fields = read_array(path, "an array").dtype.names
         return None if fields is None else list(fields)
     _, header = next(_rows(path, read_text(path, "a CSV file", DataError)), (1, []))
     return header
@@ -73,11 +77,17 @@ def column_names(path: Path) -> list[str] | None:
 
 def _read_npy(path: Path, needed: Sequence[str], optional: Sequence[str]) -> Table:
     wanted = f"the columns {', '.join(needed)}"
-    array = _load(path, wanted)
-    problems: list[str] = []
+    array = read_array(path, wanted)
+    problems = Problems()
     if array.dtype.names is not None:
         columns = _columns(str(path), list(array.dtype.names), needed, optional)
-        entries = {name: array[name].ravel().tolist() for name in columns}
+        entries = {name: array[name].ravel() for name in columns}
+        odd = [name for name in columns if not _is_column(array[name], array.size, name in TEXTS)]
+        if odd:
+            found = f"the column {odd[0]} of {array[odd[0]].dtype}, shape {array[odd[0]].shape}"
+            raise DataError(
+                [f"{path}: found {found}, expected one {'name' if odd[0] in TEXTS else 'number'} a row"]
+            )
     else:
         if array.ndim == 1 and len(needed) == 1:
             array = array[:, None]
@@ -87,36 +97,31 @@ def _read_npy(path: Path, needed: Sequence[str], optional: Sequence[str]) -> Tab
             further = f", or further {', '.join(optional)}" if optional else ""
             raise DataError([f"{path}: found {found}, expected numbers in {wanted}{further}"])
         names = (*needed, *optional)[: array.shape[1]]
-        entries = {name: array[:, i].tolist() for i, name in enumerate(names)}
+        entries = {name: array[:, i] for i, name in enumerate(names)}
     lines = list(range(1, len(next(iter(entries.values()))) + 1))
     cells: dict[str, list[Any]] = {}
     for name, column in entries.items():
         if name in TEXTS:
-            cells[name] = [str(entry) for entry in column]
+            cells[name] = [_text(entry) for entry in column.tolist()]
         else:
-            rows = zip(lines, column, strict=True)
+            rows = zip(lines, column.tolist(), strict=True)
             cells[name] = [_number(f"{path}:{row}", name, str(entry), problems) for row, entry in rows]
     return _table(path, cells, lines, problems)
 
 
-def _load(path: Path, expected: str) -> np.ndarray:
-    try:
-        array = np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
-    except (OSError, ValueError, EOFError) as cause:
-        reason = str(cause).partition("\n")[0]
-        raise DataError([f"{path}: found no NPY file ({reason}), expected {expected}"]) from None
-    if not isinstance(array, np.ndarray):
-        raise DataError([f"{path}: found several arrays, expected one with {expected}"])
-    return array
+def _is_column(array: np.ndarray, rows: int, text: bool) -> bool:
+    """Whether an array of so many rows is one of numbers, or of texts."""
+    return array.size == rows and array.dtype.kind in ("SU" if text else "fiu")
 
 
-def _table(path: Path, cells: dict[str, list[Any]], lines: list[int], problems: list[str]) -> Table:
-    if len(problems) > MOST_PROBLEMS:
-        problems[MOST_PROBLEMS:] = [f"... and {len(problems) - MOST_PROBLEMS} more"]
+def _text(entry: str | bytes) -> str:
+    return entry.decode(errors="replace") if isinstance(entry, bytes) else entry
+
+
+def _table(path: Path, cells: dict[str, list[Any]], lines: list[int], problems: Problems) -> Table:
     if not problems and not lines:
-        problems = [f"{path}: found no readings after the header, expected at least one"]
-    if problems:
-        raise DataError(problems)
+        problems.add(f"{path}: found no readings after the header, expected at least one")
+    problems.check()
     return Table(
         numbers={name: np.array(c, dtype=np.float64) for name, c in cells.items() if name not in TEXTS},
         names={name: tuple(c) for name, c in cells.items() if name in TEXTS},
@@ -146,27 +151,33 @@ def _columns(place: str, header: list[str], needed: Sequence[str], optional: Seq
     ]
     missing = [name for name in needed if not counts[name]]
     if missing:
-        found = f"the columns {_cut_list(header)}" if header else "no header"
+        found = _shown_header(header, (*needed, *optional))
         problems.append(f"{place}: found {found}, expected also {', '.join(missing)}")
     if problems:
         raise DataError(problems)
     return {name: header.index(name) for name in (*needed, *optional) if name in header}
 
 
-def _number(place: str, column: str, cell: str, problems: list[str]) -> float:
+def _shown_header(header: list[str], known: Sequence[str]) -> str:
+    """The header in words; text that looks like no header of a table is not repeated."""
+    words = {word for cell in header for word in re.split(r"[\s;|]+", cell.lower())}
+    if not header:
+        return "no header"
+    if words & set(known) or (len(header) > 1 and all(map(NAME.fullmatch, header))):
+        return f"the columns {echo(', '.join(header))}"
+    return "a first line without names of columns"
+
+
+def _number(place: str, column: str, cell: str, problems: Problems) -> float:
     """The number of a cell, nan with a problem noted where there is none."""
     try:
         value = float(cell.replace("_", "?"))  # Python would read 1_000
     except ValueError:
-        found = shown(cell) if cell else "an empty cell"
-        problems.append(f"{place}: {column}: found {found}, expected a number")
+        found = shown(cell, LONGEST_ECHO) if cell else "an empty cell"
+        problems.add(f"{place}: {column}: found {found}, expected a number")
         return math.nan
     if not math.isfinite(value):
-        problems.append(f"{place}: {column}: found {cell}, expected a finite number")
+        problems.add(f"{place}: {column}: found {echo(cell)}, expected a finite number")
     elif column in POSITIVE and value <= 0:
-        problems.append(f"{place}: {column}: found {cell}, expected a number > 0")
+        problems.add(f"{place}: {column}: found {echo(cell)}, expected a number > 0")
     return value
-
-
-def _cut_list(names: list[str], most: int = 20) -> str:
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

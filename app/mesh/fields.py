@@ -6,6 +6,8 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import ufl
+from ufl.algebra import Abs
+from ufl.constantvalue import ComplexValue
 
 from app.types import Symbol, Untyped
 
@@ -30,6 +32,23 @@ class Symbolic(Protocol):
         """The value by these operations of these variables, `constant` making what stands for a number."""
 
 
+def _absolute(value: Symbol) -> Symbol:
+    """|value|; UFL (2026.1) makes of |(|value|)| a term that contains itself."""
+    return value if isinstance(value, Abs) else abs(value)
+
+
+def _real(operation: Callable[..., Symbol]) -> Callable[..., Symbol]:
+    """The operation; raises ValueError where UFL computes a complex number of its constants."""
+
+    def checked(*arguments: Symbol) -> Symbol:
+        value = operation(*arguments)
+        if isinstance(value, ComplexValue | complex):
+            raise ValueError("a complex number")
+        return value
+
+    return checked
+
+
 OPERATIONS: dict[str, Callable[..., Symbol]] = {
     "sin": ufl.sin,
     "cos": ufl.cos,
@@ -42,15 +61,15 @@ OPERATIONS: dict[str, Callable[..., Symbol]] = {
     "tanh": ufl.tanh,
     "exp": ufl.exp,
     "log": ufl.ln,
-    "sqrt": ufl.sqrt,
-    "abs": operator.abs,
+    "sqrt": _real(ufl.sqrt),
+    "abs": _absolute,
     "min": ufl.min_value,
     "max": ufl.max_value,
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
     "/": operator.truediv,
-    "**": operator.pow,
+    "**": _real(operator.pow),
     "negative": operator.neg,
     "positive": operator.pos,
     "<": ufl.lt,

@@ -15,7 +15,7 @@ from app.schema.section import DataFile
 from app.types import Matrix, Space
 
 if TYPE_CHECKING:
-    from app.mesh import TaggedMesh, assembled
+    from app.mesh import TaggedMesh
 
 NOT_GIVEN = (
     "found the flux through {}, where no dirichlet condition holds, expected a part where one does: "
@@ -104,6 +104,7 @@ def _rows_of_mass(
     import ufl
     from dolfinx import fem
 
+    from app.mesh import assembled
     from app.mesh.rows import over_facets
     from app.parallel import timed
 

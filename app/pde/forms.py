@@ -9,7 +9,11 @@ from app.equations.terms import BoundaryCondition
 from app.mesh.facets import surfaces
 from app.mesh.meshes import TaggedMesh
 from app.mesh.spaces import discontinuous
+from app.schema.grammar import ExpressionError
 from app.types import BoundaryMeasure
+
+HIGHEST_DEGREE = 40
+"""Of an integrand; in three dimensions its quadrature has 9261 points in a cell."""
 
 
 def boundary_measure(domain: TaggedMesh, conditions: list[BoundaryCondition]) -> BoundaryMeasure:
@@ -24,10 +28,14 @@ def with_fixed_quadrature(form: ufl.Form) -> ufl.Form:
     """The form with the quadrature degree UFL estimates for it written down, so that derivatives inherit it.
 
     UFL would estimate anew for each derivative, and J would not be the derivative of the discrete solution.
+    Raises ExpressionError where the coefficients together have a degree that could not be integrated.
     """
     integrals = []
     for integral in apply_algebra_lowering(form).integrals():
         degree = estimate_total_polynomial_degree(integral.integrand())
+        if degree > HIGHEST_DEGREE:
+            found = f"coefficients with which an integrand has the polynomial degree {degree}"
+            raise ExpressionError(found, f"at most {HIGHEST_DEGREE}: expressions of lower degrees")
         integrals.append(integral.reconstruct(metadata={**integral.metadata(), "quadrature_degree": degree}))
     return ufl.Form(integrals)
 

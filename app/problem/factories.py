@@ -7,10 +7,11 @@ import numpy as np
 from mpi4py import MPI
 
 from app import flow
-from app.case import BaseCase, Case, CaseError, ConvexCase, LinearSolverSpec
+from app.case import BaseCase, Case, CaseError, ConvexCase, ElectrodeMesh, FileMesh, LinearSolverSpec
 from app.mesh import MESHES, CoefficientSpace, MeshError, TaggedMesh
 from app.network import TRANSFORMS, Nodes, Transform, one_thread
 from app.parallel import LinearSolver, Tally, agreed
+from app.problem.memory import Size, require_memory
 from app.types import Untyped
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ STREAMS = {"network": 0, "candidates": 1, "choice": 2, "unseen": 3}
 
 
 def mesh_of(comm: MPI.Comm, case: BaseCase) -> TaggedMesh:
-    """The mesh of a case, generated or read; raises CaseError."""
+    """The mesh of a case, generated or read; raises CaseError, also where it does not fit into memory."""
+    if not isinstance(case.mesh, FileMesh | ElectrodeMesh):
+        require_memory(comm, case, Size.generated(case.mesh))
     options = dict(case.mesh)
     kind = options.pop("kind")
     if kind == "electrodes":
@@ -30,9 +33,12 @@ def mesh_of(comm: MPI.Comm, case: BaseCase) -> TaggedMesh:
     if kind == "file":
         options["file"] = case.resolve(options["file"])
     try:
-        return MESHES[kind](comm, **options)
+        domain: TaggedMesh = MESHES[kind](comm, **options)
     except MeshError as error:
         raise CaseError([f"{case.where('mesh', 'file')}: {error}"]) from None
+    if kind == "file":
+        require_memory(comm, case, Size.of(domain), ("mesh", "file"))
+    return domain
 
 
 def solver_of(

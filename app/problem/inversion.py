@@ -56,6 +56,7 @@ from app.problem.factories import (
     solver_of,
     transform_of,
 )
+from app.problem.memory import Size, require_memory
 from app.types import Untyped
 
 
@@ -276,6 +277,7 @@ def _observed(
         raise CaseError([f"{case.where('equation', 'file')}: {refused}"]) from None
     measured = measurements(case, case.observations, physics.observed_state(case, forward))
     owned.callback(measured.close)
+    physics.check_driven(case)
     assert measured.operator is not None
     if isinstance(forward, TransientModel):
         assert measured.data.times is not None
@@ -287,7 +289,11 @@ def _observed(
 
 def _mesh(comm: MPI.Comm, case: Case, survey: Survey | None) -> TaggedMesh:
     if survey is not None and case.mesh.kind == "electrodes":
-        return survey.mesh(comm, case.mesh.model_dump(exclude={"kind"}))
+        size = Size.through(survey.readings.electrodes, case.mesh)
+        require_memory(comm, case, size, ("mesh", "size"))
+        domain = survey.mesh(comm, case.mesh.model_dump(exclude={"kind"}))
+        require_memory(comm, case, Size.of(domain), ("mesh", "size"))
+        return domain
     return mesh_of(comm, case)
 
 

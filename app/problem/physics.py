@@ -24,6 +24,9 @@ from app.types import Untyped
 SOLUTION = {"kind", "degree", "boundary", "solver", "wells", "time", "scheme"}
 """Keys of an equation that its residual does not know by their names; all others are its coefficients."""
 
+DRIVING = {"source", "imaginary_source", "body_force", "initial", "boundary_flux"}
+"""Terms that make a state other than zero by themselves."""
+
 
 def equation(case: Case, domain: TaggedMesh) -> Equation:
     """The equation with the case's unknowns in their places; collective.
@@ -112,6 +115,22 @@ def _custom(case: Case, domain: TaggedMesh) -> Custom:
         return Custom(functions, tuple(case.unknowns), boundary, section.data, x, **flags)
     except CustomError as refused:
         raise CaseError([f"{case.where('equation', 'file')}: {refused}"]) from None
+
+
+def check_driven(case: Case) -> None:
+    """Raise CaseError where nothing acts on the state: it is zero, whatever the unknown is."""
+    section: Untyped = case.equation
+    sought = {stands_for(unknown.role) for unknown in case.unknowns.values()}
+    if section.kind in ("identity", "custom") or sought & DRIVING or getattr(section, "wells", None):
+        return
+    values = [condition.value for condition in section.boundary.values()]
+    values += [given for key in sorted(DRIVING) if (given := getattr(section, key, None)) is not None]
+    if all(
+        part.constant == 0 for value in values for part in (value if isinstance(value, tuple) else (value,))
+    ):
+        found = "nothing that acts on the state (source, wells and values on the boundary are 0)"
+        expected = "something: else the state is 0 whatever the unknown is, and no reading depends on it"
+        raise refused(case, ("equation",), found, expected)
 
 
 def _check_terms(case: Case, given: dict[str, Untyped]) -> None:

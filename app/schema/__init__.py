@@ -1,6 +1,7 @@
 """What sections of a case are made of, whichever room they belong to, and how it is said what is wrong."""
 
-from app.schema.problems import CaseError, DataError, InputError, nearest, read_text, shown
+from app.schema.files import read_text
+from app.schema.problems import CaseError, DataError, InputError, nearest, shown
 from app.schema.section import (
     COORDINATES,
     NO_TRUTH_VALUE,

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from pydantic_core import core_schema
+from pydantic_core import PydanticSerializationUnexpectedValue, core_schema
 
 from app.schema.grammar import BY_NUMPY, COORDINATES, Apply, ExpressionError, Tree, parse
 from app.schema.problems import shown
@@ -127,7 +127,8 @@ class Expression:
         cls, source: object, handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
         return core_schema.with_info_plain_validator_function(
-            partial(_from_yaml, cls), serialization=core_schema.to_string_ser_schema(when_used="always")
+            partial(_from_yaml, cls),
+            serialization=core_schema.plain_serializer_function_ser_schema(_to_yaml, when_used="always"),
         )
 
     @classmethod
@@ -178,6 +179,13 @@ def _from_yaml(kind: type[Expression], value: Any, info: core_schema.ValidationI
     except ExpressionError as cause:
         raise refuse(cause.found, cause.expected) from cause
     return expression
+
+
+def _to_yaml(value: object) -> str:
+    """The text; a list of expressions, which a field may have in its place, is for the next member."""
+    if not isinstance(value, Expression):
+        raise PydanticSerializationUnexpectedValue(f"found a {type(value).__name__}, expected an Expression")
+    return value.text
 
 
 def _coordinates(tree: Tree) -> set[str]:

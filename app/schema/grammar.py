@@ -26,6 +26,9 @@ DEEPEST_NESTING = 200
 """Evaluation is recursive; this keeps it far from Python's own limit of 1000 frames."""
 LARGEST_INTEGER_EXPONENT = 16
 """UFL multiplies the quadrature degree by an integer exponent; a larger one stays real."""
+HIGHEST_DEGREE = 30
+"""Of an expression by UFL's estimate: a cell's quadrature points grow with its power of the dimension, and to
+compile a form of degree 50 in three dimensions takes a minute and 2.6 GB."""
 
 
 class ExpressionError(ValueError):
@@ -106,6 +109,8 @@ OPERATORS: dict[type[ast.AST], Operation] = {
 }
 BY_NUMPY = {operation.name: operation.numpy for operation in (*FUNCTIONS.values(), *OPERATORS.values())}
 """All operations by name."""
+LINEAR = ("+", "-", "negative", "positive", "abs", "min", "max")
+"""Operations that have the highest degree of their arguments."""
 ACCEPTED = (
     "numbers, x, y, z, pi, e, + - * / **, comparisons, and, or, not, 'a if c else b' and the"
     f" functions {', '.join(FUNCTIONS)}"
@@ -130,7 +135,31 @@ def parse(text: str, coordinates: tuple[str, ...] = COORDINATES) -> Tree:
         raise ExpressionError(found, "an expression such as 1 + 0.5*sin(pi*x)") from None
     except (RecursionError, MemoryError, ValueError):
         raise _too_deep() from None
-    return _Parser(text, coordinates).number(body, 0)
+    tree = _Parser(text, coordinates).number(body, 0)
+    if (high := degree(tree)) > HIGHEST_DEGREE:
+        counted = "factors add up, a power multiplies, a function or a root adds 2"
+        expected = f"at most {HIGHEST_DEGREE} ({counted})"
+        raise ExpressionError(f"the polynomial degree {high} of {shown(text)}", expected)
+    return tree
+
+
+def degree(tree: Tree) -> int:
+    """The polynomial degree by which UFL chooses the quadrature of an expression on straight cells."""
+    if not isinstance(tree, Apply):
+        return 1 if isinstance(tree, str) else 0
+    name = tree.operation.name
+    if name == "if":
+        return max(map(degree, tree.arguments[1:]))
+    parts = [degree(part) for part in tree.arguments]
+    if name in ("*", "/"):
+        return sum(parts)
+    if name == "**":
+        exponent = tree.arguments[1]
+        whole = isinstance(exponent, int) and exponent >= 0
+        return parts[0] * int(exponent) if whole else parts[0] + 2  # type: ignore[arg-type]  # an int
+    if name in LINEAR:
+        return max(parts)
+    return parts[0] + 2 if parts[0] else 0
 
 
 class _Parser:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 LONGEST_SHOWN = 60
 """Characters of a found value that a message repeats."""
@@ -29,8 +28,8 @@ class DataError(InputError):
     """A data file that does not hold what its kind of observation needs."""
 
 
-def shown(value: object) -> str:
-    """A value from YAML as a message repeats it, cut when long."""
+def shown(value: object, longest: int = LONGEST_SHOWN) -> str:
+    """A value from YAML or a table as a message repeats it, cut when long."""
     match value:
         case None:
             return "nothing"
@@ -38,13 +37,19 @@ def shown(value: object) -> str:
             return "true" if value else "false"
         case Mapping():
             keys = ", ".join(map(str, value))
-            return _cut(f"a mapping of {keys}") if value else "an empty mapping"
+            return _cut(f"a mapping of {keys}", longest) if value else "an empty mapping"
         case list() | tuple():
-            return _cut("[" + ", ".join(shown(item) for item in value[:LONGEST_SHOWN]) + "]")
+            return _cut("[" + ", ".join(shown(item) for item in value[:LONGEST_SHOWN]) + "]", longest)
         case str() | int() | float():
-            return _cut(repr(value))
+            return _cut(repr(value), longest)
         case _:
-            return _cut(f"{value} (a {type(value).__name__})")
+            return _cut(f"{value} (a {type(value).__name__})", longest)
+
+
+def named(key: object) -> str:
+    """The name of a key as messages show it: one line, cut when long."""
+    text = str(key)
+    return _cut(text if text.isprintable() else repr(text))
 
 
 def nearest(name: object, known: Iterable[object]) -> str:
@@ -54,27 +59,5 @@ def nearest(name: object, known: Iterable[object]) -> str:
     return f" (did you mean {by_lower[close[0]]!r}?)" if close else ""
 
 
-def read_text(path: Path, expected: str, error: type[InputError]) -> str:
-    """The text of a UTF-8 file; raises `error` with one sentence when there is none to read."""
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise error([f"{path}: found no such file, expected {expected}"]) from None
-    except IsADirectoryError:
-        raise error([f"{path}: found a directory, expected {expected}"]) from None
-    except (OSError, ValueError) as cause:
-        reason = getattr(cause, "strerror", None) or cause
-        raise error([f"{path}: found an unreadable file ({reason}), expected {expected}"]) from None
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as cause:
-        line = content.count(b"\n", 0, cause.start) + 1
-        byte = f"0x{content[cause.start]:02x}"
-        raise error([f"{path}:{line}: found the byte {byte}, expected UTF-8 text"]) from None
-    if not text.strip():
-        raise error([f"{path}: found an empty file, expected {expected}"])
-    return text
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 3] + "..."
+def _cut(text: str, longest: int = LONGEST_SHOWN) -> str:
+    return text if len(text) <= longest else text[: longest - 3] + "..."

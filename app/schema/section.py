@@ -20,6 +20,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from app.schema.files import NO_FILE, fault
+from app.schema.problems import shown
+
 type Plain = bool | int | float | str | list[Plain] | dict[str, Plain] | None
 """What YAML and JSON know."""
 
@@ -49,8 +52,9 @@ def _no_truth_value(value: object) -> object:
 def _existing(path: Path, info: ValidationInfo) -> Path:
     """A file named by a case exists; its folder is the validation's context."""
     folder = (info.context or {}).get("folder")
-    if folder is not None and not (folder / path).is_file():
-        raise refuse(f"{str(path)!r} (no file at {folder / path})", "an existing file")
+    if folder is not None and (found := fault(folder / path)):
+        reason = f"no file at {folder / path}" if found == NO_FILE else found
+        raise refuse(f"{shown(str(path))} ({reason})", "an existing file")
     return path
 
 
@@ -74,8 +78,10 @@ Number = Annotated[float, NO_TRUTH_VALUE]
 Positive = Annotated[float, Field(gt=0), NO_TRUTH_VALUE]
 Length = Annotated[float, Field(gt=1e-100, lt=1e100), NO_TRUTH_VALUE]
 """Its square neither vanishes nor overflows."""
-Count = Annotated[int, Field(ge=1), NO_TRUTH_VALUE]
-Natural = Annotated[int, Field(ge=0), NO_TRUTH_VALUE]
+MOST = 1_000_000_000
+"""No count of a case is beyond it; whether so many fit into memory is seen when the rest is known."""
+Count = Annotated[int, Field(ge=1, le=MOST), NO_TRUTH_VALUE]
+Natural = Annotated[int, Field(ge=0, le=MOST), NO_TRUTH_VALUE]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 COORDINATES = ("x", "y", "z")
 Component = Literal["x", "y", "z", "real", "imaginary"]

@@ -348,7 +348,7 @@ UNREADABLE = {
     b"": ("", "found an empty file"),
     b"# nothing\n": ("", "found an empty file"),
     b"- 1\n": (":1", "found [1], expected a mapping"),
-    b"hello\n": (":1", "found 'hello', expected a mapping"),
+    b"hello\n": (":1", "found text without a key, expected a mapping"),
     b"a: 1\na: 2\n": (":2", "found the key 'a' twice"),
     b"a:\n b: [1\n": (":3", "not YAML"),
     b"a: 1\n\tb: 2\n": (":2", "not YAML"),
@@ -356,9 +356,9 @@ UNREADABLE = {
     b"a: *b\n": (":1", "undefined alias 'b'"),
     b"a: 1\nb: \xff\n": (":2", "found the byte 0xff, expected UTF-8"),
     b"a: 2026-13-45\n": ("", "not YAML"),
-    b"a: !!python/name:os.system x\n": ("", "found the YAML tag"),
+    b"a: !!python/name:os.system x\n": (":1", "found the YAML tag"),
     b"a: \x01\n": ("", "not YAML"),
-    b"a: " + b"[" * 1000: ("", "not YAML"),
+    b"a: " + b"[" * 1000: (":1", "nested too deeply, or one within itself, expected at most 50 levels"),
 }
 
 

@@ -83,3 +83,40 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, csv_file: Path) -> N
     for path, fragment in faults.items():
         with pytest.raises(DataError, match=fragment):
             read_points(path, 2)
+
+
+SECRETS = [
+    "root:x:0:0:root:/root:/bin/bash",
+    "hunter2",
+    "user:$6$hash$,more",
+    "key = 9f86d081884c7d65",
+    "\x1b[31m,\x07",
+]
+
+
+@pytest.mark.parametrize("line", SECRETS)
+def test_the_first_line_of_what_is_no_table_is_not_repeated(csv_file: Path, line: str) -> None:
+    """It may be a file of passwords."""
+    csv_file.write_text(f"{line}\n1\n")
+    with pytest.raises(DataError) as caught:
+        read_points(csv_file, 2)
+    (problem,) = caught.value.problems
+    assert problem == f"{csv_file}:1: found a first line without names of columns, expected also x, y, value"
+
+
+def test_a_header_is_repeated_in_part(csv_file: Path) -> None:
+    """On one line of a few characters, all printable."""
+    csv_file.write_text("x,y,\x1b[31m" + "long,name," * 1000 + "\n1\n")
+    with pytest.raises(DataError) as caught:
+        read_points(csv_file, 2)
+    (problem,) = caught.value.problems
+    assert problem.isprintable() and len(problem) < len(str(csv_file)) + 100
+
+
+def test_a_file_of_nothing_but_faults_is_not_read_to_its_end(csv_file: Path) -> None:
+    """After a thousand it is known that it is no table."""
+    csv_file.write_text("x,y,value\n" + "a,b,c\n" * 1000)
+    with pytest.raises(DataError) as caught:
+        read_points(csv_file, 2)
+    assert len(caught.value.problems) == 11
+    assert caught.value.problems[-1] == "... and 990 more, perhaps others behind them"

@@ -69,7 +69,10 @@ ONE = HEAD + "1\n#a b m n r\n"
 
 BAD = {
     "": ["{}: found an empty file, expected a file in the unified data format"],
-    "many\n": ["{}:1: found 'many', expected the number of sensors, an integer > 0"],
+    "many\n# x y\n": ["{}:1: found 'many', expected the number of sensors, an integer > 0"],
+    "root:x:0:0\n": ["{}:1: found other text, expected the number of sensors, an integer > 0"],
+    "\u00b2\n# x y\n": ["{}:1: found '\u00b2', expected the number of sensors, an integer > 0"],
+    "9" * 5000 + "\n# x y\n": ["{}:1: found '999999999999999999999999999999999999..., expected the number"],
     "4\n0 0\n": ["{}:2: found '0 0', expected a line such as # x y"],
     "4\n#u v\n": ["{}:2: found the columns u v, expected x y, x z or x y z"],
     "2\n#x y\n0 a\n1\n1\n": [

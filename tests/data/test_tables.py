@@ -67,6 +67,67 @@ BAD_ARRAYS = {
 }
 
 
+def header(text: str, data: bytes = b"") -> bytes:
+    """An NPY file with this text as its header."""
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode() + data
+
+
+SHAPE = "{'descr': '<f8', 'fortran_order': False, 'shape': %s}"
+CORRUPT = {
+    "nothing": (b"", "its header cannot be read"),
+    "text": (b"x,y,value\n1,2,3\n", "its header cannot be read"),
+    "half a header": (header(SHAPE % "(3, 3)")[:40], "its header cannot be read"),
+    "another version": (b"\x93NUMPY\x09\x00" + bytes(100), "its header cannot be read"),
+    "no dictionary": (header("[1, 2]"), "its header cannot be read"),
+    "code": (header("__import__('os').getcwd()"), "its header cannot be read"),
+    "no Python": (header("{'descr': "), "its header cannot be read"),
+    "nesting": (header("(" * 3000 + ")" * 3000), "its header cannot be read"),
+    "a long header": (header(SHAPE % "(3, 3)" + " " * 60_000), "its header cannot be read"),
+    "a type that is none": (header((SHAPE % "(3, 3)").replace("<f8", "<q9")), "its header cannot be read"),
+    "a shape that is none": (header(SHAPE % "(3, 'a')"), "its header cannot be read"),
+    "fewer numbers": (header(SHAPE % "(3, 3)", bytes(8)), "8 bytes of numbers where the header says 72"),
+    "a terabyte": (
+        header(SHAPE % "(10**12, 3)".replace("10**12", "1000000000000"), bytes(8)),
+        "24000000000000",
+    ),
+    "less than nothing": (header(SHAPE % "(-1, 3)", bytes(8)), "found an array of float64 of shape (-1, 3)"),
+    "elements of no size": (
+        header((SHAPE % "(1000000000000,)").replace("<f8", "<U0")),
+        "found an array of <U0 of shape (1000000000000,)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CORRUPT)
+def test_a_corrupt_header_is_told_in_words(tmp_path: Path, name: str) -> None:
+    """Nothing is allocated that the file does not hold, and no error of the parser's is shown."""
+    content, text = CORRUPT[name]
+    path = tmp_path / "data.npy"
+    path.write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        read_points(path, 2)
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"{path}: found ") and text in problem and "expected an NPY file" in problem
+
+
+COLUMNS = {
+    "two numbers a row": [("x", float, 2), ("y", float), ("value", float)],
+    "texts": [("x", "U3"), ("y", float), ("value", float)],
+    "times": [("x", "M8[s]"), ("y", float), ("value", float)],
+    "complex numbers": [("x", complex), ("y", float), ("value", float)],
+    "columns of columns": [("x", [("a", float), ("b", float)]), ("y", float), ("value", float)],
+}
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_columns_that_are_none_are_told(tmp_path: Path, name: str) -> None:
+    """By their name and type."""
+    path = tmp_path / "data.npy"
+    np.save(path, np.zeros(3, dtype=COLUMNS[name]))
+    with pytest.raises(DataError, match=r"found the column x of .*, expected one number a row"):
+        read_points(path, 2)
+
+
 @pytest.mark.parametrize("name", BAD_ARRAYS)
 def test_bad_arrays_are_told(tmp_path: Path, name: str) -> None:
     """By file, row and column."""
