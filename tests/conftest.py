@@ -22,6 +22,7 @@ TOGETHER = "app"
 """The folder whose files share runs of the program."""
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups then
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Where several processes share the tests, keep those of a file in one process, which caches what they
     have in common. On several ranks, which take longer where they outnumber the cores, leave out what is not

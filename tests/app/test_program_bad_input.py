@@ -122,7 +122,7 @@ TABLE = {
         READINGS.replace(".6", "high"), "{}/heads.csv:3", "value", "high", "a number"
     ),
     "NaN": readings(READINGS.replace(".6", "nan"), "{}/heads.csv:3", "value", "nan", "finite"),
-    "misfit overflows": readings(READINGS.replace(".3,.01", "1e300,1e-300"), "{}/heads.csv", "overflows"),
+    "misfit overflows": readings(READINGS.replace(".3,.01", "1e14,1e-300"), "{}/heads.csv", "overflows"),
     "sigma of zero": readings(READINGS.replace(".3,.01", ".3,0"), "{}/heads.csv:4", "sigma", "> 0"),
     "two bad readings": readings(
         READINGS.replace(".6", "nan").replace(".4", "?"), "{}/heads.csv:2", "{}/heads.csv:3", lines=2

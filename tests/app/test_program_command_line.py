@@ -113,7 +113,7 @@ def test_interrupted_run_leaves_its_results(tmp_path: Path, ranks: int) -> None:
         while not history.exists() or len(history.read_text().splitlines()) < 3:  # the start and an iteration
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.02)
-        os.kill(max(_leaves(process.pid)), signal.SIGINT)
+        os.kill(min(_leaves(process.pid)), signal.SIGINT)
     finally:
         run = finish(process, folder)
     assert run.code == 130, run.out + run.err
@@ -123,7 +123,8 @@ def test_interrupted_run_leaves_its_results(tmp_path: Path, ranks: int) -> None:
 
 
 def _leaves(pid: int) -> list[int]:
-    """Descendants of a process that have no children, itself if it has none: under mpirun, the ranks."""
+    """Descendants of a process that have no children, itself if it has none: what computes and, begun after
+    it, what watches over it."""
     children = [
         int(child)
         for task in Path(f"/proc/{pid}/task").iterdir()
