@@ -115,7 +115,7 @@ $(INSTALLED): pyproject.toml $(RETORCH) | check
 		$(PIP) $(if $(TORCH),'$(TORCH)') -e .; \
 	fi; \
 	if ! $(PY) -c "import gmsh" 2>/dev/null; then \
-		echo "note: gmsh does not load; cases with a .msh file, and their tests, need the system's OpenGL and X11 libraries (on Debian and Ubuntu the packages libglu1-mesa libxcursor1 libxft2 libxinerama1)"; \
+		echo "note: gmsh does not load; meshes through electrodes, and their tests, need the system's OpenGL and X11 libraries (on Debian and Ubuntu the packages libglu1-mesa libxcursor1 libxft2 libxinerama1)"; \
 	fi; \
 	echo '$(TORCH)' > $@
 
