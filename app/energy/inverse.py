@@ -113,7 +113,7 @@ class InverseProblem[L: Linearisation]:
         self._data = self._compared(data)
         self.pooling = self._pooling(groups)
         """None where each reading stands for itself."""
-        self.twins = self._twins(groups)
+        self.repeats = self._repeats(groups)
         """Group of each residual, where there are still several of one place; None where there are not."""
 
     @property
@@ -162,7 +162,7 @@ class InverseProblem[L: Linearisation]:
             return None
         return Pooling(np.argsort(np.argsort(first))[found], self.sigma)
 
-    def _twins(self, groups: np.ndarray | None) -> np.ndarray | None:
+    def _repeats(self, groups: np.ndarray | None) -> np.ndarray | None:
         """Of residuals that are not pooled, since large ones count less."""
         if groups is None:
             return None

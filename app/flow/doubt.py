@@ -87,7 +87,7 @@ class Rules:
         alike = [table for table in tables if self._alike(table, best)]
         if len(alike) > 1:
             best = next((table for table in alike if table.score.contender is self.first), best)
-            notes.append(f"the data cannot tell {len(alike)} of them apart, which predict alike")
+            notes.append(f"the data cannot tell {len(alike)} regularisations apart: they predict alike")
         if self._undecided(best):
             return self._by_other_means(best.score, best, notes)
         if self.enough:
@@ -109,17 +109,17 @@ class Rules:
         said = "the one that the noise asks for"
         if index is None and self.fallback is not None:
             inner = np.abs(np.log(score.weights[1:-1] / self.fallback))
-            index, said = 1 + int(np.argmin(inner)), "that of the way to the target"
+            index, said = 1 + int(np.argmin(inner)), "the last one before this choice"
         if index is None:
             index, said = 1, "the largest"
-        return replace(score, best=index), [*notes, f"they tell no weight either: {said} is taken"]
+        return replace(score, best=index), [*notes, f"no weight predicts better: {said} is taken"]
 
     def _by_noise(self, table: Table, notes: list[str]) -> Score:
         """The score of few readings, with the weight that the noise asks for if it is known."""
         index = None if self.variance is None else table.weight_by_noise(self.variance)
         if index is None:
             return table.score
-        notes.append("so few readings tell no weight: the one that the noise asks for is taken")
+        notes.append("so few readings choose no weight: the one that the noise asks for is taken")
         return replace(table.score, best=index)
 
     def _simplest(self, tables: Sequence[Table], best: Table, notes: list[str]) -> Table:

@@ -9,6 +9,7 @@ import numpy as np
 
 from app.data.missing import stand_ins
 from app.data.points import PointData
+from app.data.problems import Problems
 from app.mesh import MeshError, PlaceError
 from app.observe.kinds import HeldReadings, ObservationSection, ObservedState, StateObservations
 from app.observe.noise import Deviations, Place, deviations
@@ -18,8 +19,6 @@ from app.observe.unmoved import Unmoved, kept_data, kept_rows
 from app.parallel import on_root, timed
 from app.schema.problems import CaseError, DataError
 from app.schema.section import Written
-
-MOST_PROBLEMS = 10
 
 ROUNDING = 1e-9
 """A reading may be outside of the time by this share of it."""
@@ -201,26 +200,22 @@ def _read(entry: _Entry, state: ObservedState) -> tuple[PointData, Deviations]:
     section, file = entry.section, entry.file
     logarithmic = section.scale == "log"
     data = section.read(file, state.domain.dimension, in_time=state.end is not None)
-    problems = []
+    problems = Problems()
     if state.end is not None and data.times is not None:
         outside = (data.times < -ROUNDING * state.end) | (data.times > (1 + ROUNDING) * state.end)
         expected = f"a time from 0 to {state.end:g}, the end of the equation's time"
-        problems += [
-            f"{file}:{line}: t: found {t:.10g}, expected {expected}"
-            for line, t in zip(data.lines[outside], data.times[outside], strict=True)
-        ]
-    problems += [
-        f"{file}:{data.lines[i]}: value: found {data.values[i]:.10g}, which stands for a missing reading in "
-        "many files and is far from all others here, expected a reading: leave the line out"
-        for i in stand_ins(data.values)
-    ]
+        for line, t in zip(data.lines[outside], data.times[outside], strict=True):
+            problems.add(f"{file}:{line}: t: found {t:.10g}, expected {expected}")
+    for i in stand_ins(data.values):
+        problems.add(
+            f"{file}:{data.lines[i]}: value: found {data.values[i]:.10g}, which stands for a missing reading "
+            "in many files and is far from all others here, expected a reading: leave the line out"
+        )
     if logarithmic:
         reason = "found one <= 0, whose logarithm is asked for, expected a number > 0"
-        problems += [f"{file}:{line}: value: {reason}" for line in data.lines[data.values <= 0]]
-    if len(problems) > MOST_PROBLEMS:
-        problems[MOST_PROBLEMS:] = [f"... and {len(problems) - MOST_PROBLEMS} more"]
-    if problems:
-        raise DataError(problems)
+        for line in data.lines[data.values <= 0]:
+            problems.add(f"{file}:{line}: value: {reason}")
+    problems.check()
     place = Place(entry.written, (*entry.path, "noise"), file)
     return data, deviations(section.noise, data, logarithmic, place)
 

@@ -69,13 +69,13 @@ def contest_of(setup: Inversion, start: flow.Contender, method: flow.Method) -> 
     variance = _variance(setup, method.selection.repeats)
     if setup.case.regularisation[setup.name].kind != "auto":
         fixed = start if start.regularisation.fixed else contender_of(setup, "h1", "start_")
-        return flow.Contest(fixed, [start], rng, variance=variance, groups=setup.energy.twins)
+        return flow.Contest(fixed, [start], rng, variance=variance, groups=setup.energy.repeats)
     others = [
         contender_of(setup, kind, "riesz_", candidate)
         for kind, made in sorted(REGULARISATIONS.items(), key=lambda item: not item[1].fixed)
         for candidate in made.considered
     ]
-    return flow.Contest(start, [start, *others], rng, variance=variance, groups=setup.energy.twins)
+    return flow.Contest(start, [start, *others], rng, variance=variance, groups=setup.energy.repeats)
 
 
 def _variance(setup: Inversion, fewest: int) -> float | None:

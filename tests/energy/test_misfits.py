@@ -120,11 +120,11 @@ def test_readings_of_a_group_have_the_likelihood_of_their_mean() -> None:
 
 
 def test_groups_of_one_change_nothing_and_outliers_are_not_averaged() -> None:
-    """To the last bit; readings whose large residuals count less stay apart and are known as twins."""
+    """To the last bit; readings whose large residuals count less stay apart and are known as repeats."""
     data, y = np.array([1.0, 2.0, 1.3, 0.5, 0.9]), np.array([1.1, 1.9, 0.4])
     alone = InverseProblem(Places(), data, NOISE, groups=np.arange(5))
-    assert alone.pooling is None and alone.twins is None
+    assert alone.pooling is None and alone.repeats is None
     np.testing.assert_array_equal(alone.at(y).residual, InverseProblem(Places(), data, NOISE).at(y).residual)
     robust = InverseProblem(Places(), data, NOISE, threshold=np.full(5, 1.3), groups=GROUPS)
-    assert robust.pooling is None and robust.twins is not None
-    assert robust.twins.tolist() == GROUPS.tolist()
+    assert robust.pooling is None and robust.repeats is not None
+    assert robust.repeats.tolist() == GROUPS.tolist()

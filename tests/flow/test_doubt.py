@@ -1,4 +1,4 @@
-"""What decides where the least leave-one-out score is not believed: known noise, few readings, twins."""
+"""What decides where the least leave-one-out score is not believed: known noise, few readings, repeats."""
 
 from dataclasses import replace
 from typing import Any
@@ -61,9 +61,9 @@ def test_fit_leaves_what_its_prior_and_noise_account_for(seed: int) -> None:
     assert abs(np.mean(np.array(probabilities) < 0.1) - 0.1) < 4 * np.sqrt(0.09 / 400)
 
 
-def test_twins_are_left_out_together() -> None:
+def test_repeats_are_left_out_together() -> None:
     """Readings that stand twice give the choice of those that stand once, R, weight and degrees of freedom;
-    without it each is predicted by its twin and the fit follows them all."""
+    without it each is predicted by the others and the fit follows them all."""
     problem = steps_or_waves(0, sharp=False, sigma=0.3)
     once, double = chosen(problem), twice(problem)
     groups = np.repeat(np.arange(len(problem.y)), 2)
@@ -76,8 +76,8 @@ def test_twins_are_left_out_together() -> None:
 
 
 def test_fit_that_noise_contradicts_is_not_believed() -> None:
-    """Leave-one-out of twins takes a weight that leaves next to nothing; with known noise the largest one is
-    taken that leaves no more than n − tr H, and the reason says so."""
+    """Leave-one-out of repeated readings takes a weight that leaves next to nothing; with known noise the
+    largest one is taken that leaves no more than n − tr H, and the reason says so."""
     problem = twice(steps_or_waves(0, sharp=False, sigma=0.3))
     alone, choice = chosen(problem, NEVER), chosen(problem, replace(WHOLE, against=np.inf), variance=1.0)
     before, table = table_of(alone, problem), table_of(choice, problem)

@@ -67,7 +67,7 @@ def test_time_component_and_logarithm_tell_readings_apart() -> None:
 @pytest.mark.distributed
 @pytest.mark.parametrize("kind", PLACES)
 def test_every_kind_is_told_apart(kind: str) -> None:
-    """Told twice, each reading is in the group of its twin; those of one name in one group."""
+    """Readings that stand twice are in one group; those of one name in one group."""
     observed = state()
     once, again = (PLACES[kind].operator(kind.split(" ")[0], observed) for _ in range(2))
     both, count = joined([once, again]), once.matrix.getSize()[0]

@@ -15,7 +15,7 @@ Told = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
 def twice(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Each reading with √2 times its noise, the twins far apart."""
+    """Each reading twice, with √2 times its noise, the two far apart in the file."""
     return np.vstack([rows, rows]) * [1, 1, 1, np.sqrt(2)]
 
 
