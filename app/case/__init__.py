@@ -22,7 +22,7 @@ from app.schema.boundary import BoundaryConditionSpec
 from app.schema.expression import Expression, ParametricExpression, SpaceTimeExpression
 from app.schema.grammar import ExpressionError
 from app.schema.problems import CaseError, DataError, InputError
-from app.schema.section import tag_names
+from app.schema.section import part_names
 from app.schema.solver import LinearSolverSpec
 
 __all__ = [
@@ -63,6 +63,6 @@ __all__ = [
     "differing_keys",
     "effective_yaml",
     "load_case",
+    "part_names",
     "schema",
-    "tag_names",
 ]

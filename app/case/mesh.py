@@ -81,13 +81,13 @@ class BoxMesh(Section):
 
 
 class FileMesh(Section):
-    """A mesh with named tags from a file."""
+    """A mesh with named parts and regions from a file."""
 
     kind: Literal["file"]
     """A mesh read from a file."""
     file: DataFile
     """A gmsh .msh file (format 4.1 or 2.2) of triangles, quadrilaterals, tetrahedra or hexahedra; its
-    physical groups are the tags that boundaries and regions name, by number where they have no name."""
+    physical groups are the parts and regions that a case names, by number where they have no name."""
 
     @property
     def dimension(self) -> None:

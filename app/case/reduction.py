@@ -52,7 +52,7 @@ class Parametric(Section):
     value: ParametricExpression
     """The coefficient, of the coordinates and the parameters by their names."""
     on: Parts | None = None
-    """Of the role boundary_flux: a tag name of the mesh, a list of them, or all."""
+    """Of the role boundary_flux: the name of a part of the mesh, a list of names, or all."""
     degree: Annotated[int, Field(ge=0, le=2), NO_TRUTH_VALUE] = 1
     """Lagrange degree in which it is interpolated; 0: constant on each cell, the value at its middle."""
 

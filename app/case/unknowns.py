@@ -101,8 +101,8 @@ class Unknown(Section):
     through the parts `on`, the state itself (value, of the equation identity), or what a custom equation
     makes of it; a resistivity is in ohm m."""
     on: Parts | None = None
-    """Of the role boundary_flux: a tag name of the mesh, a list of them, or all; only the values of m there
-    count."""
+    """Of the role boundary_flux: the name of a part of the mesh, a list of names, or all; only the values of
+    m there count."""
     degree: Annotated[int, Field(ge=0, le=2), NO_TRUTH_VALUE] = 1
     """Lagrange degree of the coefficient; 0: constant on each cell."""
     known: KnownSpec | None = None

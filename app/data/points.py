@@ -78,7 +78,7 @@ def read_averages(path: Path, dimension: int, radius: float | None, *, in_time: 
 
 
 def read_parts(path: Path, dimension: int, *, in_time: bool = False) -> PointData:
-    """Read the columns on (a tag name of the mesh), of a state in time t, value and, if there, sigma.
+    """Read the columns on (the name of a part or region), of a state in time t, value and, if there, sigma.
 
     Raises DataError.
     """

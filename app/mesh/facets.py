@@ -28,8 +28,8 @@ class Surface:
 def inside(domain: TaggedMesh, facets: np.ndarray) -> tuple[int, int]:
     """How many facets there are of these, and how many of them are not on the boundary, over all ranks;
     collective. `facets` are the rank's own."""
-    hidden = np.setdiff1d(facets, domain.boundary("all"))
-    counted = domain.comm.allreduce(np.array([len(facets), len(hidden)]))
+    interior = np.setdiff1d(facets, domain.boundary("all"))
+    counted = domain.comm.allreduce(np.array([len(facets), len(interior)]))
     return int(counted[0]), int(counted[1])
 
 
@@ -41,11 +41,11 @@ def surfaces(domain: TaggedMesh, parts: list[np.ndarray], **metadata: int) -> li
     """
     boundary = domain.boundary("all")
     outer = _measure(domain, "ds", [np.intersect1d(part, boundary) for part in parts], metadata)
-    hidden = [np.setdiff1d(part, boundary) for part in parts]
-    found = domain.comm.allreduce(np.array([len(part) for part in hidden]))
+    interior = [np.setdiff1d(part, boundary) for part in parts]
+    found = domain.comm.allreduce(np.array([len(part) for part in interior]))
     if not found.any():
         return [outer(i) for i in range(len(parts))]
-    inner = _measure(domain, "dS", hidden, metadata)
+    inner = _measure(domain, "dS", interior, metadata)
     return [Surface(outer(i), inner(i)) if found[i] else outer(i) for i in range(len(parts))]
 
 
@@ -65,9 +65,9 @@ def corners(domain: TaggedMesh, facets: np.ndarray) -> np.ndarray:
     return domain.mesh.geometry.x[nodes.ravel(), : domain.dimension]
 
 
-def unfit(name: str, count: int, hidden: int) -> str:
+def unfit(name: str, count: int, interior: int) -> str:
     """What is wrong with a part of which so many facets are inside the domain."""
     if not count:
         return f"found the part {name!r} without a facet of the mesh, expected one that has some"
-    found = f"found the part {name!r} of {count} facets, of which {hidden} are inside the domain"
+    found = f"found the part {name!r} of {count} facets, of which {interior} are inside the domain"
     return f"{found}, expected all of them on the boundary or all inside"

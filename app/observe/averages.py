@@ -27,7 +27,7 @@ class AverageObservations(StateObservations):
     kind: Literal["averages"]
     """Means of the state over regions of the mesh, or over discs (in space balls, on a line intervals)."""
     file: DataFile
-    """A CSV or NPY file with the column on (a tag name of the mesh's cells, or all), or the columns x, y, z
+    """A CSV or NPY file with the column on (the name of a region of the mesh, or all), or the columns x, y, z
     (as many as the mesh has) of centres and, unless given here, radius; of a state in time t; value and, if
     known, sigma."""
     radius: Positive | None = None

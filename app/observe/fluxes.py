@@ -30,7 +30,8 @@ class FluxObservations(StateObservations):
     """Integrals of the flux into the domain through parts of the boundary where the state is given; for
     diffusion the diffusivity times du/dn. From a part inside the domain both sides together."""
     file: DataFile
-    """A CSV or NPY file with the columns on (a tag name of the mesh, or all), value and, if known, sigma."""
+    """A CSV or NPY file with the columns on (the name of a part of the mesh, or all), value and, if known,
+    sigma."""
 
     of_components = False
 
@@ -75,9 +76,9 @@ def flux_weights(domain: TaggedMesh, space: Space, names: Sequence[str], given: 
             parts.append(domain.boundary(name))
         except MeshError as error:
             raise PlaceError(index, f"on: {error}") from None
-        count, hidden = inside(domain, parts[-1])
-        if not count or 0 < hidden < count:
-            raise PlaceError(index, f"on: {unfit(name, count, hidden)}")
+        count, interior = inside(domain, parts[-1])
+        if not count or 0 < interior < count:
+            raise PlaceError(index, f"on: {unfit(name, count, interior)}")
         if comm.allreduce(len(np.setdiff1d(parts[-1], facets))):
             raise PlaceError(index, NOT_GIVEN.format(name))
     dofs = fem.locate_dofs_topological(space, domain.dimension - 1, facets)

@@ -11,7 +11,7 @@ import numpy as np
 from app.data.points import PointData, read_points
 from app.observe.kinds import ObservedState, StateObservations
 from app.observe.operators import ObservationOperator
-from app.schema.section import DataFile, Parts, tag_names
+from app.schema.section import DataFile, Parts, part_names
 from app.types import Untyped
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class TraceObservations(StateObservations):
     kind: Literal["traces"]
     """Readings of the state on a part of the boundary, at the nearest points of it."""
     on: Parts
-    """A tag name of the mesh, a list of them, or all for the whole boundary."""
+    """The name of a part of the mesh, a list of names, or all for the whole boundary."""
     file: DataFile
     """A CSV or NPY file with the columns x, y, z (as many as the mesh has) of points that lie on the part
     within a tenth of its facets' size, of a state in time t, value and, if known, sigma."""
@@ -47,7 +47,7 @@ class TraceObservations(StateObservations):
         """
         from app.mesh import point_matrix
 
-        near = nearest_on(state.domain, tag_names(self.on) or ("all",), data.points)
+        near = nearest_on(state.domain, part_names(self.on) or ("all",), data.points)
         return ObservationOperator(point_matrix(state.domain, state.space, near, self.index(state)))
 
 

@@ -1,4 +1,4 @@
-"""Readings that no coefficient moves: taken where the state is given, they tell nothing of the unknown."""
+"""Readings that no coefficient changes: taken where the state is given, they tell nothing of the unknown."""
 
 from __future__ import annotations
 

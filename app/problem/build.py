@@ -77,7 +77,7 @@ def _inversion(given: Inversion, method: flow.Method, clock: Clock) -> Problem:
     if chosen.weight == "cross_validation":
         contest = contest_of(given, first, method)
         stopping = flow.NearTarget(given.target, most, method.stopping, pace)
-    report = InversionReport(given, first, notes)
+    report = InversionReport(given, first, method.stopping.unmet, notes)
     minimisation = flow.Minimisation(
         energy=given.energy,
         reference=given.reference,

@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 
-from app.case import Case, CaseError, tag_names
+from app.case import Case, CaseError, part_names
 from app.mesh import MeshError, TaggedMesh
 from app.mesh.facets import corners, inside, unfit
 from app.pde import BoundaryCondition
@@ -24,7 +24,7 @@ def conditions(
     section: Untyped = case.equation
     given = {}
     for key, said in section.boundary.items():
-        on = ("all",) if said.tags is None else said.tags
+        on = ("all",) if said.parts is None else said.parts
         index = _conditioned(case, key, components)
         given[key] = BoundaryCondition(on, said.kind, said.value, said.transfer, index)
         _check_parts(case, domain, ("equation", "boundary", key, "on"), on, said.kind)
@@ -51,7 +51,7 @@ def place(case: Case, domain: TaggedMesh, name: str) -> tuple[str, ...] | None:
     on = case.unknowns[name].on
     if on is None:
         return None
-    parts = tag_names(on) or ("all",)
+    parts = part_names(on) or ("all",)
     _check_parts(case, domain, ("unknowns", name, "on"), parts, "unknown")
     return parts
 
@@ -91,14 +91,14 @@ def _check_parts(case: Case, domain: TaggedMesh, path: Sequence[str], on: Sequen
     meaning; values of the state may be given anywhere."""
     for name in on:
         try:
-            count, hidden = inside(domain, domain.boundary(name))
+            count, interior = inside(domain, domain.boundary(name))
         except MeshError as error:
             raise CaseError([f"{case.where(*path)}: {error}"]) from None
-        if not count or (kind != "dirichlet" and 0 < hidden < count):
-            raise CaseError([f"{case.where(*path)}: {unfit(name, count, hidden)}"])
+        if not count or (kind != "dirichlet" and 0 < interior < count):
+            raise CaseError([f"{case.where(*path)}: {unfit(name, count, interior)}"])
         only_outside = kind == "absorbing" or (case.equation.kind == "custom" and kind != "dirichlet")
-        if hidden and only_outside:
-            found = f"the part {name!r} of {count} facets, of which {hidden} are inside the domain"
+        if interior and only_outside:
+            found = f"the part {name!r} of {count} facets, of which {interior} are inside the domain"
             raise refused(case, path, found, f"a part of the boundary ({kind})")
 
 

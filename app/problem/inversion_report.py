@@ -19,9 +19,6 @@ from app.problem.factories import nodal_values
 from app.problem.inversion import Inversion
 from app.types import Space, Summary, Untyped
 
-UNMET = flow.Method().stopping.unmet
-"""A misfit of more targets than this has not met the noise level."""
-
 WORST = 5
 """Readings at most that are then named."""
 
@@ -36,6 +33,8 @@ class InversionReport:
     given: Inversion
     first: flow.Contender
     """The regularisation that goes where the data choose none."""
+    unmet: float
+    """A misfit of more targets than this has not met the noise level."""
     notes: tuple[str, ...] = ()
     """What is to be known of the readings."""
 
@@ -94,7 +93,7 @@ class InversionReport:
             **output.choice_summary(choice, parameter_names()),
             **_noise(given, choice, state.records[-1].misfit),
             **_experiments(given, state),
-            "worst_readings": _worst(given, state, reason),
+            "worst_readings": _worst(given, state, reason, self.unmet),
             **({"notes": list(self.notes)} if self.notes else {}),
             **_left_out(given),
             **output.work_summary(state.spent),
@@ -212,11 +211,11 @@ def _noise(given: Inversion, choice: flow.Choice | None, misfit: float) -> dict[
     return {"noise_level": level, "noise_level_found": found, "chi2": chi2}
 
 
-def _worst(given: Inversion, state: flow.FlowState, reason: flow.StopReason) -> list[Summary]:
+def _worst(given: Inversion, state: flow.FlowState, reason: flow.StopReason, unmet: float) -> list[Summary]:
     """The readings that are farthest from what the coefficient says, where a run came to its end far above
     the target: file, line and residual in standard deviations."""
     at, target = state.evaluation, given.target
-    far = target is not None and state.records[-1].misfit > UNMET * target
+    far = target is not None and state.records[-1].misfit > unmet * target
     if not far or reason not in ("noise_not_met", "stalled", "no_accepted_step"):
         return []
     assert isinstance(at, Misfit)

@@ -66,7 +66,7 @@ def observed_state(case: Case, forward: ForwardModel) -> ObservedState:
         name
         for condition in section.boundary.values()
         if condition.kind == "dirichlet"
-        for name in condition.tags or ("all",)
+        for name in condition.parts or ("all",)
     ]
     time = getattr(section, "time", None)
     return ObservedState(

@@ -132,7 +132,7 @@ class RitzReport(ConvexReport):
 def _conditions(case: RitzCase, domain: TaggedMesh) -> dict[str, BoundaryCondition]:
     conditions = {}
     for name, given in case.energy.boundary.items():
-        on = ("all",) if given.tags is None else given.tags
+        on = ("all",) if given.parts is None else given.parts
         try:
             domain.boundary(on)
         except MeshError as error:

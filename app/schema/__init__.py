@@ -17,8 +17,8 @@ from app.schema.section import (
     Section,
     Written,
     default_kind,
+    part_names,
     refuse,
-    tag_names,
 )
 
 __all__ = [
@@ -40,8 +40,8 @@ __all__ = [
     "Written",
     "default_kind",
     "nearest",
+    "part_names",
     "read_text",
     "refuse",
     "shown",
-    "tag_names",
 ]

@@ -7,25 +7,25 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from app.schema.expression import Expression, SpaceTimeExpression
-from app.schema.section import Component, Parts, Section, refuse, tag_names
+from app.schema.section import Component, Parts, Section, part_names, refuse
 
 
 class Condition(Section):
-    """What all conditions on parts of the boundary have in common; their kinds say what the value is of."""
+    """What all conditions have in common; their kinds say what the value is of."""
 
     on: Parts = "all"
-    """A tag name of the mesh, a list of them, or all for the whole boundary."""
+    """The name of a part of the mesh, a list of names, or all for the whole boundary."""
     kind: str
     """What `value` is that of."""
     value: Expression | tuple[Expression, ...] = Expression("0")
-    """The value on that part of the boundary."""
+    """The value on these parts."""
     transfer: Expression | None = None
     """Of robin, and at least 0: the flux out of the domain for one unit of the state."""
 
     @property
-    def tags(self) -> tuple[str, ...] | None:
-        """The tag names, None for the whole boundary."""
-        return tag_names(self.on)
+    def parts(self) -> tuple[str, ...] | None:
+        """The names of the parts, None for the whole boundary."""
+        return part_names(self.on)
 
     @model_validator(mode="after")
     def _has_a_transfer(self) -> Self:

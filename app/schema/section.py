@@ -87,11 +87,11 @@ COORDINATES = ("x", "y", "z")
 Component = Literal["x", "y", "z", "real", "imaginary"]
 """A component of the state: of a displacement, or of a complex number."""
 Parts = str | Annotated[tuple[str, ...], Field(min_length=1)]
-"""A part of the boundary: a tag name of the mesh, a list of them, or all."""
+"""Parts of the mesh: the name of one, a list of names, or all for the whole boundary."""
 
 
-def tag_names(on: Parts) -> tuple[str, ...] | None:
-    """The tag names of a part, None for the whole boundary."""
+def part_names(on: Parts) -> tuple[str, ...] | None:
+    """The names of parts, None for the whole boundary."""
     if on == "all":
         return None
     return (on,) if isinstance(on, str) else on

@@ -44,7 +44,7 @@ def test_defaults_fill_a_minimal_case(case_file: Path) -> None:
     unknown = case.unknowns["m"]
     assert (case.name, case.seed, case.mesh.dimension) == ("small", 0, 2)
     assert (case.equation.degree, case.equation.source) == (2, Expression(10))
-    assert case.equation.boundary["rim"].tags is None
+    assert case.equation.boundary["rim"].parts is None
     assert unknown.representation.kind == "network" and unknown.representation.hidden == (4,)
     assert unknown.representation.transform == IdentityTransform()
     chosen = case.regularisation["m"]
