@@ -266,7 +266,7 @@ def _stall(problem: Minimisation, state: FlowState, reason: StopReason) -> tuple
         return ()
     times = state.records[-1].misfit / problem.target
     told = f"the misfit hardly falls any more and is {times:.3g} times its target"
-    return (f"{told}: the data choose the regularisation as it is",)
+    return (f"{told}: the regularisation is chosen at this coefficient",)
 
 
 def _search(

@@ -55,10 +55,10 @@ def draw_fields(
     """Draw owned nodal values of a Lagrange space in rows, fields by their names; collective, rank 0 draws.
 
     Fields whose name starts with `error` have colours of their own, the others of a row share one scale. In
-    space all are drawn in one row. `points`,
-    shape (readings, dimension), are the measurement points, `numbered` from 1 if they are electrodes; in the
-    plane the shared scale may be `logarithmic` (fields > 0). Returns, on all ranks, why there is no picture,
-    None if there is one: a machine without graphics loses a picture in space, not the run.
+    space all are drawn in one row. `points`, shape (readings, dimension), are the measurement points,
+    `numbered` from 1 if they are electrodes; in the plane the shared scale may be `logarithmic` (fields > 0).
+    Returns, on all ranks, why there is no picture, None if there is one: a machine without graphics loses a
+    picture in space, not the run.
     """
     comm: MPI.Comm = space.mesh.comm
     drawing = gathered(space, rows)
