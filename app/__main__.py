@@ -30,7 +30,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except BaseException as error:
         return end(error, done, debug=options.debug)
     if own and code == CONVERGED and not command.outlasts_output and (reason := lost()):
-        print(f"standard output: found it not to take all results ({reason})", file=sys.stderr)
+        print(f"standard output did not take all results ({reason})", file=sys.stderr)
         code = INTERNAL
     return done(code)
 

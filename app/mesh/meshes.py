@@ -12,7 +12,6 @@ from app.types import Mesh, Symbol, Untyped
 
 SIDES = ("left", "right", "bottom", "top", "front", "back")
 
-
 SAME_PLACE = 1e-10
 """Points nearer to one another than this share of the bounding box's diagonal count as one."""
 

@@ -16,10 +16,9 @@ ROOM = (50, 200, 1000)
 """Per cent by which MUMPS may exceed its estimate of memory, which on many ranks is too low now and then;
 each is tried after the one before."""
 
-GARBAGE = 1e-3
+UNSOLVED = 1e-3
 """A solution that leaves this share of its right-hand side is none. What is left of a sound one is rounding
 times the condition number; of an operator that is singular, all that its solution cannot reach."""
-
 
 WHOLE = 20_000
 """Rows up to which each rank factorises all of a matrix by itself. MUMPS on several ranks adds what comes
@@ -201,7 +200,7 @@ class LinearSolver:
             b, x = (part.reshape(len(part), -1) @ weights for part in (right, solution))
             left = float(np.abs(b - act(matrix, x)).max(initial=0.0))
         left = self._comm.allreduce(left if np.isfinite(left) else np.inf, op=MPI.MAX)
-        if left > GARBAGE * np.sqrt(max(1, len(weights))):
+        if left > UNSOLVED * np.sqrt(max(1, len(weights))):
             raise SolveFailed(
                 f"a linear system is not solved, {left:.2g} of its right-hand side is left: the operator is "
                 "singular or nearly so"
