@@ -29,8 +29,8 @@ class Origin:
         starts = [tuple(path[:n]) for n in range(len(path), -1, -1)]
         override = next((start for start in starts if start in self.overrides), None)
         if override is not None:
-            named = f"--set {dotted(override)}"
-            return named if len(override) == len(path) else f"{named}: {dotted(path)}"
+            option = f"--set {dotted(override)}"
+            return option if len(override) == len(path) else f"{option}: {dotted(path)}"
         below = [name for name in self.overrides if name[: len(path)] == tuple(path)]
         if below and starts[0] not in self.lines:  # a mapping that only the command line has
             return f"--set {dotted(min(below, key=dotted))}: {dotted(path)}"

@@ -9,21 +9,19 @@ from dolfinx import cpp, fem
 from dolfinx.fem import petsc as fem_petsc
 from petsc4py import PETSc
 
+from app.parallel.solver import WHOLE
 from app.types import Form, Matrix, Untyped
-
-IN_ORDER = 20_000
-"""Rows up to which ranks add in turn, which takes as many times as long as there are ranks; as many as a rank
-factorises by itself (app.parallel.solver)."""
 
 
 def assemble(matrix: Matrix, form: Form, bcs: Sequence[fem.DirichletBC] = ()) -> None:
     """Add a form to a matrix, with the identity on the rows of conditions; collective.
 
     PETSc adds what comes from several ranks in the order in which it arrives, so that entries that three
-    ranks share vary in their last digits. Small matrices get it from one rank after the other.
+    ranks share vary in their last digits. Matrices that each rank factorises by itself (up to WHOLE rows) get
+    it from one rank after the other, which takes as many times as long as there are ranks.
     """
     comm = matrix.comm.tompi4py()
-    if comm.size < 3 or matrix.getSize()[0] > IN_ORDER:
+    if comm.size < 3 or matrix.getSize()[0] > WHOLE:
         whole: Untyped = fem_petsc.assemble_matrix
         whole(matrix, form, bcs=bcs)
         matrix.assemble()

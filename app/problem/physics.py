@@ -113,8 +113,8 @@ def _custom(case: Case, domain: TaggedMesh) -> Custom:
         boundary, x = conditions(case, domain), domain.coordinates
         flags = {"linear": section.linear, "symmetric": section.symmetric}
         return Custom(functions, tuple(case.unknowns), boundary, section.data, x, **flags)
-    except CustomError as refused:
-        raise CaseError([f"{case.where('equation', 'file')}: {refused}"]) from None
+    except CustomError as failure:
+        raise CaseError([f"{case.where('equation', 'file')}: {failure}"]) from None
 
 
 def check_driven(case: Case) -> None:
