@@ -12,10 +12,10 @@ from app.data.points import PointData
 from app.data.problems import Problems
 from app.mesh import MeshError, PlaceError
 from app.observe.kinds import HeldReadings, ObservationSection, ObservedState, StateObservations
+from app.observe.left_out import LeftOut, kept_data, kept_rows
 from app.observe.noise import Deviations, Place, deviations
 from app.observe.operators import ObservationOperator, joined
 from app.observe.repeats import groups_of, signatures
-from app.observe.unmoved import Unmoved, kept_data, kept_rows
 from app.parallel import on_root, timed
 from app.schema.problems import CaseError, DataError
 from app.schema.section import Written
@@ -42,7 +42,7 @@ class Measurements:
     """Number of the group of each reading: those of one place, time and component are one."""
     files: tuple[tuple[Path, int], ...]
     """The files, and how many readings each has."""
-    unmoved: tuple[Unmoved, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     """What was left out because no coefficient changes it."""
 
     def close(self) -> None:
@@ -123,8 +123,8 @@ def together(parts: Sequence[Measurements], where: str) -> Measurements:
     before = np.cumsum([0, *(len(part.groups) for part in parts)])
     groups = np.concatenate([part.groups + first for part, first in zip(parts, before[:-1], strict=True)])
     files = tuple(file for part in parts for file in part.files)
-    unmoved = tuple(each for part in parts for each in part.unmoved)
-    return Measurements(None, data, sigma, logarithmic, threshold, groups, files, unmoved)
+    left_out = tuple(each for part in parts for each in part.left_out)
+    return Measurements(None, data, sigma, logarithmic, threshold, groups, files, left_out)
 
 
 def _grouped(found: Measurements, state: ObservedState) -> Measurements:
@@ -155,22 +155,22 @@ def _measured(entry: _Entry, state: ObservedState) -> Measurements:
         np.arange(count),
         ((entry.file, count),),
     )
-    return whole if state.held is None else _moved(entry, state.held, whole)
+    return whole if state.held is None else _kept(entry, state.held, whole)
 
 
-def _moved(entry: _Entry, held: HeldReadings, whole: Measurements) -> Measurements:
+def _kept(entry: _Entry, held: HeldReadings, whole: Measurements) -> Measurements:
     """Without the readings that no coefficient changes, which may be all; collective."""
     assert whole.operator is not None
-    unmoved, values = held(whole.operator.matrix, whole.operator.weights, whole.data.times)
-    unmoved &= ~(whole.logarithmic & (values <= 0))  # there is nothing to compare, which is said later
-    if not unmoved.any():
+    left_out, values = held(whole.operator.matrix, whole.operator.weights, whole.data.times)
+    left_out &= ~(whole.logarithmic & (values <= 0))  # there is nothing to compare, which is said later
+    if not left_out.any():
         return whole
-    kept, data = ~unmoved, whole.data
+    kept, data = ~left_out, whole.data
     residual = None
     if data.sigma is not None:
-        own = whole.logarithmic[unmoved]
-        compared = [np.log(y, out=y.copy(), where=own) for y in (values[unmoved], data.values[unmoved])]
-        residual = (compared[0] - compared[1]) / whole.sigma[unmoved]
+        own = whole.logarithmic[left_out]
+        compared = [np.log(y, out=y.copy(), where=own) for y in (values[left_out], data.values[left_out])]
+        residual = (compared[0] - compared[1]) / whole.sigma[left_out]
     with closing(whole):
         return Measurements(
             kept_rows(whole.operator, kept),
@@ -180,7 +180,7 @@ def _moved(entry: _Entry, held: HeldReadings, whole: Measurements) -> Measuremen
             whole.threshold[kept],
             np.arange(np.count_nonzero(kept)),
             ((entry.file, int(np.count_nonzero(kept))),),
-            (Unmoved(entry.file, data.lines[unmoved], residual),),
+            (LeftOut(entry.file, data.lines[left_out], residual),),
         )
 
 

@@ -31,9 +31,9 @@ from app.mesh import (
     joint_space,
 )
 from app.network import Nodes
+from app.observe.left_out import LeftOut
 from app.observe.measurements import Measurements, measurements, together
 from app.observe.readings import ReadingObservations
-from app.observe.unmoved import Unmoved
 from app.parallel import SolveFailed, Tally, agreed, on_root
 from app.pde import (
     CustomError,
@@ -84,7 +84,7 @@ class Inversion:
     """Of each unknown, what its network is evaluated at; empty where the unknowns are nodal values."""
     errors: dict[str, RelativeError]
     """Of each unknown whose truth there is."""
-    unmoved: tuple[Unmoved, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     """Readings that were left out because no coefficient changes them."""
     riesz: Tally = field(default_factory=Tally)
     """Of all inner products that the run makes."""
@@ -123,7 +123,7 @@ def read_inversion(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> I
     coefficient = joint_space(list(spaces.values()))
     forward: ForwardModel | Experiments | ElectricalModel
     compared: dict[str, np.ndarray] = {}
-    unmoved: tuple[Unmoved, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     owned = ExitStack()
     if survey is not None:
         (only,) = spaces.values()
@@ -132,7 +132,7 @@ def read_inversion(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> I
         files: tuple[tuple[Path, int], ...] = ((survey.file, len(data.values)),)
     else:
         forward, measured = _experiments(case, coefficient, owned)
-        data, sigma, unmoved = measured.data, measured.sigma, measured.unmoved
+        data, sigma, left_out = measured.data, measured.sigma, measured.left_out
         compared = {
             "logarithmic": measured.logarithmic,
             "threshold": measured.threshold,
@@ -168,7 +168,7 @@ def read_inversion(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> I
         reference,
         nodes,
         errors,
-        unmoved,
+        left_out,
         owned=owned,
     )
 

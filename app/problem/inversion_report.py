@@ -269,13 +269,13 @@ def _experiments(given: Inversion, state: flow.FlowState) -> Summary:
 
 def _left_out(given: Inversion) -> Summary:
     """Readings that no coefficient changes, if there are any: how many, and their misfit."""
-    if not given.unmoved:
+    if not given.left_out:
         return {}
     return {
         "left_out": {
-            "readings": sum(len(each.lines) for each in given.unmoved),
-            "misfit": min(sum(each.misfit for each in given.unmoved), np.finfo(float).max),
-            "contradicts": any(each.contradicts for each in given.unmoved),
+            "readings": sum(len(each.lines) for each in given.left_out),
+            "misfit": min(sum(each.misfit for each in given.left_out), np.finfo(float).max),
+            "contradicts": any(each.contradicts for each in given.left_out),
         }
     }
 

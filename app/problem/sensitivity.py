@@ -32,7 +32,7 @@ def notes_of(given: Inversion, at_start: Misfit[Untyped]) -> list[str]:
     Costs one tangent, which is not counted as work of the run. Raises DataError on all ranks where no reading
     depends on the unknown.
     """
-    notes = [*(str(each) for each in given.unmoved), *_in_wells(given, at_start)]
+    notes = [*(str(each) for each in given.left_out), *_in_wells(given, at_start)]
     if isinstance(given.forward, ElectricalModel):  # every current feels every resistivity
         return notes
     still = np.flatnonzero(_still(given, at_start))

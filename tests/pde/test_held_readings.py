@@ -10,8 +10,8 @@ from app.equations.terms import BoundaryCondition
 from app.mesh import point_matrix
 from app.mesh.rows import empty_rows
 from app.observe.fluxes import flux_weights
+from app.observe.left_out import kept_rows
 from app.observe.operators import ObservationOperator
-from app.observe.unmoved import kept_rows
 from app.parallel import LinearSolver, multiply
 from app.pde import TimeSteps, TransientModel
 from app.schema.expression import SpaceTimeExpression

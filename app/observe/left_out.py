@@ -19,7 +19,7 @@ BEYOND = 5.0
 
 
 @dataclass(frozen=True, eq=False)
-class Unmoved:
+class LeftOut:
     """What was left out of one observation."""
 
     file: Path
