@@ -16,7 +16,9 @@ def test_stand_ins_are_found_among_readings(number: float) -> None:
 
 
 def test_readings_are_no_stand_ins() -> None:
-    """The same numbers among others of their size, a number that is only far, and one alone."""
+    """The same numbers among others of their size, a number that is only far, and one among too few."""
     assert not len(stand_ins(np.array([980.0, 999.0, 1010.0])))
     assert not len(stand_ins(np.array([0.1, 0.2, -9998.0])))
     assert not len(stand_ins(np.array([-9999.0])))
+    assert not len(stand_ins(np.array([1.0, -999.0])))
+    assert not len(stand_ins(np.array([1.0, 1.1, 1.2, 99.0])))
