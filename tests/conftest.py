@@ -18,19 +18,13 @@ DISTRIBUTED = ("energy", "observe", "prior")
 that are marked `distributed`."""
 
 
-TOGETHER = "app"
-"""The folder whose files share runs of the program."""
+FIRST = "test_parallel_runs.py"
+"""What takes longest, so that it is not what all wait for at the end."""
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups then
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where several processes share the tests, keep those of a file in one process, which caches what they
-    have in common. On several ranks, which take longer where they outnumber the cores, leave out what is not
-    of them."""
-    for item in items:
-        folder = item.path.parent.name
-        if item.path.name != "test_parallel_runs.py":
-            item.add_marker(pytest.mark.xdist_group(folder if folder == TOGETHER else str(item.path)))
+    """On several ranks, which take longer where they outnumber the cores, leave out what is not of them."""
+    items.sort(key=lambda item: item.path.name != FIRST)
     if MPI.COMM_WORLD.size == 1:
         return
     of_ranks = [item for item in items if _of_ranks(item)]
