@@ -1,11 +1,11 @@
 """Runs that are killed and told to end at random moments: `python tests/long/interruptions.py
-kill|term|compile|many`.
+kill|term|compile|many|repeat`.
 
 Too long for the suite. `kill` ends the whole job by SIGKILL, resumes it, and compares history and coefficient
 with those of a run that was left alone; `term` sends SIGTERM and asks for the exit code, the time it took and
 a checkpoint that is whole; `compile` does so, by all signals in turn, while forms are compiled into an empty
 cache, and asks whether the next check is in order; `many` solves problems one after the other in a process
-and prints its memory and its open communicators. One line each, and a count at the end.
+and prints its memory and its open communicators; `repeat` compares runs of a case bit by bit. One line each, and a count at the end.
 """
 
 import argparse
@@ -144,6 +144,19 @@ def compile(name: str, times: int, ranks: int, folder: Path, draw: random.Random
     return good
 
 
+def repeat(name: str, times: int, ranks: int, folder: Path) -> int:
+    """How many runs have the bits of the first."""
+    outs = [folder / f"{name}_{ranks}_{number}" for number in range(times + 1)]
+    for out in outs:
+        subprocess.run(command(name, out, ranks, "--overwrite"), cwd=ROOT, env=environment(), check=True)
+    good = 0
+    for out in outs[1:]:
+        alike = same(outs[0], out, ranks=1)
+        good += alike
+        print(f"{name}: {'same' if alike else 'OTHER'}", flush=True)
+    return good
+
+
 def many(name: str, times: int) -> int:
     """Memory in MB after each problem of a process; under mpirun of rank 0."""
     from mpi4py import MPI
@@ -164,7 +177,7 @@ def many(name: str, times: int) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("kill", "term", "compile", "many"))
+    parser.add_argument("what", choices=("kill", "term", "compile", "many", "repeat"))
     parser.add_argument("--cases", nargs="*", choices=SMALL, default=["quickstart"])
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--ranks", type=int, default=1)
@@ -176,6 +189,8 @@ def main() -> None:
     for name in given.cases:
         if given.what == "many":
             good = many(name, given.times)
+        elif given.what == "repeat":
+            good = repeat(name, given.times, given.ranks, folder)
         else:
             act = {"kill": kill, "term": term, "compile": compile}[given.what]
             good = act(name, given.times, given.ranks, folder, draw)
