@@ -2,7 +2,7 @@
 
 import numpy as np
 
-SENTINELS = (-9999.0, -999.0, -99999.0, -32768.0, 9999.0, 99999.0, 32767.0)
+SENTINELS = (-9999.0, -999.0, -999.25, -99999.0, -32768.0, 9999.0, 99999.0, 32767.0)
 """Those in use that are seldom a reading; besides all from HUGE on, such as 1e20, 1e30 and the largest number
 there is."""
 

@@ -23,6 +23,9 @@ POSITIVE = ("sigma", "variance", "radius")
 TEXTS = ("on",)
 """Columns of names."""
 
+LINE_END = re.compile(r"\r\n|\r|\n")
+"""Of any system, old ones too."""
+
 NAME = re.compile(r"[^\W\d][\w ./()\[\]^*%-]{0,23}")
 """What a column may be called."""
 
@@ -131,7 +134,7 @@ def _table(path: Path, cells: dict[str, list[Any]], lines: list[int], problems: 
 
 def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
     """Line number and cells of each line that holds some."""
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(LINE_END.split(text), 1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         try:

@@ -139,7 +139,8 @@ class _Study:
             inverse = R.riesz(sketch.rows)
             S = gram(R.comm, sketch.rows, inverse)
         smoother = Smoother(S, sketch.directions, sketch.data, self._method)
-        seen = smoother.values > method.unseen * smoother.best_weight()
+        # Of few readings no weight is known before the noise is asked, so nothing is too weak for it.
+        seen = smoother.values > (method.unseen * smoother.best_weight() if folds else -1.0)
         seen[-1] = True
         U = smoother.vectors[:, seen]
         self._sketch, self._inverse, self._S = sketch.compressed(U), inverse @ U, U.T @ S @ U

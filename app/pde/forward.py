@@ -27,9 +27,9 @@ fem_petsc: Untyped = _fem_petsc  # its overloads by singledispatch are unknown t
 BLOCK = 256
 """Right-hand sides that are solved at once."""
 
-ON_THE_PART = 1e-8
-"""A reading that depends by this share on dofs without given values is one of the others alone: it is that
-share of a cell off them."""
+ON_THE_PART = 1e-6
+"""A reading that depends by this share on dofs without given values is one of the others alone: it is about
+that share of a cell off them, as places written with six digits are."""
 
 
 @dataclass

@@ -6,7 +6,7 @@ import pytest
 from app.data.missing import stand_ins
 
 
-@pytest.mark.parametrize("number", [-9999.0, -999.0, 9999.0, 1e30, -1e20])
+@pytest.mark.parametrize("number", [-9999.0, -999.0, -999.25, 9999.0, 1e30, -1e20])
 def test_stand_ins_are_found_among_readings(number: float) -> None:
     """Once or several times, whatever the unit of the others."""
     for unit in (1e-6, 1.0, 3.0):

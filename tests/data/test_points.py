@@ -21,6 +21,7 @@ LAYOUTS = {
     "order": "sigma,value,y,x\n0.1,3,2,1\n.1,6,5,4\n",
     "extra": "name,x,y,z,value,sigma\na,1,2,9,3,0.1\n,4,5,nan,6,0.1\n",
     "comments": "# made by hand\n\nx, y, value, sigma\n# first\n1, 2, 3, 0.1\n\n  \n4, 5, 6, 0.1",
+    "old mac": "x,y,value,sigma\r1,2,3,0.1\r4,5,6,0.1\r",
     "windows": "\ufeffx,y,value,sigma\r\n1,2,3,0.1\r\n4,5,6,0.1\r\n",
     "quotes": '"x","y","value","sigma"\n"1","2","3","0.1"\n4,5,6,.1\n',
 }

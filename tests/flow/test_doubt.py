@@ -135,6 +135,18 @@ def test_one_reading_is_left_to_the_first(order: list[int]) -> None:
     assert by_fallback.weight == pytest.approx(0.5, rel=0.4)  # the nearest of those considered
 
 
+def test_the_noise_of_two_readings_is_met_in_a_weak_direction() -> None:
+    """Two readings that are nearly alike are far apart in units of their noise: what tells them apart is weak
+    beside the weight by which one predicts the other, and is followed all the same."""
+    rng = np.random.default_rng(0)
+    row = rng.standard_normal(8)
+    J = 100.0 * np.vstack([row, row + 0.02 * rng.standard_normal(8)])
+    problem = Problem(J, np.array([10.0, -10.0]), np.zeros(8))
+    choice = chosen(problem, RULE, variance=1.0)
+    assert "so few readings" in choice.reason
+    assert table_of(choice, problem).leaves(1.0)[choice.score.best] <= 1.0
+
+
 @pytest.mark.parametrize("sharp", [True, False], ids=["steps", "waves"])
 def test_choice_does_not_depend_on_the_order_of_readings_or_their_unit(sharp: bool) -> None:
     """Permuted readings have the same folds, and so the same scores; whitened data have no unit."""

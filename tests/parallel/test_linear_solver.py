@@ -8,7 +8,8 @@ import pytest
 from mpi4py import MPI
 from petsc4py import PETSc
 
-from app.parallel import LinearSolver, SolveFailed
+from app.parallel import LinearSolver, SolveFailed, multiply
+from app.parallel.solver import UNSOLVED
 
 pytestmark = pytest.mark.distributed
 
@@ -178,6 +179,32 @@ def test_values_of_a_matrix_may_become_singular_and_sound_again(comm: MPI.Comm, 
         sound.copy(matrix, structure=PETSc.Mat.Structure.SAME_NONZERO_PATTERN)
         solver.set_matrix(matrix)
         np.testing.assert_allclose(solver.solve(right), before, rtol=0, atol=SOLVED)
+
+
+def springs(comm: MPI.Comm, stiffness: float) -> Any:
+    """A chain of springs, the first of stiffness 1 to a wall."""
+    matrix = laplacian(comm, shift=0.0)
+    matrix.scale(stiffness)
+    size = matrix.getSize()[0]
+    for row, value in ((0, 1.0 + stiffness), (size - 1, stiffness)):
+        if matrix.getOwnershipRange()[0] <= row < matrix.getOwnershipRange()[1]:
+            matrix.setValue(row, row, value)
+    matrix.assemble()
+    return matrix
+
+
+def test_what_rounding_leaves_of_stiff_springs_is_no_failure(comm: MPI.Comm) -> None:
+    """The chain moves by its load though its residual is not small; held by less than rounding it fails."""
+    matrix, right = springs(comm, 2.0**40), 1.0 + 0.1 * random_rows(comm)
+    solver = LinearSolver(comm, "direct", "test_")
+    solver.set_matrix(matrix)
+    found = solver.solve(right)
+    left, largest = np.abs(right - multiply(matrix, found)).max(), np.abs(right).max()
+    assert comm.allreduce(left, op=MPI.MAX) > UNSOLVED * comm.allreduce(largest, op=MPI.MAX)
+    np.testing.assert_allclose(found, comm.allreduce(right.sum()), rtol=1e-3)
+    with pytest.raises(SolveFailed):
+        solver.set_matrix(springs(comm, 2.0**60))
+        solver.solve(right)
 
 
 @pytest.mark.parametrize("columns", [(), (3,)], ids=["vector", "block"])

@@ -38,6 +38,16 @@ def test_points_on_a_part_with_given_values() -> None:
     assert not held.any()
 
 
+@pytest.mark.parametrize("off, on_the_part", [(1e-9, True), (1e-8, True), (1e-5, False)])
+def test_places_are_written_with_some_digits(off: float, on_the_part: bool) -> None:
+    """What is off the part by much less than a cell is on it."""
+    model = forward_model(box_space(2, 4, 1), 2, {"given": LEFT})
+    matrix = point_matrix(model.coefficient.domain, model.space, POINTS[:1] + np.array([off, 0.0]))
+    held, values = model.held_readings(matrix, None, None)
+    assert held.tolist() == [on_the_part]
+    assert not on_the_part or values[0] == pytest.approx(2.3, rel=1e-6)
+
+
 def test_one_component_is_given() -> None:
     """Readings of the other are not settled."""
     roller = BoundaryCondition(("left",), "dirichlet", constant(0.5), component=0)
