@@ -5,7 +5,8 @@ Too long for the suite. `kill` ends the whole job by SIGKILL, resumes it, and co
 with those of a run that was left alone; `term` sends SIGTERM and asks for the exit code, the time it took and
 a checkpoint that is whole; `compile` does so, by all signals in turn, while forms are compiled into an empty
 cache, and asks whether the next check is in order; `many` solves problems one after the other in a process
-and prints its memory and its open communicators; `repeat` compares runs of a case bit by bit. One line each, and a count at the end.
+and prints its memory and its open communicators; `repeat` compares runs of a case bit by bit. One line each,
+and a count at the end.
 """
 
 import argparse
