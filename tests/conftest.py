@@ -18,13 +18,8 @@ DISTRIBUTED = ("energy", "observe", "prior")
 that are marked `distributed`."""
 
 
-FIRST = "test_parallel_runs.py"
-"""What takes longest, so that it is not what all wait for at the end."""
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """On several ranks, which take longer where they outnumber the cores, leave out what is not of them."""
-    items.sort(key=lambda item: item.path.name != FIRST)
     if MPI.COMM_WORLD.size == 1:
         return
     of_ranks = [item for item in items if _of_ranks(item)]

@@ -151,6 +151,7 @@ def test_the_adjoint_is_the_transpose_of_the_tangent(setting: str) -> None:
         assert all(dot(part, part) > 0 for part in forward.coefficient.split(adjoint))
 
 
+@pytest.mark.serial
 @every_setting
 @pytest.mark.parametrize("kind", REGULARISATIONS)
 def test_a_regularisation_of_all_unknowns_is_an_inner_product(setting: str, kind: str) -> None:

@@ -27,6 +27,7 @@ CONSTANT_COST = {"h1": MASS, "edge_preserving": MASS, "bilaplacian": 1.0, "trila
 """1ᵀR1 by volume: ℓ⁻², or 1 where R1 = M1."""
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("name", CONSTANT_COST)
 def test_constants_cost_only_their_mass(space: CoefficientSpace, name: str) -> None:
     """1ᵀR1 = ℓ⁻² · volume, or the volume: no gradient, whatever the coefficient R is taken at."""
@@ -36,6 +37,7 @@ def test_constants_cost_only_their_mass(space: CoefficientSpace, name: str) -> N
     assert cost == pytest.approx(CONSTANT_COST[name] * volume(space), rel=ROUNDING)
 
 
+@pytest.mark.serial
 def test_the_h1_regularisation_is_the_h1_inner_product(space: CoefficientSpace) -> None:
     """One matrix under two names."""
     x = random_rows(space)
@@ -49,6 +51,7 @@ def edge_preserving(space: CoefficientSpace, m: Formula, x: np.ndarray) -> np.nd
         return R.apply(x)
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("size, value", [(1.0, 0.0), (1.0, 1e3), (1e-3, -7.3), (1e3, 1.0)])
 def test_edge_preserving_at_a_constant_is_h1(size: float, value: float) -> None:
     """Where m is constant, ρ = 1, whatever the constant and however large the domain."""
@@ -61,6 +64,7 @@ def test_edge_preserving_at_a_constant_is_h1(size: float, value: float) -> None:
     )
 
 
+@pytest.mark.serial
 def test_edge_preserving_damps_a_linear_coefficient_evenly(space: CoefficientSpace) -> None:
     """|∇m| is its own root mean square there: ρ = β/√(|∇m|² + β²) = 0.3/√(1 + 0.3²) everywhere."""
     x = space.coordinates[:, 0].copy()
@@ -69,6 +73,7 @@ def test_edge_preserving_damps_a_linear_coefficient_evenly(space: CoefficientSpa
     assert dot(x, applied) == pytest.approx((MASS * 4 / 3 + rho) * volume(space), rel=ROUNDING)
 
 
+@pytest.mark.serial
 def test_edge_preserving_knows_no_offset_of_the_coefficient(space: CoefficientSpace) -> None:
     """R at m and at c m + d are the same: β follows the root mean square of |∇m|."""
     x = random_rows(space)
@@ -78,6 +83,7 @@ def test_edge_preserving_knows_no_offset_of_the_coefficient(space: CoefficientSp
     np.testing.assert_allclose(first, second, rtol=0, atol=1e-10 * np.abs(first).max(initial=0.0))
 
 
+@pytest.mark.serial
 def test_edge_preserving_is_at_most_h1(space: CoefficientSpace) -> None:
     """0 < ρ ≤ 1: xᵀRx lies between ℓ⁻²‖x‖² and that of H1."""
     x = random_rows(space)
@@ -108,6 +114,7 @@ ORDERS = {Bilaplacian: 2, Trilaplacian: 3}
 powers = pytest.mark.parametrize("kind", ORDERS)
 
 
+@pytest.mark.serial
 @powers
 def test_powers_are_formed_from_stiffness_and_lumped_mass(
     space: CoefficientSpace, kind: type[Bilaplacian]
@@ -132,6 +139,7 @@ def test_powers_are_formed_from_stiffness_and_lumped_mass(
     np.testing.assert_allclose(one, lumped, rtol=0, atol=1e-10 * np.abs(expected).max())
 
 
+@pytest.mark.serial
 @powers
 def test_powers_smooth_what_is_shorter_than_their_length(kind: type[Bilaplacian]) -> None:
     """On cosines of wave number k, which have no slope at the ends, xᵀRx / ∫x² is (1 + ℓ²k²)^order up to

@@ -29,6 +29,7 @@ def gram(request: pytest.FixtureRequest, space: CoefficientSpace) -> Iterator[In
         yield made
 
 
+@pytest.mark.serial
 def test_symmetric(space: CoefficientSpace, gram: InnerProduct) -> None:
     """⟨x, Ky⟩ = ⟨Kx, y⟩."""
     x, y = random_rows(space, seed=1), random_rows(space, seed=2)
@@ -36,6 +37,7 @@ def test_symmetric(space: CoefficientSpace, gram: InnerProduct) -> None:
     assert abs(dot(x, gram.apply(y)) - dot(gram.apply(x), y)) <= ROUNDING * scale
 
 
+@pytest.mark.serial
 def test_positive_definite(space: CoefficientSpace, gram: InnerProduct) -> None:
     """The least eigenvalue of the dense matrix is positive."""
     K = dense(space, gram)
@@ -53,6 +55,7 @@ def test_riesz_undoes_apply(space: CoefficientSpace, gram: InnerProduct) -> None
         np.testing.assert_allclose(gram.apply(gram.riesz(x)), x, rtol=0, atol=accuracy * scale)
 
 
+@pytest.mark.serial
 def test_blocks_are_their_columns(space: CoefficientSpace, gram: InnerProduct) -> None:
     """apply and riesz of a block are those of its columns; one column is a block too."""
     block = random_rows(space, 3)

@@ -25,6 +25,7 @@ OTHER = Formula(lambda x, library: x[0] ** 2 + 0.3 * x[len(x) - 1])
 """A coefficient beside WAVES."""
 
 
+@pytest.mark.serial
 @each
 def test_only_a_fixed_regularisation_knows_no_coefficient(space: CoefficientSpace, name: str) -> None:
     """`fixed` says whether R is the same at every coefficient."""
@@ -67,6 +68,7 @@ def rows(space: Space, *columns: int, seed: int = 0) -> np.ndarray:
     return np.concatenate([random_rows(part, *columns, seed=seed) for part in space.parts])
 
 
+@pytest.mark.serial
 @each
 def test_an_inner_product_does_not_change_by_later_ones(owner: tuple[Space, Regularisation]) -> None:
     """What R at one coefficient gives is the same to the last bit after R at another was made, used and
@@ -88,6 +90,7 @@ def test_an_inner_product_does_not_change_by_later_ones(owner: tuple[Space, Regu
     R.close()
 
 
+@pytest.mark.serial
 @each
 def test_what_is_closed_says_so(owner: tuple[Space, Regularisation]) -> None:
     """R is refused before PETSc sees it, which would end all ranks; closing again does nothing."""
@@ -163,6 +166,7 @@ UNIT = 4.0
 """Of a length or of a coefficient, in another."""
 
 
+@pytest.mark.serial
 @each
 @pytest.mark.parametrize("degree", [0, 1, 2])
 def test_units_do_not_matter(name: str, degree: int) -> None:
@@ -202,6 +206,7 @@ def test_all_ranks_together_find_what_one_finds(name: str) -> None:
 PARAMETERS = [(name, one.name) for name, kind in REGULARISATIONS.items() for one in kind.parameters]
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("name, parameter", PARAMETERS)
 def test_a_parameter_has_its_default_and_matters(name: str, parameter: str) -> None:
     """The default is in its range and is what the constructor takes unless given; half of the way from there
@@ -236,6 +241,7 @@ def test_parameters_have_names_of_their_own() -> None:
     assert list(found) == parameter_names()
 
 
+@pytest.mark.serial
 @each
 def test_candidates_are_regularisations(name: str) -> None:
     """What a choice from the data tries has a positive length and parameters that exist, in their range."""
