@@ -8,7 +8,8 @@ from app.cli.ending import end
 from app.cli.exits import BAD_INPUT, CONVERGED, INTERNAL
 from app.cli.ranks import speaks
 from app.cli.streams import keep, lost
-from app.supervisor import Done, alone, supervise
+from app.supervisor import alone, supervise
+from app.types import Done
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -14,7 +14,8 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Protocol
+
+from app.types import Done
 
 INTERNAL, INTERRUPTED = 1, 130
 CODES = (0, 1, 2, 3, INTERRUPTED)
@@ -34,13 +35,6 @@ HYDRA = "HYDI_CONTROL_FD"
 
 PR_SET_PDEATHSIG = 1
 """Linux's prctl: a signal when the parent has died."""
-
-
-class Done(Protocol):
-    """How the child says that it is done, with which exit code; returns that."""
-
-    def __call__(self, code: int, *, everywhere: bool = False) -> int:
-        """`everywhere`: all ranks are to end with it, here and now, if the launcher can be told so."""
 
 
 def supervise() -> Done:

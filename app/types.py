@@ -6,7 +6,7 @@ Nothing is imported here at run time, so that a case is read without meshes.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 type Symbol = Any
 """A UFL expression, or a number where one stands for it."""
@@ -50,3 +50,13 @@ type Summary = dict[str, Json]
 
 type Described = Mapping[str, Json]
 """The same to be read only: what was written once, from which something is made again."""
+
+
+class Done(Protocol):
+    """How a process that is watched over says that it is done, with which exit code; returns that.
+
+    See app.supervisor.
+    """
+
+    def __call__(self, code: int, *, everywhere: bool = False) -> int:
+        """`everywhere`: all ranks are to end with it, here and now, if the launcher can be told so."""

@@ -4,11 +4,12 @@ import contextlib
 import sys
 import time
 import traceback
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from app.cli.command import RunError, UsageError
 from app.cli.exits import BAD_INPUT, INTERNAL, INTERRUPTED
 from app.cli.ranks import speaks, world
+from app.types import Done
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -21,12 +22,6 @@ HEARD = 0.5
 
 FAILED = 32001
 """Tag by which a rank tells the others that it has failed; no larger than any MPI allows."""
-
-
-class Done(Protocol):
-    """Is told the exit code before, see app.supervisor."""
-
-    def __call__(self, code: int, *, everywhere: bool = False) -> int: ...
 
 
 def end(error: BaseException, done: Done, *, debug: bool) -> int:

@@ -253,10 +253,8 @@ def _judged(problem: Minimisation, state: FlowState, at: Evaluation) -> FlowStat
     """The state with the reason why the approach is over, or on its way to the selection."""
     reason = problem.stopping(state.records, at)
     if problem.contest is not None and reason in ("near", "stalled"):
-        state, reason = (
-            replace(state, stage="selection", notes=(*state.notes, *_stall(problem, state, reason))),
-            None,
-        )
+        notes = *state.notes, *_stall(problem, state, reason)
+        return replace(state, stage="selection", notes=notes, stop_reason=None)
     return replace(state, stop_reason=reason)
 
 

@@ -89,7 +89,7 @@ class Rules:
             best = next((table for table in alike if table.score.contender is self.first), best)
             notes.append(f"the data cannot tell {len(alike)} regularisations apart: they predict alike")
         if self._undecided(best):
-            return self._by_other_means(best.score, best, notes)
+            return self._by_other_means(best, notes), notes
         if self.enough:
             return self._believed(self._simplest(tables, best, notes), notes), notes
         return self._by_noise(best, notes), notes
@@ -103,20 +103,24 @@ class Rules:
         told = score.left_out[1:-1][score.weights[1:-1] > ROUNDING * score.weights[0]]
         return bool(np.ptp(told) <= self.method.alike * told.max())
 
-    def _by_other_means(self, score: Score, table: Table, notes: list[str]) -> tuple[Score, list[str]]:
-        """The weight that the noise asks for, or the fallback."""
-        index = None if self.variance is None else table.weight_by_noise(self.variance)
-        said = "the one that the noise asks for"
+    def _by_other_means(self, table: Table, notes: list[str]) -> Score:
+        """The score with the weight that the noise asks for, or the fallback."""
+        score, index, said = table.score, self._asked_for(table), "the one that the noise asks for"
         if index is None and self.fallback is not None:
             inner = np.abs(np.log(score.weights[1:-1] / self.fallback))
             index, said = 1 + int(np.argmin(inner)), "the last one before this choice"
         if index is None:
             index, said = 1, "the largest"
-        return replace(score, best=index), [*notes, f"no weight predicts better: {said} is taken"]
+        notes.append(f"no weight predicts better: {said} is taken")
+        return replace(score, best=index)
+
+    def _asked_for(self, table: Table) -> int | None:
+        """Index of the weight that the noise asks for, None where it is not known or asks for none."""
+        return None if self.variance is None else table.weight_by_noise(self.variance)
 
     def _by_noise(self, table: Table, notes: list[str]) -> Score:
         """The score of few readings, with the weight that the noise asks for if it is known."""
-        index = None if self.variance is None else table.weight_by_noise(self.variance)
+        index = self._asked_for(table)
         if index is None:
             return table.score
         notes.append("so few readings choose no weight: the one that the noise asks for is taken")

@@ -72,7 +72,7 @@ class Smoother:
 
     def left(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """tr(I − H), the degrees of freedom that the fit leaves, and tr(I − H)², by weight."""
-        rest = weights / (self.values[:, None] + weights)
+        rest = self._rest(weights)
         unseen = len(self._outside) - len(self.values)
         return unseen + np.sum(rest, axis=0), unseen + np.sum(rest**2, axis=0)
 
@@ -81,10 +81,15 @@ class Smoother:
         """The largest eigenvalue, or next to nothing."""
         return max(float(self.values[-1]), float(np.finfo(float).tiny))
 
+    def _rest(self, weights: np.ndarray) -> np.ndarray:
+        """w/(Λ + w), one column a weight."""
+        result: np.ndarray = weights / (self.values[:, None] + weights)
+        return result
+
     def _residual(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """y − Hy with H = P diag(Λ/(Λ + w)) Pᵀ, and the rest w/(Λ + w); no difference of large numbers is
         taken where the directions are all that there are."""
-        rest = weights / (self.values[:, None] + weights)
+        rest = self._rest(weights)
         return self._outside[:, None] + self._P @ (rest * self._seen[:, None]), rest
 
 

@@ -9,10 +9,8 @@ import numpy as np
 
 from app.data.points import PointData
 from app.observe.operators import ObservationOperator
+from app.schema.problems import first_few
 from app.types import Matrix
-
-NAMED = 3
-"""Readings that a message names."""
 
 BEYOND = 5.0
 """Standard deviations of a sum of squares by which it may exceed its mean."""
@@ -52,9 +50,7 @@ class LeftOut:
 
 def _named(lines: np.ndarray) -> str:
     """`lines 3, 4, 5 and 7 more`."""
-    first = ", ".join(str(line) for line in lines[:NAMED])
-    more = f" and {len(lines) - NAMED} more" if len(lines) > NAMED else ""
-    return f"line{'s' if len(lines) > 1 else ''} {first}{more}"
+    return f"line{'s' if len(lines) > 1 else ''} {first_few(lines.tolist())}"
 
 
 def kept_data(data: PointData, kept: np.ndarray) -> PointData:

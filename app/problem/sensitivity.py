@@ -13,6 +13,7 @@ from app.mesh.points import cell_size
 from app.parallel import gram
 from app.pde import Experiments
 from app.problem.inversion import Inversion
+from app.schema.problems import first_few
 from app.types import Untyped
 
 NOTHING = 1e-13
@@ -21,9 +22,6 @@ much as it is, changes by rounding."""
 
 LEAST = 1e-2
 """Share of the largest reading that smaller ones count as, if their rounding is that of the state."""
-
-NAMED = 3
-"""Readings that a message names."""
 
 
 def notes_of(given: Inversion, at_start: Misfit[Untyped]) -> list[str]:
@@ -43,10 +41,9 @@ def notes_of(given: Inversion, at_start: Misfit[Untyped]) -> list[str]:
         raise DataError([f"{', '.join(map(str, files))}: {found}, expected at least one"])
     if len(still):
         count = f"{len(still)} reading{'s' if len(still) > 1 else ''}"
-        named = ", ".join(_place(given, int(i)) for i in still[:NAMED])
-        more = f" and {len(still) - NAMED} more" if len(still) > NAMED else ""
+        named = first_few([_place(given, int(i)) for i in still])
         change = "does not depend" if len(still) == 1 else "do not depend"
-        notes.append(f"warning: {count} {change} on the unknown at its reference: {named}{more}")
+        notes.append(f"warning: {count} {change} on the unknown at its reference: {named}")
     return notes
 
 

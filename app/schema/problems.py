@@ -61,3 +61,9 @@ def nearest(name: object, known: Iterable[object]) -> str:
 
 def _cut(text: str, longest: int = LONGEST_SHOWN) -> str:
     return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
+def first_few(told: Sequence[object], most: int = 3) -> str:
+    """`3, 4, 5 and 7 more`."""
+    more = f" and {len(told) - most} more" if len(told) > most else ""
+    return ", ".join(str(each) for each in told[:most]) + more
