@@ -27,7 +27,7 @@ from typing import Any, cast
 
 ROOT = Path(__file__).resolve().parents[1]
 STORE = ROOT / "results" / "benchmarks"
-PATIENCE = 3600.0  # seconds after which a run is given up
+TIMEOUT = 3600.0  # seconds after which a run is given up
 OTHERS = ("benchmarks/data.py", "benchmarks/*/*.case", "benchmarks/*/*.py", "cases/make_data.py")
 """Sources of what is not the program itself."""
 RESULTS = (0, 3)  # exit codes with which a program leaves results: it converged, or stopped without
@@ -185,7 +185,7 @@ def run_process(words: Sequence[str], log: Path) -> dict[str, Any]:
     os.close(out)
     ended, status, usage = 0, 0, cast(Any, None)
     try:
-        while not ended and time.perf_counter() - began < PATIENCE:
+        while not ended and time.perf_counter() - began < TIMEOUT:
             time.sleep(0.02)
             ended, status, usage = os.wait4(process.pid, os.WNOHANG)
     finally:

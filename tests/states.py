@@ -45,7 +45,7 @@ def assert_close(one: FlowState, other: FlowState, rounding: float) -> None:
     )
     assert len(one.records) == len(other.records)
     for record, expected in zip(one.records, other.records, strict=True):
-        for name in ("iteration", "widths", "parameters", "trials", "vectors", "expansions", "merged"):
+        for name in ("iteration", "widths", "parameters", "trials", "vectors", "expansions", "pruned"):
             assert getattr(record, name) == getattr(expected, name), (record.iteration, name)
         for name in ("energy", "misfit", "weight"):
             found, wanted = getattr(record, name), getattr(expected, name)

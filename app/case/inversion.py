@@ -154,7 +154,7 @@ class ExpansionSpec(Section):
     compete; 0: none."""
     scales: tuple[Positive, Positive] = (1.0, 60.0)
     """Smallest and largest slope of the candidates on the domain scaled to [-1, 1]."""
-    merge: Annotated[float, Field(ge=0, lt=1), NO_TRUTH_VALUE] = 0.0
+    prune: Annotated[float, Field(ge=0, lt=1), NO_TRUTH_VALUE] = 0.0
     """Where the model is exact, neurons are removed while the unknown changes by less than this share of its
     distance from the reference, in the norm of K, and the energy by a hundredth of what noise accounts for;
     0 for never."""

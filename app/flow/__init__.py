@@ -7,11 +7,11 @@ from app.flow.expansion import STRATEGIES, GainExpansion
 from app.flow.growth import GrowthRule
 from app.flow.method import Method
 from app.flow.network_steps import STEPS, PlainStep, RetractedStep
-from app.flow.problem import Contest, Meter, Minimisation
+from app.flow.problem import Meter, Minimisation, Selection
 from app.flow.protocols import Energy, Evaluation, InnerProduct, Regularisation
 from app.flow.records import Expansion, Record, StopReason
 from app.flow.saving import Damaged, as_data, from_data
-from app.flow.scores import Choice, Contender, Score
+from app.flow.scores import Candidate, Choice, Score
 from app.flow.selection import chosen_again
 from app.flow.state import FlowState, Representation, Selected, StepState, seeded
 from app.flow.steps import IdealStep, Step
@@ -22,9 +22,8 @@ __all__ = [
     "STRATEGIES",
     "AtTarget",
     "AtTolerance",
+    "Candidate",
     "Choice",
-    "Contender",
-    "Contest",
     "ConvexBuilder",
     "Damaged",
     "Energy",
@@ -49,6 +48,7 @@ __all__ = [
     "RetractedStep",
     "Score",
     "Selected",
+    "Selection",
     "Step",
     "StepState",
     "StopReason",

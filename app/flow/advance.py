@@ -252,7 +252,7 @@ def _stepped(
 def _judged(problem: Minimisation, state: FlowState, at: Evaluation) -> FlowState:
     """The state with the reason why the approach is over, or on its way to the selection."""
     reason = problem.stopping(state.records, at)
-    if problem.contest is not None and reason in ("near", "stalled"):
+    if problem.selection is not None and reason in ("near", "stalled"):
         notes = *state.notes, *_stall(problem, state, reason)
         return replace(state, stage="selection", notes=notes, stop_reason=None)
     return replace(state, stop_reason=reason)
@@ -358,7 +358,7 @@ def _in_vain(
         expansions=len(effort.growth),
         growth=effort.growth,
     )
-    selects = problem.contest is not None and state.stage == "approach" and not arrived
+    selects = problem.selection is not None and state.stage == "approach" and not arrived
     evaluation = at if own is state.representation else None
     if selects:
         evaluation = problem.energy.at(own.values(), at)
@@ -403,7 +403,7 @@ def _record(iteration: int, built: Built, trial: _Trial, effort: _Effort) -> Rec
         inner_iterations=effort.inner_steps,
         expansions=len(effort.growth),
         growth=effort.growth,
-        merged=proposal.merged,
+        pruned=proposal.pruned,
         gain=trial.gain,
         gained=trial.gained,
         missing=proposal.missing,

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
+from app.flow.hat_matrix import HatMatrix
 from app.flow.krylov import build_basis, build_basis_by_discrepancy
 from app.flow.method import Method
 from app.flow.models import ExactModel, GaussNewtonModel, MetricModel, Model, exact_factors
@@ -23,7 +24,6 @@ from app.flow.protocols import (
     Memory,
     Regularisation,
 )
-from app.flow.smoother import Smoother
 from app.parallel import gram, timed
 
 
@@ -154,9 +154,9 @@ class GaussNewtonBuilder:
             if weight is None:
                 linearised = gram(R.comm, rows, departure) - at.residual
                 S = gram(R.comm, rows, R.riesz(rows))
-                problem = Smoother(S, np.eye(readings), linearised, method.selection)
+                hat = HatMatrix(S, np.eye(readings), linearised, method.selection)
                 level, memory = self._close_level(at.value, memory)
-                weight, met = problem.weight_for(level, memory.upper)
+                weight, met = hat.weight_for(level, memory.upper)
                 if self.regularisation.fixed and met:
                     memory = replace(memory, upper=weight)
             derivative = at.derivative() + weight * R.apply(departure)

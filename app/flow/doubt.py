@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import gammainc
 
+from app.flow.hat_matrix import HatMatrix
 from app.flow.method import SelectionMethod
-from app.flow.scores import Contender, Score
-from app.flow.smoother import Smoother
+from app.flow.scores import Candidate, Score
 
 ROUNDING = 1e-9
 """Weights below this share of the largest leave residuals of a few digits, which tell nothing of ties."""
@@ -38,9 +38,9 @@ class Table:
     """tr(I − H)²."""
 
     @staticmethod
-    def of(score: Score, squares: np.ndarray, smoother: Smoother) -> "Table":
+    def of(score: Score, squares: np.ndarray, hat: HatMatrix) -> "Table":
         """From the linearised problem."""
-        return Table(score, squares, *smoother.fit(score.weights), *smoother.left(score.weights))
+        return Table(score, squares, *hat.fit(score.weights), *hat.left(score.weights))
 
     @property
     def best(self) -> np.ndarray:
@@ -71,8 +71,8 @@ class Rules:
     """What is done where leave-one-out does not decide, or takes a fit that the noise contradicts."""
 
     method: SelectionMethod
-    first: Contender
-    """Wins where contenders predict alike."""
+    first: Candidate
+    """Wins where candidates predict alike."""
     variance: float | None
     """Of the whitened noise, where it is known."""
     fallback: float | None
@@ -81,12 +81,12 @@ class Rules:
     """Whether there are enough readings for a standard error."""
 
     def settled(self, tables: Sequence[Table], best: Table) -> tuple[Score, list[str]]:
-        """The contender and weight that are taken, and what is to be said of it; `best` is the least score of
+        """The candidate and weight that are taken, and what is to be said of it; `best` is the least score of
         the tables."""
         notes = []
         alike = [table for table in tables if self._alike(table, best)]
         if len(alike) > 1:
-            best = next((table for table in alike if table.score.contender is self.first), best)
+            best = next((table for table in alike if table.score.candidate is self.first), best)
             notes.append(f"the data cannot tell {len(alike)} regularisations apart: they predict alike")
         if self._undecided(best):
             return self._by_other_means(best, notes), notes
@@ -142,7 +142,7 @@ class Rules:
         freedom, number, index = min(found)
         score = replace(tables[number].score, best=index)
         notes.append(
-            f"the readings say little: {score.contender} predicts as well within a standard error with "
+            f"the readings say little: {score.candidate} predicts as well within a standard error with "
             f"{freedom:.2g} degrees of freedom"
         )
         return replace(tables[number], score=score)

@@ -25,7 +25,7 @@ class GrowthRule:
     missing: float = 0.01
     rounds: int = 8
     progress: float = 0.3
-    merge: float = 0.0
+    prune: float = 0.0
     """Neurons of a step to an exact model are removed while m changes by less than this share of its distance
     from the start, in the norm of K; 0 for never."""
 

@@ -8,10 +8,10 @@ import numpy as np
 from app.flow.expansion import Growth
 from app.flow.growth import GrowthRule, Round, Task, considered, ended
 from app.flow.matrix import Direction, FlowMatrix
-from app.flow.merging import merged
 from app.flow.method import Limits, Measure, Method
 from app.flow.models import Model
 from app.flow.pool import six_digits
+from app.flow.pruning import pruned
 from app.flow.records import Expansion, GrowthEnd
 from app.flow.retraction import Fit, quadratic, retract, start_fit
 from app.flow.state import Representation, StepState
@@ -135,7 +135,7 @@ class RetractedStep(_NetworkStep):
         fit, grown = min(fits, key=lambda found: found[0].q)
         steps = sum(found.inner_steps for found, _ in fits)
         width = sum(fit.network.widths)
-        fit = self._merged(fit, task, closely=state.closely)
+        fit = self._pruned(fit, task, closely=state.closely)
         return Proposal(
             Representation.of(fit.network, fit.theta),
             fit.network.values(fit.theta),
@@ -174,19 +174,19 @@ class RetractedStep(_NetworkStep):
     def _retracted(self, fit: Fit, model: Model, G: FlowMatrix | None, limits: Limits) -> Fit:
         return retract(fit, model, G, limits, self.method.retraction, self.method.matrix)
 
-    def _merged(self, fit: Fit, task: Task, *, closely: bool) -> Fit:
+    def _pruned(self, fit: Fit, task: Task, *, closely: bool) -> Fit:
         """The fit to an exact model without neurons that it hardly needs.
 
         Models that hold near m_k only leave the network as it is: what is little to one of them may be much
         to the next.
         """
-        if self.growth is None or not self.growth.merge or not closely:
+        if self.growth is None or not self.growth.prune or not closely:
             return fit
         away = fit.values - self.start.values()
         square = float(gram(task.model.inner.comm, away, task.model.inner.apply(away)))
         method = self.method.growth
         loss = min(method.prune_gain * -fit.q, method.prune_scale * task.scale)
-        return merged(fit, task.model, self.growth.merge * np.sqrt(max(square, 0.0)), loss, method)
+        return pruned(fit, task.model, self.growth.prune * np.sqrt(max(square, 0.0)), loss, method)
 
     def _onward(
         self, own: _Own, start: np.ndarray, G: FlowMatrix, task: Task, limits: Limits

@@ -9,7 +9,7 @@ import numpy as np
 
 from app.flow.builders import ModelBuilder
 from app.flow.protocols import AnyEnergy
-from app.flow.scores import Contender
+from app.flow.scores import Candidate
 from app.flow.state import Representation, StepState
 from app.flow.steps import Step
 from app.flow.stopping import Stopping
@@ -42,17 +42,17 @@ class Nothing:
 
 
 @dataclass(frozen=True)
-class Contest:
+class Selection:
     """What the data choose among."""
 
-    start: Contender
+    start: Candidate
     """The regularisation of the first stage; fixed."""
-    contenders: Sequence[Contender]
+    candidates: Sequence[Candidate]
     rng: Callable[[], np.random.Generator]
     """A new stream for folds and random combinations of readings, each time the same one; alike on all
     ranks."""
     weight: float | None = None
-    """Of the only contender, where an earlier run has chosen both."""
+    """Of the only candidate, where an earlier run has chosen both."""
     variance: float | None = None
     """Of the whitened noise, where it is known."""
     groups: np.ndarray | None = None
@@ -73,7 +73,7 @@ class Minimisation:
     stopping: Stopping
     """When that is over."""
     max_iterations: int
-    contest: Contest | None = None
+    selection: Selection | None = None
     """What the data choose among, before the energy is minimised with what they chose."""
     state: StepState = field(default_factory=StepState)
     """The step's, before the first iteration."""

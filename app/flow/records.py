@@ -95,7 +95,7 @@ class Record:
     """Times that the network grew in the iteration."""
     growth: tuple[Expansion, ...] = ()
     """Each of them."""
-    merged: int = 0
+    pruned: int = 0
     """Neurons that were removed from the accepted step."""
     gain: float | None = None
     """Decrease of the energy, with the iteration's R and w, as a share of the stopping rule's scale."""
@@ -116,4 +116,4 @@ class Record:
     def grew(self) -> bool:
         """Whether more neurons joined than were removed."""
         joined = sum(expansion.neurons for expansion in self.growth)
-        return self.expansions > 0 and not 0 < joined <= self.merged
+        return self.expansions > 0 and not 0 < joined <= self.pruned

@@ -9,7 +9,7 @@ from app.flow.protocols import ClosableProduct, Regularisation
 
 
 @dataclass(frozen=True)
-class Contender:
+class Candidate:
     """A regularisation that may be chosen."""
 
     kind: str
@@ -25,9 +25,9 @@ class Contender:
 
 @dataclass(frozen=True)
 class Score:
-    """How well a contender predicts readings that were left out, by weight."""
+    """How well a candidate predicts readings that were left out, by weight."""
 
-    contender: Contender
+    candidate: Candidate
     weights: np.ndarray
     left_out: np.ndarray
     """Mean square of the leave-one-out residuals; of an R that depends on m it is too low."""
@@ -77,5 +77,5 @@ class Choice:
         return self.score.weight
 
     @property
-    def contender(self) -> Contender:
-        return self.score.contender
+    def candidate(self) -> Candidate:
+        return self.score.candidate

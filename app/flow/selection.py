@@ -10,7 +10,7 @@ from app.flow.method import Method
 from app.flow.problem import Minimisation
 from app.flow.protocols import InnerProduct, LeastSquares
 from app.flow.records import Record
-from app.flow.scores import Choice, Contender, Score
+from app.flow.scores import Candidate, Choice, Score
 from app.flow.sketch import Sketch, take_sketch
 from app.flow.state import Selected
 from app.types import Json, Summary
@@ -29,37 +29,37 @@ def select(
 ) -> tuple[Chosen, Selected, Sketch]:
     """What the data choose at an evaluation, after the iteration of the `last` record, the same in numbers,
     and the sketch of J they chose by; collective, raises SolveFailed."""
-    contest = problem.contest
-    assert contest is not None
-    rng = contest.rng()
+    selection = problem.selection
+    assert selection is not None
+    rng = selection.rng()
     departure = at.m - problem.reference
-    with closing(contest.start.regularisation.at(problem.reference)) as R:
+    with closing(selection.start.regularisation.at(problem.reference)) as R:
         sketch = take_sketch(at, R, departure, rng, method.sketch, method.selection)
-    if contest.weight is None:
+    if selection.weight is None:
         choice = choose(
             sketch,
-            contest.start,
-            contest.contenders,
+            selection.start,
+            selection.candidates,
             problem.reference,
             rng,
             method.selection,
-            variance=contest.variance,
+            variance=selection.variance,
             fallback=last.weight,
-            groups=contest.groups,
+            groups=selection.groups,
         )
     else:
-        (only,), weight = contest.contenders, contest.weight
-        choice = taken_over(sketch, contest.start, only, weight, problem.reference, method.selection)
+        (only,), weight = selection.candidates, selection.weight
+        choice = taken_over(sketch, selection.start, only, weight, problem.reference, method.selection)
     problem.owned.callback(choice.R.close)
-    numbers = {id(contender): number for number, contender in enumerate(contest.contenders)}
+    numbers = {id(candidate): number for number, candidate in enumerate(selection.candidates)}
     selected = Selected(
-        candidate=numbers[id(choice.contender)],
+        candidate=numbers[id(choice.candidate)],
         weight=choice.weight,
         lagged=choice.lagged,
         freedom=choice.freedom,
         spread=choice.spread,
         reason=choice.reason,
-        scores=tuple(_numbers(score, numbers[id(score.contender)]) for score in choice.scores),
+        scores=tuple(_numbers(score, numbers[id(score.candidate)]) for score in choice.scores),
         iteration=last.iteration,
     )
     return Chosen(choice.R, choice), selected, sketch
@@ -67,21 +67,21 @@ def select(
 
 def chosen_again(problem: Minimisation, selected: Selected) -> Chosen:
     """What was chosen, made from the numbers; collective."""
-    contest = problem.contest
-    assert contest is not None
-    contender = contest.contenders[selected.candidate]
+    selection = problem.selection
+    assert selection is not None
+    candidate = selection.candidates[selected.candidate]
     lagged = problem.reference if selected.lagged is None else selected.lagged
-    R = contender.regularisation.at(lagged)
+    R = candidate.regularisation.at(lagged)
     problem.owned.callback(R.close)
-    scores = [_score(told, contest.contenders[told["candidate"]]) for told in selected.scores]
-    (own,) = [score for score in scores if score.contender is contender]
+    scores = [_score(told, selection.candidates[told["candidate"]]) for told in selected.scores]
+    (own,) = [score for score in scores if score.candidate is candidate]
     choice = Choice(own, R, selected.lagged, scores, selected.reason, selected.freedom, selected.spread)
     return Chosen(R, choice)
 
 
-def _numbers(score: Score, candidate: int) -> Summary:
+def _numbers(score: Score, number: int) -> Summary:
     return {
-        "candidate": candidate,
+        "candidate": number,
         "weights": score.weights,
         "left_out": score.left_out,
         "folds": score.folds,
@@ -89,8 +89,8 @@ def _numbers(score: Score, candidate: int) -> Summary:
     }
 
 
-def _score(told: Json, contender: Contender) -> Score:
+def _score(told: Json, candidate: Candidate) -> Score:
     folds = None if told["folds"] is None else np.asarray(told["folds"])
     return Score(
-        contender, np.asarray(told["weights"]), np.asarray(told["left_out"]), folds, int(told["best"])
+        candidate, np.asarray(told["weights"]), np.asarray(told["left_out"]), folds, int(told["best"])
     )

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
+from app.flow.hat_matrix import HatMatrix
 from app.flow.method import SelectionMethod, SketchMethod
 from app.flow.protocols import InnerProduct, LeastSquares
-from app.flow.smoother import Smoother
 from app.parallel import gram
 
 DEFAULT = SketchMethod()
@@ -89,8 +89,8 @@ def take_sketch(
         rows = np.asfortranarray(np.hstack([rows, _rows(evaluation, more)]))
         blocks.append(more.shape[1])
         data = Q @ gram(R.comm, rows, departure) - residual
-        smoother = Smoother(gram(R.comm, rows, R.riesz(rows)), Q, data, selection)
-        if smoother.values[0] <= method.faint * smoother.best_weight():
+        hat = HatMatrix(gram(R.comm, rows, R.riesz(rows)), Q, data, selection)
+        if hat.values[0] <= method.faint * hat.best_weight():
             return Sketch(rows, Q, data, blocks=tuple(blocks))
         if Q.shape[1] >= method.most_columns:
             return _pursued(evaluation, R, departure, Sketch(rows, Q, data, False, tuple(blocks)), method)

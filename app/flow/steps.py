@@ -44,7 +44,7 @@ class Proposal:
     inner_steps: int = 0
     growth: tuple[Expansion, ...] = ()
     """Rounds in which the network grew for it."""
-    merged: int = 0
+    pruned: int = 0
     """Neurons that were removed from it."""
 
 

@@ -22,7 +22,7 @@ from app.types import Described, Summary
 WRITES = ("checkpoint",)
 """Names of the files, for whoever replaces them."""
 
-FORMAT = 1
+FORMAT = 2
 """Of what is written; another one is refused."""
 
 KEPT = 2

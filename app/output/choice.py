@@ -29,7 +29,7 @@ def choice_lines(choice: Choice) -> list[str]:
         mark = "->" if score is choice.score else "  "
         judge = "folds" if score.by_folds else "leave-one-out"
         lines.append(
-            f"  {mark} {score.contender!s:<48} {score.score:10.5g} by {judge:<13} "
+            f"  {mark} {score.candidate!s:<48} {score.score:10.5g} by {judge:<13} "
             f"at weight {score.weight:.3g}"
         )
     lines.append(f"     {choice.reason}")
@@ -47,9 +47,9 @@ def choice_summary(choice: Choice | None, parameters: Sequence[str]) -> Summary:
         "cross_validation": choice.score.score,
         "candidates": [
             {
-                "kind": score.contender.kind,
-                "length_scale": score.contender.length,
-                **{name: score.contender.parameters.get(name) for name in parameters},
+                "kind": score.candidate.kind,
+                "length_scale": score.candidate.length,
+                **{name: score.candidate.parameters.get(name) for name in parameters},
                 "weight": score.weight,
                 "score": score.score,
                 "judged_by": "folds" if score.by_folds else "leave_one_out",
@@ -82,7 +82,7 @@ def _draw(path: Path, choice: Choice) -> None:
     figure: Canvas = Figure(figsize=(10.4, 5.2), dpi=130, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    shades = _shades([score.contender.kind for score in choice.scores])
+    shades = _shades([score.candidate.kind for score in choice.scores])
     for score, shade in zip(choice.scores, shades, strict=True):
         values = score.judged
         shown = np.isfinite(values) & (values < SHOWN * choice.score.score)
@@ -91,7 +91,7 @@ def _draw(path: Path, choice: Choice) -> None:
             score.weights[shown] / score.weight,
             values[shown],
             "--" if score.by_folds else "-",
-            label=str(score.contender) + (" (folds)" if score.by_folds else ""),
+            label=str(score.candidate) + (" (folds)" if score.by_folds else ""),
             linewidth=2.5 if chosen else 1.2,
             color=shade,
         )
@@ -99,7 +99,7 @@ def _draw(path: Path, choice: Choice) -> None:
     axes.set_xscale("log")
     axes.set_xlabel("weight, relative to the best one of the same R")
     axes.set_ylabel("mean square of what is predicted of readings left out")
-    axes.set_title(f"chosen: {choice.contender}, weight {choice.weight:.3g}")
+    axes.set_title(f"chosen: {choice.candidate}, weight {choice.weight:.3g}")
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     with written(path) as part:
         figure.savefig(str(part))

@@ -87,13 +87,13 @@ def line(record: Record, target: float | None) -> str:
         misfit += f"/{target:.4g}"
     rejected = f"  {record.trials} rejected" if record.trials else ""
     grown = f"  grew to {'-'.join(map(str, record.widths))}" if record.expansions else ""
-    merged = f"  {record.merged} merged" if record.merged else ""
+    pruned = f"  {record.pruned} pruned" if record.pruned else ""
     solves, rhs = (int(record.spent.get(name, 0)) for name in ("state_solves", "linear_solves"))
     return (
         f"{record.iteration:3d}  {_number(record.energy, '10.4g')}  {misfit:>16}"
         f"  {_number(mean_error(record), '6.4f')}  {_number(record.alignment, '5.3f')}"
         f"    {_number(record.capture, '5.3f')}  {record.parameters:6d}  {record.vectors:7d}"
-        f"  {solves:6d}  {rhs:4d}  {spent_seconds(record):7.1f}{grown}{merged}{rejected}"
+        f"  {solves:6d}  {rhs:4d}  {spent_seconds(record):7.1f}{grown}{pruned}{rejected}"
     )
 
 

@@ -124,10 +124,10 @@ def _draw_widths(axes: Axes, records: Sequence[Record]) -> None:
     axes.step(places, widths, "C2", where="post", linewidth=1.6)
     axes.fill_between(places, widths, step="post", color="C2", alpha=0.15, linewidth=0)
     axes.plot(*zip(*marks, strict=True), "k^", markersize=5) if marks else None
-    merged = [record for record in records if record.merged]
-    if merged:
-        x, y = [record.iteration for record in merged], [sum(record.widths) for record in merged]
-        axes.plot(x, y, "kv", markerfacecolor="white", markersize=5, label="neurons merged")
+    pruned = [record for record in records if record.pruned]
+    if pruned:
+        x, y = [record.iteration for record in pruned], [sum(record.widths) for record in pruned]
+        axes.plot(x, y, "kv", markerfacecolor="white", markersize=5, label="neurons pruned")
         axes.legend(fontsize=8, frameon=False, loc="upper left")
     axes.annotate(
         str(widths[-1]), (places[-1], widths[-1]), xytext=(5, 0), textcoords="offset points", va="center"

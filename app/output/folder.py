@@ -41,7 +41,7 @@ _NAMES: tuple[str, ...] = (
 OURS = (*_NAMES, *(f"{PART}{name}" for name in _NAMES))
 """What a run writes, and all that `--overwrite` removes."""
 
-PATIENCE = 10.0
+TIMEOUT = 10.0
 """Seconds to wait for another run in the folder: one whose launcher was killed still writes its results."""
 
 
@@ -89,7 +89,7 @@ def hold(folder: Path) -> int | None:
         part.unlink()
     except OSError as error:
         raise FolderTaken(f"{folder}: the folder cannot be written ({error.strerror})") from None
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -24,7 +24,7 @@ WRITES = ("history.csv", "expansions.csv")
 COLUMNS = (
     "iteration", "energy", "misfit", "regularisation", "weight", "relative_error", "alignment",
     "capture", "vectors", "lambda", "trials", "width", "parameters", "state_solves",
-    "linear_solves", "inner_iterations", "seconds", "grown", "gain_predicted", "gain_seen", "merged",
+    "linear_solves", "inner_iterations", "seconds", "grown", "gain_predicted", "gain_seen", "pruned",
 )  # fmt: skip
 
 
@@ -66,7 +66,7 @@ def cells(records: Sequence[Record], index: int) -> Summary:
         "grown": sum(each.neurons for each in record.growth),
         "gain_predicted": sum(each.predicted for each in record.growth),
         "gain_seen": sum(each.gained for each in record.growth),
-        "merged": record.merged,
+        "pruned": record.pruned,
         **{f"relative_error_{name}": error for name, error in errors.items()},
     }
 

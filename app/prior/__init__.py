@@ -7,7 +7,7 @@ What a case's schema asks for is here and needs neither PETSc nor DOLFINx; the i
 from app.prior.bilaplacian import Bilaplacian
 from app.prior.edge_preserving import EdgePreserving
 from app.prior.h1 import H1
-from app.prior.kinds import Candidate, Kind, Parameter, effective_length, values_of
+from app.prior.kinds import CandidateSpec, Kind, Parameter, effective_length, values_of
 from app.prior.trilaplacian import Trilaplacian
 
 REGULARISATIONS: dict[str, Kind] = {
@@ -25,7 +25,7 @@ def parameter_names() -> list[str]:
 
 __all__ = [
     "REGULARISATIONS",
-    "Candidate",
+    "CandidateSpec",
     "Kind",
     "Parameter",
     "effective_length",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from app.prior.kinds import Candidate, Parameter
+from app.prior.kinds import CandidateSpec, Parameter
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +23,7 @@ class Bilaplacian:
     share = 0.2
     finite = True
     parameters: ClassVar[tuple[Parameter, ...]] = ()
-    considered = tuple(Candidate(share) for share in (0.03, 0.05, 0.1, 0.2, 0.4))
+    considered = tuple(CandidateSpec(share) for share in (0.03, 0.05, 0.1, 0.2, 0.4))
     order = 2
 
     def __init__(self, space: CoefficientSpace, length: float, solver: SolverFactory) -> None:

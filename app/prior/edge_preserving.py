@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.prior.kinds import Candidate, Parameter
+from app.prior.kinds import CandidateSpec, Parameter
 
 if TYPE_CHECKING:
     from app.mesh.spaces import CoefficientSpace
@@ -28,7 +28,7 @@ class EdgePreserving:
     share = 2.0
     finite = False
     parameters = (EDGE_SHARE,)
-    considered = (Candidate(share, {EDGE_SHARE.name: 0.1}),)
+    considered = (CandidateSpec(share, {EDGE_SHARE.name: 0.1}),)
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from app.prior.kinds import Candidate, Parameter
+from app.prior.kinds import CandidateSpec, Parameter
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +20,7 @@ class H1:
     share = 2.0
     finite = False
     parameters: ClassVar[tuple[Parameter, ...]] = ()
-    considered: ClassVar[tuple[Candidate, ...]] = ()
+    considered: ClassVar[tuple[CandidateSpec, ...]] = ()
 
     def __init__(self, space: CoefficientSpace, length: float, solver: SolverFactory) -> None:
         from app.prior.gram import Borrowed

@@ -34,7 +34,7 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class CandidateSpec:
     """A length, as a share of the diagonal of the mesh's bounding box, and the parameters that are not the
     default."""
 
@@ -66,7 +66,7 @@ class Kind(Protocol):
         """Which are keyword arguments of the constructor."""
 
     @property
-    def considered(self) -> tuple[Candidate, ...]:
+    def considered(self) -> tuple[CandidateSpec, ...]:
         """What a choice from the data tries of this kind, beside h1 with its usual length."""
 
     def __call__(

@@ -12,7 +12,7 @@ from app.problem.base import Problem, WorkMeter
 from app.problem.convex import problem_of
 from app.problem.inversion import Inversion, evaluated_at_start, read_inversion, start_of
 from app.problem.inversion_report import InversionReport
-from app.problem.models import builder_of, contender_of, contest_of
+from app.problem.models import builder_of, candidate_of, selection_of
 from app.problem.reduction import read_reduction
 from app.problem.regression import read_regression
 from app.problem.ritz import read_ritz
@@ -67,15 +67,15 @@ def _inversion(given: Inversion, method: flow.Method, clock: Clock) -> Problem:
     notes = tuple(notes_of(given, at_start))
     start = start_of(given, method)
     chosen, most = case.regularisation[given.name], case.flow.max_iterations
-    first = contender_of(given, "h1" if chosen.kind == "auto" else chosen.kind, "riesz_")
+    first = candidate_of(given, "h1" if chosen.kind == "auto" else chosen.kind, "riesz_")
     builder = builder_of(given, first.regularisation, method, creeps=start.step.creeps)
     # An explicit flow creeps by nature, and a given weight has no target to come to.
     to_target = case.flow.inner_product == "gauss_newton" and isinstance(chosen.weight, str)
     pace = method.stopping.pace if to_target else 0.0
     stopping: flow.Stopping = flow.AtTarget(given.target, most, method.stopping, pace)
-    contest = None
+    selection = None
     if chosen.weight == "cross_validation":
-        contest = contest_of(given, first, method)
+        selection = selection_of(given, first, method)
         stopping = flow.NearTarget(given.target, most, method.stopping, pace)
     report = InversionReport(given, first, method.stopping.unmet, notes)
     minimisation = flow.Minimisation(
@@ -86,7 +86,7 @@ def _inversion(given: Inversion, method: flow.Method, clock: Clock) -> Problem:
         builder=builder,
         stopping=stopping,
         max_iterations=most,
-        contest=contest,
+        selection=selection,
         state=start.state,
         meter=WorkMeter(clock, given.forward, given.riesz),
         truth=report,

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from app.case import Case
-from app.flow import Contest, Representation
+from app.flow import Representation, Selection
 from app.output import Coefficient
 from app.prior import REGULARISATIONS, parameter_names
 from app.problem.base import Problem
 from app.problem.inversion_report import InversionReport
-from app.problem.models import contender_with
+from app.problem.models import candidate_with
 from app.types import Described, Summary, Untyped
 
 
@@ -61,12 +61,12 @@ def continued(problem: Problem, given: Earlier) -> Problem:
     step: Untyped = minimisation.step
     if hasattr(step, "start"):
         step = replace(step, start=own)
-    contest = minimisation.contest
-    if contest is not None and given.regularisation is not None:
-        contest = _contest(problem, contest, given.regularisation)
+    selection = minimisation.selection
+    if selection is not None and given.regularisation is not None:
+        selection = _selection(problem, selection, given.regularisation)
     return replace(
         problem,
-        minimisation=replace(minimisation, start=own, step=step, contest=contest),
+        minimisation=replace(minimisation, start=own, step=step, selection=selection),
         at_start=None,
         earlier=given,
     )
@@ -100,8 +100,8 @@ def _chosen(problem: Problem, summary: Described) -> Summary | None:
     }
 
 
-def _contest(problem: Problem, contest: Contest, chosen: Described) -> Contest:
+def _selection(problem: Problem, selection: Selection, chosen: Described) -> Selection:
     report = problem.report
     assert isinstance(report, InversionReport)
-    contender = contender_with(report.given, chosen["kind"], chosen["length"], chosen["parameters"])
-    return replace(contest, contenders=[contender], weight=chosen["weight"])
+    candidate = candidate_with(report.given, chosen["kind"], chosen["length"], chosen["parameters"])
+    return replace(selection, candidates=[candidate], weight=chosen["weight"])

@@ -113,7 +113,7 @@ def growth_of(case: Case | ConvexCase, method: flow.Method) -> flow.GrowthRule |
         polish=rule.polish,
         method=method.growth,
     )
-    return flow.GrowthRule(strategy, rule.capture, rule.missing, rule.rounds, rule.progress, rule.merge)
+    return flow.GrowthRule(strategy, rule.capture, rule.missing, rule.rounds, rule.progress, rule.prune)
 
 
 @dataclass(frozen=True, eq=False)

@@ -31,7 +31,7 @@ class InversionReport:
     """What is said, written and drawn of an inverse problem's run, see Report."""
 
     given: Inversion
-    first: flow.Contender
+    first: flow.Candidate
     """The regularisation that goes where the data choose none."""
     unmet: float
     """A misfit of more targets than this has not met the noise level."""
@@ -79,7 +79,7 @@ class InversionReport:
         """See Report."""
         given, case = self.given, self.given.case
         choice = state.choice
-        contender = self.first if choice is None else choice.contender
+        candidate = self.first if choice is None else choice.candidate
         return {
             "name": case.name,
             "status": output.status(reason, target_known=given.target is not None),
@@ -87,9 +87,9 @@ class InversionReport:
             **output.records_summary(state.records),
             **_widths(given, state),
             "misfit_target": given.target,
-            "regularisation_kind": contender.kind,
-            "length_scale": contender.length,
-            **{name: contender.parameters.get(name) for name in parameter_names()},
+            "regularisation_kind": candidate.kind,
+            "length_scale": candidate.length,
+            **{name: candidate.parameters.get(name) for name in parameter_names()},
             **output.choice_summary(choice, parameter_names()),
             **_noise(given, choice, state.records[-1].misfit),
             **_experiments(given, state),

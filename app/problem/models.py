@@ -9,7 +9,7 @@ from app import flow
 from app.flow.protocols import Regularisation
 from app.mesh import CoefficientSpace
 from app.parallel import timed
-from app.prior import REGULARISATIONS, Candidate, effective_length, values_of
+from app.prior import REGULARISATIONS, CandidateSpec, effective_length, values_of
 from app.prior.gram import SolverFactory
 from app.prior.inner_products import INNER_PRODUCTS
 from app.prior.stacked import StackedInnerProduct, StackedRegularisation
@@ -17,26 +17,26 @@ from app.problem.factories import solver_of, stream
 from app.problem.inversion import Inversion
 
 
-def contender_of(
-    setup: Inversion, kind: str, prefix: str, candidate: Candidate | None = None
-) -> flow.Contender:
-    """A regularisation with solvers of its own, of the candidate's length and parameters or of the case's.
+def candidate_of(
+    setup: Inversion, kind: str, prefix: str, spec: CandidateSpec | None = None
+) -> flow.Candidate:
+    """A regularisation with solvers of its own, of these length and parameters or of the case's.
 
     Of several unknowns, that of each, of one kind and one length, divided by the square of its scale.
     """
     chosen, make = setup.case.regularisation[setup.name], REGULARISATIONS[kind]
-    if candidate is None:
+    if spec is None:
         length = effective_length(setup.domain.diagonal, chosen.length_scale, make.share)
     else:
-        length = effective_length(setup.domain.diagonal, None, candidate.share)
-    parameters = values_of(make, chosen.parameters if candidate is None else candidate.parameters)
-    return contender_with(setup, kind, length, parameters, prefix)
+        length = effective_length(setup.domain.diagonal, None, spec.share)
+    parameters = values_of(make, chosen.parameters if spec is None else spec.parameters)
+    return candidate_with(setup, kind, length, parameters, prefix)
 
 
-def contender_with(
+def candidate_with(
     setup: Inversion, kind: str, length: float, parameters: Mapping[str, float], prefix: str = "riesz_"
-) -> flow.Contender:
-    """A regularisation of this length and with these parameters, see contender_of."""
+) -> flow.Candidate:
+    """A regularisation of this length and with these parameters, see candidate_of."""
     make = REGULARISATIONS[kind]
     with timed("assembly"):
         parts = [
@@ -47,9 +47,9 @@ def contender_with(
         setup.owned.callback(part.close)
     scales = _scales(setup)
     if scales == [1.0]:
-        return flow.Contender(kind, length, parts[0], parameters)
+        return flow.Candidate(kind, length, parts[0], parameters)
     stacked = StackedRegularisation(setup.coefficient, parts, scales)
-    return flow.Contender(kind, length, stacked, parameters)
+    return flow.Candidate(kind, length, stacked, parameters)
 
 
 def _scales(setup: Inversion) -> list[float]:
@@ -60,7 +60,7 @@ def _riesz_solvers(setup: Inversion, prefix: str, space: CoefficientSpace) -> So
     return partial(solver_of, setup.domain.comm, setup.case, prefix, space.size, tally=setup.riesz)
 
 
-def contest_of(setup: Inversion, start: flow.Contender, method: flow.Method) -> flow.Contest:
+def selection_of(setup: Inversion, start: flow.Candidate, method: flow.Method) -> flow.Selection:
     """What the data choose among: everything, or the weight of the case's kind alone."""
 
     def rng() -> np.random.Generator:
@@ -68,14 +68,14 @@ def contest_of(setup: Inversion, start: flow.Contender, method: flow.Method) -> 
 
     variance = _variance(setup, method.selection.repeats)
     if setup.case.regularisation[setup.name].kind != "auto":
-        fixed = start if start.regularisation.fixed else contender_of(setup, "h1", "start_")
-        return flow.Contest(fixed, [start], rng, variance=variance, groups=setup.energy.repeats)
+        fixed = start if start.regularisation.fixed else candidate_of(setup, "h1", "start_")
+        return flow.Selection(fixed, [start], rng, variance=variance, groups=setup.energy.repeats)
     others = [
-        contender_of(setup, kind, "riesz_", candidate)
+        candidate_of(setup, kind, "riesz_", spec)
         for kind, made in sorted(REGULARISATIONS.items(), key=lambda item: not item[1].fixed)
-        for candidate in made.considered
+        for spec in made.considered
     ]
-    return flow.Contest(start, [start, *others], rng, variance=variance, groups=setup.energy.repeats)
+    return flow.Selection(start, [start, *others], rng, variance=variance, groups=setup.energy.repeats)
 
 
 def _variance(setup: Inversion, fewest: int) -> float | None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from launch import environment, mpirun
 from on_ranks import Launch
-from program import JOBS, LSHAPE, PATIENCE, ROOT, Job, Run, run_here, run_program
+from program import JOBS, LSHAPE, ROOT, TIMEOUT, Job, Run, run_here, run_program
 
 BLOB = """\
 mesh: {mesh}
@@ -43,7 +43,7 @@ def run_on_ranks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunOnRank
     launch = Launch(command, tmp_path_factory.mktemp("ranks"), environment())
 
     def run(*words: object, out: Path, pictures: bool = False) -> Run:
-        answers = launch.call([*map(str, words), "--out", str(out)], pictures, PATIENCE)
+        answers = launch.call([*map(str, words), "--out", str(out)], pictures, TIMEOUT)
         codes = {code for code, _, _ in answers}
         assert len(codes) == 1, answers
         return Run(codes.pop(), "".join(a[1] for a in answers), "".join(a[2] for a in answers), out)

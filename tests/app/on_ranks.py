@@ -86,7 +86,7 @@ class Launch:
         self._process: subprocess.Popen[str] | None = None
         self._hung = ""
 
-    def call(self, words: Sequence[str], pictures: bool, patience: float) -> list[Answer]:
+    def call(self, words: Sequence[str], pictures: bool, timeout: float) -> list[Answer]:
         """Return what each rank answers; AssertionError where a rank dies or the time is over.
 
         After a command that hangs all others fail at once, rather than wait as long.
@@ -94,7 +94,7 @@ class Launch:
         assert not self._hung, f"not tried after {self._hung} hung"
         process = self._process or self._start()
         put(self._folder / f"{self._number}.command", {"words": list(words), "pictures": pictures})
-        answer, deadline = self._folder / f"{self._number}.answer", time.monotonic() + patience
+        answer, deadline = self._folder / f"{self._number}.answer", time.monotonic() + timeout
         while not answer.exists():
             running = process.poll() is None
             if not running or time.monotonic() > deadline:

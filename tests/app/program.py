@@ -24,7 +24,7 @@ COARSE = "mesh.cells=[16, 16]"
 BY_DISCREPANCY = "regularisation.m.kind=h1"
 """The regularisation without the choice from the data: H1, weight by discrepancy."""
 
-PATIENCE = 300
+TIMEOUT = 300
 """Seconds after which a run counts as hanging; the slowest takes about 10 on an idle machine."""
 
 
@@ -137,7 +137,7 @@ def start(*words: object, out: Path, ranks: int = 1) -> subprocess.Popen[str]:
 def finish(process: subprocess.Popen[str], out: Path) -> Run:
     """Return the run once it has ended; one that hangs is killed and fails the test."""
     try:
-        printed, said = process.communicate(timeout=PATIENCE)
+        printed, said = process.communicate(timeout=TIMEOUT)
     except subprocess.TimeoutExpired:
         end(process)
         raise

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from launch import environment
-from program import COARSE, PATIENCE, QUICKSTART, ROOT, Run, finish, run_here, run_program, settings, start
+from program import COARSE, QUICKSTART, ROOT, TIMEOUT, Run, finish, run_here, run_program, settings, start
 
 TINY = settings("mesh.cells=[6, 6]", "flow.max_iterations=1")
 """The shortest run there is; it stops with exit code 3."""
@@ -29,7 +29,7 @@ def python(*words: str) -> subprocess.CompletedProcess[str]:
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
 
 
@@ -109,7 +109,7 @@ def test_interrupted_run_leaves_its_results(tmp_path: Path, ranks: int) -> None:
     process = start(QUICKSTART, *endless, out=folder, ranks=ranks)
     try:
         history = folder / "history.csv"
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not history.exists() or len(history.read_text().splitlines()) < 3:  # the start and an iteration
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.02)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from launch import environment, mpirun
-from program import PATIENCE, ROOT
+from program import ROOT, TIMEOUT
 
 HARNESS = ROOT / "tests" / "long" / "failures.py"
 
@@ -24,8 +24,6 @@ def test_a_fault_on_one_rank_ends_all(place: str, fault: str, tmp_path: Path) ->
     inject = [sys.executable, str(HARNESS), "inject", place, fault, "1", str(tmp_path / "mark")]
     case = ["cases/quickstart.yaml", "--set", "mesh.cells=[4,4]", "--out", str(tmp_path / "out"), "--quiet"]
     words = [mpirun(), "-n", "2", *inject, *case]
-    done = subprocess.run(
-        words, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=PATIENCE
-    )
+    done = subprocess.run(words, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=TIMEOUT)
     assert (tmp_path / "mark").exists()
     assert (done.returncode, done.stdout, done.stderr) == (1, "", f"{FAULTS[place, fault]}\n")

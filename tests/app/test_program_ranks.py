@@ -34,7 +34,7 @@ def test_early_history_is_the_same(titled: Titled, one: str, many: str) -> None:
 
 @choosing
 def test_choice_is_the_same(titled: Titled, one: str, many: str) -> None:
-    """The same contenders in the same order, scores and weights to 1e-8, and the same one of them chosen."""
+    """The same candidates in the same order, scores and weights to 1e-8, and the same one of them chosen."""
     left, right = titled(one).summary, titled(many).summary
     assert len(left["candidates"]) == len(right["candidates"]) > 1
     for ours, theirs in zip(left["candidates"], right["candidates"], strict=True):

@@ -37,7 +37,7 @@ STAGES = {
 COLUMNS = (
     "iteration", "energy", "misfit", "regularisation", "weight", "relative_error", "alignment", "capture",
     "vectors", "lambda", "trials", "width", "parameters", "state_solves", "linear_solves", "inner_iterations",
-    "seconds", "grown", "gain_predicted", "gain_seen", "merged",
+    "seconds", "grown", "gain_predicted", "gain_seen", "pruned",
 )  # fmt: skip
 """Columns of history.csv."""
 
@@ -76,7 +76,7 @@ def test_choice_is_told_where_there_was_one(titled: Titled, title: str) -> None:
         assert each["score"] == summary["cross_validation"]
         assert each["weight"] == pytest.approx(summary["regularisation_weight"])
         assert (each["length_scale"], each["edge_share"]) == (summary["length_scale"], summary["edge_share"])
-    # Blocks of right-hand sides are those of looks at all readings: the case's number of them, or fewer.
+    # Blocks of right-hand sides are those of sketches of J: the case's number of them, or fewer.
     assert (summary["block_rhs"] > 0) == chose
     if chose:
         assert summary["block_rhs"] >= 2 * summary["misfit_target"]
@@ -151,7 +151,7 @@ def test_growth_is_explained(titled: Titled, title: str) -> None:
     for before, after in pairwise(run.history):
         own = [int(each["neurons"]) for each in rounds if int(each["iteration"]) == after["iteration"]]
         assert after["grown"] == sum(own)
-        assert after["width"] == before["width"] + after["grown"] - after["merged"]
+        assert after["width"] == before["width"] + after["grown"] - after["pruned"]
 
 
 @everywhere

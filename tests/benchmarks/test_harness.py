@@ -171,7 +171,7 @@ def test_process_is_measured_and_ended(tmp_path: Path, monkeypatch: pytest.Monke
     found = json.loads(told.stdout)
     assert found["code"] == 3 and 200 < found["peak_memory_mb"] < 400 and 0 < found["elapsed"] < 60
     assert (tmp_path / "log").read_text() == "held\n"
-    monkeypatch.setattr(harness, "PATIENCE", 1.0)
+    monkeypatch.setattr(harness, "TIMEOUT", 1.0)
     mark = tmp_path / "mark"
     child = f"import time; time.sleep(4); open({str(mark)!r}, 'w')"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"

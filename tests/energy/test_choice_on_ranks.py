@@ -8,7 +8,7 @@ from mpi4py import MPI
 
 from app.case import Expression
 from app.energy import InverseProblem, Misfit
-from app.flow import Choice, Contender
+from app.flow import Candidate, Choice
 from app.flow.choice import choose
 from app.flow.method import Exact
 from app.flow.models import ExactModel, exact_factors
@@ -41,11 +41,11 @@ def setting() -> tuple[Misfit, CoefficientSpace]:
 
 
 @cache
-def contenders() -> dict[str, Contender]:
+def candidates() -> dict[str, Candidate]:
     """All of the dictionary, with a solver each."""
     space = setting()[1]
     return {
-        kind: Contender(
+        kind: Candidate(
             kind, LENGTH, make(space, LENGTH, partial(LinearSolver, COMM, "direct", "test_riesz_"))
         )
         for kind, make in REGULARISATIONS.items()
@@ -55,13 +55,13 @@ def contenders() -> dict[str, Contender]:
 @cache
 def sketch() -> Sketch:
     at, _ = setting()
-    R = contenders()["h1"].regularisation.at(at.m)
+    R = candidates()["h1"].regularisation.at(at.m)
     return take_sketch(at, R, np.zeros_like(at.m), np.random.default_rng(SEED))
 
 
 @cache
 def choice() -> Choice:
-    made = list(contenders().values())
+    made = list(candidates().values())
     return choose(sketch(), made[0], made, np.zeros(setting()[1].owned), np.random.default_rng(SEED))
 
 
@@ -89,8 +89,8 @@ def test_rows_are_the_transpose_of_the_tangent() -> None:
 def test_scores_are_those_of_dense_algebra(kind: str) -> None:
     """Leave-one-out by the dense hat matrix with the whole J and R, near the best weight to 1 % (directions
     weaker than the weight are left out)."""
-    score = next(score for score in choice().scores if score.contender.kind == kind)
-    R = gathered(contenders()[kind].regularisation.at(np.zeros(setting()[1].owned)).apply(identity()))
+    score = next(score for score in choice().scores if score.candidate.kind == kind)
+    R = gathered(candidates()[kind].regularisation.at(np.zeros(setting()[1].owned)).apply(identity()))
     J, y = gathered(sketch().rows).T, sketch().data
     hat = J @ np.linalg.solve(J.T @ J + score.weight * R, J.T)
     left_out = (y - hat @ y) / (1 - np.diag(hat))
@@ -101,7 +101,7 @@ def test_all_ranks_choose_alike() -> None:
     """Every score, the choice and its figures are the same bits on all ranks."""
     chosen = choice()
     numbers = np.concatenate([score.judged for score in chosen.scores])
-    figures = (str(chosen.contender), chosen.weight, chosen.reason, chosen.freedom, chosen.spread)
+    figures = (str(chosen.candidate), chosen.weight, chosen.reason, chosen.freedom, chosen.spread)
     assert len({part.tobytes() for part in COMM.allgather(numbers)}) == 1
     assert len(set(COMM.allgather(figures))) == 1
 
@@ -116,7 +116,7 @@ def test_noise_is_found() -> None:
 def test_exact_model_is_the_dense_one(kind: str, weight: float) -> None:
     """K = wR + JᵀJ up to a share of wR, and K⁻¹ undoes it, the columns spread over the ranks."""
     space = setting()[1]
-    R = contenders()[kind].regularisation.at(space.interpolate(Expression("x*y")))
+    R = candidates()[kind].regularisation.at(space.interpolate(Expression("x*y")))
     model = ExactModel(R, weight, exact_factors(R, weight, sketch().rows), np.zeros(space.owned))
     dense_R, J = gathered(R.apply(identity())), gathered(sketch().rows).T
     L = np.linalg.cholesky(0.5 * (dense_R + dense_R.T))

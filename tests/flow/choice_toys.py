@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from flow_toys import Dense, FixedR, Made, h1_on_interval, spd
 
-from app.flow import Contender
+from app.flow import Candidate
 from app.flow.method import SelectionMethod
 from app.flow.protocols import Regularisation
 from app.flow.sketch import Sketch
@@ -70,15 +70,15 @@ def steps_or_waves(
     return Problem(J, J @ truth + rng.standard_normal(readings), np.zeros(size))
 
 
-def fixed(problem: Problem, seed: int = 0, count: int = 3) -> list[Contender]:
+def fixed(problem: Problem, seed: int = 0, count: int = 3) -> list[Candidate]:
     """The H1 of an interval, and random ones."""
     rng = np.random.default_rng(seed + 100)
     made = [Dense(h1_on_interval(problem.size))] + [Dense(spd(rng, problem.size)) for _ in range(count - 1)]
-    return [Contender(f"fixed {i}", float(i + 1), FixedR(R)) for i, R in enumerate(made)]
+    return [Candidate(f"fixed {i}", float(i + 1), FixedR(R)) for i, R in enumerate(made)]
 
 
-def edges(problem: Problem, beta: float = 0.01) -> Contender:
-    return Contender("lagged", 1.0, EdgeR(problem.size, beta), {"edge_share": beta})
+def edges(problem: Problem, beta: float = 0.01) -> Candidate:
+    return Candidate("lagged", 1.0, EdgeR(problem.size, beta), {"edge_share": beta})
 
 
 def ridge(J: np.ndarray, y: np.ndarray, R: np.ndarray, weight: float) -> np.ndarray:
@@ -117,10 +117,10 @@ def lagged_R(J: np.ndarray, y: np.ndarray, start: Dense, law: Regularisation, re
     return R
 
 
-def fold_residuals(problem: Problem, start: Contender, contender: Contender, rng_seed: int) -> np.ndarray:
+def fold_residuals(problem: Problem, start: Candidate, candidate: Candidate, rng_seed: int) -> np.ndarray:
     """Residuals of each reading by the fit without its fold, one column a weight considered; an R that
     depends on m comes from the fold's own fit. Folds are drawn from the readings by the size of y."""
-    J, y, law = problem.J, problem.y, contender.regularisation
+    J, y, law = problem.J, problem.y, candidate.regularisation
     R0 = start.regularisation.at(problem.reference)
 
     def of(J: np.ndarray, y: np.ndarray) -> np.ndarray:

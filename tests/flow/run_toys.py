@@ -23,7 +23,6 @@ from flow_toys import (
 from app.flow import (
     STEPS,
     AtTarget,
-    Contest,
     FlowState,
     GaussNewtonBuilder,
     GrowthRule,
@@ -33,6 +32,7 @@ from app.flow import (
     Minimisation,
     ModelBuilder,
     Representation,
+    Selection,
     Step,
     StepState,
     Stopping,
@@ -142,7 +142,7 @@ def minimisation(
     builder: ModelBuilder,
     stopping: Stopping,
     most: int = 200,
-    contest: Contest | None = None,
+    selection: Selection | None = None,
 ) -> Minimisation:
     """Of a toy with an `energy` and a `reference`; what it has asked for is counted."""
     return Minimisation(
@@ -153,7 +153,7 @@ def minimisation(
         builder=builder,
         stopping=stopping,
         max_iterations=most,
-        contest=contest,
+        selection=selection,
         state=way.state,
         meter=problem.energy,
     )

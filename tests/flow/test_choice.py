@@ -19,7 +19,7 @@ from choice_toys import (
     steps_or_waves,
 )
 
-from app.flow import Choice, Contender
+from app.flow import Candidate, Choice
 from app.flow.choice import choose
 from app.flow.method import SelectionMethod
 
@@ -33,14 +33,14 @@ WHOLE = replace(RULE, unseen=0.0)
 
 def chosen(
     problem: Problem,
-    contenders: Sequence[Contender],
+    candidates: Sequence[Candidate],
     seed: int = 0,
     start: int = 0,
     method: SelectionMethod = RULE,
 ) -> Choice:
-    """The choice that begins with a contender."""
+    """The choice that begins with a candidate."""
     rng = np.random.default_rng(seed)
-    return choose(problem.sketch, contenders[start], contenders, problem.reference, rng, method)
+    return choose(problem.sketch, candidates[start], candidates, problem.reference, rng, method)
 
 
 def compare(found: np.ndarray, expected: np.ndarray, weights: np.ndarray) -> None:
@@ -51,14 +51,14 @@ def compare(found: np.ndarray, expected: np.ndarray, weights: np.ndarray) -> Non
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("readings", [25, 9], ids=["more readings", "fewer readings"])
-def test_fixed_contenders_have_the_scores_of_refits(seed: int, readings: int) -> None:
+def test_fixed_candidates_have_the_scores_of_refits(seed: int, readings: int) -> None:
     """Leave-one-out of each R and w equals fits without the reading; the least one is chosen."""
     problem = random_problem(seed, readings=readings)
-    contenders = fixed(problem, seed)
-    choice = chosen(problem, contenders, seed, method=WHOLE)
-    assert [score.contender for score in choice.scores] == contenders
+    candidates = fixed(problem, seed)
+    choice = chosen(problem, candidates, seed, method=WHOLE)
+    assert [score.candidate for score in choice.scores] == candidates
     for score in choice.scores:
-        R = score.contender.regularisation.at(problem.reference).matrix
+        R = score.candidate.regularisation.at(problem.reference).matrix
         one = [np.mean(residuals_left_out(problem.J, problem.y, R, w) ** 2) for w in score.weights]
         compare(score.left_out, np.array(one), score.weights)
         assert score.folds is None and not score.by_folds
@@ -69,7 +69,7 @@ def test_fixed_contenders_have_the_scores_of_refits(seed: int, readings: int) ->
 
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("sharp", [True, False], ids=["steps", "waves"])
-def test_lagged_contender_is_judged_by_what_a_fold_knows(seed: int, sharp: bool) -> None:
+def test_lagged_candidate_is_judged_by_what_a_fold_knows(seed: int, sharp: bool) -> None:
     """The folds of R(m) equal fits whose every R comes from the solution without the fold, from the start's
     R on, the weight of each by leave-one-out."""
     problem = steps_or_waves(seed, sharp, readings=20, size=14)
@@ -84,23 +84,23 @@ def test_lagged_contender_is_judged_by_what_a_fold_knows(seed: int, sharp: bool)
 
 
 @pytest.mark.parametrize("sharp", [True, False], ids=["steps", "waves"])
-def test_lagged_contender_needs_more_than_a_standard_error(sharp: bool) -> None:
+def test_lagged_candidate_needs_more_than_a_standard_error(sharp: bool) -> None:
     """It is chosen where its folds' square residuals are smaller than those of the best fixed R by more than
     the standard error of the difference, both computed by brute force, and only there."""
     verdicts = []
     for seed in range(3):
         problem = steps_or_waves(seed, sharp, sigma=0.03, readings=20, size=14)
-        contenders = [*fixed(problem, count=2), edges(problem)]
-        choice = chosen(problem, contenders, seed, method=WHOLE)
+        candidates = [*fixed(problem, count=2), edges(problem)]
+        choice = chosen(problem, candidates, seed, method=WHOLE)
         best = min(choice.scores[:2], key=lambda score: score.score)
         squares = []
-        for contender in (best.contender, contenders[2]):
-            residuals = fold_residuals(problem, contenders[0], contender, seed)
+        for candidate in (best.candidate, candidates[2]):
+            residuals = fold_residuals(problem, candidates[0], candidate, seed)
             at = 1 + np.argmin(np.mean(residuals**2, axis=0)[1:-1])
             squares.append(residuals[:, at] ** 2)
         difference = squares[0] - squares[1]
         beyond = difference.mean() > difference.std() / np.sqrt(len(difference))
-        assert choice.contender is (contenders[2] if beyond else best.contender)
+        assert choice.candidate is (candidates[2] if beyond else best.candidate)
         assert ("not beyond doubt" in choice.reason) != beyond
         told = re.search(r"(\S+) ± (\S+) a reading", choice.reason)
         assert told is not None
@@ -115,30 +115,30 @@ def test_steps_ask_for_edges_and_waves_do_not() -> None:
     a smooth one another."""
     for sharp in (True, False):
         problem = steps_or_waves(0, sharp)
-        contenders = [*fixed(problem), edges(problem)]
-        won = [chosen(problem, contenders, seed).contender is contenders[-1] for seed in range(5)]
+        candidates = [*fixed(problem), edges(problem)]
+        won = [chosen(problem, candidates, seed).candidate is candidates[-1] for seed in range(5)]
         assert (sum(won) > 2) == sharp
 
 
 @pytest.mark.parametrize("sharp", [True, False], ids=["steps", "waves"])
-def test_lagged_contender_alone_has_nothing_to_beat(sharp: bool) -> None:
-    """Among one there is no contest, however it compares with the start that is not a contender."""
+def test_lagged_candidate_alone_has_nothing_to_beat(sharp: bool) -> None:
+    """A single one is chosen, however it compares with the start that is not a candidate."""
     problem = steps_or_waves(1, sharp)
     only = edges(problem)
     rng = np.random.default_rng(0)
     choice = choose(problem.sketch, fixed(problem)[0], [only], problem.reference, rng)
-    assert choice.contender is only and len(choice.scores) == 1
+    assert choice.candidate is only and len(choice.scores) == 1
 
 
 @pytest.mark.parametrize("sharp", [True, False], ids=["steps", "waves"])
 @pytest.mark.parametrize("order", [[3, 1, 0, 2], [1, 2, 3, 0]], ids=str)
 def test_choice_does_not_depend_on_the_order(sharp: bool, order: list[int]) -> None:
-    """Contenders in another order have the same scores, and the same one is chosen with the same weight."""
+    """Candidates in another order have the same scores, and the same one is chosen with the same weight."""
     problem = steps_or_waves(2, sharp)
-    contenders = [*fixed(problem), edges(problem)]
-    first = chosen(problem, contenders)
-    again = chosen(problem, [contenders[i] for i in order], start=order.index(0))
-    assert again.contender is first.contender
+    candidates = [*fixed(problem), edges(problem)]
+    first = chosen(problem, candidates)
+    again = chosen(problem, [candidates[i] for i in order], start=order.index(0))
+    assert again.candidate is first.candidate
     assert (again.weight, again.reason) == (first.weight, first.reason)
     for i, score in zip(order, again.scores, strict=True):
         np.testing.assert_array_equal(score.judged, first.scores[i].judged)
@@ -147,8 +147,8 @@ def test_choice_does_not_depend_on_the_order(sharp: bool, order: list[int]) -> N
 def test_choice_is_that_of_its_seed() -> None:
     """The same seed gives the same numbers; another one other folds, and the same leave-one-out."""
     problem = steps_or_waves(3, sharp=True)
-    contenders = [*fixed(problem), edges(problem)]
-    first, again, other = (chosen(problem, contenders, seed) for seed in (4, 4, 5))
+    candidates = [*fixed(problem), edges(problem)]
+    first, again, other = (chosen(problem, candidates, seed) for seed in (4, 4, 5))
     for one, two, three in zip(first.scores, again.scores, other.scores, strict=True):
         np.testing.assert_array_equal(one.judged, two.judged)
         np.testing.assert_array_equal(one.left_out, three.left_out)
@@ -158,17 +158,17 @@ def test_choice_is_that_of_its_seed() -> None:
 
 @pytest.mark.parametrize("lags", [True, False], ids=["lagged", "fixed"])
 def test_chosen_r_and_its_figures(lags: bool) -> None:
-    """R is the contender's, of the solution of all readings where it depends on m; freedom = tr H and
+    """R is the candidate's, of the solution of all readings where it depends on m; freedom = tr H and
     spread² = ‖y − Jx‖² / (n − tr H) with the solution x of that R and w."""
     problem = steps_or_waves(0, sharp=True, readings=30, size=20)
     start = fixed(problem)[0]
-    contender = edges(problem) if lags else start
+    candidate = edges(problem) if lags else start
     rng = np.random.default_rng(0)
-    choice = choose(problem.sketch, start, [contender], problem.reference, rng, WHOLE)
+    choice = choose(problem.sketch, start, [candidate], problem.reference, rng, WHOLE)
     J, y, reference = problem.J, problem.y, problem.reference
     R = start.regularisation.at(reference)
     if lags:
-        R = lagged_R(J, y, R, contender.regularisation, reference)
+        R = lagged_R(J, y, R, candidate.regularisation, reference)
     np.testing.assert_allclose(choice.R.apply(np.eye(problem.size)), R.matrix, rtol=0, atol=1e-8)
     hat = J @ np.linalg.solve(J.T @ J + choice.weight * R.matrix, J.T)
     left = y - J @ ridge(J, y, R.matrix, choice.weight)
@@ -191,10 +191,10 @@ def test_weak_directions_play_no_part() -> None:
     """Scores near the best weight change by less than a per cent when the directions that the regularisation
     outweighs are left out, and so the choice stays."""
     problem = steps_or_waves(1, sharp=False, sigma=0.2)
-    contenders = fixed(problem)
-    short = chosen(problem, contenders)
-    full = chosen(problem, contenders, method=WHOLE)
-    assert short.contender is full.contender
+    candidates = fixed(problem)
+    short = chosen(problem, candidates)
+    full = chosen(problem, candidates, method=WHOLE)
+    assert short.candidate is full.candidate
     assert short.score.score == pytest.approx(full.score.score, rel=0.01)
     assert short.spread == pytest.approx(full.spread, rel=0.01)
 

@@ -21,14 +21,14 @@ class Quartic:
     epsilon: float
     limit: float = np.inf
 
-    def at(self, m: np.ndarray, near: "Point | None" = None) -> "Point":
+    def at(self, m: np.ndarray, near: "Known | None" = None) -> "Known":
         if np.abs(m).max() > self.limit:
             raise SolveFailed("too far")
-        return Point(self, m)
+        return Known(self, m)
 
 
 @dataclass(frozen=True, eq=False)
-class Point:
+class Known:
     """What is known of a Quartic at one m."""
 
     energy: Quartic

@@ -10,9 +10,9 @@ from choice_toys import RULE, Problem, edges, fixed, random_problem, steps_or_wa
 from app.flow import Choice
 from app.flow.choice import choose
 from app.flow.doubt import Table
+from app.flow.hat_matrix import HatMatrix
 from app.flow.method import SelectionMethod
 from app.flow.scores import Score
-from app.flow.smoother import Smoother
 
 WHOLE = replace(RULE, unseen=0.0)
 """All directions of the data play a part."""
@@ -23,17 +23,17 @@ NEVER = replace(WHOLE, doubtful=0.0, little=0.0)
 
 def chosen(problem: Problem, method: SelectionMethod = WHOLE, **known: Any) -> Choice:
     """Among three fixed ones, from the first."""
-    contenders, rng = fixed(problem), np.random.default_rng(0)
-    return choose(problem.sketch, contenders[0], contenders, problem.reference, rng, method, **known)
+    candidates, rng = fixed(problem), np.random.default_rng(0)
+    return choose(problem.sketch, candidates[0], candidates, problem.reference, rng, method, **known)
 
 
 def table_of(choice: Choice, problem: Problem) -> Table:
     """The linearised problem with the chosen R by all of its weights."""
     score = choice.score
-    R = score.contender.regularisation.at(problem.reference).matrix
+    R = score.candidate.regularisation.at(problem.reference).matrix
     S = problem.J @ np.linalg.solve(R, problem.J.T)
-    smoother = Smoother(S, np.eye(len(problem.y)), problem.y)
-    return Table.of(score, smoother.left_out(score.weights) ** 2, smoother)
+    hat = HatMatrix(S, np.eye(len(problem.y)), problem.y)
+    return Table.of(score, hat.left_out(score.weights) ** 2, hat)
 
 
 def twice(problem: Problem) -> Problem:
@@ -52,9 +52,9 @@ def test_fit_leaves_what_its_prior_and_noise_account_for(seed: int) -> None:
     root = np.linalg.cholesky(v * (S / w + np.eye(len(S))))
     leaves, probabilities = [], []
     for _ in range(400):
-        smoother = Smoother(S, np.eye(len(S)), root @ rng.standard_normal(len(S)))
+        hat = HatMatrix(S, np.eye(len(S)), root @ rng.standard_normal(len(S)))
         score = Score(fixed(problem)[0], np.array([w]), np.zeros(1), None, 0)
-        table = Table.of(score, np.zeros((len(S), 1)), smoother)
+        table = Table.of(score, np.zeros((len(S), 1)), hat)
         leaves.append(table.leaves(v)[0])
         probabilities.append(table.probability(v)[0])
     assert abs(np.mean(leaves) - 1.0) < 4 * np.std(leaves) / 20
@@ -68,7 +68,7 @@ def test_repeats_are_left_out_together() -> None:
     once, double = chosen(problem), twice(problem)
     groups = np.repeat(np.arange(len(problem.y)), 2)
     again, blind = chosen(double, groups=groups), chosen(double)
-    assert str(again.contender) == str(once.contender)
+    assert str(again.candidate) == str(once.candidate)
     assert again.weight == pytest.approx(once.weight, rel=1e-6)
     assert again.freedom == pytest.approx(once.freedom, rel=1e-6)
     assert again.spread == pytest.approx(once.spread, rel=1e-6)
@@ -92,7 +92,7 @@ def test_noise_that_predictions_contradict_is_not_believed() -> None:
     the reason says that the noise is smaller."""
     problem = steps_or_waves(1, sharp=False, sigma=0.02)
     alone, choice = chosen(problem, NEVER), chosen(problem, variance=25.0)
-    assert (choice.weight, str(choice.contender)) == (alone.weight, str(alone.contender))
+    assert (choice.weight, str(choice.candidate)) == (alone.weight, str(alone.candidate))
     assert "smaller than stated" in choice.reason
 
 
@@ -121,14 +121,14 @@ def test_one_reading_is_left_to_the_first(order: list[int]) -> None:
     """One reading is predicted by no other: all R and weights are alike, the first R wins, in whatever order
     they come, and its weight is that of the noise or, where that is unknown, the fallback."""
     problem = random_problem(0, readings=1)
-    contenders = fixed(problem)
+    candidates = fixed(problem)
 
     def choice(**known: float) -> Choice:
-        given, rng = [contenders[i] for i in order], np.random.default_rng(0)
-        return choose(problem.sketch, contenders[0], given, problem.reference, rng, **known)
+        given, rng = [candidates[i] for i in order], np.random.default_rng(0)
+        return choose(problem.sketch, candidates[0], given, problem.reference, rng, **known)
 
     by_noise, by_fallback = choice(variance=0.01), choice(fallback=0.5)
-    assert by_noise.contender is by_fallback.contender is contenders[0]
+    assert by_noise.candidate is by_fallback.candidate is candidates[0]
     assert "cannot tell 3" in by_noise.reason and "no weight" in by_noise.reason
     leaves = table_of(by_noise, problem).leaves(0.01)
     assert leaves[by_noise.score.best] <= 1.0 < leaves[by_noise.score.best - 1]
@@ -155,11 +155,11 @@ def test_choice_does_not_depend_on_the_order_of_readings_or_their_unit(sharp: bo
     permuted = Problem(problem.J[order], problem.y[order], problem.reference)
     choices = []
     for each in (problem, permuted):
-        contenders = [*fixed(each), edges(each)]
+        candidates = [*fixed(each), edges(each)]
         rng = np.random.default_rng(0)
-        choices.append(choose(each.sketch, contenders[0], contenders, each.reference, rng, variance=1.0))
+        choices.append(choose(each.sketch, candidates[0], candidates, each.reference, rng, variance=1.0))
     one, other = choices
-    assert str(one.contender) == str(other.contender)
+    assert str(one.candidate) == str(other.candidate)
     assert one.weight == pytest.approx(other.weight, rel=1e-6)
     for first, second in zip(one.scores, other.scores, strict=True):
         inner = first.weights > 1e-6 * first.weights[0]

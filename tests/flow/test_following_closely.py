@@ -10,9 +10,9 @@ from run_toys import Way, minimisation, run, toy
 
 from app.flow import AtTarget, GaussNewtonBuilder, IdealStep, Method, Representation, StepState
 from app.flow.builders import KrylovMemory
+from app.flow.hat_matrix import HatMatrix
 from app.flow.method import Discrepancy, SketchMethod
 from app.flow.models import ExactModel
-from app.flow.smoother import Smoother
 from app.flow.steps import Proposal
 
 SIZE, READINGS, AIM = 20, 12, Discrepancy().aim
@@ -142,10 +142,10 @@ def test_weight_for_a_level(level: float) -> None:
     """Half of the squared residual is the level, unless the bound is lower or no weight is low enough."""
     rng = np.random.default_rng(1)
     J = rng.standard_normal((6, 9))
-    problem = Smoother(J @ J.T, np.eye(6), 3.0 * rng.standard_normal(6))
-    weight, met = problem.weight_for(level, np.inf)
-    assert met and problem.fit(np.array([weight]))[0][0] == pytest.approx(level, rel=1e-6)
-    bounded, met = problem.weight_for(level, 0.1 * weight)
+    hat = HatMatrix(J @ J.T, np.eye(6), 3.0 * rng.standard_normal(6))
+    weight, met = hat.weight_for(level, np.inf)
+    assert met and hat.fit(np.array([weight]))[0][0] == pytest.approx(level, rel=1e-6)
+    bounded, met = hat.weight_for(level, 0.1 * weight)
     assert met and bounded == pytest.approx(0.1 * weight)
-    blind = Smoother(np.diag([1.0, 0, 0, 0, 0, 0]), np.eye(6), np.full(6, 3.0))
+    blind = HatMatrix(np.diag([1.0, 0, 0, 0, 0, 0]), np.eye(6), np.full(6, 3.0))
     assert not blind.weight_for(level, np.inf)[1]

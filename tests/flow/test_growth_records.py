@@ -91,11 +91,11 @@ def test_a_network_with_nothing_to_grow_for_tells_nothing() -> None:
 @pytest.mark.parametrize("name", STEPS)
 def test_records_of_a_run_keep_every_round(name: str) -> None:
     """From one neuron: each iteration's rounds are those it counts, rejected trials included; widths follow
-    from rounds and merged neurons."""
+    from rounds and pruned neurons."""
     problem, network = toy(), network_on_interval(NODES, (1,))
     # Alignment in H1 is near 1 from the start.
     threshold = 0.8 if name == "retracted" else 0.999
-    rule = growing(80, (1.0, 20.0), capture=threshold, missing=0.0, merge=1e-2)
+    rule = growing(80, (1.0, 20.0), capture=threshold, missing=0.0, prune=1e-2)
     way = network_way(name, network, network.start(np.random.default_rng(0)), rule, seed=1)
     way = replace(way, state=way.step.following_closely(way.start, way.state))
     regularisation = FixedR(problem.R)
@@ -108,5 +108,5 @@ def test_records_of_a_run_keep_every_round(name: str) -> None:
     for record in records[1:]:
         assert record.expansions == len(record.growth)
         check(record.growth)
-        width += sum(each.neurons for each in record.growth) - record.merged
+        width += sum(each.neurons for each in record.growth) - record.pruned
         assert record.widths == (width,)

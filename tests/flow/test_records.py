@@ -35,7 +35,7 @@ def test_what_an_iteration_without_a_step_tells(name: str) -> None:
     *_, before, last = solved(problem, by_discrepancy, waves(name))[-1].records
     assert before.ratio is not None and before.gain is not None
     known = (last.alignment, last.capture, last.complement, last.gain, last.gained, last.missing, last.ratio)
-    assert known == (None,) * 7 and not last.damped and last.merged == 0
+    assert known == (None,) * 7 and not last.damped and last.pruned == 0
     assert last.energy == last.misfit + last.regularisation and last.misfit == before.misfit
     assert last.weight is not None and last.vectors > 0 and last.trials > 0
 

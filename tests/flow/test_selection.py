@@ -23,12 +23,12 @@ sharp_or_not = pytest.mark.parametrize("sharp", [True, False], ids=["steps", "wa
 
 
 def chosen_by_hand(setting: Setting, m: np.ndarray) -> Choice:
-    """From one sketch at a coefficient, with the contest's own stream."""
-    contest = setting.contest()
-    rng = contest.rng()
-    R = contest.start.regularisation.at(setting.reference)
+    """From one sketch at a coefficient, with the selection's own stream."""
+    selection = setting.selection()
+    rng = selection.rng()
+    R = selection.start.regularisation.at(setting.reference)
     sketch = take_sketch(setting.energy.at(m), R, m - setting.reference, rng)
-    return choose(sketch, contest.start, contest.contenders, setting.reference, rng)
+    return choose(sketch, selection.start, selection.candidates, setting.reference, rng)
 
 
 def by_stage(states: list[FlowState]) -> dict[str, list[FlowState]]:
@@ -51,14 +51,14 @@ def test_nodal_values_of_a_linear_problem_end_at_the_ridge_solution(known: bool,
     assert np.linalg.norm(m - expected) / np.linalg.norm(expected) < 0.01
     least = setting.value(choice, expected)
     assert least * (1 - 1e-12) <= setting.value(choice, m) <= least * (1 + 1e-4)
-    assert (choice.contender is setting.contenders[-1]) == sharp
+    assert (choice.candidate is setting.candidates[-1]) == sharp
 
 
 @known_or_not
 @pytest.mark.parametrize("bend", [0.0, 0.05])
 def test_choice_is_that_of_the_sketch_where_the_approach_ended(known: bool, bend: float) -> None:
-    """It equals a choice by hand: one sketch at the last coefficient of the approach, with the contest's own
-    stream; J is taken as one block. It is there from the selection on, and not before."""
+    """It equals a choice by hand: one sketch at the last coefficient of the approach, with the selection's
+    own stream; J is taken as one block. It is there from the selection on, and not before."""
     setting = Setting(bend=bend)
     stages = by_stage(run(setting.problem(known=known)))
     (selection,) = stages["selection"]
@@ -69,7 +69,7 @@ def test_choice_is_that_of_the_sketch_where_the_approach_ended(known: bool, bend
     assert first.records == selection.records, "the selection is no iteration"
     assert first.representation is selection.representation
     expected = chosen_by_hand(setting, selection.representation.values())
-    assert str(choice.contender) == str(expected.contender)
+    assert str(choice.candidate) == str(expected.candidate)
     assert choice.weight == pytest.approx(expected.weight, rel=1e-12)
     assert choice.spread == pytest.approx(expected.spread, rel=1e-9)
     taken = first.spent["adjoints"] - selection.spent["adjoints"]
@@ -78,7 +78,7 @@ def test_choice_is_that_of_the_sketch_where_the_approach_ended(known: bool, bend
 
 @sharp_or_not
 def test_what_was_chosen_is_kept_in_numbers(sharp: bool) -> None:
-    """The choice made from `selected` is the choice: the same contender, R to the last bit, scores and
+    """The choice made from `selected` is the choice: the same candidate, R to the last bit, scores and
     figures."""
     setting = Setting(sharp=sharp, bend=0.05)
     problem = setting.problem()
@@ -86,13 +86,13 @@ def test_what_was_chosen_is_kept_in_numbers(sharp: bool) -> None:
     choice, selected = last.choice, last.selected
     assert choice is not None and selected is not None
     again = chosen_again(problem, selected)
-    assert again.choice.contender is choice.contender is setting.contenders[selected.candidate]
+    assert again.choice.candidate is choice.candidate is setting.candidates[selected.candidate]
     assert (selected.lagged is not None) == sharp
     np.testing.assert_array_equal(dense(again.R), dense(choice.R))
     for name in ("weight", "reason", "freedom", "spread"):
         assert getattr(again.choice, name) == getattr(choice, name)
     for one, other in zip(again.choice.scores, choice.scores, strict=True):
-        assert one.contender is other.contender and one.best == other.best
+        assert one.candidate is other.candidate and one.best == other.best
         np.testing.assert_array_equal(one.judged, other.judged)
         np.testing.assert_array_equal(one.left_out, other.left_out)
         assert one.by_folds == other.by_folds
@@ -204,12 +204,12 @@ def test_a_start_near_the_target_is_sketched_as_it_is() -> None:
 
 
 def test_weight_alone_may_be_chosen() -> None:
-    """A contest of one R chooses its weight."""
+    """A selection of one R chooses its weight."""
     setting = Setting()
-    only = replace(setting.contenders[1])
-    last = run(setting.problem(contest=setting.contest([only])))[-1]
+    only = replace(setting.candidates[1])
+    last = run(setting.problem(selection=setting.selection([only])))[-1]
     choice = last.choice
-    assert choice is not None and choice.contender is only
+    assert choice is not None and choice.candidate is only
     expected = ridge(setting.energy.B, setting.energy.data, dense(choice.R), choice.weight)
     np.testing.assert_allclose(last.representation.values(), expected, atol=0.01 * np.abs(expected).max())
 

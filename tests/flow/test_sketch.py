@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from flow_toys import Dense, Readings, spd
 
+from app.flow.hat_matrix import HatMatrix
 from app.flow.method import SketchMethod
 from app.flow.sketch import Sketch, retaken, take_sketch
-from app.flow.smoother import Smoother
 
 SIZE, FEW, MANY = 120, 15, 150
 """Variables, and readings that are taken one by one and through combinations."""
@@ -35,8 +35,8 @@ class Setting:
 
     def enough(self, sketch: Sketch) -> bool:
         """Whether J is faint in the weakest direction against the weight by leave-one-out."""
-        smoother = Smoother(sketch.rows.T @ self.R.riesz(sketch.rows), sketch.directions, sketch.data)
-        return bool(smoother.values[0] <= ALL.faint * smoother.best_weight())
+        hat = HatMatrix(sketch.rows.T @ self.R.riesz(sketch.rows), sketch.directions, sketch.data)
+        return bool(hat.values[0] <= ALL.faint * hat.best_weight())
 
     def strengths(self, J: np.ndarray) -> np.ndarray:
         """Singular values of JR^(−½), squared."""

@@ -119,7 +119,7 @@ def in_vain(kind: str, *, selects: bool) -> tuple[Minimisation, Method]:
     way = network(method=method) if kind == "network" else ideal(setting, method)
     problem = setting.problem(way)
     if not selects:
-        problem = replace(problem, contest=None, stopping=AtTarget(setting.target, 40))
+        problem = replace(problem, selection=None, stopping=AtTarget(setting.target, 40))
     return problem, method
 
 

@@ -79,7 +79,7 @@ def assert_same(one: Proposal, other: Proposal) -> None:
             each.missing,
             each.inner_steps,
             each.growth,
-            each.merged,
+            each.pruned,
         )
         for each in (one, other)
     ]
@@ -111,7 +111,7 @@ def test_proposing_changes_nothing(name: str, make: Make, closely: bool, seed: i
     """Neither the base, its network, parameters and stream, nor the step or the model: the same proposal
     comes out a second time, to the last bit, also with another one made in between."""
     network, theta = make(seed)
-    step, base = placed(name, network, theta, rule(capture=1.0, missing=0.0, merge=1e-3), seed)
+    step, base = placed(name, network, theta, rule(capture=1.0, missing=0.0, prune=1e-3), seed)
     if closely:
         base = replace(base, state=step.following_closely(base.representation, base.state))
     model, state, kept = smooth_model(seed), dict(base.state.random or {}), theta.copy()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from app.flow import Choice, Contender, Score
+from app.flow import Candidate, Choice, Score
 
 WEIGHTS = np.geomspace(1e3, 1e-3, 7)
 
@@ -25,11 +25,11 @@ def score(kind: str, length: float, best: int, least: float, *, fixed: bool = Tr
     law: Any = Law(fixed)
     values = least + (np.arange(7) - best) ** 2 / 10
     left_out, folds = (values, None) if fixed else (0.5 * values, values)
-    return Score(Contender(kind, length, law, edges), WEIGHTS, left_out, folds, best)
+    return Score(Candidate(kind, length, law, edges), WEIGHTS, left_out, folds, best)
 
 
 def choice(chosen: int = 1) -> Choice:
-    """Three contenders, one of them chosen; the last depends on m."""
+    """Three candidates, one of them chosen; the last depends on m."""
     scores = [
         score("h1", 2.83, 2, 1.4),
         score("bilaplacian", 0.141, 3, 1.25),

@@ -14,25 +14,25 @@ from app.output import choice_summary, draw_choice
 from app.output.choice import choice_lines
 
 PARAMETERS = ["sharpness", "depth"]
-"""Of regularisations that there might be; no contender has the second."""
+"""Of regularisations that there might be; no candidate has the second."""
 
 each = pytest.mark.parametrize("chosen", range(3))
 
 
 @each
-def test_lines_tell_every_contender_and_mark_the_chosen_one(chosen: int) -> None:
-    """One line a contender with its score, judge and weight, one arrow, the reason, what the fit found."""
+def test_lines_tell_every_candidate_and_mark_the_chosen_one(chosen: int) -> None:
+    """One line a candidate with its score, judge and weight, one arrow, the reason, what the fit found."""
     made = choice(chosen)
-    heading, *contenders, reason, figures = choice_lines(made)
+    heading, *candidates, reason, figures = choice_lines(made)
     assert "left out" in heading
-    assert [("->" in line) for line in contenders] == [i == chosen for i in range(3)]
-    for line, score in zip(contenders, made.scores, strict=True):
-        assert str(score.contender) in line
+    assert [("->" in line) for line in candidates] == [i == chosen for i in range(3)]
+    for line, score in zip(candidates, made.scores, strict=True):
+        assert str(score.candidate) in line
         assert f"{score.score:.5g} by " in line and f"at weight {score.weight:.3g}" in line
         assert ("folds" in line) == score.by_folds == ("leave-one-out" not in line)
     assert reason.strip() == "because it does"
     assert "41 degrees of freedom" in figures and "1.07" in figures
-    columns = {line.index(" by ") for line in contenders}
+    columns = {line.index(" by ") for line in candidates}
     assert len(columns) == 1
 
 
@@ -42,11 +42,11 @@ def test_scores_are_those_of_the_judge_that_has_seen_nothing() -> None:
     made = choice()
     assert [score.score for score in made.scores] == [1.4, 1.25, 1.3]
     assert [score.weight for score in made.scores] == pytest.approx(WEIGHTS[[2, 3, 4]])
-    assert (made.weight, made.contender) == (made.score.weight, made.scores[1].contender)
+    assert (made.weight, made.candidate) == (made.score.weight, made.scores[1].candidate)
 
 
 @each
-def test_summary_holds_every_contender(chosen: int) -> None:
+def test_summary_holds_every_candidate(chosen: int) -> None:
     """All in their order, as JSON takes them, exactly one of them chosen; its score is the whole's."""
     made = choice(chosen)
     summary = json.loads(json.dumps(choice_summary(made, PARAMETERS), allow_nan=False))
@@ -54,10 +54,10 @@ def test_summary_holds_every_contender(chosen: int) -> None:
     candidates = summary["candidates"]
     assert [each["chosen"] for each in candidates] == [i == chosen for i in range(3)]
     for told, score in zip(candidates, made.scores, strict=True):
-        contender = score.contender
-        assert (told["kind"], told["length_scale"]) == (contender.kind, contender.length)
+        candidate = score.candidate
+        assert (told["kind"], told["length_scale"]) == (candidate.kind, candidate.length)
         own = {name: told[name] for name in PARAMETERS}
-        assert own == {"sharpness": contender.parameters.get("sharpness"), "depth": None}
+        assert own == {"sharpness": candidate.parameters.get("sharpness"), "depth": None}
         assert (told["weight"], told["score"]) == (score.weight, score.score)
         assert told["judged_by"] == ("folds" if score.by_folds else "leave_one_out")
 
@@ -80,7 +80,7 @@ def test_picture_shows_something(tmp_path: Path, chosen: int) -> None:
     assert pixels.shape[0] >= 300 and pixels.shape[1] >= 600
     coloured = pixels[np.ptp(pixels, axis=2) > 0.3]
     hues = np.unique((coloured * 3).round().astype(int), axis=0)
-    assert len(hues) >= 3  # one a contender
+    assert len(hues) >= 3  # one a candidate
 
 
 def test_picture_survives_scores_that_are_not_finite(tmp_path: Path) -> None:

@@ -27,11 +27,11 @@ def expansion(number: int = 1, **changes: Any) -> Expansion:
 
 
 def run_of(**changes: Any) -> list[Record]:
-    """A start, two iterations of which the first grows twice and merges, and one in vain."""
+    """A start, two iterations of which the first grows twice and prunes, and one in vain."""
     growth = (expansion(1), expansion(2, ended="no_progress"))
     return [
         record(iteration=0, alignment=None, capture=None),
-        record(iteration=1, expansions=2, growth=growth, widths=(8,), merged=2, **changes),
+        record(iteration=1, expansions=2, growth=growth, widths=(8,), pruned=2, **changes),
         record(iteration=2, widths=(8,)),
         record(iteration=3, widths=(8,), alignment=None, capture=None),
     ]
@@ -65,10 +65,10 @@ def test_every_round_is_a_row(tmp_path: Path) -> None:
 
 
 def test_history_sums_up_the_rounds(tmp_path: Path) -> None:
-    """Neurons that joined, gains predicted and seen, and neurons merged, of each iteration; the widths
+    """Neurons that joined, gains predicted and seen, and neurons pruned, of each iteration; the widths
     follow."""
     history, _ = written(tmp_path, run_of())
-    assert [(row["grown"], row["merged"], row["width"]) for row in history] == [
+    assert [(row["grown"], row["pruned"], row["width"]) for row in history] == [
         ("0", "0", "4"),
         ("6", "2", "8"),
         ("0", "0", "8"),
@@ -116,15 +116,15 @@ def test_a_picture_that_cannot_be_drawn_is_told(tmp_path: Path) -> None:
     assert told is not None and "expansion" in told
 
 
-def test_line_says_what_was_merged() -> None:
-    """The width is that after merging."""
+def test_line_says_what_was_pruned() -> None:
+    """The width is that after pruning."""
     text = line(run_of()[1], None)
-    assert "grew to 8" in text and "2 merged" in text
-    assert "merged" not in line(run_of()[2], None)
+    assert "grew to 8" in text and "2 pruned" in text
+    assert "pruned" not in line(run_of()[2], None)
 
 
-def test_growth_that_is_merged_away_is_none() -> None:
+def test_growth_that_is_pruned_away_is_none() -> None:
     """A network that loses what it gained does not count as growing (else it would never stall)."""
     assert record(expansions=1).grew and not record().grew
-    assert record(expansions=2, growth=(expansion(1), expansion(2)), merged=5).grew
-    assert not record(expansions=2, growth=(expansion(1), expansion(2)), merged=6).grew
+    assert record(expansions=2, growth=(expansion(1), expansion(2)), pruned=5).grew
+    assert not record(expansions=2, growth=(expansion(1), expansion(2)), pruned=6).grew

@@ -151,7 +151,7 @@ def test_what_the_case_reads_is_never_removed(tmp_path: Path) -> None:
 
 def test_a_folder_is_held_by_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another one waits a while and is refused; it is free again when the first lets go. No trace is left."""
-    monkeypatch.setattr(folders, "PATIENCE", 0.0)
+    monkeypatch.setattr(folders, "TIMEOUT", 0.0)
     first = hold(tmp_path / "results")
     assert first is not None
     with pytest.raises(FolderTaken, match="another run"):

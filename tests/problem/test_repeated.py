@@ -55,7 +55,7 @@ def test_the_same_likelihood_gives_the_same_run(told: Told, rows: np.ndarray, sh
     once = run(shared_tmp_path / "once.csv", rows)
     again = run(shared_tmp_path / "again.csv", told(rows, np.random.default_rng(0)))
     assert once.choice is not None and again.choice is not None
-    assert str(again.choice.contender) == str(once.choice.contender)
+    assert str(again.choice.candidate) == str(once.choice.candidate)
     assert again.choice.weight == pytest.approx(once.choice.weight, rel=1e-6)
     assert len(again.records) == len(once.records)
     for one, other in zip(once.records, again.records, strict=True):

@@ -1,4 +1,4 @@
-"""Merging: removed neurons change the coefficient by as little as least squares allows, and by no more than
+"""Pruning: removed neurons change the coefficient by as little as least squares allows, and by no more than
 is said."""
 
 from dataclasses import replace
@@ -8,9 +8,9 @@ import pytest
 from flow_toys import Dense, LinearNetwork, growing, h1_on_interval, network_on_interval, spd
 from run_toys import network_way
 
-from app.flow.merging import eliminated, merged, refitted
 from app.flow.models import MetricModel, Model
 from app.flow.protocols import Network as AnyNetwork
+from app.flow.pruning import eliminated, pruned, refitted
 from app.flow.retraction import Fit, quadratic, start_fit
 from app.flow.steps import Base, Proposal
 from app.network import ACTIVATIONS, TRANSFORMS, Bounded, Identity, Network, Networks, Nodes
@@ -81,7 +81,7 @@ def test_a_copy_of_a_neuron_goes_and_nothing_changes(activation: str, hidden: tu
     larger, more = doubled(one, theta, rows)
     K = model()
     start = fit_at(larger, more, K)
-    fewer = merged(start, K, 3e-6, ANY)  # not far above what the ridge makes of nothing
+    fewer = pruned(start, K, 3e-6, ANY)  # not far above what the ridge makes of nothing
     assert fewer.network.widths == one.widths
     scale = np.abs(more[larger.outgoing[0]]).max() + np.abs(start.values).max()
     np.testing.assert_allclose(fewer.values, start.values, rtol=0, atol=1e-12 * scale)
@@ -100,7 +100,7 @@ def test_the_coefficient_changes_within_the_tolerance(
     K = model()
     start = fit_at(one, theta, K)
     change = tolerance * distance(K, start.values, np.full(NODES, 0.3))
-    fewer = merged(start, K, change, ANY)
+    fewer = pruned(start, K, change, ANY)
     assert distance(K, fewer.values, start.values) <= change
     assert fewer.network.widths <= one.widths and len(fewer.theta) == fewer.network.size
     np.testing.assert_array_equal(fewer.values, fewer.network.values(fewer.theta))
@@ -118,7 +118,7 @@ def test_the_model_rises_by_no_more_than_is_allowed() -> None:
     start = fit_at(one, parameters(one), K)
     widths = []
     for loss in [0.0, 1e-6, 1e-3, 1e0, 1e3]:
-        fewer = merged(start, K, ANY, loss)
+        fewer = pruned(start, K, ANY, loss)
         assert fewer.q - start.q <= loss
         widths.append(fewer.network.widths[0])
     assert widths[0] == 14 and widths[-1] < widths[0] and widths == sorted(widths, reverse=True)
@@ -128,7 +128,7 @@ def test_nothing_is_removed_where_nothing_may_change() -> None:
     """A change or loss of 0 leaves the fit as it is, the same object."""
     one = network()
     start = fit_at(one, parameters(one), model())
-    assert merged(start, model(), 0.0, ANY) is start and merged(start, model(), ANY, 0.0) is start
+    assert pruned(start, model(), 0.0, ANY) is start and pruned(start, model(), ANY, 0.0) is start
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -163,17 +163,17 @@ def test_one_neuron_of_each_network_stays() -> None:
     both = Networks([network(hidden=(5,)), network("sine", "bounded", (3, 4))])
     K = model(size=2 * NODES)
     start = fit_at(both, parameters(both), K)
-    fewer = merged(start, K, ANY, ANY)
+    fewer = pruned(start, K, ANY, ANY)
     assert isinstance(fewer.network, Networks)
     assert [part.widths for part in fewer.network.parts] == [(1,), (3, 1)]
     assert len(fewer.theta) == fewer.network.size
 
 
 def proposed(
-    name: str, network: AnyNetwork, theta: np.ndarray, K: Model, merge: float, closely: bool
+    name: str, network: AnyNetwork, theta: np.ndarray, K: Model, prune: float, closely: bool
 ) -> Proposal:
     """By a step that does not grow."""
-    way = network_way(name, network, theta, growing(5, (1.0, 9.0), rounds=0, merge=merge))
+    way = network_way(name, network, theta, growing(5, (1.0, 9.0), rounds=0, prune=prune))
     state = way.step.following_closely(way.start, way.state) if closely else way.state
     return way.step.propose(Base(way.start, way.start.values(), state), K, 1.0)
 
@@ -186,7 +186,7 @@ def test_a_step_proposes_the_smaller_network() -> None:
     twice = LinearNetwork(np.hstack([waves, waves]), waves, np.zeros(NODES))
     theta, K = np.random.default_rng(0).standard_normal(10), model(1)
     proposal = proposed("retracted", twice, theta, K, 1e-6, closely=True)
-    assert (proposal.merged, proposal.representation.widths) == (5, (5,))
+    assert (proposal.pruned, proposal.representation.widths) == (5, (5,))
     q, _ = quadratic(K, proposal.values - twice.values(theta))
     assert proposal.predicted == pytest.approx(-q, rel=1e-9)
     np.testing.assert_array_equal(proposal.representation.values(), proposal.values)
@@ -194,11 +194,11 @@ def test_a_step_proposes_the_smaller_network() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "merge", "closely"), [("retracted", 0, True), ("retracted", 0.1, False), ("plain", 0.1, True)]
+    ("name", "prune", "closely"), [("retracted", 0, True), ("retracted", 0.1, False), ("plain", 0.1, True)]
 )
-def test_nothing_is_merged_unless_asked_for(name: str, merge: float, closely: bool) -> None:
-    """Without `merge`, for models that hold nearby only, and by plain steps: copies are kept."""
+def test_nothing_is_pruned_unless_asked_for(name: str, prune: float, closely: bool) -> None:
+    """Without `prune`, for models that hold nearby only, and by plain steps: copies are kept."""
     one = network_on_interval(NODES, (3,))
     larger, theta = doubled(one, parameters(one), np.array([[2.0, 0.3], [2.0, 0.3]]))
-    proposal = proposed(name, larger, theta, model(), merge, closely=closely)
-    assert proposal.merged == 0 and proposal.representation.network is larger
+    proposal = proposed(name, larger, theta, model(), prune, closely=closely)
+    assert proposal.pruned == 0 and proposal.representation.network is larger

@@ -7,8 +7,8 @@ from flow_toys import spd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.flow.hat_matrix import HatMatrix, interior_minimum
 from app.flow.method import SelectionMethod
-from app.flow.smoother import Smoother, interior_minimum
 
 SIZE, READINGS = 15, 24
 
@@ -19,7 +19,7 @@ DIRECTIONS = {"Q = I": READINGS, "Q tall": 9, "one direction": 1}
 
 
 class Setting:
-    """J = QĴ, R, data, and the smoother of them."""
+    """J = QĴ, R, data, and their hat matrix."""
 
     def __init__(self, columns: int, rank: int | None = None) -> None:
         rng = np.random.default_rng(columns)
@@ -31,8 +31,8 @@ class Setting:
         self.J, self.R = self.Q @ self.rows, spd(rng, SIZE)
         self.y = rng.standard_normal(READINGS)
         S = self.rows @ np.linalg.solve(self.R, self.rows.T)
-        self.smoother = Smoother(S, self.Q, self.y)
-        self.weights = SHARES * self.smoother.values[-1]
+        self.hat = HatMatrix(S, self.Q, self.y)
+        self.weights = SHARES * self.hat.values[-1]
 
 
 @pytest.fixture(params=DIRECTIONS.values(), ids=DIRECTIONS.keys())
@@ -42,14 +42,14 @@ def setting(request: pytest.FixtureRequest) -> Setting:
 
 def test_readings_left_out_are_those_of_refits(setting: Setting) -> None:
     """r_i / (1 − H_ii) is the residual of reading i by the solution of all others, to 1e-10."""
-    found = setting.smoother.left_out(setting.weights)
+    found = setting.hat.left_out(setting.weights)
     expected = [residuals_left_out(setting.J, setting.y, setting.R, w) for w in setting.weights]
     np.testing.assert_allclose(found, np.column_stack(expected), rtol=0, atol=1e-10)
 
 
 def test_coefficients_are_those_of_the_normal_equations(setting: Setting) -> None:
     """R⁻¹Ĵᵀα solves (JᵀJ + wR)x = Jᵀy, to 1e-10."""
-    alpha = setting.smoother.coefficients(setting.weights)
+    alpha = setting.hat.coefficients(setting.weights)
     found = np.linalg.solve(setting.R, setting.rows.T @ alpha)
     expected = [ridge(setting.J, setting.y, setting.R, w) for w in setting.weights]
     np.testing.assert_allclose(found, np.column_stack(expected), rtol=0, atol=1e-10)
@@ -57,7 +57,7 @@ def test_coefficients_are_those_of_the_normal_equations(setting: Setting) -> Non
 
 def test_fit_is_misfit_and_trace_of_the_hat_matrix(setting: Setting) -> None:
     """½‖y − Jx‖² and tr J(JᵀJ + wR)⁻¹Jᵀ, to 1e-10."""
-    misfit, freedom = setting.smoother.fit(setting.weights)
+    misfit, freedom = setting.hat.fit(setting.weights)
     J, R, y = setting.J, setting.R, setting.y
     for i, w in enumerate(setting.weights):
         hat = J @ np.linalg.solve(J.T @ J + w * R, J.T)
@@ -67,8 +67,8 @@ def test_fit_is_misfit_and_trace_of_the_hat_matrix(setting: Setting) -> None:
 
 def test_degrees_of_freedom_count_directions(setting: Setting) -> None:
     """They fall with the weight, from the rank of J to nothing."""
-    weights = setting.smoother.weights
-    freedom = setting.smoother.fit(weights)[1]
+    weights = setting.hat.weights
+    freedom = setting.hat.fit(weights)[1]
     rank = np.linalg.matrix_rank(setting.J)
     assert np.all(np.diff(freedom) > 0) and np.all(np.diff(weights) < 0)
     assert len(weights) == SelectionMethod().weights
@@ -79,17 +79,17 @@ def test_degrees_of_freedom_count_directions(setting: Setting) -> None:
 def test_directions_without_rows_do_no_harm(columns: int, rank: int) -> None:
     """Where ĴR⁻¹Ĵᵀ is singular its rounding, of either sign, stays rounding."""
     setting = Setting(columns, rank)
-    found = setting.smoother.left_out(setting.weights)
+    found = setting.hat.left_out(setting.weights)
     expected = [residuals_left_out(setting.J, setting.y, setting.R, w) for w in setting.weights]
     np.testing.assert_allclose(found, np.column_stack(expected), rtol=0, atol=1e-9)
-    assert setting.smoother.values[0] >= 0.0
+    assert setting.hat.values[0] >= 0.0
 
 
 def test_best_weight_predicts_best(setting: Setting) -> None:
     """No other weight of the range, its edges aside, has a smaller mean square of readings left out."""
-    weights = setting.smoother.weights
-    scores = np.mean(setting.smoother.left_out(weights) ** 2, axis=0)
-    best = setting.smoother.best_weight()
+    weights = setting.hat.weights
+    scores = np.mean(setting.hat.left_out(weights) ** 2, axis=0)
+    best = setting.hat.best_weight()
     assert best in weights[1:-1]
     assert scores[weights == best].item() == scores[1:-1].min()
 
@@ -97,11 +97,11 @@ def test_best_weight_predicts_best(setting: Setting) -> None:
 def test_data_that_see_nothing_have_a_weight_all_the_same() -> None:
     """With J = 0 all is finite, and each reading left out is the reading."""
     y = np.array([1.0, -2.0, 3.0])
-    smoother = Smoother(np.zeros((3, 3)), np.eye(3), y)
-    weights = np.array([smoother.best_weight()])
+    hat = HatMatrix(np.zeros((3, 3)), np.eye(3), y)
+    weights = np.array([hat.best_weight()])
     assert weights[0] > 0
-    np.testing.assert_array_equal(smoother.left_out(weights)[:, 0], y)
-    np.testing.assert_array_equal(smoother.fit(weights)[1], 0.0)
+    np.testing.assert_array_equal(hat.left_out(weights)[:, 0], y)
+    np.testing.assert_array_equal(hat.fit(weights)[1], 0.0)
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=60))

@@ -1,4 +1,4 @@
-"""The linearised problem in the data's space: for one R, all weights at once."""
+"""The hat matrix of the linearised problem: for one R, all weights at once."""
 
 import numpy as np
 from scipy import linalg
@@ -9,8 +9,8 @@ from app.flow.method import SelectionMethod
 DEFAULT = SelectionMethod()
 
 
-class Smoother:
-    """The linearised problem for one R and every w, in the data's space.
+class HatMatrix:
+    """The hat matrix H(w) of the linearised problem for one R, in the data's space, and what follows from it.
 
     `S` = ĴR⁻¹Ĵᵀ = UΛUᵀ; predictions are QSα with α = U(Λ + w)⁻¹UᵀQᵀy, and the solution is R⁻¹Ĵᵀα.
     """

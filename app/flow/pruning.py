@@ -1,4 +1,5 @@
-"""Merging: neurons that the coefficient hardly needs are removed, and their part is taken over by the others.
+"""Pruning, after Optimal Brain Surgeon (Hassibi and Stork 1993): neurons that the coefficient hardly needs
+are removed, and their part is taken over by the others.
 
 m is linear in the outgoing weights c of the last hidden layer and in the output's bias, m = … + Ψc (to first
 order, if a transform follows). A neuron j is removed by the Δ with Δⱼ = −cⱼ that changes m least,
@@ -21,7 +22,7 @@ from app.parallel import gram, timed
 DEFAULT = GrowthMethod()
 
 
-def merged(fit: Fit, model: Model, change: float, loss: float, method: GrowthMethod = DEFAULT) -> Fit:
+def pruned(fit: Fit, model: Model, change: float, loss: float, method: GrowthMethod = DEFAULT) -> Fit:
     """The fit with as few neurons as may be; of each network one stays at least.
 
     m changes by at most `change` in the norm of K, and q rises by at most `loss`; both are measured, with
