@@ -1,11 +1,12 @@
 """The flow: a run's state, and what one outer iteration makes of it; knows neither mesh nor PDE."""
 
-from app.flow.advance import advance, begun, complete, grown, iterate, start
+from app.flow.advance import advance, begun, grown, iterate, start
 from app.flow.builders import GaussNewtonBuilder, MetricBuilder, ModelBuilder
 from app.flow.convex import ConvexBuilder
 from app.flow.expansion import STRATEGIES, GainExpansion
 from app.flow.growth import GrowthRule
 from app.flow.method import Method
+from app.flow.minimiser import complete
 from app.flow.network_steps import STEPS, PlainStep, RetractedStep
 from app.flow.problem import Meter, Minimisation, Selection
 from app.flow.protocols import Energy, Evaluation, InnerProduct, Regularisation

@@ -16,7 +16,7 @@ Stage = Literal["approach", "selection", "minimisation"]
 chose."""
 
 type Exact = Any
-"""What app.flow.advance holds of the minimisation while the program runs; it knows this module."""
+"""What app.flow.minimiser holds of the second stage while the program runs; it knows this module."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,148 @@
+"""One outer iteration: a model is built, a step of it is searched for, and whether that ends the stage."""
+
+from contextlib import closing
+from dataclasses import replace
+
+import numpy as np
+
+from app.flow.builders import Built
+from app.flow.method import Method
+from app.flow.minimiser import Minimiser
+from app.flow.problem import Minimisation
+from app.flow.protocols import AnyEvaluation, Evaluation
+from app.flow.records import Record, StopReason
+from app.flow.state import Exact, FlowState
+from app.flow.stopping import Stopping
+from app.flow.trials import Effort, penalty_at, record_of, search
+from app.parallel import check_identical
+from app.types import Untyped
+
+
+def after_iteration(problem: Minimisation, method: Method, state: FlowState) -> FlowState:
+    """After one more outer iteration."""
+    at: AnyEvaluation = state.evaluation
+    departure = at.m - problem.reference
+    exact, stopping = state.exact, problem.stopping
+    builder: Untyped = problem.builder
+    if isinstance(exact, Minimiser):
+        assert exact.factors is not None
+        builder, stopping = exact.builder, exact.stopping
+        given = (problem.energy, at, departure, state.model, exact.factors, state.representation)
+        built, factors = builder.build(*given)
+        exact = replace(exact, factors=factors)
+    else:
+        built = builder.build(problem.energy, at, departure, state.model)
+    with closing(built):
+        return _stepped(problem, method, state, built, exact, builder, stopping, departure)
+
+
+def _stepped(
+    problem: Minimisation,
+    method: Method,
+    state: FlowState,
+    built: Built,
+    exact: Exact,
+    builder: Untyped,
+    stopping: Stopping,
+    departure: np.ndarray,
+) -> FlowState:
+    """After the step of a model that was built, or after the iteration in vain."""
+    at: AnyEvaluation = state.evaluation
+    trial, effort = search(problem, method, state, at, built, stopping, departure)
+    if trial is None:
+        return _in_vain(problem, state, built, effort, departure)
+    proposal = trial.proposal
+    memory = builder.learned(built.memory, trial.ratio, trial.model)
+    step, own = problem.step.accepted(proposal), proposal.representation
+    if effort.rejected and problem.step.strayed(proposal) and exact is None:
+        closer = builder.closely(memory, at)
+        if closer is not None:
+            memory, step = closer, problem.step.following_closely(own, step)
+    if own.network is not None:
+        check_identical(built.R.comm, own.theta, "the network's parameters")
+    record = record_of(len(state.records), built, trial, effort)
+    notes: tuple[str, ...] = ()
+    narrow = record.capture is not None and record.capture < method.trials.crowded
+    if problem.step.full(own) and narrow and not state.crowded:
+        notes = (
+            f"the network is as wide as it may be and takes {record.capture:.2f} of the ideal decrease: "
+            "a larger max_width would help",
+        )
+    after = replace(
+        state,
+        representation=own,
+        step=step,
+        model=memory,
+        records=(*state.records, record),
+        crowded=state.crowded or bool(notes),
+        notes=notes,
+        evaluation=trial.evaluation,
+        exact=exact,
+    )
+    if isinstance(exact, Minimiser):
+        return replace(after, stop_reason=stopping(after.records, trial.evaluation))
+    return judged(problem, after, trial.evaluation)
+
+
+def _in_vain(
+    problem: Minimisation, state: FlowState, built: Built, effort: Effort, departure: np.ndarray
+) -> FlowState:
+    """After an iteration without an accepted trial.
+
+    Where the first step promised too little the network stays as it was; else it keeps what grew, with m
+    unchanged but for rounding. Where the data are to choose next, the evaluation is made again, since the
+    energy was last asked for a rejected trial.
+    """
+    arrived = effort.rejected == 0
+    own = state.representation if arrived else effort.base.representation
+    if arrived:
+        effort = replace(effort, growth=())
+    at: AnyEvaluation = state.evaluation
+    penalty = penalty_at(built.R, built.model.weight, departure)
+    record = Record(
+        iteration=len(state.records),
+        energy=at.value + penalty,
+        misfit=at.value,
+        regularisation=penalty,
+        parameters=own.size,
+        widths=own.widths,
+        weight=built.model.weight,
+        vectors=built.vectors,
+        trials=effort.rejected,
+        inner_iterations=effort.inner_steps,
+        expansions=len(effort.growth),
+        growth=effort.growth,
+    )
+    selects = problem.selection is not None and state.stage == "approach" and not arrived
+    evaluation = at if own is state.representation else None
+    if selects:
+        evaluation = problem.energy.at(own.values(), at)
+    return replace(
+        state,
+        stage="selection" if selects else state.stage,
+        representation=own,
+        step=effort.base.state,
+        model=built.memory,
+        records=(*state.records, record),
+        stop_reason=None if selects else "minimum" if arrived else "no_accepted_step",
+        notes=(),
+        evaluation=evaluation,
+    )
+
+
+def judged(problem: Minimisation, state: FlowState, at: Evaluation) -> FlowState:
+    """The state with the reason why the approach is over, or on its way to the selection."""
+    reason = problem.stopping(state.records, at)
+    if problem.selection is not None and reason in ("near", "stalled"):
+        notes = *state.notes, *_stall(problem, state, reason)
+        return replace(state, stage="selection", notes=notes, stop_reason=None)
+    return replace(state, stop_reason=reason)
+
+
+def _stall(problem: Minimisation, state: FlowState, reason: StopReason) -> tuple[str, ...]:
+    """What is said of an approach that does not come to its target."""
+    if reason != "stalled" or problem.target is None:
+        return ()
+    times = state.records[-1].misfit / problem.target
+    told = f"the misfit hardly falls any more and is {times:.3g} times its target"
+    return (f"{told}: the regularisation is chosen at this coefficient",)

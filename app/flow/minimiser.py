@@ -1,0 +1,58 @@
+"""The second stage: what the minimisation goes by once the data have chosen the regularisation."""
+
+from dataclasses import dataclass, replace
+
+from app.flow.exact import ExactBuilder, Factors
+from app.flow.method import Method
+from app.flow.problem import Minimisation
+from app.flow.protocols import AnyEvaluation
+from app.flow.selection import Chosen, chosen_again, select
+from app.flow.state import FlowState
+from app.flow.stopping import AtMinimum
+
+
+@dataclass(frozen=True, eq=False)
+class Minimiser:
+    """What the minimisation goes by: made from what the data chose."""
+
+    builder: ExactBuilder
+    stopping: AtMinimum
+    chosen: Chosen
+    factors: Factors | None = None
+
+    @staticmethod
+    def of(problem: Minimisation, method: Method, state: FlowState, chosen: Chosen) -> "Minimiser":
+        """Without J."""
+        selected = state.selected
+        assert selected is not None
+        noise = 0.5 * selected.freedom * selected.spread**2
+        stopping = AtMinimum(selected.iteration, problem.max_iterations, noise, method.stopping)
+        return Minimiser(ExactBuilder(chosen.R, selected.weight, stopping, method), stopping, chosen)
+
+
+def after_selection(problem: Minimisation, method: Method, state: FlowState) -> FlowState:
+    """After the data have chosen R and w."""
+    at: AnyEvaluation = state.evaluation
+    chosen, selected, sketch = select(problem, method, at, state.records[-1])
+    state = replace(state, stage="minimisation", selected=selected, notes=())
+    minimiser = Minimiser.of(problem, method, state, chosen)
+    memory, factors = minimiser.builder.from_sketch(sketch, state.representation)
+    step = problem.step.following_closely(state.representation, state.step)
+    state = replace(state, model=memory, step=step, exact=replace(minimiser, factors=factors))
+    return replace(state, stop_reason=minimiser.stopping(state.records, at))
+
+
+def complete(problem: Minimisation, method: Method, state: FlowState) -> FlowState:
+    """The state with its evaluation, and in the minimisation with R and J, made again where they are missing;
+    collective, raises SolveFailed."""
+    exact, at = state.exact, state.evaluation
+    if state.stage == "minimisation" and exact is None:
+        assert state.selected is not None
+        chosen = chosen_again(problem, state.selected)
+        exact = Minimiser.of(problem, method, state, chosen)
+        there: AnyEvaluation = problem.energy.at(state.model.taken.anchor.values())
+        factors = exact.builder.again(there, there.m - problem.reference, state.model)
+        exact, at = replace(exact, factors=factors), None
+    if at is None:  # last, since what the energy was last asked for costs no factorisation
+        at = problem.energy.at(state.representation.values())
+    return replace(state, evaluation=at, exact=exact)
