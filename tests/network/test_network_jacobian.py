@@ -5,7 +5,7 @@ import pytest
 import torch
 from unknown_toys import coordinates, network_at, parameters_of, reference_at, torch_network, transform_of
 
-import app.network.network as implementation
+import app.network.perceptron as implementation
 from app.network import ACTIVATIONS, TRANSFORMS
 
 HIDDEN = [(7,), (5, 6), (4, 5, 3)]

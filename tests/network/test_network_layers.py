@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from unknown_toys import coordinates, network_at, parameters_of, reference_at, transform_of
 
-import app.network.network as implementation
+import app.network.perceptron as implementation
 from app.network import ACTIVATIONS, TRANSFORMS, Network
 from app.network.features import FEATURES
 from app.network.layers import Layers, Place
