@@ -16,7 +16,7 @@ from app.mesh.points import point_matrix
 from app.mesh.spaces import CoefficientSpace
 from app.parallel import LinearSolver, SolveFailed, gram, multiply, multiply_transpose, timed
 from app.parallel.blocks import PETSc
-from app.pde.forward import Counts
+from app.pde.linearisation import Counts
 from app.pde.uniqueness import refuse_open_states
 from app.types import Matrix, Untyped
 

@@ -8,7 +8,8 @@ from app.equations.custom import Custom, CustomError, load_functions
 from app.equations.diffusion import Diffusion
 from app.equations.terms import BoundaryCondition, Equation, components, stands_for
 from app.pde.experiments import Experiments
-from app.pde.forward import Counts, ForwardModel
+from app.pde.forward import ForwardModel
+from app.pde.linearisation import Counts
 from app.pde.time_steps import TimeSteps, TooLittleMemory
 from app.pde.transient import TransientModel
 from app.pde.uniqueness import NotUnique

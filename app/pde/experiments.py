@@ -6,7 +6,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from app.parallel import SolveFailed
-from app.pde.forward import Counts, ForwardModel, Linearisation
+from app.pde.forward import ForwardModel
+from app.pde.linearisation import Counts, Linearisation
 
 
 @dataclass(frozen=True, eq=False)

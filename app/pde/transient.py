@@ -11,7 +11,8 @@ from app.equations.terms import TransientEquation, roles_of
 from app.mesh import assemble
 from app.mesh.spaces import CoefficientSpace, CoefficientSpaces
 from app.parallel import LinearSolver, multiply, multiply_transpose, timed
-from app.pde.forward import ForwardModel, Linearisation
+from app.pde.forward import ForwardModel
+from app.pde.linearisation import Linearisation
 from app.pde.time_steps import Step, TimeSteps, changes
 from app.types import Matrix, Untyped
 

@@ -24,13 +24,13 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 PLACES = {
     "reading": ("app.problem.build:read_inversion", 1),
-    "assembly": ("app.pde.forward:ForwardModel._assemble_operator", 2),
+    "assembly": ("app.pde.state_equation:StateEquation._assemble_operator", 2),
     "factorisation": ("app.parallel.solver:LinearSolver._set_up", 3),
     "solve": ("app.parallel.solver:LinearSolver._solve_block", 2),
     "adjoint": ("app.pde.forward:ForwardModel._adjoint", 3),
-    "jacobian": ("app.network.network:Network.jacobian", 1),
+    "jacobian": ("app.network.perceptron:Perceptron.jacobian", 1),
     "flow matrix": ("app.flow.matrix:FlowMatrix.__init__", 1),
-    "selection": ("app.flow.advance:_selected", 1),
+    "selection": ("app.flow.advance:after_selection", 1),
     "output": ("app.output:write_fields", 1),
     "checkpoint": ("app.run:save_state", 2),
 }
