@@ -54,6 +54,7 @@ def advance(problem: Minimisation, method: Method, state: FlowState) -> FlowStat
     """
     if state.stop_reason is not None:
         raise ValueError(f"found a run that is over ({state.stop_reason}), expected one that goes on")
+    before = None
     try:
         state = complete(problem, method, state)
         before = problem.meter.read()
@@ -63,11 +64,11 @@ def advance(problem: Minimisation, method: Method, state: FlowState) -> FlowStat
             after = after_iteration(problem, method, state)
     except SolveFailed as failure:  # of an adjoint or a Riesz problem: nothing to retry
         what = "the sketch of all readings" if state.stage == "selection" else "the iteration"
-        return replace(state, stop_reason="error", notes=(f"{what} failed: {failure}",))
+        after = replace(state, stop_reason="error", notes=(f"{what} failed: {failure}",))
     if after.stop_reason == "minimum" and _unmet(problem, method, after):
         after = replace(after, stop_reason="noise_not_met")
     now = problem.meter.read()
-    spent = grown(state.spent, before, now, state.read)
+    spent = grown(state.spent, now if before is None else before, now, state.read)
     records = after.records
     if len(records) > len(state.records):
         error = records[-2].relative_error

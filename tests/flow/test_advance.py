@@ -1,5 +1,7 @@
 """The outer loop on toys: convergence, rejected trials, stopping."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from flow_toys import FixedR
@@ -199,6 +201,24 @@ def test_a_failure_outside_a_trial_ends_the_run_with_its_best_iterate() -> None:
     assert last.stop_reason == "error" and last.records == before.records
     assert any("no convergence" in note for note in last.notes)
     assert last.representation is before.representation
+
+
+def test_an_iteration_that_fails_is_charged() -> None:
+    """Its work, here the adjoints before the one that is refused, is in `spent`, though in no record; what is
+    made again for an iteration, and fails then, is not."""
+    problem = toy(sigma=0.03)
+    problem.energy.refused = lambda data: problem.energy.adjoints > 3
+    *_, before, last = solved(problem, by_discrepancy, ideal)
+    assert last.stop_reason == "error" and last.spent == problem.energy.read()
+    assert last.spent["adjoints"] > before.spent["adjoints"] == last.records[-1].spent["adjoints"]
+
+    problem = toy(sigma=0.03)
+    way = ideal(problem)
+    whole = minimisation(problem, way, by_discrepancy(problem, creeps=False), AtTarget(problem.target, 9), 9)
+    first = run(whole)[0]
+    problem.energy.spoil = failing("raises", lambda evaluation: True)
+    failed = advance(whole, Method(), replace(first, evaluation=None))
+    assert failed.stop_reason == "error" and failed.spent == first.spent
 
 
 @pytest.mark.parametrize("make", [ideal, tanh_network("retracted")], ids=["ideal", "retracted"])
