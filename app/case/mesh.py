@@ -8,10 +8,13 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from app.schema.problems import shown
-from app.schema.section import Count, DataFile, Number, Positive, Section, refuse
+from app.schema.section import NO_TRUTH_VALUE, Count, DataFile, Number, Positive, Section, refuse
 
 RESOLVED = 1e6
 """Size of a cell in roundings of its coordinates, at least: what a run then loses is below its tolerances."""
+
+Refinements = Annotated[int, Field(ge=0, le=10), NO_TRUTH_VALUE]
+"""Whether so many fit into memory is seen once the file is read."""
 
 
 class IntervalMesh(Section):
@@ -88,6 +91,9 @@ class FileMesh(Section):
     file: DataFile
     """A gmsh .msh file (format 4.1 or 2.2) of triangles, quadrilaterals, tetrahedra or hexahedra; its
     physical groups are the parts and regions that a case names, by number where they have no name."""
+    refine: Refinements = 0
+    """How many times all cells are halved in every direction, with parts and regions: each time there are 4
+    times as many cells in the plane, 8 times as many in space."""
 
     @property
     def dimension(self) -> None:

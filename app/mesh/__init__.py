@@ -9,7 +9,7 @@ from app.mesh import compilation
 from app.mesh.assembly import assemble, assembled
 from app.mesh.electrode_meshes import electrodes
 from app.mesh.fields import Field, in_ufl
-from app.mesh.files import file
+from app.mesh.files import ReadMesh, file, read_mesh
 from app.mesh.meshes import MeshError, TaggedMesh, box, interval, rectangle
 from app.mesh.order import JointOrder, NodeOrder
 from app.mesh.outline import centroid, closed_outline, enclosed_area
@@ -47,6 +47,7 @@ __all__ = [
     "NodeOrder",
     "PlaceError",
     "PointOutside",
+    "ReadMesh",
     "RelativeError",
     "StoredMesh",
     "TaggedMesh",
@@ -60,6 +61,7 @@ __all__ = [
     "interpolated",
     "joint_space",
     "point_matrix",
+    "read_mesh",
     "restored",
     "stored",
 ]

@@ -1,5 +1,6 @@
 """Meshes from files of gmsh, read without gmsh, and any mesh that rank 0 holds whole."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import basix.ufl
@@ -12,17 +13,48 @@ from mpi4py import MPI
 from app.mesh.groups import GroupedCells, grouped_cells
 from app.mesh.meshes import MeshError, TaggedMesh
 from app.mesh.msh import read_msh
+from app.mesh.refinement import RefinementError, refined
 from app.mesh.sections import MshError
 from app.parallel import agreed
 from app.types import Mesh, Untyped
 
 
-def file(comm: MPI.Comm, file: Path) -> TaggedMesh:
+@dataclass(frozen=True, eq=False)
+class ReadMesh:
+    """A mesh file that rank 0 has read; all ranks know how large its mesh is."""
+
+    comm: MPI.Comm
+    file: Path
+    whole: GroupedCells | None
+    """On rank 0."""
+    cell: str
+    """Of the cells, as DOLFINx names it."""
+    dimension: int
+    cells: int
+    vertices: int
+
+    def refined(self, times: int) -> TaggedMesh:
+        """The mesh refined so many times, spread over the ranks; collective.
+
+        Raises MeshError on all ranks.
+        """
+        whole = self.whole
+        with agreed(self.comm):
+            if whole is not None:
+                try:
+                    whole = refined(whole, times)
+                except RefinementError as error:
+                    raise MeshError(f"{self.file}: {error}") from None
+        return distributed(self.comm, whole)
+
+
+def read_mesh(comm: MPI.Comm, file: Path) -> ReadMesh:
     """A gmsh `.msh` file whose physical groups name the parts of the boundary and regions of cells.
 
     Read by rank 0. Raises MeshError on all ranks.
     """
     whole: GroupedCells | None = None
+    size = "", 0, 0, 0
     with agreed(comm):
         if comm.rank == 0:
             try:
@@ -31,7 +63,13 @@ def file(comm: MPI.Comm, file: Path) -> TaggedMesh:
                 raise MeshError(f"{file}: {error.strerror}") from None
             except MshError as error:
                 raise MeshError(str(error)) from None
-    return distributed(comm, whole)
+            size = whole.cell, whole.points.shape[1], len(whole.cells), whole.vertices
+    return ReadMesh(comm, file, whole, *comm.bcast(size, root=0))
+
+
+def file(comm: MPI.Comm, file: Path, refine: int = 0) -> TaggedMesh:
+    """The mesh of a file, refined so many times; raises MeshError on all ranks."""
+    return read_mesh(comm, file).refined(refine)
 
 
 def distributed(comm: MPI.Comm, whole: GroupedCells | None) -> TaggedMesh:

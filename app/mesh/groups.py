@@ -43,6 +43,12 @@ class GroupedCells:
     refused: dict[str, str]
     """Groups that are neither, and why."""
 
+    @property
+    def vertices(self) -> int:
+        """Number of nodes that are corners of cells."""
+        corners = len(basix.geometry(basix.CellType[self.cell]))
+        return len(np.unique(self.cells[:, :corners]))
+
 
 def grouped_cells(file: MshFile) -> GroupedCells:
     """The cells, those without a group included, and their facets. Raises MshError."""
@@ -55,7 +61,7 @@ def grouped_cells(file: MshFile) -> GroupedCells:
     points, degree = _in_plane(file, nodes, kind.dimension), kind.degree
     if degree == 2 and _straight(kind, points, nodes):
         nodes, degree = nodes[:, :corners], 1
-    _refuse_folded(file, _element(kind.cell, degree), points[nodes], elements.tags[first])
+    _refuse_folded(file, lagrange(kind.cell, degree), points[nodes], elements.tags[first])
     used, cells = np.unique(nodes, return_inverse=True)
     cells = cells.reshape(nodes.shape)
     sides, counts = _sides(kind, cells)
@@ -92,10 +98,11 @@ def _cells(file: MshFile) -> Elements:
 
 def _served(kind: Kind) -> bool:
     """Whether DOLFINx has such cells; it has none with nodes on their edges only."""
-    return kind.cell in SERVED and kind.nodes == _element(kind.cell, kind.degree).dim
+    return kind.cell in SERVED and kind.nodes == lagrange(kind.cell, kind.degree).dim
 
 
-def _element(cell: str, degree: int) -> Untyped:
+def lagrange(cell: str, degree: int) -> Untyped:
+    """The basix element of the cells' geometry."""
     equal = basix.LagrangeVariant.equispaced
     return basix.create_element(basix.ElementFamily.P, basix.CellType[cell], degree, equal)
 
@@ -108,15 +115,15 @@ def _corners(kind: Kind) -> int:
 def _once(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where each element stands first in the file, in its order, and which of these each element is: one in
     several groups may be repeated."""
-    _, first, which = np.unique(_numbered(np.sort(corners, axis=1)), return_index=True, return_inverse=True)
+    _, first, which = np.unique(numbered(np.sort(corners, axis=1)), return_index=True, return_inverse=True)
     order = np.argsort(first)
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     return first[order], rank[which]
 
 
-def _numbered(rows: np.ndarray) -> np.ndarray:
-    """The same number for equal rows, shape (rows,)."""
+def numbered(rows: np.ndarray) -> np.ndarray:
+    """The same number for equal rows, shape (rows,): 0, 1, … where they have two columns or more."""
     size, number = int(rows.max(initial=0)) + 1, rows[:, 0]
     for column in rows.T[1:]:
         number = np.unique(number * size + column, return_inverse=True)[1]
@@ -153,14 +160,23 @@ def _in_plane(file: MshFile, nodes: np.ndarray, dimension: int) -> np.ndarray:
 def _straight(kind: Kind, points: np.ndarray, nodes: np.ndarray) -> bool:
     """Whether every cell of the second order is where its corners alone put it."""
     cells = points[nodes]
-    placed = _element(kind.cell, 1).tabulate(0, _element(kind.cell, 2).points)[0, :, :, 0]
+    placed = lagrange(kind.cell, 1).tabulate(0, lagrange(kind.cell, 2).points)[0, :, :, 0]
     off = np.linalg.norm(placed @ cells[:, : _corners(kind)] - cells, axis=2).max(axis=1)
     lengths = np.linalg.norm(np.ptp(cells, axis=1), axis=1)
     return bool((off <= np.maximum(STRAIGHT * lengths, 4 * np.spacing(np.abs(cells).max()))).all())
 
 
 def _refuse_folded(file: MshFile, element: Untyped, cells: np.ndarray, tags: np.ndarray) -> None:
-    """A cell whose map is flat or turns over from one of its nodes to the next has no integrals."""
+    """Name the first of such cells."""
+    bad = tags[folded(element, cells)]
+    if len(bad):
+        found = f"cells that are flat or turn over (element {bad[0]}, {len(bad)} in all)"
+        raise MshError(f"{file.path}: $Elements: found {found}, expected none")
+
+
+def folded(element: Untyped, cells: np.ndarray) -> np.ndarray:
+    """Which cells, by their nodes of shape (cells, nodes, dimension), have no integrals: their map is flat or
+    turns over from one node to the next."""
     affine = element.degree == 1 and element.cell_type.name in ("triangle", "tetrahedron")
     at = element.points[:1] if affine else element.points
     slopes = element.tabulate(1, at)[1:, :, :, 0]
@@ -168,17 +184,14 @@ def _refuse_folded(file: MshFile, element: Untyped, cells: np.ndarray, tags: np.
     scaled = (cells - cells[:, :1]) / np.where(lengths > 0, lengths, 1.0)[:, None, None]
     determinants = np.linalg.det(np.einsum("dpn,cni->cpid", slopes, scaled))
     bad = (np.abs(determinants) < EMPTY) | (np.sign(determinants) != np.sign(determinants[:, :1]))
-    folded = tags[bad.any(axis=1)]
-    if len(folded):
-        found = f"cells that are flat or turn over (element {folded[0]}, {len(folded)} in all)"
-        raise MshError(f"{file.path}: $Elements: found {found}, expected none")
+    return np.asarray(bad.any(axis=1))
 
 
 def _sides(kind: Kind, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sorted corners of all facets, each once, and how many cells each belongs to."""
     topology = basix.topology(basix.CellType[kind.cell])[kind.dimension - 1]
     every = np.sort(np.concatenate([cells[:, corners] for corners in topology]), axis=1)
-    _, first, counts = np.unique(_numbered(every), return_index=True, return_counts=True)
+    _, first, counts = np.unique(numbered(every), return_index=True, return_counts=True)
     return every[first], counts
 
 
@@ -199,7 +212,7 @@ def _facets(
         place = np.minimum(np.searchsorted(used, corners), len(used) - 1)
         found = (used[place] == corners).all(axis=1)
         if corners.shape[1] == sides.shape[1]:
-            both = _numbered(np.concatenate([sides, np.sort(place, axis=1)]))
+            both = numbered(np.concatenate([sides, np.sort(place, axis=1)]))
             found &= np.isin(both[len(sides) :], both[: len(sides)])
             rows, groups = [*rows, place[found]], [*groups, own[found]]
         else:
@@ -242,7 +255,7 @@ def _refuse_all(
     """`all` stands for all cells and for the whole boundary: a group of this name may hold nothing else."""
     if "all" in parts:
         own = np.sort(facets[parts["all"]], axis=1)
-        both = _numbered(np.concatenate([boundary, own]))
+        both = numbered(np.concatenate([boundary, own]))
         whole = len(own) == len(boundary) == len(np.unique(both))
     else:
         whole = "all" not in regions or len(regions["all"]) == cells

@@ -8,7 +8,7 @@ from mpi4py import MPI
 
 from app import flow
 from app.case import BaseCase, Case, CaseError, ConvexCase, ElectrodeMesh, FileMesh, LinearSolverSpec
-from app.mesh import MESHES, CoefficientSpace, MeshError, TaggedMesh
+from app.mesh import MESHES, CoefficientSpace, MeshError, TaggedMesh, read_mesh
 from app.network import TRANSFORMS, Nodes, Transform, one_thread
 from app.parallel import LinearSolver, Tally, agreed
 from app.problem.memory import Size, require_memory
@@ -23,22 +23,29 @@ STREAMS = {"network": 0, "candidates": 1, "choice": 2, "unseen": 3}
 
 def mesh_of(comm: MPI.Comm, case: BaseCase) -> TaggedMesh:
     """The mesh of a case, generated or read; raises CaseError, also where it does not fit into memory."""
-    if not isinstance(case.mesh, FileMesh | ElectrodeMesh):
-        require_memory(comm, case, Size.generated(case.mesh))
-    options = dict(case.mesh)
-    kind = options.pop("kind")
-    if kind == "electrodes":
+    mesh = case.mesh
+    if isinstance(mesh, ElectrodeMesh):
         found = "found a mesh through electrodes without readings of electrodes"
         raise CaseError([f"{case.where('mesh', 'kind')}: {found}, expected another kind"])
-    if kind == "file":
-        options["file"] = case.resolve(options["file"])
-    try:
-        domain: TaggedMesh = MESHES[kind](comm, **options)
-    except MeshError as error:
-        raise CaseError([f"{case.where('mesh', 'file')}: {error}"]) from None
-    if kind == "file":
-        require_memory(comm, case, Size.of(domain), ("mesh", "file"))
+    if isinstance(mesh, FileMesh):
+        return _from_file(comm, case, mesh)
+    require_memory(comm, case, Size.generated(mesh))
+    options = dict(mesh)
+    domain: TaggedMesh = MESHES[options.pop("kind")](comm, **options)
     return domain
+
+
+def _from_file(comm: MPI.Comm, case: BaseCase, mesh: FileMesh) -> TaggedMesh:
+    """Read, and refined where that fits into memory."""
+    key = ("mesh", "file")
+    try:
+        given = read_mesh(comm, case.resolve(mesh.file))
+        if mesh.refine:
+            key = ("mesh", "refine")
+        require_memory(comm, case, Size.refined(given, mesh.refine), key)
+        return given.refined(mesh.refine)
+    except MeshError as error:
+        raise CaseError([f"{case.where(*key)}: {error}"]) from None
 
 
 def solver_of(

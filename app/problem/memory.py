@@ -18,7 +18,7 @@ from app.case import (
     RectangleMesh,
     ReductionCase,
 )
-from app.mesh import TaggedMesh
+from app.mesh import ReadMesh, TaggedMesh
 from app.parallel.memory import available
 from app.types import Untyped
 
@@ -37,7 +37,8 @@ FILL = 100
 (6800 bytes in all on 24 x 24 x 24 boxes of degree 2, 4000 on half as many in each direction)."""
 
 CELLS = {1: 1, 2: 2, 3: 6}
-"""Simplices into which an interval, a rectangle and a box are cut, by the dimension."""
+"""Simplices into which an interval, a rectangle and a box are cut, by the dimension; a mesh of simplices that
+is refined again and again comes to have so many for each vertex."""
 
 type Path = tuple[str, ...]
 
@@ -56,6 +57,15 @@ class Size:
         topology = domain.mesh.topology
         cells = topology.index_map(topology.dim).size_global
         return Size(cells, topology.index_map(0).size_global, domain.dimension)
+
+    @staticmethod
+    def refined(given: ReadMesh, times: int) -> Size:
+        """Of a mesh that is read, once it is refined so many times; nodes at least."""
+        cells, nodes = given.cells * 2.0 ** (given.dimension * times), float(given.vertices)
+        if times:
+            simplices = given.cell in ("triangle", "tetrahedron")
+            nodes = max(nodes, cells / CELLS[given.dimension] if simplices else cells)
+        return Size(cells, nodes, given.dimension)
 
     @staticmethod
     def through(electrodes: np.ndarray, mesh: ElectrodeMesh) -> Size:
