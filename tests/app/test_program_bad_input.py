@@ -42,6 +42,9 @@ TRIANGLE, LINE = "2 2 1 1 {}", "1 2 1 1 {}"  # type, two tags (physical group 1,
 SQUARE = [TRIANGLE.format("1 2 3"), TRIANGLE.format("1 3 4")]
 FLAT = msh([(0, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0)], SQUARE, 2)
 BENT = msh([(0, 0, 0), (1, 0, 0), (1, 1, 1), (0, 1, 0)], SQUARE, 2)
+CURVED = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0.5, -0.2, 0), (0.3, 0.8, 0), (0.2, 0.7, 0)]
+FOLDED = msh(CURVED, ["9 2 1 1 1 2 3 4 5 6"], 2)
+"""In order at its nodes, not between them."""
 STRING = msh([(0, 0, 0), (1, 0, 0), (2, 0, 0)], [LINE.format("1 2"), LINE.format("2 3")], 1)
 
 
@@ -294,6 +297,16 @@ TABLE = {
         FLAT, "{}/case.yaml:8", "unknowns.m.truth", "z", case=(("x*y", "z"),)
     ),
     "surface in space": mesh_file(BENT, "{}/case.yaml:1", "mesh.file", "mesh.msh", "surface"),
+    "a mesh refined too often": Bad(
+        ("{}/case.yaml:1: mesh.refine: found 11, expected an integer >= 0 and <= 10",),
+        (("{kind: rectangle, cells: [6, 6]}", "{kind: file, file: mesh.msh, refine: 11}"),),
+        (("mesh.msh", FLAT),),
+    ),
+    "a refined mesh without cells in order": Bad(
+        ("{}/case.yaml:1: mesh.refine: {}/mesh.msh: found", "refined cells that are flat or turn over"),
+        (("{kind: rectangle, cells: [6, 6]}", "{kind: file, file: mesh.msh, refine: 1}"),),
+        (("mesh.msh", FOLDED),),
+    ),
     "mesh of lines": mesh_file(STRING, "{}/case.yaml:1", "mesh.file", "mesh.msh", "dimension 1"),
 }
 

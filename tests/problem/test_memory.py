@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from elliptic import LSHAPE
 from mpi4py import MPI
 
 from app.case import CaseError, ElectrodeMesh, load_case
-from app.mesh import MESHES
+from app.mesh import MESHES, ReadMesh, read_mesh
 from app.parallel import memory as parallel_memory
 from app.problem import check, memory
 
@@ -77,6 +78,16 @@ def test_what_cannot_fit_is_refused_by_its_key(
     assert "expected at most the 2 GB that are left" in problem
 
 
+def test_a_mesh_that_cannot_fit_is_not_refined(heads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is read and its cells are counted as they would be, 5772 times 4^9: at 300 bytes, and 400 for
+    each of two unknowns a cell, 1.7 TB."""
+    heads.write_text(CASE.replace("MESH", f"file, file: {LSHAPE}"))
+    monkeypatch.setattr(memory, "available", lambda comm: CAP / comm.size)
+    monkeypatch.setattr(ReadMesh, "refined", None)  # to refine it would fail in another way
+    with pytest.raises(CaseError, match=r"mesh\.refine: found what takes at least 2 TB of memory"):
+        check(load_case(heads, ["mesh.refine=9"]))
+
+
 def test_a_family_of_many_states_is_refused(heads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the number of values of a parameter."""
     heads.write_text(REDUCTION)
@@ -102,6 +113,16 @@ def test_the_size_of_a_generated_mesh_is_foreseen(heads: Path) -> None:
         options = {key: value for key, value in dict(case.mesh).items() if key != "kind"}
         made = MESHES[case.mesh.kind](MPI.COMM_WORLD, **options)
         assert memory.Size.of(made) == memory.Size.generated(case.mesh)
+
+
+def test_the_size_of_a_refined_mesh_is_foreseen() -> None:
+    """Its cells, and of its nodes not more than there are, nor much less."""
+    given = read_mesh(MPI.COMM_WORLD, LSHAPE)
+    for times in range(3):
+        foreseen, made = memory.Size.refined(given, times), memory.Size.of(given.refined(times))
+        assert (foreseen.cells, foreseen.dimension) == (made.cells, made.dimension)
+        assert 0.95 * made.nodes <= foreseen.nodes <= made.nodes
+    assert memory.Size.refined(given, 0) == memory.Size.of(given.refined(0))
 
 
 @pytest.mark.parametrize("dimension", [2, 3])
