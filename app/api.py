@@ -19,6 +19,7 @@ from mpi4py import MPI
 from app import case as _case
 from app import output
 from app.case import BaseCase
+from app.energy.restricted import on_its_mesh
 from app.flow import FlowState, Method, Record, StopReason
 from app.output import Coefficient
 from app.parallel import on_root
@@ -161,9 +162,8 @@ class Solution(Function):
     @property
     def m(self) -> np.ndarray:
         """Nodal values of the rank's owned nodes, of several unknowns one's after the other's."""
-        at = self.state.evaluation
-        assert at is not None
-        return at.m
+        values: np.ndarray = on_its_mesh(self.state.evaluation).m
+        return values
 
     @property
     def history(self) -> tuple[Record, ...]:

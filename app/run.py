@@ -185,7 +185,7 @@ def save_case(problem: Problem, folder: Path) -> None:
 
 def save_state(problem: Problem, state: FlowState, folder: Path) -> None:
     """Write a checkpoint of the state into results; collective."""
-    tree, arrays = as_data(state, problem.order)
+    tree, arrays = as_data(state, problem.order_on(state.level))
     content = {
         "name": problem.case.name,
         "case": problem.identity,
@@ -217,8 +217,9 @@ def read_state(problem: Problem, folder: Path) -> tuple[Problem, FlowState, tupl
         problem = continued(problem, Earlier(tuple(told["networks"]), theta, told["regularisation"]))
     network = problem.minimisation.start.network
     try:
-        state = from_data(found.content["state"], found.arrays, problem.order, network)
-    except Damaged as error:
+        tree = found.content["state"]
+        state = from_data(tree, found.arrays, problem.order_on(int(tree["level"])), network)
+    except (Damaged, KeyError, IndexError) as error:
         raise output.NoCheckpoint(f"{folder}: {error}") from None
     return problem, state, found.warnings
 

@@ -38,6 +38,12 @@ class BaseCase(Section):
         """The case file's folder, absolute."""
         return self._origin.folder
 
+    def on_mesh(self, mesh: Mesh) -> Self:
+        """The same case with another mesh, and so that of each experiment."""
+        other = self.model_copy(update={"mesh": mesh})
+        other._parts = {name: part.on_mesh(mesh) for name, part in self._parts.items()}
+        return other
+
     def resolve(self, path: Path) -> Path:
         """The absolute path of a file that the case names relative to itself."""
         return (self.folder / path).resolve()

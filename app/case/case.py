@@ -17,7 +17,7 @@ from app.observe import OBSERVATIONS, Observations, accepted_kinds
 from app.schema.expression import Expression
 from app.schema.grammar import ExpressionError
 from app.schema.problems import CaseError, nearest
-from app.schema.section import Identifier, Section, refuse
+from app.schema.section import NO_TRUTH_VALUE, Identifier, Section, refuse
 
 
 class InverseEnergy(Section):
@@ -53,6 +53,10 @@ class Case(BaseCase):
     """The regularisation of each unknown, by the unknown's name; of several alike but for the scale."""
     expansion: ExpansionSpec = ExpansionSpec()
     """When and how the network grows."""
+    levels: Annotated[Literal["auto"] | Annotated[int, Field(ge=1, le=20), NO_TRUTH_VALUE], Field()] = "auto"
+    """Meshes, each of half the cell size of the one before, on which the run goes one after the other: all is
+    decided on the coarsest and confirmed on the others, the last of which is the case's own. auto: as many as
+    there are that resolve the equation; 1: the case's own only."""
 
     @model_validator(mode="before")
     @classmethod

@@ -5,6 +5,7 @@ from app.flow.builders import GaussNewtonBuilder, MetricBuilder, ModelBuilder
 from app.flow.convex import ConvexBuilder
 from app.flow.expansion import STRATEGIES, GainExpansion
 from app.flow.growth import GrowthRule
+from app.flow.levels import ONWARD, refine
 from app.flow.method import Method
 from app.flow.minimiser import complete
 from app.flow.network_steps import STEPS, PlainStep, RetractedStep
@@ -14,11 +15,12 @@ from app.flow.records import Expansion, Record, StopReason
 from app.flow.saving import Damaged, as_data, from_data
 from app.flow.scores import Candidate, Choice, Score
 from app.flow.selection import chosen_again
-from app.flow.state import FlowState, Representation, Selected, StepState, seeded
+from app.flow.state import FlowState, Refinement, Representation, Selected, StepState, seeded
 from app.flow.steps import IdealStep, Step
 from app.flow.stopping import AtTarget, AtTolerance, NearTarget, Stopping
 
 __all__ = [
+    "ONWARD",
     "STEPS",
     "STRATEGIES",
     "AtTarget",
@@ -44,6 +46,7 @@ __all__ = [
     "NearTarget",
     "PlainStep",
     "Record",
+    "Refinement",
     "Regularisation",
     "Representation",
     "RetractedStep",
@@ -62,6 +65,7 @@ __all__ = [
     "from_data",
     "grown",
     "iterate",
+    "refine",
     "seeded",
     "start",
 ]

@@ -19,7 +19,7 @@ SECONDS = "seconds_"
 def start(problem: Minimisation, method: Method) -> FlowState:
     """The state before the first iteration; collective. Raises SolveFailed on all ranks where the energy has
     no value at the start."""
-    return begun(problem, problem.energy.at(problem.start.values()), method)
+    return begun(problem, problem.at(problem.start), method)
 
 
 def begun(
@@ -28,7 +28,7 @@ def begun(
     """The same where the evaluation at the start is known; `spent` is what the run is charged with, by
     default all that the meter reads."""
     own = problem.start
-    error, now = problem.truth.error(at.m), problem.meter.read()
+    error, now = problem.truth.error(at), problem.meter.read()
     spent = now if spent is None else spent
     record = Record(0, None, at.value, None, own.size, own.widths, spent=spent, relative_error=error)
     state = FlowState(
@@ -73,7 +73,7 @@ def advance(problem: Minimisation, method: Method, state: FlowState) -> FlowStat
     if len(records) > len(state.records):
         error = records[-2].relative_error
         if after.evaluation is not None and after.evaluation is not state.evaluation:
-            error = problem.truth.error(after.evaluation.m)
+            error = problem.truth.error(after.evaluation)
         records = (*records[:-1], replace(records[-1], spent=spent, relative_error=error))
     return replace(after, records=records, spent=spent, read=now)
 

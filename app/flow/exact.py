@@ -29,6 +29,8 @@ class Taken:
     """Whether the directions that are kept are those of the factors."""
     completed: bool = False
     """Whether what the directions left out was completed for a step from there."""
+    level: int = 0
+    """Number of the mesh on which."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +69,8 @@ class ExactBuilder:
     weight: float
     stopping: Stopping
     method: Method = field(default_factory=Method)
+    level: int = 0
+    """Number of the mesh that it builds models on."""
 
     def from_sketch(self, sketch: Sketch, anchor: Representation) -> tuple[ExactMemory, Factors]:
         """The memory before the first iteration, and J of the sketch, which was taken at `anchor`."""
@@ -75,7 +79,7 @@ class ExactBuilder:
         readings, columns = sketch.directions.shape
         whole = readings == columns and np.array_equal(sketch.directions, np.eye(readings))
         directions = None if whole else sketch.directions
-        taken = Taken(anchor, directions, sketch.blocks, rotated=True)
+        taken = Taken(anchor, directions, sketch.blocks, rotated=True, level=self.level)
         factors = Factors(low_rank, sketch.directions @ low_rank.combinations)
         return ExactMemory(taken, sketch.complete), factors
 
@@ -119,13 +123,28 @@ class ExactBuilder:
                 Q = factors.directions
                 low_rank = exact_factors(R, weight, at.vjp(Q), exact.cut)
                 factors = Factors(low_rank, Q if memory.complete else Q @ low_rank.combinations)
-                taken = Taken(representation, Q, (Q.shape[1],), rotated=not memory.complete)
+                taken = self._taken_at(representation, Q, memory)
             if not memory.complete and (stale or not memory.old):
                 factors = self._completed(factors, at, derivative, before)
                 taken = replace(taken, completed=True)
             model = replace(model, factors=factors.low_rank)
         memory = replace(memory, taken=taken, old=True, stale=False)
         return Built(model, R, memory), factors
+
+    def on_finer_nodes(
+        self, at: LeastSquares, representation: Representation, memory: ExactMemory, factors: Factors
+    ) -> tuple[ExactMemory, Factors]:
+        """The memory and J of another mesh's nodes, along the directions that mattered on the one before."""
+        Q = factors.directions
+        taken = self._taken_at(representation, Q, memory)
+        memory = replace(memory, taken=taken, old=False, stale=False)
+        with timed("krylov"):
+            low_rank = exact_factors(self.R, self.weight, at.vjp(Q), self.method.exact.cut)
+        return memory, Factors(low_rank, Q if memory.complete else Q @ low_rank.combinations)
+
+    def _taken_at(self, representation: Representation, Q: np.ndarray, memory: ExactMemory) -> Taken:
+        """That J was taken there along Q at once."""
+        return Taken(representation, Q, (Q.shape[1],), rotated=not memory.complete, level=self.level)
 
     def learned(self, memory: ExactMemory, ratio: float, model: Model) -> ExactMemory:
         """A good ratio lessens the damping; a poor one, or a steep rise of it, says that J is out of date."""

@@ -80,7 +80,7 @@ def _stepped(
         exact=exact,
     )
     if isinstance(exact, Minimiser):
-        return replace(after, stop_reason=stopping(after.records, trial.evaluation))
+        return replace(after, stop_reason=stopping(after.here, trial.evaluation))
     return judged(problem, after, trial.evaluation)
 
 
@@ -116,7 +116,7 @@ def _in_vain(
     selects = problem.selection is not None and state.stage == "approach" and not arrived
     evaluation = at if own is state.representation else None
     if selects:
-        evaluation = problem.energy.at(own.values(), at)
+        evaluation = problem.at(own, near=at)
     return replace(
         state,
         stage="selection" if selects else state.stage,
@@ -132,7 +132,7 @@ def _in_vain(
 
 def judged(problem: Minimisation, state: FlowState, at: Evaluation) -> FlowState:
     """The state with the reason why the approach is over, or on its way to the selection."""
-    reason = problem.stopping(state.records, at)
+    reason = problem.stopping(state.here, at)
     if problem.selection is not None and reason in ("near", "stalled"):
         notes = *state.notes, *_stall(problem, state, reason)
         return replace(state, stage="selection", notes=notes, stop_reason=None)

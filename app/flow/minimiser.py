@@ -26,8 +26,10 @@ class Minimiser:
         selected = state.selected
         assert selected is not None
         noise = 0.5 * selected.freedom * selected.spread**2
-        stopping = AtMinimum(selected.iteration, problem.max_iterations, noise, method.stopping)
-        return Minimiser(ExactBuilder(chosen.R, selected.weight, stopping, method), stopping, chosen)
+        begun = max(selected.iteration, state.here[0].iteration)
+        stopping = AtMinimum(begun, problem.max_iterations, noise, method.stopping)
+        builder = ExactBuilder(chosen.R, selected.weight, stopping, method, problem.level)
+        return Minimiser(builder, stopping, chosen)
 
 
 def after_selection(problem: Minimisation, method: Method, state: FlowState) -> FlowState:
@@ -39,7 +41,7 @@ def after_selection(problem: Minimisation, method: Method, state: FlowState) -> 
     memory, factors = minimiser.builder.from_sketch(sketch, state.representation)
     step = problem.step.following_closely(state.representation, state.step)
     state = replace(state, model=memory, step=step, exact=replace(minimiser, factors=factors))
-    return replace(state, stop_reason=minimiser.stopping(state.records, at))
+    return replace(state, stop_reason=minimiser.stopping(state.here, at))
 
 
 def complete(problem: Minimisation, method: Method, state: FlowState) -> FlowState:
@@ -50,9 +52,10 @@ def complete(problem: Minimisation, method: Method, state: FlowState) -> FlowSta
         assert state.selected is not None
         chosen = chosen_again(problem, state.selected)
         exact = Minimiser.of(problem, method, state, chosen)
-        there: AnyEvaluation = problem.energy.at(state.model.taken.anchor.values())
+        taken = state.model.taken
+        there: AnyEvaluation = problem.on(taken.level).at(taken.anchor)
         factors = exact.builder.again(there, there.m - problem.reference, state.model)
         exact, at = replace(exact, factors=factors), None
     if at is None:  # last, since what the energy was last asked for costs no factorisation
-        at = problem.energy.at(state.representation.values())
+        at = problem.at(state.representation)
     return replace(state, evaluation=at, exact=exact)

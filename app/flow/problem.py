@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from app.flow.builders import ModelBuilder
-from app.flow.protocols import AnyEnergy
+from app.flow.protocols import AnyEnergy, AnyEvaluation, Evaluation
 from app.flow.scores import Candidate
 from app.flow.state import Representation, StepState
 from app.flow.steps import Step
@@ -25,8 +25,9 @@ class Meter(Protocol):
 class Truth(Protocol):
     """What the coefficient is compared to after each iteration."""
 
-    def error(self, m: np.ndarray) -> float | Mapping[str, float] | None:
-        """The relative error of m, of several unknowns one for each whose truth is known; collective."""
+    def error(self, at: Evaluation) -> float | Mapping[str, float] | None:
+        """The relative error of an evaluation's m, of several unknowns one for each whose truth is known;
+        collective."""
 
 
 class Nothing:
@@ -36,9 +37,17 @@ class Nothing:
         """See Meter."""
         return {}
 
-    def error(self, m: np.ndarray) -> None:
+    def error(self, at: Evaluation) -> None:
         """See Truth."""
         return None
+
+
+class FinerEnergy(Protocol):
+    """An energy on a mesh that is finer than the nodes at which the coefficient is seen."""
+
+    def at(self, own: Representation, values: np.ndarray, near: AnyEvaluation = None) -> AnyEvaluation:
+        """What is known at a network, whose values at these nodes are given: with the energy of the finer
+        mesh, and derivatives by functions on the coarser one; see app.flow.protocols.Energy."""
 
 
 @dataclass(frozen=True)
@@ -83,3 +92,30 @@ class Minimisation:
     truth: Truth = field(default_factory=Nothing)
     target: float | None = None
     """The misfit that noise accounts for, where it is known."""
+    measured: bool = False
+    """Whether the residual compares readings with predicted ones, in standard deviations."""
+    level: int = 0
+    """Number of the mesh; the coarsest has 0."""
+    coarser: "Minimisation | None" = None
+    """The same on the mesh before."""
+    finer_energy: FinerEnergy | None = None
+    """The energy of this level's mesh, where the coefficient is seen at the nodes of the coarsest."""
+    prolonged: Callable[[np.ndarray], np.ndarray] | None = None
+    """From the coarser level's coefficients (owned,) to this level's, where both have nodes of their own;
+    collective."""
+
+    def at(
+        self, own: Representation, values: np.ndarray | None = None, near: AnyEvaluation = None
+    ) -> AnyEvaluation:
+        """What is known at a coefficient, whose `values` need not be given; see app.flow.protocols.Energy."""
+        values = own.values() if values is None else values
+        if self.finer_energy is not None:
+            return self.finer_energy.at(own, values, near)
+        return self.energy.at(values, near)
+
+    def on(self, level: int) -> "Minimisation":
+        """The same on a mesh that is this one or coarser."""
+        if level == self.level:
+            return self
+        assert self.coarser is not None
+        return self.coarser.on(level)

@@ -16,14 +16,14 @@ from app.flow.convex import ConvexMemory
 from app.flow.exact import ExactMemory, Taken
 from app.flow.protocols import Network
 from app.flow.records import Expansion, Record
-from app.flow.state import FlowState, Representation, Selected, StepState
+from app.flow.state import FlowState, Refinement, Representation, Selected, StepState
 from app.types import Json, Summary
 
 KINDS = {
     kind.__name__: kind
     for kind in (
-        ConvexMemory, ExactMemory, Expansion, FlowState, KrylovMemory, MetricMemory, Record, Selected,
-        StepState, Taken,
+        ConvexMemory, ExactMemory, Expansion, FlowState, KrylovMemory, MetricMemory, Record, Refinement,
+        Selected, StepState, Taken,
     )
 }  # fmt: skip
 """Dataclasses that a state is made of, by their names."""

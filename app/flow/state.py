@@ -103,6 +103,23 @@ class Selected:
     """The iteration after which it was chosen."""
 
 
+@dataclass(frozen=True)
+class Refinement:
+    """What the step to the next finer mesh changed, with the coefficient as it was."""
+
+    level: int
+    """Number of the finer mesh; the coarsest has 0."""
+    iteration: int
+    """The record that is the first of this mesh."""
+    moved: float
+    """Root mean square of the change of the predicted readings, in standard deviations of the noise as it
+    counts in the misfit; nan where there are no readings."""
+    most: float
+    """The largest change of a residual, with its sign."""
+    reading: int
+    """Which of the residuals that is, counted from 0."""
+
+
 @dataclass(frozen=True, eq=False)
 class FlowState:
     """A run after one of its iterations, or after the selection of the regularisation.
@@ -126,6 +143,12 @@ class FlowState:
     """Why the run is over, if it is."""
     crowded: bool = False
     """Whether the user was told that the network is as wide as it may be."""
+    level: int = 0
+    """Number of the mesh that the run is on; the coarsest has 0."""
+    settled: bool = False
+    """Whether nothing is left to gain on this mesh, and the next step is that to a finer one."""
+    refinements: tuple[Refinement, ...] = ()
+    """The steps to finer meshes so far."""
     notes: tuple[str, ...] = ()
     """What the user should read of the last step."""
     evaluation: Evaluation | None = None
@@ -141,3 +164,8 @@ class FlowState:
     def iteration(self) -> int:
         """Outer iterations so far."""
         return self.records[-1].iteration
+
+    @property
+    def here(self) -> tuple[Record, ...]:
+        """The records of the mesh that the run is on."""
+        return self.records[self.refinements[-1].iteration if self.refinements else 0 :]

@@ -97,7 +97,7 @@ def _tried(
     if not proposal.predicted > 0:
         return None
     try:
-        evaluation = problem.energy.at(proposal.values, at)
+        evaluation = problem.at(proposal.representation, proposal.values, at)
         away = proposal.values - problem.reference
         after = evaluation.value + penalty_at(built.R, model.weight, away)
     except SolveFailed:

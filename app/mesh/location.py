@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from dolfinx import geometry as dgeometry
 
-from app.mesh.meshes import TaggedMesh
+from app.mesh.meshes import SAME_PLACE, TaggedMesh
 from app.types import Untyped
 
 MOST_STEPS = 25
@@ -13,6 +13,10 @@ MOST_STEPS = 25
 
 BULGE = 0.25
 """How far a curved cell may reach beyond the box of its nodes, in lengths of the largest such box."""
+
+
+AT_ONCE = 65_536
+"""Points whose cells are looked for together: each is in the boxes of some thirty cells in space."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,29 @@ def locate(domain: TaggedMesh, points: np.ndarray, tolerance: float) -> Located:
     found.reference[of[first]] = reference[first]
     found.distance[of[first]] = distance[first]
     return found
+
+
+def holding(domain: TaggedMesh, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each point a cell of this rank's own that holds it and where in it, -1 where that is not sure;
+    serial, of affine cells only and fast where points are many. `points` has shape (n, dimension)."""
+    count, mesh, dimension = len(points), domain.mesh, domain.dimension
+    cells, reference = np.full(count, -1, dtype=np.int32), np.zeros_like(points)
+    own = np.arange(mesh.topology.index_map(mesh.topology.dim).size_local, dtype=np.int32)
+    if not is_affine(coordinate_element(domain)) or not len(own):
+        return cells, reference
+    nodes = mesh.geometry.x[mesh.geometry.dofmaps[0][own], :dimension]
+    base = nodes[:, 0]
+    inverse = np.linalg.inv((nodes[:, 1:] - base[:, None]).transpose(0, 2, 1))
+    tree = dgeometry.bb_tree(mesh, mesh.topology.dim, padding=domain.tolerance, entities=own)
+    for start in range(0, count, AT_ONCE):
+        part = points[start : start + AT_ONCE]
+        near = dgeometry.compute_collisions_points(tree, np.pad(part, ((0, 0), (0, 3 - dimension))))
+        of = np.repeat(np.arange(len(part)), np.diff(near.offsets))
+        X = np.einsum("pij,pj->pi", inverse[near.array], part[of] - base[near.array])
+        held = np.flatnonzero(np.minimum(X.min(axis=1, initial=0.0), 1.0 - X.sum(axis=1)) >= -SAME_PLACE)
+        last = held[::-1]  # of several the first remains
+        cells[start + of[last]], reference[start + of[last]] = near.array[last], X[last]
+    return cells, reference
 
 
 def nearest_in_cells(

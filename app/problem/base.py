@@ -1,8 +1,8 @@
 """What every energy is built into: a problem that the flow can minimise, and a report of what came of it."""
 
 import gc
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +11,19 @@ import numpy as np
 from mpi4py import MPI
 
 from app.case import BaseCase, canonical_case
-from app.flow import Evaluation, FlowState, Method, Minimisation, StopReason, advance, begun, complete, grown
+from app.flow import (
+    ONWARD,
+    Evaluation,
+    FlowState,
+    Method,
+    Minimisation,
+    StopReason,
+    advance,
+    begun,
+    complete,
+    grown,
+    refine,
+)
 from app.mesh import JointOrder, NodeOrder
 from app.output import Coefficient, Losses
 from app.parallel import Clock, Tally, on_root
@@ -34,8 +46,8 @@ class Report(Protocol):
     def opening(self) -> list[str]:
         """What is said before the first iteration."""
 
-    def error(self, m: np.ndarray) -> float | dict[str, float] | None:
-        """Relative error of owned nodal values, of several unknowns one for each whose truth is known."""
+    def error(self, at: Evaluation) -> float | Mapping[str, float] | None:
+        """Relative error of an evaluation's m, of several unknowns one for each whose truth is known."""
 
     def summary(self, state: FlowState, reason: StopReason) -> Summary:
         """The run in numbers, but for the resources it took."""
@@ -60,20 +72,30 @@ class WorkMeter:
     """Solves and seconds of a problem since it was built, see app.flow.Meter."""
 
     clock: Clock
-    forward: Counting | None = None
-    """None where no state operator is solved with."""
-    riesz: Tally = field(default_factory=Tally)
+    forward: Sequence[Counting] = ()
+    """The models of all meshes; none where no state operator is solved with."""
+    riesz: Sequence[Tally] = ()
     """Of all inner products that are made."""
 
     def read(self) -> dict[str, float]:
         """Every count by its name, and `seconds_STAGE` by stage."""
-        counts = Counts() if self.forward is None else self.forward.counts
+        each = [one.counts for one in self.forward] or [Counts()]
+        told = [{**asdict(counts), "linear_solves": counts.linear_solves} for counts in each]
         return {
-            **asdict(counts),
-            "linear_solves": counts.linear_solves,
-            "riesz_solves": self.riesz.solves,
+            **{name: sum(counts[name] for counts in told) for name in told[0]},
+            "riesz_solves": sum(tally.solves for tally in self.riesz),
             **{f"seconds_{stage}": spent for stage, spent in self.clock.seconds().items()},
         }
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """A finer mesh of a problem."""
+
+    after: Callable[[Minimisation], Minimisation]
+    """The minimisation there, from that on the mesh before."""
+    order: NodeOrder | JointOrder
+    """See Problem; of networks that of the coarsest mesh."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +120,8 @@ class Problem:
     """The energy at the start, if it was evaluated already."""
     built: Mapping[str, float] = field(default_factory=dict)
     """What the meter read when the problem had been built: every run is charged with it once."""
+    finer: Sequence["Level"] = ()
+    """The finer meshes on which the run goes on; the last is the case's own."""
     earlier: Untyped = None
     """What it took over of an earlier run (app.problem.continued.Earlier), if anything."""
 
@@ -112,19 +136,36 @@ class Problem:
         meter = self.minimisation.meter
         with self.clock.running():
             before = meter.read()
-            at = self.at_start or self.minimisation.energy.at(self.minimisation.start.values())
+            at = self.at_start or self.minimisation.at(self.minimisation.start)
             spent = grown(self.built, before, meter.read())
             return begun(self.minimisation, at, self.method, spent)
 
     def advance(self, state: FlowState) -> FlowState:
-        """The state after one more outer iteration, or after the selection; see app.flow.advance."""
+        """The state after one more outer iteration, after the selection or on the next finer mesh; see
+        app.flow.advance and app.flow.refine."""
         with self.clock.running():
-            return advance(self.minimisation, self.method, state)
+            if state.settled:
+                return refine(self.on(state.level + 1), self.method, state)
+            after = advance(self.on(state.level), self.method, state)
+        if after.stop_reason in ONWARD and state.level < len(self.finer):
+            return replace(after, stop_reason=None, settled=True)
+        return after
 
     def complete(self, state: FlowState) -> FlowState:
         """The state with what is not saved of it, made again where it is missing; collective."""
         with self.clock.running():
-            return complete(self.minimisation, self.method, state)
+            return complete(self.on(state.level), self.method, state)
+
+    def on(self, level: int) -> Minimisation:
+        """What is minimised on a mesh; the coarsest has the number 0."""
+        found = self.minimisation
+        for finer in self.finer[:level]:
+            found = finer.after(found)
+        return found
+
+    def order_on(self, level: int) -> NodeOrder | JointOrder:
+        """Of the values at the nodes at which the coefficient is seen there."""
+        return self.finer[level - 1].order if level else self.order
 
     def spent_since(self, state: FlowState) -> dict[str, float]:
         """What was spent until now, what came after a state included; on this rank."""

@@ -10,6 +10,7 @@ from app.output import Coefficient
 from app.prior import REGULARISATIONS, parameter_names
 from app.problem.base import Problem
 from app.problem.inversion_report import InversionReport
+from app.problem.levels import LevelsReport
 from app.problem.models import candidate_with
 from app.types import Described, Summary, Untyped
 
@@ -102,6 +103,7 @@ def _chosen(problem: Problem, summary: Described) -> Summary | None:
 
 def _selection(problem: Problem, selection: Selection, chosen: Described) -> Selection:
     report = problem.report
+    report = report.levels[0] if isinstance(report, LevelsReport) else report
     assert isinstance(report, InversionReport)
     candidate = candidate_with(report.given, chosen["kind"], chosen["length"], chosen["parameters"])
     return replace(selection, candidates=[candidate], weight=chosen["weight"])

@@ -10,7 +10,9 @@ import numpy as np
 from app import flow, output
 from app.electrical import ElectricalModel, panels_of_resistivity
 from app.energy import Misfit
+from app.energy.restricted import Restricted, on_its_mesh
 from app.equations.terms import physical, prefix_of
+from app.flow import Evaluation
 from app.mesh import discontinuous, interpolated
 from app.parallel import on_root
 from app.pde import Experiments, TransientModel
@@ -66,11 +68,12 @@ class InversionReport:
             )
         return [*lines, *self.notes]
 
-    def error(self, m: np.ndarray) -> float | dict[str, float] | None:
-        """See Report."""
+    def error(self, at: Evaluation) -> float | dict[str, float] | None:
+        """See Report; of an evaluation on a coarser mesh that of the network there."""
         errors = self.given.errors
         if not errors:
             return None
+        m = on_its_mesh(at).m
         own = dict(zip(self.given.spaces, self.given.coefficient.split(m), strict=True))
         told = {name: error(own[name]) for name, error in errors.items()}
         return told if len(own) > 1 else next(iter(told.values()))
@@ -105,8 +108,7 @@ class InversionReport:
     def coefficient(self, state: flow.FlowState) -> output.Coefficient:
         """See Report; where a part of m is known, or m is constant on each cell, the mesh has its part in
         it."""
-        given, at = self.given, state.evaluation
-        assert at is not None
+        given, at = self.given, on_its_mesh(state.evaluation)
         networks, thetas = state.representation.split()
         parts = []
         for i, (name, values) in enumerate(zip(given.spaces, given.coefficient.split(at.m), strict=True)):
@@ -129,16 +131,11 @@ class InversionReport:
 
     def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> str | None:
         """See Report."""
-        given, at, choice = self.given, state.evaluation, state.choice
+        given, at, choice = self.given, on_its_mesh(state.evaluation), state.choice
         assert isinstance(at, Misfit)
         space, forward, m, found = given.coefficient, given.forward, at.m, at.forward
         weight = state.records[-1].weight or 0.0
-        if choice is None:
-            with closing(self.first.regularisation.at(m)) as R:
-                steepest = R.riesz(at.derivative())
-        else:
-            steepest = choice.R.riesz(at.derivative())
-        gradient = steepest + weight * (m - given.reference)
+        gradient = self._steepest(state) + weight * (m - given.reference)
         fields = _states(forward, found)
         states = [one.function_space for one in fields.values()]
         rows = []
@@ -171,6 +168,30 @@ class InversionReport:
         physical = [panels_of_resistivity(given.name, row) for row in panels]
         drawn = output.draw_fields(picture, drawn_on, physical, points, logarithmic=True, numbered=True)
         return drawn or failure
+
+    def _steepest(self, state: flow.FlowState) -> np.ndarray:
+        """R⁻¹φ′ at the nodes of the mesh; R and φ′ are those of the coarsest where a network is seen there."""
+        at, choice = state.evaluation, state.choice
+        assert at is not None
+        if choice is None:
+            with closing(self.first.regularisation.at(at.m)) as R:
+                steepest = R.riesz(at.derivative())
+        else:
+            steepest = choice.R.riesz(at.derivative())
+        return at.prolonged(steepest) if isinstance(at, Restricted) else steepest
+
+
+def reading_place(given: Inversion, number: int) -> Summary:
+    """File and line of the reading that a residual is of, the first one of several at one place."""
+    pooling = given.energy.pooling
+    index = number if pooling is None else int(np.flatnonzero(pooling.groups == number)[0])
+    return _place(given, index)
+
+
+def _place(given: Inversion, index: int) -> Summary:
+    """File and line of a reading."""
+    files = np.repeat(np.arange(len(given.files)), [count for _, count in given.files])
+    return {"file": given.files[files[index]][0].name, "line": int(given.data.lines[index])}
 
 
 def _repeats(given: Inversion) -> list[str]:
@@ -214,19 +235,14 @@ def _noise(given: Inversion, choice: flow.Choice | None, misfit: float) -> dict[
 def _worst(given: Inversion, state: flow.FlowState, reason: flow.StopReason, unmet: float) -> list[Summary]:
     """The readings that are farthest from what the coefficient says, where a run came to its end far above
     the target: file, line and residual in standard deviations."""
-    at, target = state.evaluation, given.target
+    at, target = on_its_mesh(state.evaluation), given.target
     far = target is not None and state.records[-1].misfit > unmet * target
     if not far or reason not in ("noise_not_met", "stalled", "no_accepted_step"):
         return []
     assert isinstance(at, Misfit)
     residuals = given.energy.whitened(at.forward.readings)
-    files = np.repeat(np.arange(len(given.files)), [count for _, count in given.files])
     return [
-        {
-            "file": given.files[files[i]][0].name,
-            "line": int(given.data.lines[i]),
-            "residual": float(residuals[i]),
-        }
+        {**_place(given, int(i)), "residual": float(residuals[i])}
         for i in np.argsort(-np.abs(residuals), kind="stable")[:WORST]
     ]
 
@@ -254,7 +270,7 @@ def _moments(forward: Untyped, found: Untyped) -> tuple[list[str], Iterable[floa
 
 def _experiments(given: Inversion, state: flow.FlowState) -> Summary:
     """Readings and misfit of each experiment."""
-    at = state.evaluation
+    at = on_its_mesh(state.evaluation)
     if not isinstance(given.forward, Experiments):
         return {}
     assert isinstance(at, Misfit)

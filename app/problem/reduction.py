@@ -291,7 +291,7 @@ def read_reduction(comm: MPI.Comm, case: ReductionCase, clock: Clock) -> Approxi
     decomposition = OrthogonalDecomposition(states, products[energy.norm], weights)
     unseen = _unseen(case, family.intervals)
     report = ReductionReport(family, wanted, over_all, unseen, decomposition, products)
-    meter = WorkMeter(clock, counted, riesz)
+    meter = WorkMeter(clock, [counted], [riesz])
     start, points = np.zeros_like(wanted), family.points(training)
     return Approximation(
         comm, case, Regression(own, wanted), nodes, points, start, plain, report, meter, owned

@@ -95,7 +95,7 @@ def read_regression(comm: MPI.Comm, case: RegressionCase, clock: Clock) -> Appro
     box = domain.bounding_box()
     nodes = nodes_of(case, lambda transform: Nodes.of(space.coordinates, box, zeros, transform))
     report = RegressionReport(comm, case, space, function, norm)
-    meter = WorkMeter(clock, riesz=riesz)
+    meter = WorkMeter(clock, riesz=[riesz])
     return Approximation(comm, case, energy, nodes, space.coordinates, zeros, plain, report, meter, owned)
 
 

@@ -61,7 +61,7 @@ def read_ritz(comm: MPI.Comm, case: RitzCase, clock: Clock) -> Approximation:
     box = domain.bounding_box()
     nodes = nodes_of(case, lambda transform: Nodes.of(space.coordinates, box, reference, transform, cut_off))
     report = RitzReport(comm, case, space, energy)
-    meter = WorkMeter(clock, riesz=riesz)
+    meter = WorkMeter(clock, riesz=[riesz])
     points = space.coordinates
     return Approximation(comm, case, energy, nodes, points, reference, plain, report, meter, owned)
 

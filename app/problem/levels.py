@@ -1,0 +1,191 @@
+"""A problem on several meshes: decided on the coarsest, confirmed on each finer one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from mpi4py import MPI
+
+from app import flow, output
+from app.case import Case, InputError
+from app.case.levels import coarser
+from app.energy import Misfit
+from app.energy.restricted import Restricted
+from app.mesh.transfer import Transfer
+from app.problem.inversion import Inversion, evaluated_at_start, read_inversion
+from app.problem.inversion_report import InversionReport, reading_place
+from app.types import Summary, Untyped
+
+RESOLVED = 0.5
+"""Root mean square, in standard deviations of the noise, by which predicted readings may move from a mesh to
+the next finer one at the reference, if the run is to begin on the coarser one."""
+
+SEEN = 0.01
+"""The same as a share of the residual at the reference, where the noise is unknown."""
+
+ENOUGH = 0.5
+"""Root mean square of the change from the last mesh but one to the last, in standard deviations, above which
+the case's mesh is too coarse for its data."""
+
+
+def read_levels(
+    comm: MPI.Comm, case: Case, *, allow_code: bool = False
+) -> tuple[list[Inversion], Misfit[Untyped]]:
+    """The inverse problem on each mesh of its case, the coarsest first, and the misfit at the start there;
+    collective. Raises InputError on all ranks for what is wrong on the case's own mesh.
+
+    The coarsest mesh is as coarse as the case's `levels` say. With auto it resolves the equation: at the
+    reference the readings on it and on the next mesh differ by little against the noise. A mesh on which the
+    case cannot be read, or has other readings, is not used.
+    """
+    found = [read_inversion(comm, case, allow_code=allow_code)]
+    most = None if case.levels == "auto" else case.levels
+    coarse = coarser(case)
+    while coarse is not None and (most is None or len(found) < most):
+        try:
+            level = read_inversion(comm, coarse, allow_code=allow_code)
+        except InputError:
+            break
+        if not _alike(level, found[-1]):
+            level.owned.close()
+            break
+        found.append(level)
+        coarse = coarser(coarse)
+    found.reverse()
+    at_start = evaluated_at_start(found[0])
+    while len(found) > 1 and most is None:
+        finer = evaluated_at_start(found[1])
+        if _resolves(found[0], at_start, finer):
+            break
+        found.pop(0).owned.close()
+        at_start = finer
+    for level in found[1:]:
+        found[0].owned.callback(level.owned.close)
+    return found, at_start
+
+
+class FinerMesh:
+    """The misfit on a finer mesh at the networks of the coarsest, see app.flow.problem.FinerEnergy."""
+
+    def __init__(self, coarsest: Inversion, given: Inversion) -> None:
+        """Collective; what it makes is closed with the coarsest level."""
+        self._energy = given.energy
+        references = given.coefficient.split(given.reference)
+        self._nodes = list(
+            zip((space.coordinates for space in given.spaces.values()), references, strict=True)
+        )
+        self._transfer = Transfer(coarsest.coefficient, given.coefficient)
+        coarsest.owned.callback(self._transfer.close)
+
+    def at(self, own: flow.Representation, values: np.ndarray, near: Restricted | None = None) -> Restricted:
+        """See FinerEnergy; collective, raises SolveFailed."""
+        networks, thetas = own.split()
+        fine = np.concatenate([
+            network.at(network.nodes_at(*nodes)).values(theta)
+            for network, theta, nodes in zip(networks, thetas, self._nodes, strict=True)
+        ])  # fmt: skip
+        found = self._energy.at(fine, None if near is None else near.fine)
+        return Restricted(values, found, self._transfer)
+
+
+@dataclass(frozen=True, eq=False)
+class LevelsReport:
+    """What is said, written and drawn of a run on several meshes: that of the mesh where it is, see Report."""
+
+    levels: tuple[InversionReport, ...]
+    """The coarsest first."""
+
+    @property
+    def target(self) -> float | None:
+        """See Report."""
+        return self.levels[-1].target
+
+    @property
+    def names(self) -> list[str]:
+        """See Report."""
+        return self.levels[-1].names
+
+    def opening(self) -> list[str]:
+        """See Report."""
+        first, *rest = self.levels[-1].opening()
+        sizes = ", ".join(str(level.given.forward.size) for level in self.levels)
+        return [first, f"{len(self.levels)} meshes, with {sizes} state dofs", *rest]
+
+    def error(self, at: Untyped) -> float | dict[str, float] | None:
+        """See Report; of the case's own mesh."""
+        return self.levels[-1].error(at)
+
+    def summary(self, state: flow.FlowState, reason: flow.StopReason) -> Summary:
+        """See Report."""
+        return self.levels[state.level].summary(state, reason) | {
+            "levels": _levels(self.levels, state),
+            "discretisation": self._discretisation(state),
+        }
+
+    def coefficient(self, state: flow.FlowState) -> output.Coefficient:
+        """See Report."""
+        return self.levels[state.level].coefficient(state)
+
+    def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> str | None:
+        """See Report."""
+        return self.levels[state.level].write(state, folder, lost)
+
+    def _discretisation(self, state: flow.FlowState) -> Summary | None:
+        """How far the readings moved from the last mesh but one to the last."""
+        if state.level < len(self.levels) - 1 or not state.refinements:
+            return None
+        return discretisation(self.levels[-1].given, state)
+
+
+def _levels(levels: Sequence[InversionReport], state: flow.FlowState) -> list[Summary]:
+    """What was done on each mesh, the coarsest first."""
+    firsts = [0, *(each.iteration for each in state.refinements), len(state.records)]
+    told, before = [], {}
+    for number, (first, end) in enumerate(zip(firsts, firsts[1:], strict=False)):
+        last, given = state.records[end - 1], levels[number].given
+        spent = state.spent if end == len(state.records) else last.spent
+        work = {name: value - before.get(name, 0) for name, value in spent.items()}
+        before = spent
+        told.append({
+            "state_dofs": given.forward.size,
+            "coefficient_dofs": given.coefficient.size,
+            "iterations": last.iteration - (first - 1 if number else 0),
+            "energy": last.energy,
+            "misfit": last.misfit,
+            "parameters": last.parameters,
+            "state_solves": work.get("state_solves", 0),
+            "linear_solves": work.get("linear_solves", 0),
+            "riesz_solves": work.get("riesz_solves", 0),
+            "seconds": sum(each for name, each in work.items() if name.startswith("seconds_")),
+        })  # fmt: skip
+    return told
+
+
+def discretisation(given: Inversion, state: flow.FlowState) -> Summary:
+    """How far the readings moved with the last refinement, in standard deviations of the noise: root mean
+    square, and the most with its file and line."""
+    last, choice = state.refinements[-1], state.choice
+    spread = 1.0 if given.data.sigma is not None or choice is None or not choice.spread > 0 else choice.spread
+    return {
+        "moved": last.moved / spread,
+        "most": last.most / spread,
+        **reading_place(given, last.reading),
+        "enough": bool(last.moved / spread <= ENOUGH),
+    }
+
+
+def _alike(one: Inversion, other: Inversion) -> bool:
+    """Whether both have the same readings."""
+    return one.data.values.shape == other.data.values.shape and np.array_equal(
+        one.data.points, other.data.points, equal_nan=True
+    )
+
+
+def _resolves(given: Inversion, coarse: Misfit[Untyped], fine: Misfit[Untyped]) -> bool:
+    """Whether the coarser of two meshes predicts what the finer one does, to within the noise."""
+    change = fine.residual - coarse.residual
+    if not np.isfinite(change).all():
+        return False
+    moved, whole = (float(np.sqrt(np.mean(each**2))) for each in (change, fine.residual))
+    return moved <= (RESOLVED if given.data.sigma is not None else SEEN * whole)
