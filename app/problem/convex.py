@@ -100,7 +100,7 @@ class ConvexReport(ABC):
         """See Report."""
         return [f"{self._case.name}: {self._size} nodal values, {self._comm.size} rank(s)"]
 
-    def error(self, m: np.ndarray) -> float | None:
+    def error(self, at: flow.Evaluation) -> float | None:
         """See Report."""
         return None
 

@@ -159,10 +159,10 @@ class ReductionReport(ConvexReport):
         self._wanted, self._over_all = wanted, products
         self._truth = family.states(samples)
 
-    def error(self, m: np.ndarray) -> float:
+    def error(self, at: flow.Evaluation) -> float:
         """See Report."""
         l2 = self._over_all["l2"]
-        return l2.norm(m - self._wanted) / l2.norm(self._wanted)
+        return l2.norm(at.m - self._wanted) / l2.norm(self._wanted)
 
     def told(self, state: flow.FlowState) -> Summary:
         """The distance as it is, and the entry `reduction`."""

@@ -38,9 +38,9 @@ class RegressionReport(ConvexReport):
         self._name = case.approximant[0]
         self._error = RelativeError(space, case.energy.function)
 
-    def error(self, m: np.ndarray) -> float:
+    def error(self, at: flow.Evaluation) -> float:
         """See Report."""
-        return self._error(m)
+        return self._error(at.m)
 
     def told(self, state: flow.FlowState) -> Summary:
         """The distance as it is."""

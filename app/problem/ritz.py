@@ -81,9 +81,9 @@ class RitzReport(ConvexReport):
         """½E″(u)(u, u) of an evaluation's u, values on the boundary included."""
         return self._energy.half_square(at.m)
 
-    def error(self, m: np.ndarray) -> float | None:
+    def error(self, at: flow.Evaluation) -> float | None:
         """See Report."""
-        return None if self._error is None else self._error(m)
+        return None if self._error is None else self._error(at.m)
 
     def told(self, state: flow.FlowState) -> Summary:
         """Relative distance to the solution by the energy and in H1, the solution's energy, and by what share

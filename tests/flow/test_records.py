@@ -20,7 +20,7 @@ from run_toys import (
     waves,
 )
 
-from app.flow import STEPS, AtTarget, GaussNewtonBuilder, Method, ModelBuilder, start
+from app.flow import STEPS, AtTarget, Evaluation, GaussNewtonBuilder, Method, ModelBuilder, start
 from app.flow.method import Trials
 
 REGULARISATIONS = {"fixed": FixedR, "lagged": LaggedR}
@@ -90,8 +90,8 @@ class Straight:
     def __init__(self, name: str | None) -> None:
         self.name = name
 
-    def error(self, m: np.ndarray) -> float | dict[str, float]:
-        size = float(np.linalg.norm(m))
+    def error(self, at: Evaluation) -> float | dict[str, float]:
+        size = float(np.linalg.norm(at.m))
         return size if self.name is None else {self.name: size}
 
 
@@ -105,7 +105,7 @@ def test_records_tell_the_error_of_their_coefficient(name: str | None) -> None:
     states = run(replace(plain, truth=truth))
     assert states[-1].stop_reason == "no_accepted_step"
     told = [record.relative_error for record in states[-1].records]
-    assert told == [truth.error(state.representation.values()) for state in states]
+    assert told == [truth.error(problem.energy.at(state.representation.values())) for state in states]
     assert told[-1] == told[-2] != told[-3]
 
 
