@@ -82,7 +82,7 @@ def _change(finer: Minimisation, state: FlowState, coarse: AnyEvaluation, fine: 
 def _arrived(
     finer: Minimisation, method: Method, state: FlowState, at: AnyEvaluation, change: Refinement
 ) -> FlowState:
-    """The state with what belongs to the finer mesh, and the reason why nothing is to be done there, if so."""
+    """The state with what belongs to the finer mesh; over where nothing is to be done there."""
     last, departure = state.records[-1], at.m - finer.reference
     penalty, exact = last.regularisation, state.exact
     state = replace(state, refinements=(*state.refinements, change), evaluation=at, notes=())
@@ -99,9 +99,10 @@ def _arrived(
     if state.stage != "minimisation":
         penalty = penalty if finer.prolonged is None else None
     else:
-        assert state.selected is not None and exact is not None
+        selected = state.selected
+        assert selected is not None and exact is not None
         own_nodes = finer.prolonged is not None
-        chosen = chosen_again(finer, state.selected) if own_nodes else exact.chosen
+        chosen = chosen_again(finer, selected) if own_nodes else exact.chosen
         minimiser = Minimiser.of(finer, method, state, chosen)
         factors = exact.factors
         if own_nodes:
@@ -111,7 +112,7 @@ def _arrived(
                 )
             state = replace(state, model=memory)
         state = replace(state, exact=replace(minimiser, factors=factors))
-        penalty = penalty_at(chosen.R, state.selected.weight, departure)
+        penalty = penalty_at(chosen.R, selected.weight, departure)
     if penalty is not None:
         record = replace(record, energy=at.value + penalty, regularisation=penalty)
         state = replace(state, records=(*state.records[:-1], record))

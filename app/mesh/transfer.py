@@ -61,7 +61,7 @@ def _interpolation(coarse: CoefficientSpace, fine: CoefficientSpace) -> Matrix:
         owner = _owner(comm, distance)
         mine = np.flatnonzero(owner == comm.rank)
         nodes = space.dofmap.list[cells[mine]]
-        values = space.element.basix_element.tabulate(0, reference[mine])[0, :, :, 0]
+        values = np.asarray(space.element.basix_element.tabulate(0, reference[mine]))[0, :, :, 0]
         columns = space.dofmap.index_map.local_to_global(nodes.ravel())
         for part, new in zip(
             found, (np.repeat(names[mine], nodes.shape[1]), columns, values.ravel()), strict=True

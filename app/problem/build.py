@@ -84,10 +84,10 @@ def _inversion(levels: list[Inversion], at_start: Misfit[Any], method: flow.Meth
             there = replace(there, level=number, prolonged=transfer.prolonged)
             finer.append(Level(partial(_with_nodes_on, given, there), order_of(given)))
         reports.append(report)
-    report = LevelsReport(tuple(reports)) if finer else first
+    whole = LevelsReport(tuple(reports)) if finer else first
     points = {name: space.coordinates for name, space in coarsest.spaces.items()}
     return Problem(
-        own.case, own.domain.comm, minimisation, method, report, clock, order, points, at_start,
+        own.case, own.domain.comm, minimisation, method, whole, clock, order, points, at_start,
         meter.read(), finer,
     )  # fmt: skip
 

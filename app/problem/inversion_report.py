@@ -170,7 +170,7 @@ class InversionReport:
         return drawn or failure
 
     def _steepest(self, state: flow.FlowState) -> np.ndarray:
-        """R⁻¹φ′ at the nodes of the mesh; R and φ′ are those of the coarsest where a network is seen there."""
+        """R⁻¹φ′ at the nodes of the mesh, of the coarsest R and φ′ where a network is seen there."""
         at, choice = state.evaluation, state.choice
         assert at is not None
         if choice is None:

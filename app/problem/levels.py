@@ -1,7 +1,8 @@
 """A problem on several meshes: decided on the coarsest, confirmed on each finer one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -91,7 +92,7 @@ class FinerMesh:
 
 @dataclass(frozen=True, eq=False)
 class LevelsReport:
-    """What is said, written and drawn of a run on several meshes: that of the mesh where it is, see Report."""
+    """What is said, written and drawn of a run on several meshes: that of the mesh where it is."""
 
     levels: tuple[InversionReport, ...]
     """The coarsest first."""
@@ -141,8 +142,9 @@ class LevelsReport:
 def _levels(levels: Sequence[InversionReport], state: flow.FlowState) -> list[Summary]:
     """What was done on each mesh, the coarsest first."""
     firsts = [0, *(each.iteration for each in state.refinements), len(state.records)]
-    told, before = [], {}
-    for number, (first, end) in enumerate(zip(firsts, firsts[1:], strict=False)):
+    told: list[Summary] = []
+    before: Mapping[str, float] = {}
+    for number, (first, end) in enumerate(pairwise(firsts)):
         last, given = state.records[end - 1], levels[number].given
         spent = state.spent if end == len(state.records) else last.spent
         work = {name: value - before.get(name, 0) for name, value in spent.items()}
