@@ -34,13 +34,12 @@ ONWARD: tuple[StopReason, ...] = (
 
 
 def refine(finer: Minimisation, method: Method, state: FlowState) -> FlowState:
-    """The state on the next finer mesh, with the same coefficient; collective.
+    """The state on the next finer mesh, with the same coefficient, from a complete one; collective.
 
     Its first record is that of the coefficient found so far. A solve that fails there ends the run with the
     reason `error`.
     """
-    before, here = finer.meter.read(), finer.on(finer.level - 1)
-    coarse = state.evaluation or here.at(state.representation)
+    before, here, coarse = finer.meter.read(), finer.on(finer.level - 1), state.evaluation
     state = replace(state, settled=False, level=finer.level)
     try:
         moved = _moved(finer, state)

@@ -116,6 +116,7 @@ def closing_lines(summary: Summary, folder: Path) -> list[str]:
         f"{work}, {summary['wall_seconds']:.1f} s{told}",
         *reduction_lines(summary),
         *_worst_lines(summary),
+        *_mesh_lines(summary),
         f"results in {folder}: {', '.join(name for name in names if (folder / name).exists())}",
     ]
 
@@ -131,6 +132,20 @@ def _worst_lines(summary: Summary) -> list[str]:
         f"the misfit stays at {times:.3g} times its target: errors are larger than stated, or no coefficient "
         "of this model explains the readings",
         f"the worst of them, with prediction less reading in standard deviations: {named}",
+    ]
+
+
+def _mesh_lines(summary: Summary) -> list[str]:
+    """What is said of a mesh that is too coarse for its data."""
+    told = summary.get("discretisation")
+    if not told or not told["halvings"]:
+        return []
+    times = 2 ** told["halvings"]
+    return [
+        f"warning: the mesh is coarse for these data: from cells of twice the size to these the predicted "
+        f"readings move by {told['moved']:.2g} standard deviations of the noise (root mean square), at most "
+        f"by {told['most']:+.2g} at {told['file']}:{told['line']}; {times} times as many cells along each "
+        "side would do"
     ]
 
 

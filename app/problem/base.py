@@ -49,6 +49,9 @@ class Report(Protocol):
     def error(self, at: Evaluation) -> float | Mapping[str, float] | None:
         """Relative error of an evaluation's m, of several unknowns one for each whose truth is known."""
 
+    def refined(self, state: FlowState) -> str:
+        """What is said of the step to the finer mesh where the run is."""
+
     def summary(self, state: FlowState, reason: StopReason) -> Summary:
         """The run in numbers, but for the resources it took."""
 
@@ -145,11 +148,18 @@ class Problem:
         app.flow.advance and app.flow.refine."""
         with self.clock.running():
             if state.settled:
-                return refine(self.on(state.level + 1), self.method, state)
+                state = complete(self.on(state.level), self.method, state)
+                after = refine(self.on(state.level + 1), self.method, state)
+                told = () if after.stop_reason == "error" else (self.report.refined(after),)
+                return self._onward(replace(after, notes=(*after.notes, *told)))
             after = advance(self.on(state.level), self.method, state)
-        if after.stop_reason in ONWARD and state.level < len(self.finer):
-            return replace(after, stop_reason=None, settled=True)
-        return after
+        return self._onward(after)
+
+    def _onward(self, state: FlowState) -> FlowState:
+        """The state, on its way to the next finer mesh where a mesh has nothing more to give."""
+        if state.stop_reason in ONWARD and state.level < len(self.finer):
+            return replace(state, stop_reason=None, settled=True)
+        return state
 
     def complete(self, state: FlowState) -> FlowState:
         """The state with what is not saved of it, made again where it is missing; collective."""

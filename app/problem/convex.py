@@ -104,6 +104,10 @@ class ConvexReport(ABC):
         """See Report."""
         return None
 
+    def refined(self, state: flow.FlowState) -> str:
+        """See Report; there is one mesh only."""
+        return ""
+
     def told(self, state: flow.FlowState) -> Summary:
         """What the summary says of the coefficient beside what it says of every run; collective."""
         return {}

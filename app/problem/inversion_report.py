@@ -78,6 +78,10 @@ class InversionReport:
         told = {name: error(own[name]) for name, error in errors.items()}
         return told if len(own) > 1 else next(iter(told.values()))
 
+    def refined(self, state: flow.FlowState) -> str:
+        """See Report; of the only mesh there is nothing to say."""
+        return ""
+
     def summary(self, state: flow.FlowState, reason: flow.StopReason) -> Summary:
         """See Report."""
         given, case = self.given, self.given.case

@@ -124,6 +124,16 @@ class LevelsReport:
             "discretisation": self._discretisation(state),
         }
 
+    def refined(self, state: flow.FlowState) -> str:
+        """What is said of the step to the mesh where the run is."""
+        given = self.levels[state.level].given
+        told = discretisation(given, state)
+        return (
+            f"mesh {state.level + 1} of {len(self.levels)}, {given.forward.size} state dofs: predicted "
+            f"readings move by {told['moved']:.2g} standard deviations (root mean square), at most by "
+            f"{told['most']:+.2g} at {told['file']}:{told['line']}"
+        )
+
     def coefficient(self, state: flow.FlowState) -> output.Coefficient:
         """See Report."""
         return self.levels[state.level].coefficient(state)
@@ -168,13 +178,24 @@ def discretisation(given: Inversion, state: flow.FlowState) -> Summary:
     """How far the readings moved with the last refinement, in standard deviations of the noise: root mean
     square, and the most with its file and line."""
     last, choice = state.refinements[-1], state.choice
-    spread = 1.0 if given.data.sigma is not None or choice is None or not choice.spread > 0 else choice.spread
+    known = given.data.sigma is not None or choice is None or not choice.spread > 0
+    spread = 1.0 if known else choice.spread
+    moved = [each.moved / spread for each in state.refinements]
     return {
-        "moved": last.moved / spread,
+        "moved": moved[-1],
         "most": last.most / spread,
         **reading_place(given, last.reading),
-        "enough": bool(last.moved / spread <= ENOUGH),
+        "halvings": _halvings(moved),
     }
+
+
+def _halvings(moved: Sequence[float]) -> int:
+    """How often the last mesh's cells are to be halved until a further halving moves the readings by ENOUGH,
+    by the order that the last refinements show; of one refinement, or none to speak of, by the first."""
+    if moved[-1] <= ENOUGH:
+        return 0
+    order = float(np.log2(moved[-2] / moved[-1])) if len(moved) > 1 else 1.0
+    return int(np.ceil(np.log2(moved[-1] / ENOUGH) / max(order, 1.0)))
 
 
 def _alike(one: Inversion, other: Inversion) -> bool:
