@@ -25,7 +25,7 @@ def states_of(problem: "Problem") -> list[FlowState]:
 
 def bare(state: FlowState) -> FlowState:
     """The state without what need not be saved, as a file would have it."""
-    return replace(state, evaluation=None, exact=None, read={})
+    return replace(state, evaluation=None, exact=None, read={}, notes=())
 
 
 def assert_same(one: FlowState, other: FlowState, *, counts: bool = True) -> None:

@@ -53,10 +53,10 @@ class Case(BaseCase):
     """The regularisation of each unknown, by the unknown's name; of several alike but for the scale."""
     expansion: ExpansionSpec = ExpansionSpec()
     """When and how the network grows."""
-    levels: Annotated[Literal["auto"] | Annotated[int, Field(ge=1, le=20), NO_TRUTH_VALUE], Field()] = "auto"
+    levels: Literal["auto"] | Annotated[int, Field(ge=1, le=20), NO_TRUTH_VALUE] = "auto"
     """Meshes, each of half the cell size of the one before, on which the run goes one after the other: all is
     decided on the coarsest and confirmed on the others, the last of which is the case's own. auto: as many as
-    there are that resolve the equation; 1: the case's own only."""
+    resolve the equation; 1: the case's own only."""
 
     @model_validator(mode="before")
     @classmethod

@@ -2,38 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from app.case.base import BaseCase
 from app.case.mesh import BoxMesh, FileMesh, IntervalMesh, Mesh, RectangleMesh
-from app.schema.section import Count
-
-type Levels = Literal["auto"] | Count
 
 FEWEST = {1: 64, 2: 32, 3: 12}
 """Cells along the longest side of the coarsest generated mesh, at least, by the dimension."""
 
+LEAST = 2
+"""The same along every side, where the case asks for so many levels."""
 
-def coarser[C: BaseCase](case: C) -> C | None:
+
+def coarser[C: BaseCase](case: C, *, asked: bool = False) -> C | None:
     """The same case on a mesh of twice the cell size, where there is one.
 
-    Generated meshes have half as many cells along each side, while as many are left as FEWEST says; a mesh
-    from a file is refined one time less.
+    Generated meshes have half as many cells along each side, while as many are left as FEWEST says or, if the
+    level is `asked` for, LEAST; a mesh from a file is refined one time less.
     """
-    mesh = _coarser(case.mesh)
+    mesh = _coarser(case.mesh, asked=asked)
     return None if mesh is None else case.on_mesh(mesh)
 
 
-def _coarser(mesh: Mesh) -> Mesh | None:
+def _coarser(mesh: Mesh, *, asked: bool) -> Mesh | None:
     match mesh:
         case IntervalMesh():
-            cells = -(-mesh.cells // 2)
-            return mesh.model_copy(update={"cells": cells}) if cells >= FEWEST[1] else None
+            (halved,) = _halved((mesh.cells,))
+            return mesh.model_copy(update={"cells": halved}) if _enough((halved,), asked=asked) else None
         case RectangleMesh() | BoxMesh():
-            halved = tuple(-(-count // 2) for count in mesh.cells)
-            enough = max(halved) >= FEWEST[len(halved)]
-            return mesh.model_copy(update={"cells": halved}) if enough else None
+            cells = _halved(mesh.cells)
+            return mesh.model_copy(update={"cells": cells}) if _enough(cells, asked=asked) else None
         case FileMesh() if mesh.refine > 0:
             return mesh.model_copy(update={"refine": mesh.refine - 1})
         case _:
             return None
+
+
+def _halved(cells: tuple[int, ...]) -> tuple[int, ...]:
+    """Of an odd number of cells the larger half: the meshes are then not nested."""
+    return tuple(-(-count // 2) for count in cells)
+
+
+def _enough(cells: tuple[int, ...], *, asked: bool) -> bool:
+    return min(cells) >= LEAST if asked else max(cells) >= FEWEST[len(cells)]

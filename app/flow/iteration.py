@@ -50,7 +50,7 @@ def _stepped(
     at: AnyEvaluation = state.evaluation
     trial, effort = search(problem, method, state, at, built, stopping, departure)
     if trial is None:
-        return _in_vain(problem, state, built, effort, departure)
+        return _in_vain(problem, replace(state, exact=exact), built, effort, departure)
     proposal = trial.proposal
     memory = builder.learned(built.memory, trial.ratio, trial.model)
     step, own = problem.step.accepted(proposal), proposal.representation

@@ -9,7 +9,7 @@ import numpy as np
 from mpi4py import MPI
 
 from app import flow, output
-from app.case import Case, InputError
+from app.case import Case, CaseError, InputError
 from app.case.levels import coarser
 from app.energy import Misfit
 from app.energy.restricted import Restricted
@@ -41,9 +41,9 @@ def read_levels(
     case cannot be read, or has other readings, is not used.
     """
     found = [read_inversion(comm, case, allow_code=allow_code)]
-    most = None if case.levels == "auto" else case.levels
-    coarse = coarser(case)
-    while coarse is not None and (most is None or len(found) < most):
+    asked = case.levels != "auto"
+    coarse = coarser(case, asked=asked)
+    while coarse is not None and len(found) != case.levels:
         try:
             level = read_inversion(comm, coarse, allow_code=allow_code)
         except InputError:
@@ -52,10 +52,15 @@ def read_levels(
             level.owned.close()
             break
         found.append(level)
-        coarse = coarser(coarse)
+        coarse = coarser(coarse, asked=asked)
+    if asked and len(found) < case.levels:
+        why = "no coarser mesh has the parts and readings of the case"
+        raise CaseError(
+            [f"{case.where('levels')}: found {case.levels}, expected at most {len(found)}: {why}"]
+        )
     found.reverse()
     at_start = evaluated_at_start(found[0])
-    while len(found) > 1 and most is None:
+    while len(found) > 1 and not asked:
         finer = evaluated_at_start(found[1])
         if _resolves(found[0], at_start, finer):
             break
