@@ -68,7 +68,7 @@ def test_a_state_is_saved_to_the_last_bit(name: str) -> None:
 
 @pytest.mark.distributed
 @pytest.mark.skipif(ALONE, reason="compares ranks")
-@pytest.mark.parametrize("name", ["convex"])
+@pytest.mark.parametrize("name", ["convex", "levels", "levels, nodal"])
 def test_a_state_may_go_on_with_other_ranks(name: str) -> None:
     """What all ranks have saved each of them goes on with alone, but for rounding."""
     problem, states = solved(name)
