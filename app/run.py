@@ -185,7 +185,7 @@ def save_case(problem: Problem, folder: Path) -> None:
 
 def save_state(problem: Problem, state: FlowState, folder: Path) -> None:
     """Write a checkpoint of the state into results; collective."""
-    tree, arrays = as_data(state, problem.order_on(state.level))
+    tree, arrays = as_data(state, problem.order_on(state.base))
     content = {
         "name": problem.case.name,
         "case": problem.identity,
@@ -215,10 +215,11 @@ def read_state(problem: Problem, folder: Path) -> tuple[Problem, FlowState, tupl
         theta = found.arrays["earlier"]
         theta = theta if told["networks"] else problem.order.spread(theta)
         problem = continued(problem, Earlier(tuple(told["networks"]), theta, told["regularisation"]))
-    network = problem.minimisation.start.network
     try:
         tree = found.content["state"]
-        state = from_data(tree, found.arrays, problem.order_on(int(tree["level"])), network)
+        base = int(tree["base"])
+        network = problem.on(base, base).start.network
+        state = from_data(tree, found.arrays, problem.order_on(base), network)
     except (Damaged, KeyError, IndexError) as error:
         raise output.NoCheckpoint(f"{folder}: {error}") from None
     return problem, state, found.warnings

@@ -9,7 +9,7 @@ from app.flow.levels import ONWARD, refine
 from app.flow.method import Method
 from app.flow.minimiser import complete
 from app.flow.network_steps import STEPS, PlainStep, RetractedStep
-from app.flow.problem import Meter, Minimisation, Selection
+from app.flow.problem import Meter, Minimisation, Selection, Truth
 from app.flow.protocols import Energy, Evaluation, InnerProduct, Regularisation
 from app.flow.records import Expansion, Record, StopReason
 from app.flow.saving import Damaged, as_data, from_data
@@ -57,6 +57,7 @@ __all__ = [
     "StepState",
     "StopReason",
     "Stopping",
+    "Truth",
     "advance",
     "as_data",
     "begun",

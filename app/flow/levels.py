@@ -1,10 +1,11 @@
 """From one mesh to the next finer one: with the network, R and w that were found.
 
-Of a network everything but the energy stays on the nodes of the coarsest mesh: R, J and its products, inner
+Of a network everything but the energy stays on the nodes of a coarse mesh: R, J and its products, inner
 steps and candidates. What changes is the energy, with a derivative restricted to these nodes, so that the
 coarse model is that of a first-order consistent correction (Nash 2000, A multigrid approach to discretized
-optimization problems); J is taken anew on the finer mesh where the model turns out not to hold there. Nodal
-values are interpolated, and J is taken along the directions that mattered.
+optimization problems); J is taken anew on the finer mesh where the model turns out not to hold there. Where
+the coarse mesh misleads, as its readings tell against those of the finer one, all moves on to the finer
+mesh's nodes, and R and w are selected there. Nodal values always move on, by interpolation.
 """
 
 from dataclasses import replace
@@ -18,7 +19,7 @@ from app.flow.problem import Minimisation
 from app.flow.protocols import AnyEvaluation
 from app.flow.records import Record, StopReason
 from app.flow.selection import chosen_again
-from app.flow.state import FlowState, Refinement, Representation
+from app.flow.state import FlowState, Refinement
 from app.flow.trials import penalty_at
 from app.parallel import SolveFailed, timed
 
@@ -36,36 +37,46 @@ ONWARD: tuple[StopReason, ...] = (
 def refine(finer: Minimisation, method: Method, state: FlowState) -> FlowState:
     """The state on the next finer mesh, with the same coefficient, from a complete one; collective.
 
-    Its first record is that of the coefficient found so far. A solve that fails there ends the run with the
-    reason `error`.
+    Its first record is that of the coefficient found so far. A state that is on its way to the selection
+    stays where it is if the readings there hardly differ. A solve that fails on the finer mesh ends the run
+    with the reason `error`.
     """
-    before, here, coarse = finer.meter.read(), finer.on(finer.level - 1), state.evaluation
-    state = replace(state, settled=False, level=finer.level)
+    before = finer.meter.read()
     try:
-        moved = _moved(finer, state)
-        at = finer.at(moved.representation)
-        after = _arrived(finer, method, moved, at, _change(finer, state, coarse, at))
+        after = _refined(finer, method, state)
     except SolveFailed as failure:
         told = f"the state on the mesh of level {finer.level} failed: {failure}"
-        return replace(state, level=here.level, stop_reason="error", notes=(told,))
+        return replace(state, stop_reason="error", notes=(told,))
     now = finer.meter.read()
     spent = grown(state.spent, before, now, state.read)
-    record = replace(after.records[-1], spent=spent, relative_error=finer.truth.error(at))
-    return replace(after, records=(*after.records[:-1], record), spent=spent, read=now)
+    records = after.records
+    if after is not state:
+        error = finer.truth.error(after.evaluation)  # type: ignore[arg-type]
+        records = (*records[:-1], replace(records[-1], spent=spent, relative_error=error))
+    return replace(after, records=records, spent=spent, read=now)
 
 
-def _moved(finer: Minimisation, state: FlowState) -> FlowState:
-    """The state with what is spread over nodes on those of the finer mesh, if it has nodes of its own."""
-    if finer.prolonged is None:
+def _refined(finer: Minimisation, method: Method, state: FlowState) -> FlowState:
+    """See refine; without what it took."""
+    coarse, selecting = state.evaluation, state.stage == "selection"
+    own = state.representation
+    if finer.arrival is not None:
+        own = finer.arrival.representation(own)
+    at = finer.at(own)
+    change = _change(finer, state, coarse, at)
+    if selecting and not change.moved > method.levels.resolved:
         return state
-    coarser = finer.on(finer.level - 1)
-    departure = finer.prolonged(state.representation.values() - coarser.reference)
-    values, selected = finer.reference + departure, state.selected
-    if selected is not None and selected.lagged is not None:
-        lagged = finer.reference + finer.prolonged(selected.lagged - coarser.reference)
-        selected = replace(selected, lagged=lagged)
-    own = Representation(None, values, finer.start.size)
-    return replace(state, representation=own, selected=selected)
+    if selecting or _misled(method, state, change):
+        if finer.finer_energy is not None and finer.rooted is not None:
+            at, finer = finer.finer_energy.whole(at), finer.rooted()
+            assert finer.arrival is not None
+            own = finer.arrival.representation(own)
+        state = replace(state, representation=own, base=finer.level, stage="selection", exact=None)
+        return _begun(finer, state, at, change, None)
+    state = replace(state, representation=own)
+    if finer.arrival is not None:
+        state = replace(state, base=finer.level)
+    return _gone_on(finer, method, state, at, change)
 
 
 def _change(finer: Minimisation, state: FlowState, coarse: AnyEvaluation, fine: AnyEvaluation) -> Refinement:
@@ -78,43 +89,63 @@ def _change(finer: Minimisation, state: FlowState, coarse: AnyEvaluation, fine: 
     return Refinement(finer.level, len(state.records), moved, float(change[worst]), worst)
 
 
-def _arrived(
-    finer: Minimisation, method: Method, state: FlowState, at: AnyEvaluation, change: Refinement
+def _misled(method: Method, state: FlowState, change: Refinement) -> bool:
+    """Whether what was selected on the first mesh was selected for its own errors."""
+    selected = state.selected
+    if selected is None or state.stage != "minimisation":
+        return False
+    anew = any(each.iteration <= selected.iteration for each in state.refinements)
+    return not anew and change.moved > method.levels.misled * (selected.spread or 1.0)
+
+
+def _begun(
+    finer: Minimisation,
+    state: FlowState,
+    at: AnyEvaluation,
+    change: Refinement,
+    penalty: float | None,
 ) -> FlowState:
-    """The state with what belongs to the finer mesh; over where nothing is to be done there."""
-    last, departure = state.records[-1], at.m - finer.reference
-    penalty, exact = last.regularisation, state.exact
-    state = replace(state, refinements=(*state.refinements, change), evaluation=at, notes=())
+    """The state with its first record on the finer mesh."""
     record = Record(
         iteration=len(state.records),
-        energy=None,
+        energy=None if penalty is None else at.value + penalty,
         misfit=at.value,
-        regularisation=None,
+        regularisation=penalty,
         parameters=state.representation.size,
         widths=state.representation.widths,
-        weight=last.weight,
+        weight=state.records[-1].weight,
     )
-    state = replace(state, records=(*state.records, record))
+    return replace(
+        state,
+        level=finer.level,
+        settled=False,
+        refinements=(*state.refinements, change),
+        records=(*state.records, record),
+        evaluation=at,
+        notes=(),
+    )
+
+
+def _gone_on(
+    finer: Minimisation, method: Method, state: FlowState, at: AnyEvaluation, change: Refinement
+) -> FlowState:
+    """The state with what goes on: the minimisation with what was selected, or the approach."""
     if state.stage != "minimisation":
-        penalty = penalty if finer.prolonged is None else None
-    else:
-        selected = state.selected
-        assert selected is not None and exact is not None
-        own_nodes = finer.prolonged is not None
-        chosen = chosen_again(finer, selected) if own_nodes else exact.chosen
-        minimiser = Minimiser.of(finer, method, state, chosen)
-        factors = exact.factors
-        if own_nodes:
-            with timed("krylov"):
-                memory, factors = minimiser.builder.on_finer_nodes(
-                    at, state.representation, state.model, factors
-                )
-            state = replace(state, model=memory)
-        state = replace(state, exact=replace(minimiser, factors=factors))
-        penalty = penalty_at(chosen.R, selected.weight, departure)
-    if penalty is not None:
-        record = replace(record, energy=at.value + penalty, regularisation=penalty)
-        state = replace(state, records=(*state.records[:-1], record))
-    if state.exact is not None:
-        return state
-    return replace(state, stop_reason=finer.stopping(state.here, at))
+        penalty = None if finer.arrival is not None else state.records[-1].regularisation
+        state = _begun(finer, state, at, change, penalty)
+        return replace(state, stop_reason=finer.stopping(state.here, at))
+    selected, exact, model = state.selected, state.exact, state.model
+    assert selected is not None and exact is not None
+    chosen, factors = exact.chosen, exact.factors
+    if finer.arrival is not None:
+        if selected.lagged is not None:
+            selected = replace(selected, lagged=finer.arrival.coefficient(selected.lagged))
+        chosen = chosen_again(finer, selected)
+    penalty = penalty_at(chosen.R, selected.weight, at.m - finer.reference)
+    state = _begun(finer, replace(state, selected=selected), at, change, penalty)
+    minimiser = Minimiser.of(finer, method, state, chosen)
+    if finer.arrival is not None:
+        with timed("krylov"):
+            given = (at, state.representation, model, factors)
+            model, factors = minimiser.builder.on_finer_nodes(*given)
+    return replace(state, model=model, exact=replace(minimiser, factors=factors))

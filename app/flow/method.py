@@ -279,6 +279,18 @@ class StoppingMethod:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LevelsMethod:
+    """What the meshes of a run decide; changes of predicted readings are root mean squares in standard
+    deviations of the noise."""
+
+    resolved: float = 0.5
+    """The regularisation is selected on a mesh from which to the next finer one the readings move by no more:
+    the variance that the mesh adds to the noise is then a quarter of it at most."""
+    misled: float = 1.0
+    """Where they move by more with what was selected, it is selected anew on the finer mesh, once."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Method:
     """All of them: what `advance` and `solve` take beside the problem."""
 
@@ -294,6 +306,7 @@ class Method:
     retraction: Retraction = field(default_factory=Retraction)
     growth: GrowthMethod = field(default_factory=GrowthMethod)
     stopping: StoppingMethod = field(default_factory=StoppingMethod)
+    levels: LevelsMethod = field(default_factory=LevelsMethod)
 
 
 Measure = Literal["capture", "alignment"]

@@ -49,6 +49,19 @@ class FinerEnergy(Protocol):
         """What is known at a network, whose values at these nodes are given: with the energy of the finer
         mesh, and derivatives by functions on the coarser one; see app.flow.protocols.Energy."""
 
+    def whole(self, at: AnyEvaluation) -> AnyEvaluation:
+        """An evaluation as the finer mesh's own nodes see it."""
+
+
+class Arrival(Protocol):
+    """From a coarser mesh to nodes of one's own."""
+
+    def representation(self, own: Representation) -> Representation:
+        """A network at these nodes, or nodal values of the same departure from m_ref; collective."""
+
+    def coefficient(self, values: np.ndarray) -> np.ndarray:
+        """Nodal values (owned,) of the coarser mesh's nodes at these; collective."""
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -96,13 +109,16 @@ class Minimisation:
     """Whether the residual compares readings with predicted ones, in standard deviations."""
     level: int = 0
     """Number of the mesh; the coarsest has 0."""
+    base: int = 0
+    """Number of the mesh at whose nodes the coefficient is seen."""
     coarser: "Minimisation | None" = None
     """The same on the mesh before."""
     finer_energy: FinerEnergy | None = None
-    """The energy of this level's mesh, where the coefficient is seen at the nodes of the coarsest."""
-    prolonged: Callable[[np.ndarray], np.ndarray] | None = None
-    """From the coarser level's coefficients (owned,) to this level's, where both have nodes of their own;
-    collective."""
+    """The energy of this level's mesh, where the coefficient is seen at the nodes of a coarser one."""
+    rooted: "Callable[[], Minimisation] | None" = None
+    """The same with nodes of its own, where it is seen at those of a coarser mesh."""
+    arrival: Arrival | None = None
+    """To this level's nodes, where they are others than those of the level before."""
 
     def at(
         self, own: Representation, values: np.ndarray | None = None, near: AnyEvaluation = None

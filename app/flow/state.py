@@ -145,6 +145,8 @@ class FlowState:
     """Whether the user was told that the network is as wide as it may be."""
     level: int = 0
     """Number of the mesh that the run is on; the coarsest has 0."""
+    base: int = 0
+    """Number of the mesh at whose nodes the coefficient, R and J are."""
     settled: bool = False
     """Whether nothing is left to gain on this mesh, and the next step is that to a finer one."""
     refinements: tuple[Refinement, ...] = ()

@@ -1,7 +1,7 @@
 """What every energy is built into: a problem that the flow can minimise, and a report of what came of it."""
 
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -91,14 +91,19 @@ class WorkMeter:
         }
 
 
-@dataclass(frozen=True, eq=False)
-class Level:
+class Level(Protocol):
     """A finer mesh of a problem."""
 
-    after: Callable[[Minimisation], Minimisation]
-    """The minimisation there, from that on the mesh before."""
-    order: NodeOrder | JointOrder
-    """See Problem; of networks that of the coarsest mesh."""
+    @property
+    def order(self) -> NodeOrder | JointOrder:
+        """See Problem."""
+
+    def seen(self, before: Minimisation) -> Minimisation:
+        """The minimisation there over networks at the nodes of a coarser mesh, from that on the mesh
+        before."""
+
+    def own(self, before: Minimisation) -> Minimisation:
+        """The minimisation there with nodes of its own, from that on the mesh before; collective."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +128,7 @@ class Problem:
     """The energy at the start, if it was evaluated already."""
     built: Mapping[str, float] = field(default_factory=dict)
     """What the meter read when the problem had been built: every run is charged with it once."""
-    finer: Sequence["Level"] = ()
+    finer: Sequence[Level] = ()
     """The finer meshes on which the run goes on; the last is the case's own."""
     earlier: Untyped = None
     """What it took over of an earlier run (app.problem.continued.Earlier), if anything."""
@@ -147,13 +152,22 @@ class Problem:
         """The state after one more outer iteration, after the selection or on the next finer mesh; see
         app.flow.advance and app.flow.refine."""
         with self.clock.running():
-            if state.settled:
-                state = complete(self.on(state.level), self.method, state)
-                after = refine(self.on(state.level + 1), self.method, state)
-                told = () if after.stop_reason == "error" else (self.report.refined(after),)
-                return self._onward(replace(after, notes=(*after.notes, *told)))
-            after = advance(self.on(state.level), self.method, state)
+            if state.settled or (state.stage == "selection" and state.level < len(self.finer)):
+                state, before = self._refined(state), state.level
+                if state.level > before or state.stop_reason is not None:
+                    return self._onward(state)
+            after = advance(self.on(state.level, state.base), self.method, state)
         return self._onward(after)
+
+    def _refined(self, state: FlowState) -> FlowState:
+        """The state on the next finer mesh, or as it was if it is to be selected on its own."""
+        state = complete(self.on(state.level, state.base), self.method, state)
+        own_nodes = state.representation.network is None
+        finer = self.on(state.level + 1, state.level + 1 if own_nodes else state.base)
+        after = refine(finer, self.method, state)
+        if after.level == state.level:
+            return after
+        return replace(after, notes=(*after.notes, self.report.refined(after)))
 
     def _onward(self, state: FlowState) -> FlowState:
         """The state, on its way to the next finer mesh where a mesh has nothing more to give."""
@@ -164,18 +178,27 @@ class Problem:
     def complete(self, state: FlowState) -> FlowState:
         """The state with what is not saved of it, made again where it is missing; collective."""
         with self.clock.running():
-            return complete(self.on(state.level), self.method, state)
+            return complete(self.on(state.level, state.base), self.method, state)
 
-    def on(self, level: int) -> Minimisation:
-        """What is minimised on a mesh; the coarsest has the number 0."""
-        found = self.minimisation
-        for finer in self.finer[:level]:
-            found = finer.after(found)
-        return found
+    def on(self, level: int, base: int) -> Minimisation:
+        """What is minimised on a mesh at the nodes of another, the base, that is the same or coarser; the
+        coarsest mesh has the number 0."""
+        if level == 0:
+            return self.minimisation
+        if (level, base) not in self._on:
+            finer, own = self.finer[level - 1], level <= base
+            before = self.on(level - 1, min(base, level - 1))
+            self._on[level, base] = finer.own(before) if own else finer.seen(before)
+        return self._on[level, base]
 
-    def order_on(self, level: int) -> NodeOrder | JointOrder:
-        """Of the values at the nodes at which the coefficient is seen there."""
-        return self.finer[level - 1].order if level else self.order
+    @cached_property
+    def _on(self) -> dict[tuple[int, int], Minimisation]:
+        """Of the finer meshes, made when they are first asked for."""
+        return {}
+
+    def order_on(self, base: int) -> NodeOrder | JointOrder:
+        """Of the values at the nodes of a mesh."""
+        return self.finer[base - 1].order if base else self.order
 
     def spent_since(self, state: FlowState) -> dict[str, float]:
         """What was spent until now, what came after a state included; on this rank."""

@@ -1,6 +1,6 @@
 """What the run of an inverse problem leaves: summary, fields, pictures."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +33,8 @@ class InversionReport:
     """What is said, written and drawn of an inverse problem's run, see Report."""
 
     given: Inversion
-    first: flow.Candidate
-    """The regularisation that goes where the data choose none."""
+    first: Callable[[int], flow.Candidate]
+    """The regularisation that goes where the data choose none, at the nodes of the mesh of a number."""
     unmet: float
     """A misfit of more targets than this has not met the noise level."""
     notes: tuple[str, ...] = ()
@@ -86,7 +86,7 @@ class InversionReport:
         """See Report."""
         given, case = self.given, self.given.case
         choice = state.choice
-        candidate = self.first if choice is None else choice.candidate
+        candidate = self.first(state.base) if choice is None else choice.candidate
         return {
             "name": case.name,
             "status": output.status(reason, target_known=given.target is not None),
@@ -178,7 +178,7 @@ class InversionReport:
         at, choice = state.evaluation, state.choice
         assert at is not None
         if choice is None:
-            with closing(self.first.regularisation.at(at.m)) as R:
+            with closing(self.first(state.base).regularisation.at(at.m)) as R:
                 steepest = R.riesz(at.derivative())
         else:
             steepest = choice.R.riesz(at.derivative())

@@ -1,7 +1,8 @@
 """A problem on several meshes: decided on the coarsest, confirmed on each finer one."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,9 +14,12 @@ from app.case import Case, CaseError, InputError
 from app.case.levels import coarser
 from app.energy import Misfit
 from app.energy.restricted import Restricted
+from app.mesh import JointOrder
 from app.mesh.transfer import Transfer
 from app.problem.inversion import Inversion, evaluated_at_start, read_inversion
 from app.problem.inversion_report import InversionReport, reading_place
+from app.problem.minimisation import minimisation_of, order_of
+from app.problem.models import candidate_with
 from app.types import Summary, Untyped
 
 RESOLVED = 0.5
@@ -53,7 +57,7 @@ def read_levels(
             break
         found.append(level)
         coarse = coarser(coarse, asked=asked)
-    if asked and len(found) < case.levels:
+    if case.levels != "auto" and len(found) < case.levels:
         why = "no coarser mesh has the parts and readings of the case"
         raise CaseError(
             [f"{case.where('levels')}: found {case.levels}, expected at most {len(found)}: {why}"]
@@ -71,28 +75,120 @@ def read_levels(
     return found, at_start
 
 
-class FinerMesh:
-    """The misfit on a finer mesh at the networks of the coarsest, see app.flow.problem.FinerEnergy."""
+class MeshLevel:
+    """A finer mesh of an inverse problem, see app.problem.base.Level."""
 
-    def __init__(self, coarsest: Inversion, given: Inversion) -> None:
-        """Collective; what it makes is closed with the coarsest level."""
-        self._energy = given.energy
-        references = given.coefficient.split(given.reference)
-        self._nodes = list(
-            zip((space.coordinates for space in given.spaces.values()), references, strict=True)
+    def __init__(
+        self,
+        levels: Sequence[Inversion],
+        number: int,
+        method: flow.Method,
+        meter: flow.Meter,
+        first: Callable[[int], flow.Candidate],
+        report: InversionReport,
+    ) -> None:
+        """Of all levels the one of this number; what it makes is closed with the coarsest."""
+        self._levels, self._number, self._given = levels, number, levels[number]
+        self._method, self._meter, self._first, self._report = method, meter, first, report
+        self._transfers: dict[int, Transfer] = {}
+
+    @cached_property
+    def order(self) -> JointOrder:
+        """See Problem."""
+        return order_of(self._given)
+
+    def seen(self, before: flow.Minimisation) -> flow.Minimisation:
+        """See Level."""
+        base = before.base
+        return replace(
+            before,
+            level=self._number,
+            coarser=before,
+            finer_energy=FinerMesh(self._given, self.transfer(base)),
+            truth=self._report,
+            rooted=lambda: self.own(before),
+            arrival=None,
         )
-        self._transfer = Transfer(coarsest.coefficient, given.coefficient)
-        coarsest.owned.callback(self._transfer.close)
+
+    def own(self, before: flow.Minimisation) -> flow.Minimisation:
+        """See Level; with what a run took over of an earlier one."""
+        arrival = NodesOf(self._given, self._levels[self._number - 1], self.transfer(self._number - 1))
+        return replace(
+            self._there,
+            start=arrival.representation(before.start),
+            selection=self._selection(before.selection),
+            level=self._number,
+            base=self._number,
+            coarser=before,
+            arrival=arrival,
+        )
+
+    @cached_property
+    def _there(self) -> flow.Minimisation:
+        return minimisation_of(
+            self._given, self._first(self._number), self._method, self._meter, self._report
+        )
+
+    def _selection(self, before: flow.Selection | None) -> flow.Selection | None:
+        """What the data select among here; where an earlier run has selected, that."""
+        if before is None or before.weight is None:
+            return self._there.selection
+        (only,) = before.candidates
+        taken_over = candidate_with(self._given, only.kind, only.length, only.parameters)
+        return replace(before, candidates=[taken_over])
+
+    def transfer(self, base: int) -> Transfer:
+        """From a coarser mesh; made once."""
+        if base not in self._transfers:
+            made = Transfer(self._levels[base].coefficient, self._given.coefficient)
+            self._levels[0].owned.callback(made.close)
+            self._transfers[base] = made
+        return self._transfers[base]
+
+
+class FinerMesh:
+    """The misfit on a finer mesh at networks of a coarser one, see app.flow.problem.FinerEnergy."""
+
+    def __init__(self, given: Inversion, transfer: Transfer) -> None:
+        self._given, self._transfer = given, transfer
 
     def at(self, own: flow.Representation, values: np.ndarray, near: Restricted | None = None) -> Restricted:
         """See FinerEnergy; collective, raises SolveFailed."""
-        networks, thetas = own.split()
-        fine = np.concatenate([
-            network.at(network.nodes_at(*nodes)).values(theta)
-            for network, theta, nodes in zip(networks, thetas, self._nodes, strict=True)
-        ])  # fmt: skip
-        found = self._energy.at(fine, None if near is None else near.fine)
+        fine = on_nodes(self._given, own).values()
+        found = self._given.energy.at(fine, None if near is None else near.fine)
         return Restricted(values, found, self._transfer)
+
+    def whole(self, at: Restricted) -> Misfit[Untyped]:
+        """See FinerEnergy."""
+        found: Misfit[Untyped] = at.fine
+        return found
+
+
+class NodesOf:
+    """From a coarser mesh to the nodes of a finer one, see app.flow.problem.Arrival."""
+
+    def __init__(self, given: Inversion, before: Inversion, transfer: Transfer) -> None:
+        self._given, self._before, self._transfer = given, before, transfer
+
+    def representation(self, own: flow.Representation) -> flow.Representation:
+        """See Arrival."""
+        if own.network is not None:
+            return on_nodes(self._given, own)
+        return flow.Representation(None, self.coefficient(own.theta), self._given.coefficient.size)
+
+    def coefficient(self, values: np.ndarray) -> np.ndarray:
+        """See Arrival."""
+        return self._given.reference + self._transfer.prolonged(values - self._before.reference)
+
+
+def on_nodes(given: Inversion, own: flow.Representation) -> flow.Representation:
+    """Networks at the nodes of a problem's mesh."""
+    from app.network import joint_network
+
+    references = given.coefficient.split(given.reference)
+    nodes = zip((space.coordinates for space in given.spaces.values()), references, strict=True)
+    parts = [network.at(network.nodes_at(*each)) for network, each in zip(own.split()[0], nodes, strict=True)]
+    return flow.Representation.of(joint_network(parts), own.theta)
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,8 +279,8 @@ def discretisation(given: Inversion, state: flow.FlowState) -> Summary:
     """How far the readings moved with the last refinement, in standard deviations of the noise: root mean
     square, and the most with its file and line."""
     last, choice = state.refinements[-1], state.choice
-    known = given.data.sigma is not None or choice is None or not choice.spread > 0
-    spread = 1.0 if known else choice.spread
+    found = 0.0 if choice is None or given.data.sigma is not None else choice.spread
+    spread = found or 1.0
     moved = [each.moved / spread for each in state.refinements]
     return {
         "moved": moved[-1],

@@ -59,10 +59,10 @@ def test_a_state_is_saved_to_the_last_bit(name: str) -> None:
     """Through text and arrays on rank 0, in an order of nodes that does not depend on the ranks."""
     problem, states = solved(name)
     for state in states:
-        order = problem.order_on(state.level)
+        order = problem.order_on(state.base)
         tree, arrays = as_data(state, order)
         tree, arrays = COMM.bcast((json.loads(json.dumps(tree, allow_nan=False)), arrays))
-        again = from_data(tree, arrays, order, problem.minimisation.start.network)
+        again = from_data(tree, arrays, order, problem.on(state.base, state.base).start.network)
         assert_same(again, bare(state))
 
 
@@ -74,8 +74,10 @@ def test_a_state_may_go_on_with_other_ranks(name: str) -> None:
     problem, states = solved(name)
     alone = SMALL[name].built(MPI.COMM_SELF)
     for before, after in pairwise(states):
-        tree, arrays = COMM.bcast(as_data(before, problem.order_on(before.level)))
-        again = from_data(tree, arrays, alone.order_on(before.level), alone.minimisation.start.network)
+        tree, arrays = COMM.bcast(as_data(before, problem.order_on(before.base)))
+        again = from_data(
+            tree, arrays, alone.order_on(before.base), alone.on(before.base, before.base).start.network
+        )
         check(alone.advance(again), after, exact=False)
     alone.close()
 
