@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 PLACES = {
-    "reading": ("app.problem.build:read_inversion", 1),
+    "reading": ("app.problem.levels:read_inversion", 1),
     "assembly": ("app.pde.state_equation:StateEquation._assemble_operator", 2),
     "factorisation": ("app.parallel.solver:LinearSolver._set_up", 3),
     "solve": ("app.parallel.solver:LinearSolver._solve_block", 2),
