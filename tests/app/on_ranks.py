@@ -58,12 +58,16 @@ def put(path: Path, content: object) -> None:
 
 def serve(folder: Path, client: int) -> None:
     """Run the commands of `0.command`, `1.command` … on all ranks; `0.answer` … hold each rank's answer."""
-    import app  # noqa: F401 - before anything numerical
+    import app
 
     # isort: split
+    import torch  # noqa: F401
     from mpi4py import MPI
     from petsc4py import PETSc
 
+    import app.run  # noqa: F401
+
+    gc.freeze()  # what has been imported stays: no search for circles need go through it
     comm, number = MPI.COMM_WORLD, 0
     while True:
         command = folder / f"{number}.command"
