@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import app  # noqa: F401 - before anything numerical: one BLAS thread a rank, and the order the wheel asks for
 
@@ -18,6 +19,13 @@ DISTRIBUTED = ("energy", "observe", "prior")
 that are marked `distributed`."""
 
 
+APART = "tests/test_parallel_runs.py"
+"""The file whose tests have nothing in common and take long."""
+
+TOGETHER = "tests/app"
+"""The folder whose files share runs of the program."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """On several ranks, which take longer where they outnumber the cores, leave out what is not of them."""
     if MPI.COMM_WORLD.size == 1:
@@ -25,6 +33,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     of_ranks = [item for item in items if _of_ranks(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in of_ranks])
     items[:] = of_ranks
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported stays: each search for circles would go through all of it, a fifth of a second
+    for each problem that is closed."""
+    gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Several processes share the files, so that what the tests of one have in common is made once."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::")[0]
+            return nodeid if file == APART else TOGETHER if file.startswith(f"{TOGETHER}/") else file
+
+    return ByFile(config, log)
 
 
 def _of_ranks(item: pytest.Item) -> bool:

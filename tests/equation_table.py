@@ -32,6 +32,13 @@ GIVEN = {
 }
 """What an equation is given by the names of its fields; those of other names keep their defaults."""
 
+CONDITIONS = {
+    "wall": BoundaryCondition(("left",), "dirichlet", Expression("0.2*y")),
+    "inflow": BoundaryCondition(("top",), "neumann", Expression("1 + x")),
+    "loss": BoundaryCondition(("right",), "robin", Expression("1"), Expression("2 + y")),
+}
+"""One of each kind on the sides of the unit square; laws that take the same compile the same forms."""
+
 
 def make_equation(
     kind: str,

@@ -3,6 +3,7 @@
 import json
 import platform
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -96,6 +97,10 @@ def write_json(path: Path, content: Summary) -> None:
         part.write_text(text)
 
 
+_version = cache(metadata.version)
+"""Of a package, which is read in its files; each state that is saved tells it."""
+
+
 def versions() -> dict[str, str]:
     """Of the program and what it stands on."""
     found = {
@@ -106,7 +111,7 @@ def versions() -> dict[str, str]:
     }
     for package in PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            found[package] = _version(package)
         except metadata.PackageNotFoundError:
             continue
     return found

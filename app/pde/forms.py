@@ -2,6 +2,7 @@
 
 import numpy as np
 import ufl
+from dolfinx import fem
 from ufl.algorithms import estimate_total_polynomial_degree
 from ufl.algorithms.apply_algebra_lowering import apply_algebra_lowering
 
@@ -38,6 +39,14 @@ def with_fixed_quadrature(form: ufl.Form) -> ufl.Form:
             raise ExpressionError(found, f"at most {HIGHEST_DEGREE}: expressions of lower degrees")
         integrals.append(integral.reconstruct(metadata={**integral.metadata(), "quadrature_degree": degree}))
     return ufl.Form(integrals)
+
+
+def derivative(form: ufl.Form, by: fem.Function) -> ufl.Form:
+    """The derivative by a function, expanded: terms that do not depend on it are no longer in it, and
+    equations that differ in those alone have one compiled form."""
+    whole = ufl.derivative(form, by)
+    expanded: ufl.Form = ufl.algorithms.expand_derivatives(whole)
+    return whole if expanded.empty() else expanded
 
 
 def by_cell(form: ufl.Form, domain: TaggedMesh) -> ufl.Form:

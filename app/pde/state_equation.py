@@ -14,7 +14,7 @@ from app.mesh.spaces import CoefficientSpace, CoefficientSpaces
 from app.parallel import LinearSolver, SolveFailed, multiply_transpose, timed
 from app.parallel.blocks import PETSc
 from app.pde.dirichlet import dirichlet
-from app.pde.forms import boundary_measure, by_cell, with_fixed_quadrature
+from app.pde.forms import boundary_measure, by_cell, derivative, with_fixed_quadrature
 from app.pde.linearisation import Counts, Linearisation
 from app.pde.newton import newton
 from app.pde.uniqueness import refuse_open_states, refuse_singular
@@ -68,8 +68,8 @@ class StateEquation:
         self._form = residual
         with timed("compile"):
             self._residual = fem.form(residual)
-            self._by_state = fem.form(ufl.derivative(residual, self.state))
-            self._by_coefficient = [fem.form(ufl.derivative(residual, m)) for m in self._m]
+            self._by_state = fem.form(derivative(residual, self.state))
+            self._by_coefficient = [fem.form(derivative(residual, m)) for m in self._m]
         self._bcs, self._lifted = dirichlet(self.space, self.components, domain, conditions)
         fixed = [bc.dof_indices()[0] for bc in self._bcs] or [np.empty(0, dtype=np.int32)]
         fixed_dofs = np.unique(np.concatenate(fixed))

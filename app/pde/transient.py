@@ -11,6 +11,7 @@ from app.equations.terms import TransientEquation, roles_of
 from app.mesh import assemble
 from app.mesh.spaces import CoefficientSpace, CoefficientSpaces
 from app.parallel import LinearSolver, multiply, multiply_transpose, timed
+from app.pde.forms import derivative
 from app.pde.forward import ForwardModel
 from app.pde.linearisation import Linearisation
 from app.pde.time_steps import Step, TimeSteps, changes
@@ -43,7 +44,7 @@ class TransientModel(ForwardModel):
         self.stride = times.stride(8 * largest)
         self._old = self._step.old
         with timed("compile"):
-            self._by_old_form = fem.form(ufl.derivative(self._form, self._old))
+            self._by_old_form = fem.form(derivative(self._form, self._old))
         self._by_old: Matrix = fem_petsc.create_matrix(self._by_old_form)
         self._dirichlet_parts = [
             (condition.value, bc.dof_indices()[0])
@@ -65,7 +66,7 @@ class TransientModel(ForwardModel):
         else:
             self._given = equation.initial.numpy(self._nodes[: self._owned])
         derivatives = [ufl.algorithms.expand_derivatives(ufl.derivative(self._form, m)) for m in self._m]
-        seen = {each for derivative in derivatives for each in derivative.coefficients()}
+        seen = {each for form in derivatives for each in form.coefficients()}
         self._sensitivity_changes = bool({self.state, self._old} & seen)
         self._kept: dict[int, np.ndarray] = {}
         """States by step, of the linearisation that was last asked."""

@@ -41,6 +41,7 @@ def call(words: Sequence[str], pictures: bool) -> Answer:
         stack.enter_context(patch.dict(os.environ, {"FORCE_COLOR": "", "TTY_COMPATIBLE": "0"}))
         if not pictures:
             stack.enter_context(patch("matplotlib.figure.Figure.savefig", empty))
+            stack.enter_context(patch("app.output.picture._draw_space", empty_in_space))
         code = main([str(word) for word in words])
     return code, out.getvalue(), err.getvalue()
 
@@ -48,6 +49,11 @@ def call(words: Sequence[str], pictures: bool) -> Answer:
 def empty(figure: object, path: str, **how: object) -> None:
     """Write an empty file in place of a figure's picture."""
     Path(path).touch()
+
+
+def empty_in_space(path: Path, *what: object) -> None:
+    """The same of fields in space, which a program of its own draws."""
+    path.touch()
 
 
 def put(path: Path, content: object) -> None:
@@ -58,12 +64,16 @@ def put(path: Path, content: object) -> None:
 
 def serve(folder: Path, client: int) -> None:
     """Run the commands of `0.command`, `1.command` … on all ranks; `0.answer` … hold each rank's answer."""
-    import app  # noqa: F401 - before anything numerical
+    import app
 
     # isort: split
+    import torch  # noqa: F401
     from mpi4py import MPI
     from petsc4py import PETSc
 
+    import app.run  # noqa: F401
+
+    gc.freeze()  # what has been imported stays: no search for circles need go through it
     comm, number = MPI.COMM_WORLD, 0
     while True:
         command = folder / f"{number}.command"

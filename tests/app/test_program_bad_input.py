@@ -336,11 +336,37 @@ def test_bad_input_is_one_message(tmp_path: Path, request: pytest.FixtureRequest
     assert_refused(run, TABLE[title], tmp_path)
 
 
-@pytest.mark.parametrize("title", TABLE)
+ON_RANKS = [
+    "unknown key",
+    "attribute in an expression",
+    "unknown tag",
+    "no data file",
+    "two bad readings",
+    "misfit overflows",
+    "point outside the mesh",
+    "point off its part",
+    "truth that is not finite",
+    "truth of zero",
+    "source that is not finite",
+    "reference without a state",
+    "known on a mesh without regions",
+    "tensor that is not positive",
+    "states that do not fit",
+    "code that fails",
+    "no mesh file",
+    "surface in space",
+    "mesh of lines",
+]
+"""Of each place where a fault is found, one or two: the case's text, data, mesh, what is evaluated on it, and
+the first solve."""
+
+
+@pytest.mark.parametrize("title", ON_RANKS)
 def test_bad_input_is_said_once_on_three_ranks(
     tmp_path: Path, request: pytest.FixtureRequest, run_on_ranks: RunOnRanks, title: str
 ) -> None:
-    """All ranks exit with 2, one of them speaks, and none waits for another."""
+    """All ranks exit with 2, one of them speaks, and none waits for another; what is said of the others of
+    the table is found beside these."""
     run = run_on_ranks(*written(title, tmp_path, request), out=tmp_path / "results")
     assert_refused(run, TABLE[title], tmp_path)
 

@@ -203,18 +203,6 @@ def test_sparse_is_made_again_byte_for_byte(make_data: ModuleType, tmp_path: Pat
     assert made.read_bytes() == shipped.read_bytes()
 
 
-def test_quickstart_is_made_again_to_its_last_digit(make_data: ModuleType, tmp_path: Path) -> None:
-    """Points and sigma are the same bytes; the last of a value's twelve digits is the solver's rounding."""
-    make_data.write("quickstart", tmp_path)
-    made, shipped = (
-        [line.split(",") for line in (folder / "quickstart.csv").read_text().splitlines()]
-        for folder in (tmp_path, ROOT / "cases" / "data")
-    )
-    assert [(x, y, s) for x, y, _, s in made] == [(x, y, s) for x, y, _, s in shipped]
-    values = [np.array([float(row[2]) for row in rows[1:]]) for rows in (made, shipped)]
-    assert np.abs(values[0] - values[1]).max() < 3e-12
-
-
 def test_given_and_unknown_data_cannot_be_made(make_data: ModuleType) -> None:
     """One sentence for each, before anything is made."""
     with pytest.raises(SystemExit, match=r"^peer64: its data are given"):

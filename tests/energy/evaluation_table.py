@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from elliptic import COMM, Formula, constant
-from equation_table import coefficient_for, make_equation
+from equation_table import CONDITIONS, coefficient_for, make_equation
 from observation_table import Taken, made
 
 from app.case import Expression, SpaceTimeExpression
@@ -26,11 +26,6 @@ from app.pde import (
     TransientModel,
 )
 from app.prior.inner_products import INNER_PRODUCTS
-
-BOUNDARY = {
-    "wall": BoundaryCondition(("left",), "dirichlet", Expression("0.2*y")),
-    "loss": BoundaryCondition(("right",), "robin", Expression("1"), Expression("2 + y")),
-}
 
 SIDES = np.array([[0.5, 0.0], [1.0, 0.5], [0.5, 1.0], [0.0, 0.5]])
 """Electrodes on a square."""
@@ -74,7 +69,7 @@ def inverse(forward: Any, role: str | None = None, *, linear: bool = True, **mis
 
 def stationary(kind: str, role: str | tuple[str, ...], parts: Any, prefix: str = "") -> ForwardModel:
     """Read at points, and of a scalar state its fluxes, which know the coefficient directly."""
-    physics = make_equation(kind, BOUNDARY, 2, role=role, plain=False)
+    physics = make_equation(kind, CONDITIONS, 2, role=role, plain=False)
     solver = LinearSolver(COMM, "direct", f"test_state_{prefix}", symmetric=physics.symmetric)
     forward = ForwardModel(physics, parts, 2, solver)
     if forward.components:

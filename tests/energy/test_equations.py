@@ -5,7 +5,7 @@ from functools import cache, partial
 
 import numpy as np
 import pytest
-from equation_table import ROLES, coefficient_for, make_equation
+from equation_table import CONDITIONS, ROLES, coefficient_for, make_equation
 from mpi4py import MPI
 from observation_table import PLACES, Taken, made
 
@@ -14,7 +14,7 @@ from app.energy import InverseProblem
 from app.mesh import MESHES, CoefficientSpace
 from app.observe import ObservationOperator, joined
 from app.parallel import LinearSolver, on_root
-from app.pde import BoundaryCondition, ForwardModel
+from app.pde import ForwardModel
 from app.prior import REGULARISATIONS
 
 COMM = MPI.COMM_WORLD
@@ -24,13 +24,6 @@ WEIGHT = 0.3
 
 HALVINGS = 0.01 * 0.5 ** np.arange(5)
 """Lengths of the steps of a Taylor test: small against one, and E's rounding small against their squares."""
-
-BOUNDARY = {
-    "wall": BoundaryCondition(("left",), "dirichlet", Expression("0.2*y")),
-    "inflow": BoundaryCondition(("top",), "neumann", Expression("1 + x")),
-    "loss": BoundaryCondition(("right",), "robin", Expression("1"), Expression("2 + y")),
-}
-"""One condition of each kind."""
 
 
 @cache
@@ -47,7 +40,7 @@ def space(alone: bool = False) -> CoefficientSpace:
 def model(equation: str, role: str, alone: bool = False) -> tuple[ForwardModel, dict[str, slice]]:
     """An observed model on the unit square, with everything the equation can be given, and the readings of
     each kind."""
-    physics = make_equation(equation, BOUNDARY, 2, role=role, plain=False)
+    physics = make_equation(equation, CONDITIONS, 2, role=role, plain=False)
     domain = space(alone)
     solver = LinearSolver(domain.domain.comm, "direct", "test_state_", symmetric=physics.symmetric)
     forward = ForwardModel(physics, domain, 2, solver)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from basix.ufl import element
 from dolfinx import mesh as dmesh
-from elliptic import COMM, box_space, constant, forward_model, raised_on_all_ranks
+from elliptic import COMM, box_space, constant, forward_model, raised_on_all_ranks, variants
 
 from app.equations.helmholtz import Helmholtz
 from app.mesh import CoefficientSpace, TaggedMesh
@@ -73,18 +73,21 @@ def refused(model: ForwardModel, *words: str) -> None:
         assert word in str(info.value)
 
 
-@pytest.mark.parametrize("dimension", [1, 2, 3])
-@pytest.mark.parametrize("kind", ["direct", "iterative"])
+LOOSE = [
+    ("diffusion", None, {"a": robin("left", 0.0), "b": robin("right", 0.0)}),
+    ("diffusion", None, {"a": flux("right")}),
+    ("reaction_diffusion", "log_diffusivity", {"a": flux("left")}),
+    ("reaction_diffusion", "reaction", {}),
+    ("nonlinear_diffusion", None, {"a": robin("left", 0.0)}),
+    ("advection_diffusion", None, {"a": flux("right")}),
+]
+"""Equations, roles and conditions that leave the state open."""
+
+
+@pytest.mark.parametrize("kind", variants(["direct", "iterative"], in_parallel=["direct"]))
 @pytest.mark.parametrize(
-    "equation, role, boundary",
-    [
-        ("diffusion", None, {"a": robin("left", 0.0), "b": robin("right", 0.0)}),
-        ("diffusion", None, {"a": flux("right")}),
-        ("reaction_diffusion", "log_diffusivity", {"a": flux("left")}),
-        ("reaction_diffusion", "reaction", {}),
-        ("nonlinear_diffusion", None, {"a": robin("left", 0.0)}),
-        ("advection_diffusion", None, {"a": flux("right")}),
-    ],
+    "dimension, equation, role, boundary",
+    [(2, *case) for case in LOOSE] + variants([(d, *case) for d in (1, 3) for case in LOOSE[:2]], []),
 )
 def test_a_constant_that_nothing_holds(
     dimension: int, kind: Any, equation: str, role: str | None, boundary: dict[str, BoundaryCondition]
