@@ -11,7 +11,7 @@ import numpy as np
 from app.data.foreign import Unreadable, read_foreign
 from app.data.points import PointData
 from app.schema.files import read_text
-from app.schema.problems import DataError, nearest
+from app.schema.problems import LONGEST_SHOWN, DataError, nearest
 
 SIGMA = "sigma"
 """The array with the standard deviations, where the file has one."""
@@ -97,8 +97,22 @@ def _data_item(path: Path, item: ElementTree.Element) -> np.ndarray:
         sizes = [int(size) for size in item.get("Dimensions", "").split()]
         shape = (sizes[0], int(np.prod(sizes[1:])))
         if item.get("Format") == "HDF":
-            file, _, dataset = (item.text or "").strip().partition(":")
-            return read_foreign("hdf5", path.parent / file, dataset)[""].reshape(shape)
+            return _dataset(path, (item.text or "").strip()).reshape(shape)
         return np.array((item.text or "").split(), dtype=float).reshape(shape)
+    except DataError:
+        raise
     except Exception as cause:
         raise DataError([f"{path}: found an unreadable item ({cause}), expected numbers"]) from None
+
+
+def _dataset(path: Path, reference: str) -> np.ndarray:
+    """What an XDMF file refers to as `name:/dataset` of an HDF5 file beside it."""
+    file, _, dataset = reference.partition(":")
+    if not file or not dataset.strip("/"):
+        found = f"found {reference[:LONGEST_SHOWN]!r} for numbers in an HDF5 file"
+        raise DataError([f"{path}: {found}, expected its name, a colon and a dataset"])
+    try:
+        return read_foreign("hdf5", path.parent / file, dataset)[""]
+    except Unreadable as cause:
+        found = f"found {file[:LONGEST_SHOWN]!r}, which cannot be read ({cause})"
+        raise DataError([f"{path}: {found}, expected an HDF5 file with {dataset[:LONGEST_SHOWN]}"]) from None

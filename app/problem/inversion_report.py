@@ -220,14 +220,10 @@ def _worst(given: Inversion, state: flow.FlowState, reason: flow.StopReason, unm
         return []
     assert isinstance(at, Misfit)
     residuals = given.energy.whitened(at.forward.readings)
-    files = np.repeat(np.arange(len(given.files)), [count for _, count in given.files])
+    worst = np.argsort(-np.abs(residuals), kind="stable")[:WORST]
     return [
-        {
-            "file": given.files[files[i]][0].name,
-            "line": int(given.data.lines[i]),
-            "residual": float(residuals[i]),
-        }
-        for i in np.argsort(-np.abs(residuals), kind="stable")[:WORST]
+        {"file": file.name, "line": line, "residual": float(residuals[reading])}
+        for reading, (file, line) in ((i, given.place_of(i)) for i in worst)
     ]
 
 
