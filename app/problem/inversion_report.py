@@ -127,7 +127,7 @@ class InversionReport:
             )
         return output.Coefficient(given.case.name, tuple(parts))
 
-    def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> str | None:
+    def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> None:
         """See Report."""
         given, at, choice = self.given, state.evaluation, state.choice
         assert isinstance(at, Misfit)
@@ -153,14 +153,15 @@ class InversionReport:
             finest = discontinuous(given.domain, max(1, _degree(finest)))
         path, moments = folder / "fields.pvd", _moments(forward, found)
         lost.attempt(path, lambda: output.write_fields(path, finest, fields, *moments))
-        failure = None
         if choice is not None:
-            failure = output.draw_choice(space.comm, folder / "choice.png", choice)
+            scores = folder / "choice.png"
+            lost.draw(scores, lambda: output.draw_choice(space.comm, scores, choice))
         picture, points = folder / "coefficient.png", given.data.points
         points = points[np.isfinite(points).all(axis=1)]  # the others belong to parts of the mesh
         drawn_on, panels = _panels(given, rows)
         if not isinstance(forward, ElectricalModel):
-            return output.draw_fields(picture, drawn_on, panels, points) or failure
+            lost.draw(picture, lambda: output.draw_fields(picture, drawn_on, panels, points))
+            return
         factors, fit = forward.geometric_factors, (given.data.values, given.sigma, at.unpooled)
         table = folder / "fit.csv"
 
@@ -169,8 +170,8 @@ class InversionReport:
 
         lost.attempt(table, lambda: on_root(space.comm, write))
         physical = [panels_of_resistivity(given.name, row) for row in panels]
-        drawn = output.draw_fields(picture, drawn_on, physical, points, logarithmic=True, numbered=True)
-        return drawn or failure
+        how = {"logarithmic": True, "numbered": True}
+        lost.draw(picture, lambda: output.draw_fields(picture, drawn_on, physical, points, **how))
 
 
 def _repeats(given: Inversion) -> list[str]:
