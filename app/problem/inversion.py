@@ -57,7 +57,7 @@ from app.problem.factories import (
     solver_of,
     transform_of,
 )
-from app.problem.memory import Size, require_memory
+from app.problem.memory import Size, require_memory, require_rows
 from app.schema.problems import first_few
 from app.types import Untyped
 
@@ -150,6 +150,7 @@ def read_inversion(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> I
             "groups": measured.groups,
         }
         files = measured.files
+    require_rows(comm, case, len(data.values), coefficient.size, flow.Method())
     known = data.sigma is not None
     name = next(iter(spaces))
     if not known and case.regularisation[name].weight == "discrepancy":
