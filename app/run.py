@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from app import output
+from app import activity, output
 from app.case import differing_keys, effective_yaml
 from app.flow import Damaged, FlowState, StopReason, as_data, from_data
 from app.parallel import Interrupt, Interrupted, on_root, timed
@@ -75,6 +75,7 @@ class _Run:
             for line in report.opening():
                 self._terminal.note(line)
             state, reason = self._flow(state, interrupt)
+            activity.end()
             with interrupt.held():
                 summary = self._finish(state, reason)
         self._lost.check(self._folder)
@@ -102,6 +103,7 @@ class _Run:
             self._longest = max(self._longest, time.monotonic() - begun)
             with interrupt.held():
                 self._tell(state)
+            activity.end()
         return state, state.stop_reason
 
     def _tell(self, state: FlowState, *, save: bool = True) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from mpi4py import MPI
 
 from app import flow
+from app.activity import doing
 from app.case import (
     Case,
     CaseError,
@@ -305,7 +306,8 @@ def _mesh(comm: MPI.Comm, case: Case, survey: Survey | None) -> TaggedMesh:
     if survey is not None and case.mesh.kind == "electrodes":
         size = Size.through(survey.readings.electrodes, case.mesh)
         require_memory(comm, case, size, ("mesh", "size"))
-        domain = survey.mesh(comm, case.mesh.model_dump(exclude={"kind"}))
+        with doing("making the mesh"):
+            domain = survey.mesh(comm, case.mesh.model_dump(exclude={"kind"}))
         require_memory(comm, case, Size.of(domain), ("mesh", "size"))
         return domain
     return mesh_of(comm, case)
