@@ -367,7 +367,7 @@ UNREADABLE = {
     b"a: 1\nb: \xff\n": (":2", "found the byte 0xff, expected UTF-8"),
     b"a: 2026-13-45\n": ("", "not YAML"),
     b"a: !!python/name:os.system x\n": (":1", "found the YAML tag"),
-    b"a: \x01\n": ("", "not YAML"),
+    b"a: \x01\n": (":1", "not YAML"),
     b"a: " + b"[" * 1000: (":1", "nested too deeply, or one within itself, expected at most 50 levels"),
 }
 
