@@ -212,9 +212,9 @@ BAD_XDMF = {
     ">0.1 0.2": (">0.1 zwei", r": the attribute 'u': found 'zwei', expected a number"),
     'XML">0.1 0.2 0.3 0.2': (
         'HDF">u.h5',
-        r"u': found 'u\.h5' for numbers in an HDF5 file, expected its name,",
+        r".*u': found 'u\.h5' for numbers in an HDF5 file, expected its name,",
     ),
-    'XML">0.1 0.2 0.3': ('HDF">u.h5:/u ', r"u': found 'u\.h5', which cannot be read \(no file"),
+    'XML">0.1 0.2 0.3': ('HDF">u.h5:/u ', r".*u': found 'u\.h5', which cannot be read \(no file"),
 }
 
 
@@ -262,10 +262,10 @@ def test_bad_fields_are_told(tmp_path: Path) -> None:
         write_vtu(path, **arrays)
         with pytest.raises(DataError, match=text):
             read_field(path, dimension, name)
-    for content in ("<Xdmf", "<Xdmf></Xdmf>"):
+    for content, place in (("<Xdmf", ":1"), ("<Xdmf></Xdmf>", "")):
         other = tmp_path / "field.xdmf"
         other.write_text(content)
-        with pytest.raises(DataError, match=f"{other}: found"):
+        with pytest.raises(DataError, match=f"{other}{place}: found"):
             read_field(other, 2, None)
     table = tmp_path / "field.csv"
     table.write_bytes(struct.pack("d", 1.0))
