@@ -121,7 +121,7 @@ def _run(options: argparse.Namespace, case: "BaseCase", comm: "MPI.Comm") -> int
         state = None
         if options.continue_from:
             problem = _continued(problem, options.continue_from)
-        if on_root(comm, lambda: not options.resume or folder.is_dir()):
+        if on_root(comm, lambda: not options.resume or os.path.isdir(folder)):
             held.enter_context(_held(comm, lambda: taken(lambda: output.hold(folder))))
         if options.resume:
             try:

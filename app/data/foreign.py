@@ -35,7 +35,7 @@ def read_foreign(kind: str, path: Path, dataset: str = "") -> dict[str, np.ndarr
     `vtk`: the nodes' coordinates as an unnamed array, and the arrays of numbers at the nodes. `hdf5`: the
     dataset as an unnamed array.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # also where the name is too long, as Path.is_file does not say
         raise Unreadable(f"no file {path}")
     launcher = ("PMI", "PMIX", "HYDRA", "MPI", "OMPI")  # the process is none of its ranks
     seconds = SECONDS + path.stat().st_size / BYTES_PER_SECOND

@@ -214,6 +214,7 @@ BAD_XDMF = {
         'HDF">u.h5',
         r".*u': found 'u\.h5' for numbers in an HDF5 file, expected its name,",
     ),
+    'XML">0.1 0.2 0.3 0.': (f'HDF">{"u" * 300}:/u ', r".*u': found 'uuu.*, which cannot be read \(no file"),
     'XML">0.1 0.2 0.3': ('HDF">u.h5:/u ', r".*u': found 'u\.h5', which cannot be read \(no file"),
 }
 
