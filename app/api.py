@@ -179,7 +179,8 @@ class Solution(Function):
         on_root(self.problem.comm, lambda: path.mkdir(parents=True, exist_ok=True))
         with self.problem.clock.running():
             self.problem.report.write(self.state, path, lost)
-            output.draw_expansion(self.problem.comm, path / "expansion.png", self.state.records)
+            picture, comm = path / "expansion.png", self.problem.comm
+            lost.draw(picture, lambda: output.draw_expansion(comm, picture, self.state.records))
         lost.check(path)
         return on_root(self.problem.comm, lambda: sorted(path.glob("*.png")))
 

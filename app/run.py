@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from app import output
+from app import activity, output
 from app.case import differing_keys, effective_yaml
 from app.flow import Damaged, FlowState, StopReason, as_data, from_data
 from app.parallel import Interrupt, Interrupted, on_root, timed
@@ -75,6 +75,7 @@ class _Run:
             for line in report.opening():
                 self._terminal.note(line)
             state, reason = self._flow(state, interrupt)
+            activity.end()
             with interrupt.held():
                 summary = self._finish(state, reason)
         self._lost.check(self._folder)
@@ -102,6 +103,7 @@ class _Run:
             self._longest = max(self._longest, time.monotonic() - begun)
             with interrupt.held():
                 self._tell(state)
+            activity.end()
         return state, state.stop_reason
 
     def _tell(self, state: FlowState, *, save: bool = True) -> None:
@@ -145,8 +147,8 @@ class _Run:
 def write_results(
     problem: Problem, state: FlowState, reason: StopReason, folder: Path, lost: output.Losses
 ) -> tuple[Summary, list[str]]:
-    """Write fields, pictures, the coefficient and the summary of a state; the summary, and what could not be
-    drawn. Collective."""
+    """Write fields, pictures, the coefficient and the summary of a state; the summary, and what is to be
+    said of pictures that could not be drawn. Collective."""
     report = problem.report
     state = problem.complete(state)
     summary = report.summary(state, reason)  # counted before the output's own solves
@@ -158,18 +160,20 @@ def write_results(
 
     unsaved = lost.attempt(path, save)  # the smallest comes first, should the disk be nearly full
     with timed("output"):
-        failure = report.write(state, folder, lost)
-        drawn = output.draw_expansion(problem.comm, folder / "expansion.png", state.records)
-        coefficient = report.coefficient(state)
-        lost.attempt(folder / "network.json", lambda: coefficient.save(folder))
+        report.write(state, folder, lost)
+        picture = folder / "expansion.png"
+        lost.draw(picture, lambda: output.draw_expansion(problem.comm, picture, state.records))
+        report.coefficient(state).save(folder, lost)
     spent = problem.spent_since(state)
     summary |= output.resources(problem.comm, spent)
+    missing = {name: reason for name, reason in lost.unwritten.items() if name != path.name}
+    summary |= {"unwritten": missing} if missing else {}
     if unsaved:
         lost.attempt(path, save)
     else:
         with suppress(OSError):  # all but the seconds is there
             save()
-    return summary, [told for told in (failure, drawn) if told]
+    return summary, [f"no picture {folder / name}: {reason}" for name, reason in lost.undrawn.items()]
 
 
 def save_case(problem: Problem, folder: Path) -> None:

@@ -3,7 +3,8 @@
 While a library computes, Python learns of no signal: a factorisation may take minutes. So the program runs in
 a child of its own, and its parent, which does nothing but wait, passes signals on, gives the child time to
 write its results, and ends it if it does not let go. Under an MPI launcher, which may kill the parent, a
-third process watches over that. No MPI, PETSc or NumPy here.
+third process watches over that. What takes long before the first iteration is told by the parent too, which
+is free to. No MPI, PETSc or NumPy here.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ import sys
 import time
 from pathlib import Path
 
+from app import activity
 from app.types import Done
 
 INTERNAL, INTERRUPTED = 1, 130
@@ -26,6 +28,9 @@ GRACE = 17.0
 
 LEFT_GRACE = 5.0
 """The same from the end of the launcher, after which nobody waits for the run."""
+
+PATIENCE = 60.0
+"""Seconds of silence before the first iteration, after each of which it is told what is being done."""
 
 AT_ONCE = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 WATCHED = (signal.SIGINT, *AT_ONCE, signal.SIGCHLD, signal.SIGTSTP, signal.SIGCONT)
@@ -142,20 +147,23 @@ def _watched() -> tuple[signal.Signals, ...]:
 
 def _watch(child: int, told: int) -> tuple[int, bool]:
     """Wait for the child and pass signals on; the exit code, and whether all ranks are to end with it."""
-    deadline, interrupts, killed, watched = None, 0, False, _watched()
+    deadline, interrupts, killed, watched, begun = float("inf"), 0, False, _watched(), time.monotonic()
+    telling = begun + PATIENCE
     while True:
-        left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
-        got = _next_signal(watched, left)
+        got = _next_signal(watched, min(deadline, telling) - time.monotonic())
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             said = _told(told)
             return _code(status, killed=killed, done=bool(said)), said != b"1"
-        if got is None:
+        if got is None and time.monotonic() < deadline:
+            _tell_activity(telling - begun)
+            telling += PATIENCE
+        elif got is None:
             if not killed:
                 _say(
                     "the run did not let go in time and was ended: --resume goes on from its last checkpoint"
                 )
-            killed, deadline = True, None
+            killed, deadline = True, float("inf")
             _send(child, signal.SIGKILL)
         elif got == signal.SIGINT:
             interrupts += 1
@@ -167,7 +175,7 @@ def _watch(child: int, told: int) -> tuple[int, bool]:
                 killed = True
                 _send(child, signal.SIGKILL)
         elif got in AT_ONCE:
-            deadline = deadline or time.monotonic() + GRACE
+            deadline = min(deadline, time.monotonic() + GRACE)
             _send(child, got)
         elif got == signal.SIGTSTP:
             _send(child, signal.SIGSTOP)
@@ -184,11 +192,9 @@ def _told(pipe: int) -> bytes:
     return b""
 
 
-def _next_signal(watched: tuple[signal.Signals, ...], seconds: float | None) -> signal.Signals | None:
+def _next_signal(watched: tuple[signal.Signals, ...], seconds: float) -> signal.Signals | None:
     """The next one that is watched, None after so many seconds."""
-    if seconds is None:
-        return signal.Signals(signal.sigwait(watched))
-    info = signal.sigtimedwait(watched, seconds)
+    info = signal.sigtimedwait(watched, max(seconds, 0.0))
     return None if info is None else signal.Signals(info.si_signo)
 
 
@@ -206,6 +212,12 @@ def _code(status: int, *, killed: bool, done: bool) -> int:
     found = f"the program was ended from within, by a library or the case's code (exit code {code})"
     _say(found, everywhere=True)
     return INTERNAL
+
+
+def _tell_activity(seconds: float) -> None:
+    """What the child does, if that is to be told; it is no error, and goes where iterations are told."""
+    if what := activity.told():
+        print(f"{seconds:.0f} s, before the first iteration: {what}", flush=True)
 
 
 def _say(message: str, *, everywhere: bool = False) -> None:

@@ -5,8 +5,10 @@ Each comes from a small good one by a few random changes; the same draw makes th
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import zlib
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
@@ -89,6 +91,22 @@ FIELD = """<?xml version="1.0"?>
 </Attribute>
 </Grid></Domain></Xdmf>
 """
+STORED = """<?xml version="1.0"?>
+<Xdmf Version="3.0"><Domain><Grid Name="mesh">
+<Geometry GeometryType="XY"><DataItem Dimensions="4 2" Format="HDF">field.h5:/nodes</DataItem></Geometry>
+<Attribute Name="u" Center="Node">
+<DataItem Dimensions="4 1" Format="HDF">field.h5:/u</DataItem></Attribute>
+</Grid></Domain></Xdmf>
+"""
+HDF5 = zlib.decompress(
+    base64.b85decode(
+        "c-rgqaB<`1lHy_j0S*oZ76t(ZWbhvf3`9`*F!=-q{D6^x6^I!a9zgj_3>pvyGZUH(=l~+i#lQj94+Crr5)gA)U?Qw}`6;Qz0"
+        "gUMKFkOtL7r2mJ6v04CzzB2!BZL9vL*2s&5#WHTgVD@Dd60~tf<08sfx(2E!Q?+P)OS$-GchtTLi9n@Gcz$IFd>YB8OI<5Wr"
+        "EbG%W!2gFjO!MBnSy|b!7y)20eBiaHyZag~~?{uTd}xM!_f;1*2dT3_mbyCJ5}bhtX%xfWR9JJ}z-W?Jrofk%jX1*8^^ZQA4"
+        "i%rGP`dfCws|WwiY@3P!;w7zLwX6pXO;*GYS0Ft`lo0{|&Jmc#"
+    )
+)
+"""As PETSc writes them, the vectors `nodes` and `u`."""
 VTU = """<?xml version="1.0"?>
 <VTKFile type="UnstructuredGrid" version="1.0" byte_order="LittleEndian">
 <UnstructuredGrid><Piece NumberOfPoints="3" NumberOfCells="1">
@@ -103,7 +121,7 @@ VTU = """<?xml version="1.0"?>
 RING = (
     "8\n# x y\n"
     + "".join(f"{np.cos(a):.4f} {np.sin(a):.4f}\n" for a in np.arange(8) * np.pi / 4)
-    + "4\n# a b m n r err\n1 2 3 4 .1 1\n2 3 4 5 .1 1\n3 4 5 6 .1 1\n4 5 6 7 .1 1\n"
+    + "4\n# a b m n r err\n1 2 4 3 .1 1\n2 3 5 4 .1 1\n3 4 6 5 .1 1\n4 5 7 6 .1 1\n"
 )
 OPTIONS = [
     *("--check", "--quiet", "--debug", "--overwrite", "--resume", "--allow-code", "--version", "--help"),
@@ -148,10 +166,12 @@ def good_files(folder: Path, base: str) -> dict[str, Any]:
         "times.csv": TIMES,
         "square.msh": MESH,
         "field.xdmf": FIELD,
+        "stored.xdmf": STORED,
         "field.vtu": VTU,
         "ring.ohm": RING,
     }.items():
         (folder / name).write_text(text)
+    (folder / "field.h5").write_bytes(HDF5)
     np.save(folder / "heads.npy", np.genfromtxt(io.StringIO(HEADS), delimiter=",", skip_header=1))
     case = json.loads(json.dumps(BASES[base]))
     write_case(folder, case)
@@ -215,7 +235,7 @@ def _bad_file(name: str, base: str) -> Callable[[Random, Path], None]:
 
     def make(draw: Random, folder: Path) -> None:
         case = good_files(folder, base)
-        if name == "field.vtu":
+        if base == "field":
             case["observations"]["heads"]["file"] = name
             write_case(folder, case)
         _bend(draw, folder / name)
@@ -289,6 +309,27 @@ def _bad_array(draw: Random, folder: Path) -> None:
         path.write_bytes(bytes(content))
 
 
+def _bad_hdf5(draw: Random, folder: Path) -> None:
+    """Bytes that say something changed, or some left out, put in or doubled."""
+    case = good_files(folder, "field")
+    case["observations"]["heads"]["file"] = "stored.xdmf"
+    write_case(folder, case)
+    content = bytearray(HDF5)
+    for _ in range(draw.choice((1, 1, 2, 5, 20))):
+        said = [at for at, byte in enumerate(content) if byte] or [0]
+        at, length = draw.choice(said), draw.choice((1, 2, 8, 64, 1000, 10**6))
+        match draw.randrange(6):
+            case 0:
+                del content[at : at + length]
+            case 1:
+                content[at:at] = content[at : at + length]
+            case 2:
+                content[at : at + 8] = draw.choice((0, 1, 2**31, 2**63, 2**64 - 1)).to_bytes(8, "little")
+            case _:
+                content[at : at + 1] = bytes([draw.randrange(256)])
+    (folder / "field.h5").write_bytes(bytes(content))
+
+
 def _bad_arguments(draw: Random, folder: Path) -> None:
     """Options, keys and values in any order."""
     case = good_files(folder, "diffusion")
@@ -318,6 +359,8 @@ KINDS: dict[str, Callable[[Random, Path], None]] = {
     "ohm": _bad_file("ring.ohm", "electrodes"),
     "msh": _bad_file("square.msh", "mesh file"),
     "xdmf": _bad_file("field.xdmf", "field"),
+    "stored xdmf": _bad_file("stored.xdmf", "field"),
+    "hdf5": _bad_hdf5,
     "vtu": _bad_file("field.vtu", "field"),
     "arguments": _bad_arguments,
 }

@@ -32,13 +32,14 @@ ARROWS = {
     "parallel": set(),
     "supervisor": set(),
     "__init__": {"api"},
+    "activity": set(),
     "types": set(),
     "wheel": set(),
 }
 """Who may import whom; what can be reached along the arrows may be imported too, and by all
-`parallel`, `types` and `wheel`."""
+`activity`, `parallel`, `types` and `wheel`."""
 
-EVERYWHERE = {"parallel", "types", "wheel"}
+EVERYWHERE = {"activity", "parallel", "types", "wheel"}
 
 MATHEMATICS = ("mesh/", "equations/", "pde/", "electrical/", "observe/", "prior/", "energy/")
 

@@ -49,6 +49,26 @@ def test_every_end_is_one_of_the_contract(body: str) -> None:
     assert said in done.stderr and len(done.stderr.splitlines()) == bool(said)
 
 
+WAITS = """
+from app import activity
+from app.activity import doing
+activity.begin()
+with doing("factorising an operator"):
+    ctypes.PyDLL(None).usleep(900_000)  # as libraries do, without giving another thread its turn
+activity.end()
+ctypes.PyDLL(None).usleep(900_000)
+sys.exit(done(0))
+"""
+
+
+def test_what_takes_long_before_the_first_iteration_is_told() -> None:
+    """While a library computes, as often as it lasts; nothing after that."""
+    done = run(WAITS, "import ctypes, app.supervisor\napp.supervisor.PATIENCE = 0.25")
+    assert done.returncode == 0 and not done.stderr
+    assert "s, before the first iteration: factorising an operator" in done.stdout
+    assert len(done.stdout.splitlines()) <= 4
+
+
 def test_a_signal_that_is_ignored_stays_so() -> None:
     """SIGHUP under nohup."""
     body = "os.kill(os.getppid(), signal.SIGHUP); sys.exit(done(3))"

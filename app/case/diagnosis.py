@@ -148,7 +148,7 @@ class _Diagnosis:
         if node.get("format") in FORMATS:
             return FORMATS[node["format"]]
         if "anyOf" in node:
-            return " or ".join(self.accepted(member) for member in node["anyOf"])
+            return " or ".join(self.accepted(member, plural) for member in node["anyOf"])
         if choices:
             return " or ".join(map(str, choices)) if len(choices) < 2 else _one_of(choices)
         if "discriminator" in node:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -89,4 +90,4 @@ def _named_by(file: Path) -> list[Path]:
     if file.suffix != ".xdmf":
         return []
     names = re.findall(r"([^\s<>\":]+):/", file.read_text(errors="replace"))
-    return [path for name in dict.fromkeys(names) if (path := file.parent / name).is_file()]
+    return [path for name in dict.fromkeys(names) if os.path.isfile(path := file.parent / name)]

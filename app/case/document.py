@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.reader import ReaderError
 
 from app.types import Json, Untyped
 
@@ -70,6 +71,10 @@ def read_document(text: str) -> Document:
     except MarkedYAMLError as cause:
         reason = ", ".join(str(part) for part in (cause.context, cause.problem) if part)
         raise NotYaml(f"text that is not YAML ({reason})", _line(cause)) from None
+    except ReaderError as cause:
+        line = text.count("\n", 0, int(cause.position)) + 1
+        reason = f"the character U+{int(cause.character):04X}"
+        raise NotYaml(f"text that is not YAML ({reason})", line) from None
     except RecursionError:
         raise _too_deep() from None
     except Exception as cause:  # ruamel lets faults of dates, numbers and tags through as they come

@@ -1,8 +1,8 @@
 """The command line: what the program does at each word, its exit codes, and which process speaks."""
 
 import argparse
+import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from app.cli.command import Command, UsageError, program, read
 from app.cli.exits import MEANING
@@ -32,7 +32,7 @@ def parse(words: Sequence[str]) -> tuple[Command, argparse.Namespace]:
     if options.case in COMMANDS:
         expected = f"it as the first word (or ./{options.case} for a file)"
         raise UsageError(f"{program()}: found the command {options.case} behind options, expected {expected}")
-    if options.case.isidentifier() and not Path(options.case).exists():
+    if options.case.isidentifier() and not os.path.exists(options.case):
         _refuse_misspelt(options.case)
     return RUN, options
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import app
+from app import activity
 from app.cli.command import Command, RunError, UsageError, program
 from app.cli.exits import BY_STATUS, CONVERGED
-from app.cli.ranks import launched, start
+from app.cli.ranks import launched, speaks, start
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -58,6 +59,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def answer(options: argparse.Namespace) -> int:
     """Check the case or run it; collective."""
     path = Path(options.case)
+    if speaks() and not options.quiet:
+        activity.begin()
     for other in ("overwrite", "continue_from"):
         if options.resume and getattr(options, other):
             word = other.replace("_", "-")
@@ -74,16 +77,20 @@ def answer(options: argparse.Namespace) -> int:
     from app.parallel import on_root
 
     case = on_root(comm, read if early is None else lambda: early)
-    if options.check:
-        from app.problem import check
+    with activity.doing("preparing the first iteration"):
+        return (_check if options.check else _run)(options, case, comm)
 
-        notes = check(case, comm, allow_code=options.allow_code)
-        if comm.rank == 0 and not options.quiet:
-            for note in notes:
-                print(note)
-            print(f"{options.case}: the case, its mesh and its data are in order")
-        return CONVERGED
-    return _run(options, case, comm)
+
+def _check(options: argparse.Namespace, case: "BaseCase", comm: "MPI.Comm") -> int:
+    """Check the case, its mesh and its data; collective."""
+    from app.problem import check
+
+    notes = check(case, comm, allow_code=options.allow_code)
+    if comm.rank == 0 and not options.quiet:
+        for note in notes:
+            print(note)
+        print(f"{options.case}: the case, its mesh and its data are in order")
+    return CONVERGED
 
 
 def _run(options: argparse.Namespace, case: "BaseCase", comm: "MPI.Comm") -> int:
@@ -114,7 +121,7 @@ def _run(options: argparse.Namespace, case: "BaseCase", comm: "MPI.Comm") -> int
         state = None
         if options.continue_from:
             problem = _continued(problem, options.continue_from)
-        if on_root(comm, lambda: not options.resume or folder.is_dir()):
+        if on_root(comm, lambda: not options.resume or os.path.isdir(folder)):
             held.enter_context(_held(comm, lambda: taken(lambda: output.hold(folder))))
         if options.resume:
             try:

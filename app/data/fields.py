@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,10 +12,13 @@ import numpy as np
 from app.data.foreign import Unreadable, read_foreign
 from app.data.points import PointData
 from app.schema.files import read_text
-from app.schema.problems import DataError, nearest
+from app.schema.problems import DataError, nearest, shown
 
 SIGMA = "sigma"
 """The array with the standard deviations, where the file has one."""
+
+MOST_DIGITS = 19
+"""A size in a file with so many digits is none."""
 
 FLAT = 1e-6
 """Nodes may leave the mesh's plane by this share of their extent, as single precision does."""
@@ -77,28 +81,62 @@ def _read_xdmf(path: Path) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
     try:
         tree = ElementTree.fromstring(text)
     except ElementTree.ParseError as cause:
-        raise DataError([f"{path}: found text that is not XML ({cause}), expected XDMF"]) from None
+        reason = str(cause).partition(": line ")[0]
+        found = f"found text that is not XML ({reason})"
+        raise DataError([f"{path}:{cause.position[0]}: {found}, expected XDMF"]) from None
     geometry = tree.find(".//Geometry/DataItem")
     if geometry is None:
         raise DataError([f"{path}: found no geometry, expected an XDMF file with a mesh and a field"])
-    nodes = _data_item(path, geometry)
+    nodes = _data_item(f"{path}: the geometry", path, geometry)
     arrays: dict[str, np.ndarray] = {}
     for attribute in tree.iter("Attribute"):
         item = attribute.find("DataItem")
         if item is not None and attribute.get("Center") == "Node":
-            values = _data_item(path, item)
-            arrays[attribute.get("Name", "")] = values[:, 0] if values.shape[1] == 1 else values
+            name = attribute.get("Name", "")
+            values = _data_item(f"{path}: the attribute {shown(name)}", path, item)
+            arrays[name] = values[:, 0] if values.shape[1] == 1 else values
     return nodes, {name: values for name, values in arrays.items() if len(values) == len(nodes)}
 
 
-def _data_item(path: Path, item: ElementTree.Element) -> np.ndarray:
+def _data_item(where: str, path: Path, item: ElementTree.Element) -> np.ndarray:
     """The numbers of an item, two-dimensional: written in the file, or in an HDF5 file beside it."""
+    said, text = item.get("Dimensions", ""), (item.text or "").strip()
+    sizes = [int(size) if size.isdecimal() and len(size) < MOST_DIGITS else 0 for size in said.split()]
+    if not sizes or not all(sizes):
+        raise DataError([f"{where}: found the Dimensions {shown(said)}, expected whole numbers > 0"])
+    values = _dataset(where, path, text) if item.get("Format") == "HDF" else _numbers(where, text)
+    if values.size != math.prod(sizes):
+        found = f"found {values.size} numbers"
+        raise DataError([f"{where}: {found}, expected {math.prod(sizes)}, as many as its Dimensions say"])
+    return values.reshape(sizes[0], -1)
+
+
+def _numbers(where: str, text: str) -> np.ndarray:
+    """Those that are written there."""
+    pieces = text.split()
     try:
-        sizes = [int(size) for size in item.get("Dimensions", "").split()]
-        shape = (sizes[0], int(np.prod(sizes[1:])))
-        if item.get("Format") == "HDF":
-            file, _, dataset = (item.text or "").strip().partition(":")
-            return read_foreign("hdf5", path.parent / file, dataset)[""].reshape(shape)
-        return np.array((item.text or "").split(), dtype=float).reshape(shape)
-    except Exception as cause:
-        raise DataError([f"{path}: found an unreadable item ({cause}), expected numbers"]) from None
+        return np.array(pieces, dtype=float)
+    except ValueError:
+        bad = next(piece for piece in pieces if not _is_number(piece))
+        raise DataError([f"{where}: found {shown(bad)}, expected a number"]) from None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        np.array([text], dtype=float)
+    except ValueError:
+        return False
+    return True
+
+
+def _dataset(where: str, path: Path, reference: str) -> np.ndarray:
+    """What an XDMF file refers to as `name:/dataset` of an HDF5 file beside it."""
+    file, _, dataset = reference.partition(":")
+    if not file or not dataset.strip("/"):
+        found = f"found {shown(reference)} for numbers in an HDF5 file"
+        raise DataError([f"{where}: {found}, expected its name, a colon and a dataset"])
+    try:
+        return read_foreign("hdf5", path.parent / file, dataset)[""]
+    except Unreadable as cause:
+        found = f"found {shown(file)}, which cannot be read ({cause})"
+        raise DataError([f"{where}: {found}, expected an HDF5 file with {shown(dataset)}"]) from None

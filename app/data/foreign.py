@@ -35,7 +35,7 @@ def read_foreign(kind: str, path: Path, dataset: str = "") -> dict[str, np.ndarr
     `vtk`: the nodes' coordinates as an unnamed array, and the arrays of numbers at the nodes. `hdf5`: the
     dataset as an unnamed array.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # also where the name is too long, as Path.is_file does not say
         raise Unreadable(f"no file {path}")
     launcher = ("PMI", "PMIX", "HYDRA", "MPI", "OMPI")  # the process is none of its ranks
     seconds = SECONDS + path.stat().st_size / BYTES_PER_SECOND
@@ -94,11 +94,17 @@ def _hdf5(path: Path, dataset: str) -> dict[str, np.ndarray]:
 
     PETSc: Untyped = _PETSc  # its stubs know communicators of its own only
     group, _, name = dataset.rpartition("/")
-    viewer = PETSc.ViewerHDF5().create(str(path), "r", comm=MPI.COMM_SELF)
-    vector = PETSc.Vec().create(MPI.COMM_SELF)
-    vector.setName(name)
-    viewer.pushGroup(group)
-    vector.load(viewer)
+    try:
+        viewer = PETSc.ViewerHDF5().create(str(path), "r", comm=MPI.COMM_SELF)
+    except PETSc.Error:
+        raise Unreadable("it is no HDF5 file, or a damaged one") from None
+    try:
+        vector = PETSc.Vec().create(MPI.COMM_SELF)
+        vector.setName(name)
+        viewer.pushGroup(group)
+        vector.load(viewer)
+    except PETSc.Error:
+        raise Unreadable(f"it has no dataset {dataset} of real numbers that is whole") from None
     return {"": vector.array}
 
 
@@ -118,5 +124,6 @@ if __name__ == "__main__":
     try:
         _main(sys.argv[1], Path(sys.argv[2]), sys.argv[3], Path(sys.argv[4]))
     except Exception as error:
-        print(" ".join(str(error).split()) or type(error).__name__, file=sys.stderr)
-        sys.exit(1)
+        print(" ".join(str(error).split()) or type(error).__name__, file=sys.stderr, flush=True)
+        os._exit(1)  # before libraries close what is damaged, and complain of that or crash
+    os._exit(0)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from app.activity import doing
 from app.data.missing import stand_ins
 from app.data.points import PointData
 from app.data.problems import Problems
@@ -139,7 +140,8 @@ def _measured(entry: _Entry, state: ObservedState) -> Measurements:
     """What one observation says."""
     section = entry.section
     _check_component(entry, state)
-    data, found = on_root(state.domain.comm, lambda: _read(entry, state))
+    with doing("reading the data"):
+        data, found = on_root(state.domain.comm, lambda: _read(entry, state))
     threshold = section.misfit.threshold
     if np.isfinite(threshold) and not found.known:
         problem = f"found {section.misfit.kind} with noise of unknown size"

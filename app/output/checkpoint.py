@@ -82,7 +82,7 @@ def write_checkpoint(
 def read_checkpoint(results: Path) -> Checkpoint:
     """The last checkpoint that is whole; serial. Raises NoCheckpoint, with what is wrong with each."""
     folder = results / FOLDER
-    found = _numbered(folder) if folder.is_dir() else []
+    found = _numbered(folder) if os.path.isdir(folder) else []
     if not found:
         raise NoCheckpoint(f"{results}: found no checkpoint, expected results of a run that wrote one")
     warnings: list[str] = []

@@ -10,7 +10,7 @@ from mpi4py import MPI
 
 from app.flow import Choice
 from app.output.canvas import load_matplotlib
-from app.output.files import written
+from app.output.files import drawn, written
 from app.types import Canvas, Summary
 
 WRITES = ("choice.png",)
@@ -63,15 +63,9 @@ def choice_summary(choice: Choice | None, parameters: Sequence[str]) -> Summary:
 def draw_choice(comm: MPI.Comm, path: Path, choice: Choice) -> str | None:
     """Score against weight, one line an R, the best weights marked; collective, rank 0 draws.
 
-    Returns, on all ranks, why there is no picture, None if there is one.
+    Returns, on all ranks, why there is no picture, None if there is one. Raises OSError on all ranks.
     """
-    failure = None
-    if comm.rank == 0:
-        try:
-            _draw(path, choice)
-        except Exception as error:
-            failure = f"no picture of the choice was drawn: {error}"
-    return comm.bcast(failure, root=0)
+    return drawn(comm, lambda: _draw(path, choice))
 
 
 def _draw(path: Path, choice: Choice) -> None:

@@ -6,8 +6,9 @@ function is.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ from app.mesh import (
     restored,
     stored,
 )
-from app.output.files import written
+from app.output.files import Losses, written
 from app.parallel import multiply, on_root
 from app.types import Json, Summary
 
@@ -126,8 +127,8 @@ class Coefficient:
         cells, kinds, nodes = vtk_mesh(self.domain.mesh)
         return nodes[:, : self.domain.dimension], cells.reshape(len(kinds), -1)[:, 1:], kinds
 
-    def save(self, folder: Path) -> None:
-        """Write network.json, network.safetensors (of networks) and coefficient.safetensors; collective."""
+    def save(self, folder: Path, lost: Losses) -> None:
+        """Write network.safetensors (of networks), coefficient.safetensors and network.json; collective."""
         mesh = stored(self.domain)
         arrays: dict[str, np.ndarray] = {}
         if mesh is not None:
@@ -137,9 +138,18 @@ class Coefficient:
                 whole = _order(part.space).gathered(part.nodal)
                 if whole is not None:
                     arrays[part.name] = whole
-        on_root(self.domain.comm, lambda: self._write(folder, mesh, arrays))
+        theta = {part.name: part.theta for part in self.parts if part.network is not None}
+        contents: dict[str, Callable[[], bytes]] = {
+            **({"network.safetensors": lambda: save(theta)} if theta else {}),
+            "coefficient.safetensors": lambda: save({k: _plain(v) for k, v in arrays.items()}),
+            "network.json": lambda: self._header(mesh),
+        }
+        for name, content in contents.items():
+            path = folder / name
+            lost.attempt(path, partial(on_root, self.domain.comm, partial(_write, path, content)))
 
-    def _write(self, folder: Path, mesh: StoredMesh | None, arrays: dict[str, np.ndarray]) -> None:
+    def _header(self, mesh: StoredMesh | None) -> bytes:
+        """What network.json says; on rank 0."""
         assert mesh is not None
         told = {
             "format": FORMAT,
@@ -147,14 +157,12 @@ class Coefficient:
             "mesh": {"cells": mesh.kind, "degree": mesh.degree},
             "unknowns": {part.name: _described(part) for part in self.parts},
         }
-        theta = {part.name: part.theta for part in self.parts if part.network is not None}
-        if theta:
-            with written(folder / "network.safetensors") as part:
-                part.write_bytes(save(theta))
-        with written(folder / "coefficient.safetensors") as part:
-            part.write_bytes(save({k: _plain(v) for k, v in arrays.items()}))
-        with written(folder / "network.json") as part:
-            part.write_text(json.dumps(told, indent=2) + "\n")
+        return (json.dumps(told, indent=2) + "\n").encode()
+
+
+def _write(path: Path, content: Callable[[], bytes]) -> None:
+    with written(path) as part:
+        part.write_bytes(content())
 
 
 def read_coefficient(folder: Path, comm: MPI.Comm = MPI.COMM_SELF) -> Coefficient:

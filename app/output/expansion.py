@@ -8,7 +8,7 @@ from mpi4py import MPI
 
 from app.flow import Record
 from app.output.canvas import load_matplotlib
-from app.output.files import written
+from app.output.files import drawn, written
 from app.types import Axes, Canvas, Summary
 
 WRITES = ("expansion.png",)
@@ -50,14 +50,9 @@ def draw_expansion(comm: MPI.Comm, path: Path, records: Sequence[Record]) -> str
     """Alignment and capture over the iterations, the width below; collective, rank 0 draws.
 
     Nothing is drawn of nodal values. Returns, on all ranks, why there is no picture, None if there is one.
+    Raises OSError on all ranks.
     """
-    failure = None
-    if comm.rank == 0 and records[0].widths:
-        try:
-            _draw(path, records)
-        except Exception as error:
-            failure = f"no picture of the expansion was drawn: {error}"
-    return comm.bcast(failure, root=0)
+    return drawn(comm, lambda: _draw(path, records)) if records[0].widths else None
 
 
 def _draw(path: Path, records: Sequence[Record]) -> None:

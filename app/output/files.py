@@ -4,6 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from mpi4py import MPI
+
+from app.parallel import agreed
+
 PART = "part-"
 """What the name of a file begins with until it is whole."""
 
@@ -29,12 +33,31 @@ def written(path: Path) -> Iterator[Path]:
         raise
 
 
+def drawn(comm: MPI.Comm, draw: Callable[[], None]) -> str | None:
+    """Have rank 0 draw a picture; returns, on all ranks, why there is none, None if there is one.
+
+    Raises OSError on all ranks where it cannot be written.
+    """
+    failure = None
+    with agreed(comm):
+        if comm.rank == 0:
+            try:
+                draw()
+            except OSError:
+                raise
+            except Exception as error:
+                failure = str(error) or type(error).__name__
+    return comm.bcast(failure, root=0)
+
+
 class Losses:
-    """Files that could not be written, and why; the same on all ranks."""
+    """Files that could not be written or drawn, and why; the same on all ranks."""
 
     def __init__(self) -> None:
         self._told: dict[str, str] = {}
         self._said: set[str] = set()
+        self.undrawn: dict[str, str] = {}
+        """Pictures that could not be drawn, by the files' names: a machine without graphics loses some."""
 
     def __bool__(self) -> bool:
         return bool(self._told)
@@ -54,6 +77,22 @@ class Losses:
             return f"warning: {path} could not be written ({reason}); the run goes on"
         self._told.pop(path.name, None)
         return None
+
+    def draw(self, path: Path, draw: Callable[[], str | None]) -> None:
+        """Call what draws a picture and returns why there is none (see drawn); one that cannot be written is
+        lost as any file is."""
+
+        def write() -> None:
+            if reason := draw():
+                self.undrawn[path.name] = reason
+
+        self.undrawn.pop(path.name, None)
+        self.attempt(path, write)
+
+    @property
+    def unwritten(self) -> dict[str, str]:
+        """All files that are missing by their names, and why."""
+        return self._told | self.undrawn
 
     def check(self, folder: Path) -> None:
         """Raise Unwritten if there are any."""

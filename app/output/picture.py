@@ -14,7 +14,7 @@ from dolfinx.plot import vtk_mesh
 from mpi4py import MPI
 
 from app.output.canvas import load_matplotlib
-from app.output.files import written
+from app.output.files import drawn, written
 from app.types import Axes, Canvas, Space, Summary, Untyped
 
 WRITES = ("coefficient.png",)
@@ -58,20 +58,18 @@ def draw_fields(
     space all are drawn in one row. `points`, shape (readings, dimension), are the measurement points,
     `numbered` from 1 if they are electrodes; in the plane the shared scale may be `logarithmic` (fields > 0).
     Returns, on all ranks, why there is no picture, None if there is one: a machine without graphics loses a
-    picture in space, not the run.
+    picture in space, not the run. Raises OSError on all ranks.
     """
     comm: MPI.Comm = space.mesh.comm
     drawing = gathered(space, rows)
-    failure = None
-    if drawing is not None:
-        plane = partial(_draw_plane, logarithmic=logarithmic, numbered=numbered)
-        draw: Untyped = {1: _draw_line, 2: plane, 3: _draw_space}[space.mesh.geometry.dim]
-        try:
-            load_matplotlib()
-            draw(path, drawing, points)
-        except Exception as error:
-            failure = f"no picture was drawn: {error}"
-    return comm.bcast(failure, root=0)
+    plane = partial(_draw_plane, logarithmic=logarithmic, numbered=numbered)
+
+    def draw() -> None:
+        load_matplotlib()
+        of: Untyped = {1: _draw_line, 2: plane, 3: _draw_space}[space.mesh.geometry.dim]
+        of(path, drawing, points)
+
+    return drawn(comm, draw)
 
 
 def gathered(space: Space, rows: Sequence[Mapping[str, np.ndarray]]) -> Drawing | None:

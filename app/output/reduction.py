@@ -8,7 +8,7 @@ import numpy as np
 from mpi4py import MPI
 
 from app.output.canvas import load_matplotlib
-from app.output.files import written
+from app.output.files import drawn, written
 from app.output.picture import PANEL, Drawing, gathered, triangles
 from app.types import Axes, Canvas, Described, Space
 
@@ -58,17 +58,17 @@ def draw_reduction(path: Path, space: Space, shown: Sequence[Shown], decay: Deca
     """Draw some states of a Lagrange space and the decomposition's decay; collective, rank 0 draws.
 
     Of states in space the decay alone. Returns, on all ranks, why there is no picture, None if there is one.
+    Raises OSError on all ranks.
     """
     comm: MPI.Comm = space.mesh.comm
     rows = [{"truth": one.truth, "network": one.network, "decomposition": one.decomposition} for one in shown]
     drawing = gathered(space, rows)
-    failure = None
-    if drawing is not None:
-        try:
-            _draw(path, drawing, [one.label for one in shown], decay, space.mesh.geometry.dim)
-        except Exception as error:
-            failure = f"no picture of the reduction was drawn: {error}"
-    return comm.bcast(failure, root=0)
+
+    def draw() -> None:
+        assert drawing is not None
+        _draw(path, drawing, [one.label for one in shown], decay, space.mesh.geometry.dim)
+
+    return drawn(comm, draw)
 
 
 def _draw(path: Path, drawing: Drawing, labels: list[str], decay: Decay, dimension: int) -> None:

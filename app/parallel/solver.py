@@ -6,6 +6,7 @@ from typing import Literal, NoReturn
 import numpy as np
 from mpi4py import MPI
 
+from app.activity import doing
 from app.parallel.blocks import PETSc, dense_matrix, multiply, multiply_transpose
 from app.parallel.interrupt import let_go
 from app.types import Matrix, Untyped
@@ -173,7 +174,8 @@ class LinearSolver:
             if mumps:
                 pc.setFactorSetUpSolverType()
                 pc.getFactorMatrix().setMumpsIcntl(14, more)
-            self._ksp.setUp()
+            with doing("factorising an operator" if self.kind == "direct" else "setting up a preconditioner"):
+                self._ksp.setUp()
             failed = self._comm.allreduce(int(pc.getFailedReason()), op=MPI.MAX)
             if not (mumps and failed == PETSc.PC.FailedReason.FACTOR_OUTMEMORY):
                 return not failed

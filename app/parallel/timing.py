@@ -10,11 +10,26 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
+from app.activity import doing
+
 STAGES = (
     "startup", "compile", "assembly", "solve", "krylov", "jacobian", "flow_matrix", "retraction",
     "expansion", "output", "other",
 )  # fmt: skip
 """All that time is charged to."""
+
+ACTIVITIES = {
+    "compile": "compiling forms",
+    "assembly": "assembling forms",
+    "solve": "solving linear systems",
+    "krylov": "making a model of the energy",
+    "jacobian": "differentiating the network",
+    "flow_matrix": "making the flow matrix",
+    "retraction": "fitting the network",
+    "expansion": "growing the network",
+    "output": "writing results",
+}
+"""What is done in a stage, for the user who waits."""
 
 
 class Clock:
@@ -80,7 +95,10 @@ def timed(stage: str) -> Iterator[None]:
     log = PETSc.Log.Stage(stage)
     log.push()
     try:
-        with contextlib.nullcontext() if clock is None else clock._stage(stage):
+        with (
+            contextlib.nullcontext() if clock is None else clock._stage(stage),
+            doing(ACTIVITIES.get(stage, stage)),
+        ):
             yield
     finally:
         log.pop()

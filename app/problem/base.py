@@ -58,8 +58,8 @@ class Report(Protocol):
     def coefficient(self, state: FlowState) -> Coefficient:
         """The coefficient as a function."""
 
-    def write(self, state: FlowState, folder: Path, lost: Losses) -> str | None:
-        """Write fields and pictures into the folder; returns why there is no picture, if so."""
+    def write(self, state: FlowState, folder: Path, lost: Losses) -> None:
+        """Write fields and pictures into the folder, as far as possible."""
 
 
 class Counting(Protocol):

@@ -117,7 +117,7 @@ class ConvexReport(ABC):
         """See Report."""
 
     @abstractmethod
-    def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> str | None:
+    def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> None:
         """See Report."""
 
     def summary(self, state: flow.FlowState, reason: flow.StopReason) -> Summary:
@@ -179,11 +179,9 @@ def function_of(
 
 def write_functions(
     space: CoefficientSpace, panels: dict[str, np.ndarray], folder: Path, lost: output.Losses
-) -> str | None:
-    """Fields and a picture of functions by their values at all owned nodes, of which one may be an `error`.
-
-    Returns why there is no picture, if so. Collective.
-    """
+) -> None:
+    """Fields and a picture of functions by their values at all owned nodes, of which one may be an `error`;
+    collective."""
     fields = {name: space.everywhere(values, name) for name, values in panels.items()}
     path = folder / "fields.pvd"
     lost.attempt(path, lambda: output.write_fields(path, space.space, fields))
@@ -191,4 +189,5 @@ def write_functions(
     if space.domain.dimension == 1 and "error" in panels:  # a small one shows on axes of its own
         rows.append({"error": rows[0].pop("error")})
     nowhere = np.empty((0, space.domain.dimension))
-    return output.draw_fields(folder / "coefficient.png", space.space, rows, nowhere)
+    picture = folder / "coefficient.png"
+    lost.draw(picture, lambda: output.draw_fields(picture, space.space, rows, nowhere))

@@ -7,6 +7,7 @@ import numpy as np
 from mpi4py import MPI
 
 from app import flow
+from app.activity import doing
 from app.case import BaseCase, Case, CaseError, ConvexCase, ElectrodeMesh, FileMesh, LinearSolverSpec
 from app.mesh import MESHES, CoefficientSpace, MeshError, TaggedMesh, read_mesh
 from app.network import TRANSFORMS, Nodes, Transform, one_thread
@@ -28,10 +29,12 @@ def mesh_of(comm: MPI.Comm, case: BaseCase) -> TaggedMesh:
         found = "found a mesh through electrodes without readings of electrodes"
         raise CaseError([f"{case.where('mesh', 'kind')}: {found}, expected another kind"])
     if isinstance(mesh, FileMesh):
-        return _from_file(comm, case, mesh)
+        with doing("reading the mesh"):
+            return _from_file(comm, case, mesh)
     require_memory(comm, case, Size.generated(mesh))
     options = dict(mesh)
-    domain: TaggedMesh = MESHES[options.pop("kind")](comm, **options)
+    with doing("making the mesh"):
+        domain: TaggedMesh = MESHES[options.pop("kind")](comm, **options)
     return domain
 
 

@@ -1,5 +1,6 @@
 """An inverse problem: from a case to its mesh, data, operators and start."""
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 from mpi4py import MPI
 
 from app import flow
+from app.activity import doing
 from app.case import (
     Case,
     CaseError,
@@ -56,7 +58,8 @@ from app.problem.factories import (
     solver_of,
     transform_of,
 )
-from app.problem.memory import Size, require_memory
+from app.problem.memory import Size, require_memory, require_rows
+from app.schema.problems import first_few
 from app.types import Untyped
 
 
@@ -95,6 +98,15 @@ class Inversion:
     def coefficient(self) -> CoefficientSpace | CoefficientSpaces:
         """The space of all unknowns: of one, its own."""
         return joint_space(list(self.spaces.values()))
+
+    def place_of(self, reading: int) -> tuple[Path, int]:
+        """The file of a reading, and its line there."""
+        ends = np.cumsum([count for _, count in self.files])
+        return self.files[int(np.searchsorted(ends, reading, side="right"))][0], int(self.data.lines[reading])
+
+    def places_of(self, readings: Sequence[int] | np.ndarray) -> str:
+        """The file and line of each of the first few."""
+        return first_few(["{}:{}".format(*self.place_of(int(each))) for each in readings])
 
     def reference_of(self, name: str) -> Expression:
         """m_ref of an unknown."""
@@ -139,6 +151,7 @@ def read_inversion(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> I
             "groups": measured.groups,
         }
         files = measured.files
+    require_rows(comm, case, len(data.values), coefficient.size, flow.Method())
     known = data.sigma is not None
     name = next(iter(spaces))
     if not known and case.regularisation[name].weight == "discrepancy":
@@ -185,12 +198,14 @@ def evaluated_at_start(given: Inversion) -> Misfit[Any]:
         where = case.where("equation")
         raise CaseError([f"{where}: found no solution at the reference coefficient: {failure}"]) from None
     if not np.isfinite(at_start.value):
-        observed = [o for part in case.parts.values() for o in part.observations.values()]
-        files = ", ".join(str(case.resolve(o.file)) for o in observed)
-        found = "readings so large against their sigma that the misfit overflows"
-        if np.isinf(at_start.residual).any() and given.energy.logarithmic.any():
+        residual = at_start.unpooled
+        found = "readings so large against their sigma that the misfit overflows, expected a larger sigma"
+        farthest = np.argsort(-np.abs(residual), kind="stable")[:1]
+        without = np.flatnonzero(given.energy.logarithmic & np.isinf(residual))
+        if len(without):
             found = "logarithms to compare with a state that is not positive at the start"
-        raise DataError([f"{files}: found {found}"])
+            found += ", expected a positive one, or the scale linear"
+        raise DataError([f"{given.places_of(without if len(without) else farthest)}: found {found}"])
     return at_start
 
 
@@ -291,7 +306,8 @@ def _mesh(comm: MPI.Comm, case: Case, survey: Survey | None) -> TaggedMesh:
     if survey is not None and case.mesh.kind == "electrodes":
         size = Size.through(survey.readings.electrodes, case.mesh)
         require_memory(comm, case, size, ("mesh", "size"))
-        domain = survey.mesh(comm, case.mesh.model_dump(exclude={"kind"}))
+        with doing("making the mesh"):
+            domain = survey.mesh(comm, case.mesh.model_dump(exclude={"kind"}))
         require_memory(comm, case, Size.of(domain), ("mesh", "size"))
         return domain
     return mesh_of(comm, case)

@@ -133,7 +133,7 @@ class InversionReport:
             )
         return output.Coefficient(given.case.name, tuple(parts))
 
-    def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> str | None:
+    def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> None:
         """See Report."""
         given, at, choice = self.given, on_its_mesh(state.evaluation), state.choice
         assert isinstance(at, Misfit)
@@ -154,14 +154,15 @@ class InversionReport:
             finest = discontinuous(given.domain, max(1, _degree(finest)))
         path, moments = folder / "fields.pvd", _moments(forward, found)
         lost.attempt(path, lambda: output.write_fields(path, finest, fields, *moments))
-        failure = None
         if choice is not None:
-            failure = output.draw_choice(space.comm, folder / "choice.png", choice)
+            scores = folder / "choice.png"
+            lost.draw(scores, lambda: output.draw_choice(space.comm, scores, choice))
         picture, points = folder / "coefficient.png", given.data.points
         points = points[np.isfinite(points).all(axis=1)]  # the others belong to parts of the mesh
         drawn_on, panels = _panels(given, rows)
         if not isinstance(forward, ElectricalModel):
-            return output.draw_fields(picture, drawn_on, panels, points) or failure
+            lost.draw(picture, lambda: output.draw_fields(picture, drawn_on, panels, points))
+            return
         factors, fit = forward.geometric_factors, (given.data.values, given.sigma, at.unpooled)
         table = folder / "fit.csv"
 
@@ -170,8 +171,8 @@ class InversionReport:
 
         lost.attempt(table, lambda: on_root(space.comm, write))
         physical = [panels_of_resistivity(given.name, row) for row in panels]
-        drawn = output.draw_fields(picture, drawn_on, physical, points, logarithmic=True, numbered=True)
-        return drawn or failure
+        how = {"logarithmic": True, "numbered": True}
+        lost.draw(picture, lambda: output.draw_fields(picture, drawn_on, physical, points, **how))
 
     def _steepest(self, state: flow.FlowState) -> np.ndarray:
         """R⁻¹φ′ at the nodes of the mesh, of the coarsest R and φ′ where a network is seen there."""
@@ -189,13 +190,8 @@ def reading_place(given: Inversion, number: int) -> Summary:
     """File and line of the reading that a residual is of, the first one of several at one place."""
     pooling = given.energy.pooling
     index = number if pooling is None else int(np.flatnonzero(pooling.groups == number)[0])
-    return _place(given, index)
-
-
-def _place(given: Inversion, index: int) -> Summary:
-    """File and line of a reading."""
-    files = np.repeat(np.arange(len(given.files)), [count for _, count in given.files])
-    return {"file": given.files[files[index]][0].name, "line": int(given.data.lines[index])}
+    file, line = given.place_of(index)
+    return {"file": file.name, "line": line}
 
 
 def _repeats(given: Inversion) -> list[str]:
@@ -245,9 +241,10 @@ def _worst(given: Inversion, state: flow.FlowState, reason: flow.StopReason, unm
         return []
     assert isinstance(at, Misfit)
     residuals = given.energy.whitened(at.forward.readings)
+    worst = np.argsort(-np.abs(residuals), kind="stable")[:WORST]
     return [
-        {**_place(given, int(i)), "residual": float(residuals[i])}
-        for i in np.argsort(-np.abs(residuals), kind="stable")[:WORST]
+        {"file": file.name, "line": line, "residual": float(residuals[reading])}
+        for reading, (file, line) in ((i, given.place_of(i)) for i in worst)
     ]
 
 

@@ -239,9 +239,9 @@ class LevelsReport:
         """See Report."""
         return self.levels[state.level].coefficient(state)
 
-    def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> str | None:
+    def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> None:
         """See Report."""
-        return self.levels[state.level].write(state, folder, lost)
+        self.levels[state.level].write(state, folder, lost)
 
     def _discretisation(self, state: flow.FlowState) -> Summary | None:
         """How far the readings moved from the last mesh but one to the last."""

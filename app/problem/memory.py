@@ -11,6 +11,7 @@ from mpi4py import MPI
 from app.case import (
     BaseCase,
     BoxMesh,
+    Case,
     CaseError,
     ElectrodeMesh,
     IntervalMesh,
@@ -18,6 +19,7 @@ from app.case import (
     RectangleMesh,
     ReductionCase,
 )
+from app.flow import Method
 from app.mesh import ReadMesh, TaggedMesh
 from app.parallel.memory import available
 from app.types import Untyped
@@ -35,6 +37,9 @@ least (730 on `quickstart` with 512 x 512 rectangles)."""
 FILL = 100
 """Bytes of an unknown's row of the factor in three dimensions, times the cubic root of their number, at least
 (6800 bytes in all on 24 x 24 x 24 boxes of degree 2, 4000 on half as many in each direction)."""
+
+ROWS = 2
+"""Blocks of the size of the rows of J that are there at once: they and their Riesz representatives."""
 
 CELLS = {1: 1, 2: 2, 3: 6}
 """Simplices into which an interval, a rectangle and a box are cut, by the dimension; a mesh of simplices that
@@ -103,6 +108,24 @@ def require_memory(comm: MPI.Comm, case: BaseCase, size: Size, mesh: Path = ("me
     if needed[path] < total:
         found += f" ({_told(total)} with the rest of the case)"
     raise CaseError([f"{case.where(*path)}: found {found}, expected at most the {_told(left)} that are left"])
+
+
+def require_rows(comm: MPI.Comm, case: Case, readings: int, nodes: int, method: Method) -> None:
+    """Raise CaseError on all ranks where the rows of J do not fit into the memory that is left: those of
+    all readings or of their combinations, at all nodes of the coefficient, with their Riesz representatives.
+
+    Only where the data choose the regularisation or its weight are they made for certain. Collective.
+    """
+    left = available(comm) * comm.size
+    if all(one.weight != "cross_validation" for one in case.regularisation.values()):
+        return
+    rows = readings if readings <= method.sketch.most_rows else method.sketch.columns
+    needed = ROWS * NUMBER * float(rows) * nodes
+    if needed > left:
+        where = case.where("experiments" if case.experiments else "observations")
+        found = f"what takes at least {_told(needed)} of memory ({rows} rows of J at {nodes} nodes)"
+        expected = f"at most the {_told(left)} that are left, or a stated weight of the regularisation"
+        raise CaseError([f"{where}: found {found}, expected {expected}"])
 
 
 def estimate(case: BaseCase, size: Size, mesh: Path) -> dict[Path, float]:

@@ -180,7 +180,7 @@ class ReductionReport(ConvexReport):
         part = output.Part(name, "state", "", family.space, None, networks[0], thetas[0], None, True, names)
         return output.Coefficient(family.case.name, (part,))
 
-    def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> str | None:
+    def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> None:
         """See Report; of some states."""
         space, told = self._family.space, self._judged(state.representation)
         counts = self._counts
@@ -199,7 +199,8 @@ class ReductionReport(ConvexReport):
         decay = output.Decay(
             self._pod.singular_values, unseen, told["unseen_error"], told["stored_numbers"], middle
         )
-        return output.draw_reduction(folder / "reduction.png", space.space, shown, decay)
+        picture = folder / "reduction.png"
+        lost.draw(picture, lambda: output.draw_reduction(picture, space.space, shown, decay))
 
     def _judged(self, own: flow.Representation) -> Summary:
         """The entry `reduction` of the summary."""

@@ -51,12 +51,12 @@ class RegressionReport(ConvexReport):
         """See Report."""
         return function_of(self._case.name, self._name, self._space, state, by_network=True)
 
-    def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> str | None:
+    def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> None:
         """See Report."""
         assert state.evaluation is not None
         m = state.evaluation.m
         panels = {self._name: m, "function": self._function, "error": m - self._function}
-        return write_functions(self._space, panels, folder, lost)
+        write_functions(self._space, panels, folder, lost)
 
 
 def read_regression(comm: MPI.Comm, case: RegressionCase, clock: Clock) -> Approximation:

@@ -107,7 +107,7 @@ class RitzReport(ConvexReport):
         free = self._space.free is None
         return function_of(self._case.name, self._name, self._space, state, by_network=free)
 
-    def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> str | None:
+    def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> None:
         """See Report."""
         assert state.evaluation is not None
         space, panels = self._space, {self._name: state.evaluation.m}
@@ -117,7 +117,7 @@ class RitzReport(ConvexReport):
         whole = {name: space.nodal(space.function(values)) for name, values in panels.items()}
         if solution is not None:
             whole["error"] = whole[self._name] - whole["solution"]
-        return write_functions(space, whole, folder, lost)
+        write_functions(space, whole, folder, lost)
 
     def _solution(self, start: np.ndarray) -> np.ndarray | None:
         """The finite-element solution by Newton's method from there; None where that fails."""

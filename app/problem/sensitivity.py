@@ -35,10 +35,9 @@ def notes_of(given: Inversion, at_start: Misfit[Untyped]) -> list[str]:
         return notes
     still = np.flatnonzero(_still(given, at_start))
     if len(still) == len(given.data.values):
-        case = given.case
-        files = [case.resolve(o.file) for part in case.parts.values() for o in part.observations.values()]
+        files = dict.fromkeys(str(file) for file, _ in given.files)
         found = "found no reading that depends on the unknown at its reference"
-        raise DataError([f"{', '.join(map(str, files))}: {found}, expected at least one"])
+        raise DataError([f"{', '.join(files)}: {found}, expected at least one"])
     if len(still):
         count = f"{len(still)} reading{'s' if len(still) > 1 else ''}"
         named = first_few([_place(given, int(i)) for i in still])
@@ -78,10 +77,10 @@ def _in_wells(given: Inversion, at_start: Misfit[Untyped]) -> list[str]:
 
 
 def _place(given: Inversion, index: int) -> str:
-    """A reading by its number and, if it has one, its place."""
+    """A reading by its file and line and, if it has one, its place."""
     point = given.data.points[index]
     where = f" at ({', '.join(f'{x:.6g}' for x in point)})" if np.isfinite(point).all() else ""
-    return f"number {index + 1}{where}"
+    return f"{given.places_of([index])}{where}"
 
 
 @contextmanager

@@ -64,6 +64,11 @@ def _written(path: Path, info: SerializationInfo) -> str:
     return name(path)
 
 
+def _named(part: object) -> object:
+    """A group without a name goes by its number, which YAML reads as one."""
+    return str(part) if isinstance(part, int) and not isinstance(part, bool) else part
+
+
 def default_kind(kind: str) -> BeforeValidator:
     """Let a mapping without `kind` be of the default kind, so that `--set` can reach its keys."""
 
@@ -86,7 +91,9 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$
 COORDINATES = ("x", "y", "z")
 Component = Literal["x", "y", "z", "real", "imaginary"]
 """A component of the state: of a displacement, or of a complex number."""
-Parts = str | Annotated[tuple[str, ...], Field(min_length=1)]
+Part = Annotated[str, BeforeValidator(_named, json_schema_input_type=str | int)]
+"""A part of the mesh by its name, or by its number where it has none."""
+Parts = Part | Annotated[tuple[Part, ...], Field(min_length=1)]
 """Parts of the mesh: the name of one, a list of names, or all for the whole boundary."""
 
 

@@ -137,6 +137,16 @@ def test_set_reaches_into_sections_that_the_file_leaves_out(case_file: Path) -> 
     assert case.where("flow", "max_iterations") == "--set flow.max_iterations"
 
 
+def test_a_part_goes_by_its_number_with_quotes_or_without(case_file: Path) -> None:
+    """Which YAML tells apart and a case does not; what is no whole number names nothing."""
+    for said, parts in (("7", ("7",)), ("'7'", ("7",)), ("[7, rim]", ("7", "rim"))):
+        case = load_case(case_file, [f"equation.boundary.rim.on={said}"])
+        assert case.equation.boundary["rim"].parts == parts
+    for wrong in ("7.0", "true", "[true]"):
+        with pytest.raises(CaseError, match="expected text or an integer or a list of at least 1"):
+            load_case(case_file, [f"equation.boundary.rim.on={wrong}"])
+
+
 @pytest.mark.parametrize("number", ["1e-3", "1.0e-3", "1E-3", "'1e-3'", ".001", "1.e-3"])
 def test_scientific_notation_is_a_number(case_file: Path, number: str) -> None:
     """Also in the forms that some versions of YAML read as text."""
@@ -252,7 +262,7 @@ OVERRIDES = {  # --set: key at fault, found, expected
     "equation.boundary.rim.on=[]": (
         "equation.boundary.rim.on",
         "[]",
-        "text or a list of at least 1",
+        "text or an integer or a list of at least 1",
     ),
     "equation.solver.tolerance=2": ("equation.solver.tolerance", "2", "> 0 and < 1"),
     "unknowns={}": ("unknowns", "an empty mapping", "a mapping with at least one entry"),
@@ -357,7 +367,7 @@ UNREADABLE = {
     b"a: 1\nb: \xff\n": (":2", "found the byte 0xff, expected UTF-8"),
     b"a: 2026-13-45\n": ("", "not YAML"),
     b"a: !!python/name:os.system x\n": (":1", "found the YAML tag"),
-    b"a: \x01\n": ("", "not YAML"),
+    b"a: \x01\n": (":1", "not YAML"),
     b"a: " + b"[" * 1000: (":1", "nested too deeply, or one within itself, expected at most 50 levels"),
 }
 

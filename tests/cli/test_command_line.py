@@ -96,6 +96,13 @@ def test_a_case_that_is_wrong_is_one_message_and_code_two(
             assert said == ""
 
 
+def test_a_name_too_long_for_a_file_is_one_message(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also one that could be a command's."""
+    assert main(["a" * 5000]) == 2
+    said = capsys.readouterr().err
+    assert MPI.COMM_WORLD.rank or (len(said.splitlines()) == 1 and "File name too long" in said)
+
+
 RANKS = {
     "alone": ({}, False, True),
     "MPICH 0": ({"PMI_RANK": "0"}, True, True),

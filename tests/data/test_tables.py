@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mutants import FIELD, HDF5, STORED
 
 from app.case import DataError
 from app.data import foreign, read_averages, read_field, read_parts, read_points, read_variances
@@ -204,6 +205,48 @@ def test_fields_of_vtu_files_are_read_at_their_nodes(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_field(path, 2, "other").values, 1.0)
 
 
+BAD_XDMF = {
+    "</Grid>": ("</Gri>", r":9: found text that is not XML \(mismatched tag\)"),
+    '"4 2"': ('"4 x"', r": the geometry: found the Dimensions '4 x', expected whole numbers > 0"),
+    '"4 1"': ('"5 1"', r": the attribute 'u': found 4 numbers, expected 5, as many as its Dimensions"),
+    ">0.1 0.2": (">0.1 zwei", r": the attribute 'u': found 'zwei', expected a number"),
+    'XML">0.1 0.2 0.3 0.2': (
+        'HDF">u.h5',
+        r".*u': found 'u\.h5' for numbers in an HDF5 file, expected its name,",
+    ),
+    'XML">0.1 0.2 0.3 0.': (f'HDF">{"u" * 300}:/u ', r".*u': found 'uuu.*, which cannot be read \(no file"),
+    'XML">0.1 0.2 0.3': ('HDF">u.h5:/u ', r".*u': found 'u\.h5', which cannot be read \(no file"),
+}
+
+
+@pytest.mark.parametrize("old", BAD_XDMF)
+def test_bad_xdmf_is_told_by_line_or_item(tmp_path: Path, old: str) -> None:
+    """What is no XML by its line, numbers by whose they are."""
+    new, told = BAD_XDMF[old]
+    path = tmp_path / "field.xdmf"
+    path.write_text(FIELD.replace(old, new, 1))
+    with pytest.raises(DataError, match=rf"field\.xdmf{told}"):
+        read_field(path, 2, None)
+
+
+def test_an_hdf5_file_that_is_none_is_told(tmp_path: Path) -> None:
+    """With the file and the dataset, in words of no library."""
+    path = tmp_path / "stored.xdmf"
+    path.write_text(STORED)
+    for content, reason in (
+        (HDF5[:100], "it is no HDF5 file"),
+        (HDF5.replace(b"nodes", b"knots"), "it has no"),
+    ):
+        (tmp_path / "field.h5").write_bytes(content)
+        with pytest.raises(DataError) as caught:
+            read_field(path, 2, None)
+        (told,) = caught.value.problems
+        assert f"{path}: the geometry: found 'field.h5', which cannot be read ({reason}" in told
+        assert "/nodes" in told and "PETSC" not in told.upper()
+    (tmp_path / "field.h5").write_bytes(HDF5)
+    assert read_field(path, 2, None).values.tolist() == [0.1, 0.2, 0.3, 0.2]
+
+
 def test_bad_fields_are_told(tmp_path: Path) -> None:
     """No array, several, a wrong name, other dimensions, values that are not finite, and files of no kind."""
     path = tmp_path / "field.vtu"
@@ -220,10 +263,10 @@ def test_bad_fields_are_told(tmp_path: Path) -> None:
         write_vtu(path, **arrays)
         with pytest.raises(DataError, match=text):
             read_field(path, dimension, name)
-    for content in ("<Xdmf", "<Xdmf></Xdmf>"):
+    for content, place in (("<Xdmf", ":1"), ("<Xdmf></Xdmf>", "")):
         other = tmp_path / "field.xdmf"
         other.write_text(content)
-        with pytest.raises(DataError, match=f"{other}: found"):
+        with pytest.raises(DataError, match=f"{other}{place}: found"):
             read_field(other, 2, None)
     table = tmp_path / "field.csv"
     table.write_bytes(struct.pack("d", 1.0))
@@ -245,7 +288,6 @@ def test_a_reader_that_crashes_or_hangs_is_a_message(tmp_path: Path, monkeypatch
     path, script = tmp_path / "field.vtu", tmp_path / "reader.py"
     path.write_bytes(b"?")
     monkeypatch.setattr(foreign, "__file__", str(script))
-    monkeypatch.setattr(foreign, "SECONDS", 0.5)
     for does, says in {
         "import os; os.abort()": "its reader crashed",
         "import time; time.sleep(60)": "its reader was not done",
@@ -253,5 +295,6 @@ def test_a_reader_that_crashes_or_hangs_is_a_message(tmp_path: Path, monkeypatch
         "pass": "its reader crashed",
     }.items():
         script.write_text(does)
+        monkeypatch.setattr(foreign, "SECONDS", 0.5 if "sleep" in does else 60.0)
         with pytest.raises(DataError, match=says):
             read_field(path, 2, None)

@@ -1,15 +1,16 @@
 """Bad inputs by the thousand through `--check`: `python tests/long/fuzz.py --count 5000 [--kinds array ohm]`.
 
 Too long for the suite, which tries some hundred. Each input is checked by a process of its own, forked
-from one that has loaded all libraries. Told are tracebacks, internal failures, hangs, crashes, exit codes
-that mean nothing, and messages that name neither a line, a key nor an option; the number of each makes it
-again.
+from one that has loaded all libraries, and ended with all that it has started. Told are tracebacks, internal
+failures, hangs, crashes, exit codes that mean nothing, and messages that name neither a line, a key nor an
+option; the number of each makes it again. Told too are checks that take long, and where a hanging one was.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import faulthandler
 import os
 import re
 import resource
@@ -27,7 +28,7 @@ from random import Random
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from mutants import KINDS, mutant  # noqa: E402
+from mutants import BASES, KINDS, good_files, mutant  # noqa: E402
 
 import app  # noqa: E402, F401 - before anything numerical
 
@@ -35,8 +36,12 @@ CODES = {0, 1, 2, 3, 130}
 PLACED = re.compile(r":\d+: |--set |: found |\(see --help\)|--\w+")
 """What a message about an input has: a line, an override, a file, or an option."""
 ADDRESS_SPACE = 8 * 10**9
-WALL = 8.0
+WALL = 3.0
 """A process that shares the processor may take so many times its seconds by the clock."""
+SLOW = 0.5
+"""A check that takes so much of its seconds by the clock is told, if it ends well too."""
+EACH = 250
+"""Inputs after which the counts so far are told."""
 
 
 @dataclass(frozen=True)
@@ -72,32 +77,34 @@ def judged(status: int, said: str, hung: bool, seconds: float) -> Outcome:
 
 def checked(words: list[str], folder: Path, seconds: int) -> Outcome:
     """Check in a child; standard error and the exit status are what count."""
-    said, begun = folder / "stderr", time.monotonic()
+    said, begun, longest = folder / "stderr", time.monotonic(), WALL * seconds
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MPI has a thread, which the child does without
         child = os.fork()
     if child == 0:
-        _check(words, said, seconds)
+        _check(words, said, seconds, folder / "stacks")
     hung, status = False, 0
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             break
-        if time.monotonic() - begun > WALL * seconds:
+        if time.monotonic() - begun > longest:
             hung = True
             os.kill(child, signal.SIGKILL)
         time.sleep(0.01)
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError):  # what it has started and left behind
         os.killpg(child, signal.SIGKILL)
-    told = said.read_text(errors="replace")
+    told = said.read_text(errors="replace") if said.exists() else ""
     if "--debug" in words:
         told = told.replace("Traceback", "")  # which is what was asked for
     return judged(status, told, hung, time.monotonic() - begun)
 
 
-def _check(words: list[str], said: Path, seconds: int) -> None:
-    """In the child: run the command line and leave."""
+def _check(words: list[str], said: Path, seconds: int, stacks: Path) -> None:
+    """In the child: run the command line and leave; after its seconds it writes where it is."""
     os.setpgid(0, 0)
+    os.chdir(said.parent)
+    faulthandler.dump_traceback_later(seconds, file=stacks.open("w"))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     with said.open("wb") as error, open(os.devnull, "r+b") as null:
@@ -126,13 +133,21 @@ def main() -> None:
     add("--kinds", nargs="*", choices=KINDS, default=list(KINDS))
     add("--seconds", type=int, default=20, help="of processor time, after which a check counts as hanging")
     add("--keep", type=Path, default=Path("results/fuzz"), help="where faulty inputs are kept")
+    add("--tell", action="store_true", help="print how each check ended")
     given = parser.parse_args()
+    given.keep = given.keep.resolve()
     from app.cli.ranks import start
 
     start()
     import app.problem
     import app.run  # noqa: F401
 
+    for base in BASES:
+        with tempfile.TemporaryDirectory() as name:
+            good_files(Path(name), base)
+            outcome = checked([f"{name}/case.yaml", "--check"], Path(name), given.seconds)
+            if outcome.code != 0:
+                sys.exit(f"the good case {base} is refused: {outcome.said}")
     counts: Counter[str] = Counter()
     slowest = 0.0
     for number in range(given.seed, given.seed + given.count):
@@ -141,16 +156,18 @@ def main() -> None:
             folder = Path(name)
             words = mutant(kind, Random(f"{kind} {number}"), folder)
             outcome = checked(words, folder, given.seconds)
+            how = outcome.fault or f"code {outcome.code}"
+            counts[how] += 1
             slowest = max(slowest, outcome.seconds)
-            counts[outcome.fault or f"code {outcome.code}"] += 1
-            if outcome.fault is not None:
+            if given.tell or outcome.fault is not None or outcome.seconds > SLOW * given.seconds:
                 told = " / ".join(outcome.said.strip().splitlines()[-2:])[:300]
-                print(f"{kind} {number}: {outcome.fault} ({outcome.seconds:.1f} s): {told}", flush=True)
+                print(f"{kind} {number}: {how} ({outcome.seconds:.1f} s): {told}", flush=True)
+            if outcome.fault is not None:
                 shutil.copytree(folder, given.keep / f"{kind}-{number}", dirs_exist_ok=True)
-    print(
-        f"{given.count} inputs, slowest {slowest:.1f} s:",
-        ", ".join(f"{n} {what}" for what, n in counts.items()),
-    )
+        done = number - given.seed + 1
+        if done % EACH == 0 or done == given.count:
+            told = ", ".join(f"{n} {what}" for what, n in counts.items())
+            print(f"{done} inputs, slowest {slowest:.1f} s: {told}", flush=True)
 
 
 if __name__ == "__main__":

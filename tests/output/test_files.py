@@ -68,6 +68,26 @@ def test_losses_name_file_and_reason(tmp_path: Path) -> None:
         lost.check(tmp_path)
 
 
+def test_pictures_are_told_apart_from_files(tmp_path: Path) -> None:
+    """One that cannot be drawn is missing and ends no run with an error; one that cannot be written does."""
+
+    def full() -> str | None:
+        raise OSError(28, "No space left on device")
+
+    lost = Losses()
+    lost.draw(tmp_path / "a.png", lambda: "no graphics")
+    assert lost.unwritten == {"a.png": "no graphics"} and not lost
+    lost.check(tmp_path)
+    lost.draw(tmp_path / "b.png", full)
+    assert lost.unwritten == {"a.png": "no graphics", "b.png": "No space left on device"}
+    with pytest.raises(Unwritten, match=r"could not write b\.png \(No space"):
+        lost.check(tmp_path)
+    for name in ("a.png", "b.png"):
+        lost.draw(tmp_path / name, lambda: None)
+    assert not lost.unwritten
+    lost.check(tmp_path)
+
+
 def test_history_is_whole_after_its_folder_was_removed(tmp_path: Path) -> None:
     """All rows are written again."""
     folder = tmp_path / "results"

@@ -53,6 +53,7 @@ TOO_LARGE = {
         r"candidates: found .* 648 GB",
     ),
 }
+SMALL = ["unknowns.m.representation.hidden=[2]", "expansion.candidates=16"]
 CAP = 2e9
 
 
@@ -94,6 +95,29 @@ def test_a_family_of_many_states_is_refused(heads: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(memory, "available", lambda comm: CAP / comm.size)
     with pytest.raises(CaseError, match=r"found what takes at least .* of memory"):
         check(load_case(heads))
+
+
+@pytest.mark.parametrize(
+    "readings, weight, refused",
+    [(3000, "cross_validation", False), (1200, "cross_validation", True), (1200, "discrepancy", False)],
+)
+def test_rows_of_J_that_cannot_fit_are_refused(
+    heads: Path, monkeypatch: pytest.MonkeyPatch, readings: int, weight: str, refused: bool
+) -> None:
+    """Where they are needed for certain; of very many readings some combinations are."""
+    monkeypatch.setattr(memory, "available", lambda comm: 30e6 / comm.size)
+    heads.write_text(CASE.replace("MESH", "rectangle, cells: [40, 40]"))
+    rng = np.random.default_rng(0)
+    table = np.column_stack([rng.uniform(0.1, 0.9, (readings, 2)), np.ones(readings), np.ones(readings)])
+    file = heads.with_name("heads.csv")
+    np.savetxt(file, table, delimiter=",", header="x,y,value,sigma", comments="")
+    case = load_case(heads, [f"regularisation.m.weight={weight}", *SMALL])
+    if not refused:
+        check(case)
+        return
+    told = r"4: observations: found what takes at least 0\.0323 GB .* \(1200 rows of J at 1681 nodes\)"
+    with pytest.raises(CaseError, match=told):
+        check(case)
 
 
 def test_shipped_cases_fit_into_two_gigabytes() -> None:

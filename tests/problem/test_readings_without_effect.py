@@ -99,12 +99,34 @@ def test_nothing_to_learn_from_is_refused(
     assert all(says in told and "heads.csv" in told for told in comm.allgather(str(refused.value)))
 
 
+LOGARITHMS = ["observations.heads.scale=log", "equation.boundary.base.value=-1", "equation.source=0"]
+
+
+@pytest.mark.parametrize(
+    "rows, overrides, says",
+    [
+        ([(0.5, 0.5, 1.0), (0.2, 0.3, 2.0)], LOGARITHMS, "heads.csv:2, {}:3: found logarithms to compare"),
+        ([(0.5, 0.5, 1.0), (0.2, 0.3, 1e300)], [], "heads.csv:3: found readings so large"),
+    ],
+)
+def test_readings_that_give_no_misfit_are_named(
+    folder: Path, comm: MPI.Comm, rows: list[tuple[float, float, float]], overrides: list[str], says: str
+) -> None:
+    """By file and line, on all ranks: logarithms where the state is negative, and what overflows."""
+    path = written(folder, comm, rows)
+    with pytest.raises(DataError) as refused:
+        check(load_case(path, overrides), comm)
+    expected = says.format(path.parent / "heads.csv")
+    assert all(expected in told for told in comm.allgather(str(refused.value)))
+
+
 def test_a_reading_in_a_well_is_told(folder: Path, comm: MPI.Comm) -> None:
     """Where the state is singular the mesh tells what it is; two cells away it is not told."""
     path = written(folder, comm, [(0.5, 0.52, 1.0), (0.1, 0.9, 2.0)])
     wells = ["equation.wells.pump.at=[0.5,0.5]", "equation.wells.pump.rate=-1"]
     (note,) = (told for told in check(load_case(path, wells), comm) if "reading" in told)
-    assert note.startswith("warning: reading number 1 at (0.5, 0.52) is within a cell of the well pump")
+    place = f"{path.parent / 'heads.csv'}:2 at (0.5, 0.52)"
+    assert note.startswith(f"warning: reading {place} is within a cell of the well pump")
 
 
 WAVES = """\
@@ -130,9 +152,9 @@ def test_readings_that_the_unknown_does_not_reach_are_named(folder: Path, comm: 
     if comm.rank == 0:
         path.write_text(WAVES)
     comm.barrier()
-    expected = (
-        "warning: 2 readings do not depend on the unknown at its reference: number 3 at (0.2, 0.3), number 4"
-    )
+    file = path.parent / "heads.csv"
+    told = f"{file}:2 at (0.2, 0.3), {file}:3 at "
+    expected = f"warning: 2 readings do not depend on the unknown at its reference: {told}"
     with build(load_case(path), comm) as problem:
         assert isinstance(problem.report, InversionReport)
         assert [note.startswith(expected) for note in problem.report.notes] == [True]

@@ -263,6 +263,26 @@ def test_a_checkpoint_that_is_damaged_is_told_and_not_used(shared_tmp_path: Path
             assert len(warnings) == 1 and "arrays.safetensors was altered" in warnings[0]
 
 
+def test_each_file_that_is_missing_is_named(shared_tmp_path: Path) -> None:
+    """In the summary with why, and in what the run ends with; pictures that cannot be drawn in the summary
+    and the output only. What could be written is there."""
+    folder, lost = folder_of(shared_tmp_path, "results"), output.Losses()
+    if COMM.rank == 0:
+        for name in ("network.safetensors", "coefficient.safetensors"):
+            (folder / name).mkdir()  # so that no file can take its place
+    COMM.barrier()
+    with SMALL["network"].built() as problem, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(output, "draw_fields", lambda *_, **__: "no graphics")
+        state = states_of(problem)[0]
+        _, told = write_results(problem, state, "interrupted", folder, lost)
+    assert told == [f"no picture {folder / 'coefficient.png'}: no graphics"]
+    written = json.loads((folder / "summary.json").read_text())["unwritten"]
+    assert list(written) == ["network.safetensors", "coefficient.safetensors", "coefficient.png"]
+    with pytest.raises(output.Unwritten, match=r"network\.safetensors, coefficient\.safetensors \("):
+        lost.check(folder)
+    assert (folder / "network.json").exists() and (folder / "fields.pvd").exists()
+
+
 @pytest.mark.parametrize("name", ["network", "convex"] if ALONE else ["convex"])
 def test_results_are_those_of_a_state(shared_tmp_path: Path, name: str) -> None:
     """Written for a state that was read again, they are those written for the state itself."""
