@@ -1,0 +1,114 @@
+"""A run on several meshes: which they are, what is decided where, and what is told of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from small import CASES, COMM, SMALL, on_square
+from states import states_of
+
+from app.case import BaseCase, CaseError, load_case
+from app.case.levels import coarser
+from app.energy.restricted import Restricted
+from app.parallel import gram
+from app.problem.levels import _halvings
+
+MESHES = {
+    "1D": ("interval", "cells=128", "cells=64"),
+    "odd": ("rectangle", "cells=[65,9]", "cells=[33,5]"),
+    "3D": ("box", "cells=[24,12,6]", "cells=[12,6,3]"),
+    "too few": ("rectangle", "cells=[62,62]", None),
+}
+"""A kind of mesh, its cells, and those of the next coarser one."""
+
+
+def on_mesh(kind: str, cells: str) -> BaseCase:
+    """The quickstart on a mesh of another kind, which is not made."""
+    other = [] if kind == "rectangle" else ["mesh.lower=0" if kind == "interval" else "mesh.lower=[0,0,0]"]
+    upper = {"interval": ["mesh.upper=1"], "rectangle": [], "box": ["mesh.upper=[1,1,1]"]}[kind]
+    truth = "unknowns.m.truth=x"
+    return load_case(CASES / "quickstart.yaml", [f"mesh.kind={kind}", f"mesh.{cells}", truth, *other, *upper])
+
+
+@pytest.mark.parametrize("name", MESHES)
+def test_cells_are_halved_while_enough_are_left(name: str) -> None:
+    """Of an odd number the larger half is left."""
+    kind, cells, expected = MESHES[name]
+    found = coarser(on_mesh(kind, cells))
+    assert (None if found is None else found.mesh) == (
+        None if expected is None else on_mesh(kind, expected).mesh
+    )
+
+
+def test_levels_that_there_are_not_are_refused() -> None:
+    """With the key and how many there are: 10, 5, 3 and 2 cells along a side."""
+    with pytest.raises(CaseError, match=r"levels: found 9, expected at most 4"):
+        on_square("quickstart", "levels=9", cells=10).built()
+
+
+def test_a_case_without_resolution_has_one_level() -> None:
+    """With auto a coarse mesh has at least 32 cells along a side."""
+    problem = on_square("quickstart", cells=10).built()
+    assert not problem.finer
+    problem.close()
+
+
+def test_a_fine_misfit_seen_from_coarse_nodes_is_consistent() -> None:
+    """⟨w, JPv⟩ = ⟨PᵀJᵀw, v⟩, and the derivative is that of the misfit along coarse functions, P v."""
+    problem = on_square("quickstart", "levels=2", cells=12).built()
+    seen = problem.on(1, 0)
+    own = seen.start
+    rng = np.random.default_rng(1)
+    theta = own.theta + 0.3 * rng.standard_normal(own.theta.shape)
+    at = seen.at(type(own).of(own.network, theta))  # type: ignore[arg-type]
+    assert isinstance(at, Restricted)
+    v, w = rng.standard_normal(len(at.m)), rng.standard_normal(len(at.residual))
+    np.testing.assert_allclose(w @ at.jvp(v), gram(COMM, at.vjp(w), v), rtol=1e-10)
+    energy, m, step = problem.on(1, 1).energy, at.fine.m, 1e-4
+    ahead, behind = (energy.at(m + sign * step * at.prolonged(v)).value for sign in (1, -1))
+    np.testing.assert_allclose(gram(COMM, at.derivative(), v), (ahead - behind) / (2 * step), rtol=1e-5)
+    problem.close()
+
+
+def test_a_coarse_mesh_that_misleads_does_not_select() -> None:
+    """A network may bend between coarse nodes, as 6 x 6 cells let it: what is selected is selected on the
+    finer mesh, whose nodes the run moves on to."""
+    problem = SMALL["levels"].built()
+    states = states_of(problem)
+    end = states[-1]
+    (change,) = end.refinements
+    assert end.selected is not None and change.moved > problem.method.levels.resolved
+    assert end.selected.iteration >= change.iteration
+    assert (end.level, end.base) == (1, 1)
+    problem.close()
+
+
+def test_a_coarse_mesh_that_resolves_decides() -> None:
+    """R, w and the nodes remain those of the coarse mesh; the energy and the minimum are the finer one's: a
+    run on it alone, with what was selected, comes no lower."""
+    problem = on_square("sparse", "levels=2", cells=32).built()
+    end = states_of(problem)[-1]
+    assert end.selected is not None and end.selected.iteration < end.refinements[0].iteration
+    assert (end.level, end.base, end.stop_reason) == (1, 0, "minimum")
+    told = problem.report.summary(end, "minimum")
+    coarse, fine = told["levels"]
+    assert coarse["state_dofs"] < fine["state_dofs"] and fine["state_solves"] <= 4
+    assert told["discretisation"]["halvings"] == 0
+    assert told["discretisation"]["file"] == "sparse.csv" and told["discretisation"]["line"] > 1
+    problem.close()
+
+
+def test_how_many_halvings_would_do() -> None:
+    """By the order that the last meshes show, at least the first."""
+    assert _halvings([0.4]) == 0
+    assert _halvings([2.0]) == 2
+    assert _halvings([8.0, 2.0]) == 1
+    assert _halvings([2.0, 4.0]) == 3
+
+
+def test_experiments_are_on_the_coarser_mesh_too(tmp_path: Path) -> None:
+    """A case of several experiments has one mesh."""
+    case = load_case(CASES / "two_unknowns.yaml", ["mesh.cells=[64,64]"])
+    found = coarser(case)
+    assert found is not None
+    assert {part.mesh.model_dump_json() for part in found.parts.values()} == {found.mesh.model_dump_json()}
