@@ -68,18 +68,7 @@ SMALL = {
     "nonlinear": on_square("nonlinear", cells=8),
     "levels": on_square("quickstart", "levels=2", cells=12),
     "levels, nodal": on_square("quickstart", "levels=2", "unknowns.m.representation.kind=nodal", cells=12),
-    "levels, lagged R chosen, nodal": on_square(
-        "sparse",
-        "levels=3",
-        "regularisation.m.kind=edge_preserving",
-        "regularisation.m.weight=cross_validation",
-        "unknowns.m.representation.kind=nodal",
-    ),
     "levels, J taken anew": on_square("sparse", "levels=2", method=Method(exact=Exact(stale=10.0))),
-    "levels, incomplete sketch": on_square("sparse", "levels=2", method=Method(sketch=INCOMPLETE)),
-    "levels, discrepancy": on_square("sparse", "levels=2", "regularisation.m.kind=h1"),
-    "levels, two unknowns": on_square("two_unknowns", "levels=2", cells=8),
-    "levels in time": on_square("heat_pinnacle", "levels=2", cells=8),
     "convex": Small("ritz_semilinear", ("mesh.cells=40", FEW)),
     "regression": on_square("smooth", "flow.tolerance=1.e-2", cells=16),
 }

@@ -1,15 +1,17 @@
 """A run on several meshes: which they are, what is decided where, and what is told of it."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from small import CASES, COMM, SMALL, on_square
-from states import states_of
+from small import CASES, COMM, INCOMPLETE, SMALL, on_square
+from states import assert_same, bare, states_of
 
 from app.case import BaseCase, CaseError, load_case
 from app.case.levels import coarser
 from app.energy.restricted import Restricted
+from app.flow import Method
 from app.parallel import gram
 from app.problem.levels import _halvings
 
@@ -95,6 +97,33 @@ def test_a_coarse_mesh_that_resolves_decides() -> None:
     assert coarse["state_dofs"] < fine["state_dofs"] and fine["state_solves"] <= 4
     assert told["discretisation"]["halvings"] == 0
     assert told["discretisation"]["file"] == "sparse.csv" and told["discretisation"]["line"] > 1
+    problem.close()
+
+
+GOING_ON = {
+    "lagged R chosen, nodal": on_square(
+        "sparse",
+        "levels=3",
+        "regularisation.m.kind=edge_preserving",
+        "regularisation.m.weight=cross_validation",
+        "unknowns.m.representation.kind=nodal",
+    ),
+    "incomplete sketch": on_square("sparse", "levels=2", method=Method(sketch=INCOMPLETE)),
+    "discrepancy": on_square("sparse", "levels=2", "regularisation.m.kind=h1"),
+    "two unknowns": on_square("two_unknowns", "levels=2", cells=8),
+    "in time": on_square("heat_pinnacle", "levels=2", cells=8),
+}
+"""Small problems on several meshes, beside those that all laws of states take."""
+
+
+@pytest.mark.parametrize("name", GOING_ON)
+def test_a_run_on_several_meshes_goes_on_from_what_is_saved(name: str) -> None:
+    """From each state to the last bit, whatever the model and the stage."""
+    problem = GOING_ON[name].built()
+    states = states_of(problem)
+    assert states[-1].level == len(problem.finer)
+    for before, after in pairwise(states):
+        assert_same(problem.advance(bare(before)), after)
     problem.close()
 
 
