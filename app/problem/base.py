@@ -72,6 +72,7 @@ class WorkMeter:
             **asdict(counts),
             "linear_solves": counts.linear_solves,
             "riesz_solves": self.riesz.solves,
+            "selection_riesz_solves": self.riesz.by_stage["selection"],
             **{f"seconds_{stage}": spent for stage, spent in self.clock.seconds().items()},
         }
 
