@@ -145,7 +145,8 @@ class SelectionMethod:
     fewest: int = 2
     """Readings in each fold at least: with fewer no R that depends on m is considered."""
     lags: int = 4
-    """Times that an R which depends on m is built from the solution with the one before (study)."""
+    """Times that an R which depends on m is built from the solution with the one before; of a fold only while
+    it predicts as well as the best fixed one within a standard error (study)."""
     unseen: float = 0.03
     """Data directions in which J is weaker than this share of the weight play no part (study)."""
     weights: int = 51

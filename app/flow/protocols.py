@@ -4,7 +4,7 @@ Coefficients are arrays (owned,) and blocks (owned, columns), spread over the ra
 parameters are whole on every rank and the same everywhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,8 +28,15 @@ class InnerProduct(Protocol):
         """blockᵀ K block, the same on all ranks."""
 
 
+type Solutions = dict[Hashable, np.ndarray]
+"""What inner products leave to each other of one block."""
+
+
 class ClosableProduct(InnerProduct, Protocol):
     """One that somebody owns."""
+
+    def dual_square(self, block: np.ndarray, solutions: Solutions) -> np.ndarray:
+        """blockᵀ K⁻¹ block, the same on all ranks, with what `solutions` of the same block holds already."""
 
     def close(self) -> None:
         """Release it, on all ranks alike; a second time does nothing."""

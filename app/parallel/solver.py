@@ -1,6 +1,7 @@
 """A PETSc linear solver that keeps its factorisation and solves for one or many right-hand sides."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Literal, NoReturn
 
 import numpy as np
@@ -9,6 +10,7 @@ from mpi4py import MPI
 from app.activity import doing
 from app.parallel.blocks import PETSc, dense_matrix, multiply, multiply_transpose
 from app.parallel.interrupt import let_go
+from app.parallel.timing import stage
 from app.types import Matrix, Untyped
 
 Kind = Literal["direct", "iterative"]
@@ -36,7 +38,13 @@ class SolveFailed(ArithmeticError):
 class Tally:
     """Right-hand sides that several solvers have solved together, closed ones too."""
 
-    solves: int = 0
+    by_stage: Counter[str | None] = field(default_factory=Counter)
+    """By the stage that the time was charged to."""
+
+    @property
+    def solves(self) -> int:
+        """All of them."""
+        return self.by_stage.total()
 
 
 class LinearSolver:
@@ -116,7 +124,7 @@ class LinearSolver:
         transpose = transpose and not self.symmetric
         columns = 1 if right.ndim == 1 else right.shape[1]
         self.solves += columns
-        self._tally.solves += columns
+        self._tally.by_stage[stage()] += columns
         solution = self._solution(right, transpose)
         if checked:
             self._check_residual(right, solution, transpose)

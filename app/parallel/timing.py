@@ -13,7 +13,7 @@ from pathlib import Path
 from app.activity import doing
 
 STAGES = (
-    "startup", "compile", "assembly", "solve", "krylov", "jacobian", "flow_matrix", "retraction",
+    "startup", "compile", "assembly", "solve", "krylov", "selection", "jacobian", "flow_matrix", "retraction",
     "expansion", "output", "other",
 )  # fmt: skip
 """All that time is charged to."""
@@ -23,6 +23,7 @@ ACTIVITIES = {
     "assembly": "assembling forms",
     "solve": "solving linear systems",
     "krylov": "making a model of the energy",
+    "selection": "selecting the regularisation",
     "jacobian": "differentiating the network",
     "flow_matrix": "making the flow matrix",
     "retraction": "fitting the network",
@@ -31,10 +32,14 @@ ACTIVITIES = {
 }
 """What is done in a stage, for the user who waits."""
 
+WHOLE = ("selection",)
+"""Stages that are charged with all that is done in them, solves and assembly too."""
+
 
 class Clock:
     """Seconds of one problem, charged to stages while the clock runs; an inner stage is not charged to the
-    outer one. Of several problems in a process each has a clock of its own, and one runs at a time."""
+    outer one, but for those that are charged as a WHOLE. Of several problems in a process each has a clock of
+    its own, and one runs at a time."""
 
     def __init__(self, startup: float = 0.0) -> None:
         """`startup` seconds have been spent already."""
@@ -66,16 +71,21 @@ class Clock:
         self._charge(go_on=self._since is not None)
         return {stage: self._spent.get(stage, 0.0) for stage in STAGES}
 
+    @property
+    def stage(self) -> str:
+        """The one that time is charged to."""
+        return self._open[-1]
+
     def _charge(self, *, go_on: bool) -> None:
         now = time.perf_counter()
         if self._since is not None:
-            self._spent[self._open[-1]] += now - self._since
+            self._spent[self.stage] += now - self._since
         self._since = now if go_on else None
 
     @contextmanager
     def _stage(self, stage: str) -> Iterator[None]:
         self._charge(go_on=True)
-        self._open.append(stage)
+        self._open.append(self.stage if self.stage in WHOLE else stage)
         try:
             yield
         finally:
@@ -102,6 +112,12 @@ def timed(stage: str) -> Iterator[None]:
             yield
     finally:
         log.pop()
+
+
+def stage() -> str | None:
+    """What time is charged to, None where no clock runs."""
+    clock = _RUNNING.get()
+    return None if clock is None else clock.stage
 
 
 def process_age() -> float:

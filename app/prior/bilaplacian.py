@@ -49,7 +49,7 @@ class Bilaplacian:
         entries = lumped.array.copy()
         for done in (mass, lumped, ones, diagonal, volume):
             done.destroy()
-        self._gram = PowerGram(GramMatrix(space.comm, factor, solver), entries, self.order)
+        self._gram = PowerGram(GramMatrix(space.comm, factor, solver), entries, self.order, (space, length))
         self._lent = Borrowed(self._gram)
 
     def at(self, values: np.ndarray) -> InnerProduct:

@@ -3,7 +3,7 @@
 import app.wheel  # noqa: F401
 
 # isort: split
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -15,6 +15,9 @@ from app.parallel import LinearSolver, multiply, symmetric_gram, timed
 
 type SolverFactory = Callable[[], LinearSolver]
 """Makes a solver, which whoever asked for it destroys."""
+
+type Solutions = dict[Hashable, np.ndarray]
+"""Solutions for one block that inner products leave to each other, by what they are of."""
 
 
 class InnerProduct(Protocol):
@@ -35,6 +38,9 @@ class InnerProduct(Protocol):
 
     def square(self, block: np.ndarray) -> np.ndarray:
         """blockᵀ K block, the same on all ranks."""
+
+    def dual_square(self, block: np.ndarray, solutions: Solutions) -> np.ndarray:
+        """blockᵀ K⁻¹ block, the same on all ranks, with what `solutions` of the same block holds already."""
 
     def close(self) -> None:
         """Release what it owns; a second time does nothing."""
@@ -88,6 +94,10 @@ class GramMatrix(AbstractContextManager["GramMatrix"]):
         """blockᵀ K block."""
         return symmetric_gram(self.comm, block, self.apply(block))
 
+    def dual_square(self, block: np.ndarray, solutions: Solutions) -> np.ndarray:
+        """blockᵀ K⁻¹ block: one Riesz solve a column, which nobody else has."""
+        return symmetric_gram(self.comm, block, self.riesz(block))
+
     def close(self) -> None:
         """Destroy the matrix and the solver, collectively; a second time does nothing."""
         if self._matrix is not None:
@@ -105,6 +115,7 @@ class Borrowed(AbstractContextManager["Borrowed"]):
     def __init__(self, owned: InnerProduct) -> None:
         self.comm = owned.comm
         self.apply, self.riesz, self.square = owned.apply, owned.riesz, owned.square
+        self.dual_square = owned.dual_square
 
     def close(self) -> None:
         """Does nothing."""
@@ -116,9 +127,10 @@ class Borrowed(AbstractContextManager["Borrowed"]):
 class PowerGram(AbstractContextManager["PowerGram"]):
     """R = F (M⁻¹F)^(order − 1) as an InnerProduct, never formed; it owns F, M is diagonal (owned entries)."""
 
-    def __init__(self, factor: GramMatrix, mass: np.ndarray, order: int) -> None:
+    def __init__(self, factor: GramMatrix, mass: np.ndarray, order: int, name: Hashable) -> None:
+        """Powers of the same F and M have one `name`."""
         self.comm = factor.comm
-        self._factor, self._mass, self._order = factor, mass, order
+        self._factor, self._mass, self._order, self._name = factor, mass, order, name
 
     def apply(self, block: np.ndarray) -> np.ndarray:
         """R @ block."""
@@ -135,6 +147,27 @@ class PowerGram(AbstractContextManager["PowerGram"]):
     def square(self, block: np.ndarray) -> np.ndarray:
         """blockᵀ R block."""
         return symmetric_gram(self.comm, block, self.apply(block))
+
+    def dual_square(self, block: np.ndarray, solutions: Solutions) -> np.ndarray:
+        """blockᵀ R⁻¹ block: half of `order` Riesz solves a column, rounded up, less those that another power
+        has made.
+
+        With X_k = F⁻¹(MF⁻¹)^(k − 1) block it is X_kᵀ M X_k of the order 2k, and X_kᵀ M X_(k + 1) of 2k + 1.
+        """
+        half = self._solution(block, self._order // 2, solutions)
+        image = half if self._order == 1 else self._scaled(half, self._mass)
+        other = self._solution(block, self._order - self._order // 2, solutions)
+        return symmetric_gram(self.comm, image, other)
+
+    def _solution(self, block: np.ndarray, times: int, solutions: Solutions) -> np.ndarray:
+        """F⁻¹(MF⁻¹)^(times − 1) block, and the block itself for none."""
+        if not times:
+            return block
+        key = self._name, times
+        if key not in solutions:
+            before = self._solution(block, times - 1, solutions)
+            solutions[key] = self._factor.riesz(self._scaled(before, self._mass) if times > 1 else before)
+        return solutions[key]
 
     def close(self) -> None:
         """Close F."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from app.mesh.spaces import CoefficientSpace, CoefficientSpaces
 from app.parallel import symmetric_gram
-from app.prior.gram import InnerProduct, Regularisation
+from app.prior.gram import InnerProduct, Regularisation, Solutions
 
 Space = CoefficientSpace | CoefficientSpaces
 
@@ -33,6 +33,12 @@ class StackedInnerProduct(AbstractContextManager["StackedInnerProduct"]):
     def square(self, block: np.ndarray) -> np.ndarray:
         """blockᵀ K block."""
         return symmetric_gram(self.comm, block, self.apply(block))
+
+    def dual_square(self, block: np.ndarray, solutions: Solutions) -> np.ndarray:
+        """blockᵀ K⁻¹ block, the sum of those of K₁, K₂, …."""
+        own = zip(self._products, self._scales, self._space.split(block), strict=True)
+        squares = [product.dual_square(rows, solutions) * scale**2 for product, scale, rows in own]
+        return np.sum(squares, axis=0)
 
     def close(self) -> None:
         """Close K₁, K₂, …."""

@@ -87,6 +87,7 @@ class WorkMeter:
         return {
             **{name: sum(counts[name] for counts in told) for name in told[0]},
             "riesz_solves": sum(tally.solves for tally in self.riesz),
+            "selection_riesz_solves": sum(tally.by_stage["selection"] for tally in self.riesz),
             **{f"seconds_{stage}": spent for stage, spent in self.clock.seconds().items()},
         }
 

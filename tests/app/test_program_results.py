@@ -22,15 +22,15 @@ SUMMARY = {
     "regularisation_weight", "length_scale", "cross_validation", "candidates", "noise_level", "chi2",
     "relative_error", "alignment", "capture", "parameters", "widths", "outer_iterations", "inner_iterations",
     "expansions", "rejected_trials", "krylov_vectors", "state_solves", "linear_solves", "state_rhs",
-    "adjoint_rhs", "incremental_rhs", "block_rhs", "block_seconds", "riesz_solves", "factorisations", "ranks",
-    "coefficient_dofs", "state_dofs", "edge_share", "wall_seconds", "seconds", "peak_memory_mb", "versions",
-    "seed",
+    "adjoint_rhs", "incremental_rhs", "block_rhs", "block_seconds", "riesz_solves", "selection_riesz_solves",
+    "factorisations", "ranks", "coefficient_dofs", "state_dofs", "edge_share", "wall_seconds", "seconds",
+    "peak_memory_mb", "versions", "seed",
 }  # fmt: skip
 """Keys of summary.json that other programs may rely on."""
 
 STAGES = {
-    "startup", "compile", "assembly", "solve", "krylov", "jacobian", "flow_matrix", "retraction", "expansion",
-    "output", "other",
+    "startup", "compile", "assembly", "solve", "krylov", "selection", "jacobian", "flow_matrix", "retraction",
+    "expansion", "output", "other",
 }  # fmt: skip
 """Keys of `seconds`."""
 

@@ -108,32 +108,66 @@ def best_by_leave_one_out(J: np.ndarray, y: np.ndarray, R: np.ndarray) -> float:
     return float(weights[1 + np.argmin(scores[1:-1])])
 
 
-def lagged_R(J: np.ndarray, y: np.ndarray, start: Dense, law: Regularisation, reference: np.ndarray) -> Dense:
-    """R from its own solution with these readings, LAGS times, from the solution with the start's R."""
+def lagged_R(
+    J: np.ndarray,
+    y: np.ndarray,
+    start: Dense,
+    law: Regularisation,
+    reference: np.ndarray,
+    lags: int = RULE.lags,
+) -> Dense:
+    """R from its own solution with these readings, so many times, from the solution with the start's R."""
     R = start
-    for _ in range(RULE.lags):
+    for _ in range(lags):
         x = ridge(J, y, R.matrix, best_by_leave_one_out(J, y, R.matrix))
         R = law.at(reference + x)
     return R
 
 
-def fold_residuals(problem: Problem, start: Candidate, candidate: Candidate, rng_seed: int) -> np.ndarray:
+def fold_residuals(
+    problem: Problem, start: Candidate, candidate: Candidate, rng_seed: int, lags: int = RULE.lags
+) -> np.ndarray:
     """Residuals of each reading by the fit without its fold, one column a weight considered; an R that
-    depends on m comes from the fold's own fit. Folds are drawn from the readings by the size of y."""
+    depends on m comes from the fold's own fit, so many times. Folds are drawn from the readings by the size
+    of y."""
     J, y, law = problem.J, problem.y, candidate.regularisation
     R0 = start.regularisation.at(problem.reference)
 
-    def of(J: np.ndarray, y: np.ndarray) -> np.ndarray:
-        R = law.at(problem.reference) if law.fixed else lagged_R(J, y, R0, law, problem.reference)
+    def of(J: np.ndarray, y: np.ndarray, lags: int) -> np.ndarray:
+        R = law.at(problem.reference) if law.fixed else lagged_R(J, y, R0, law, problem.reference, lags)
         return R.matrix
 
-    weights = weights_for(J, of(J, y))
+    weights = weights_for(J, of(J, y, RULE.lags))
     found = np.empty((len(y), len(weights)))
     for fold in np.array_split(
         np.argsort(y)[np.random.default_rng(rng_seed).permutation(len(y))], RULE.folds
     ):
         kept = np.setdiff1d(np.arange(len(y)), fold)
-        R = of(J[kept], y[kept])
+        R = of(J[kept], y[kept], lags)
         for column, weight in enumerate(weights):
             found[fold, column] = y[fold] - J[fold] @ ridge(J[kept], y[kept], R, weight)
     return found
+
+
+def advantage(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
+    """Mean difference of the squares of residuals at the best weight of each, and its standard error."""
+    squares = []
+    for residuals in (one, other):
+        at = 1 + np.argmin(np.mean(residuals**2, axis=0)[1:-1])
+        squares.append(residuals[:, at] ** 2)
+    difference = squares[1] - squares[0]
+    return float(difference.mean()), float(difference.std() / np.sqrt(len(difference)))
+
+
+def judged_on_folds(
+    problem: Problem, start: Candidate, candidate: Candidate, rival: Candidate, rng_seed: int
+) -> tuple[np.ndarray, float, float]:
+    """Residuals of a candidate that lags, and what it is better by than the rival: lagged once, and again
+    while they differ by no more than a standard error."""
+    theirs = fold_residuals(problem, start, rival, rng_seed)
+    for lags in range(1, RULE.lags + 1):
+        residuals = fold_residuals(problem, start, candidate, rng_seed, lags)
+        better, doubt = advantage(residuals, theirs)
+        if abs(better) > doubt:
+            break
+    return residuals, better, doubt

@@ -15,6 +15,7 @@ from app.flow import (
     Representation,
 )
 from app.flow.models import MetricModel, Model
+from app.flow.protocols import Solutions
 from app.network import Identity, Network, Nodes
 from app.parallel import SolveFailed, symmetric_gram
 
@@ -45,6 +46,9 @@ class Dense:
 
     def square(self, block: np.ndarray) -> np.ndarray:
         return symmetric_gram(self.comm, block, self.apply(block))
+
+    def dual_square(self, block: np.ndarray, solutions: Solutions) -> np.ndarray:
+        return symmetric_gram(self.comm, block, self.riesz(block))
 
 
 class Made(Dense):

@@ -11,7 +11,7 @@ from choice_toys import (
     Problem,
     edges,
     fixed,
-    fold_residuals,
+    judged_on_folds,
     lagged_R,
     random_problem,
     residuals_left_out,
@@ -71,14 +71,14 @@ def test_fixed_candidates_have_the_scores_of_refits(seed: int, readings: int) ->
 @pytest.mark.parametrize("sharp", [True, False], ids=["steps", "waves"])
 def test_lagged_candidate_is_judged_by_what_a_fold_knows(seed: int, sharp: bool) -> None:
     """The folds of R(m) equal fits whose every R comes from the solution without the fold, from the start's
-    R on, the weight of each by leave-one-out."""
+    R on, the weight of each by leave-one-out; there are as many R as it takes to decide."""
     problem = steps_or_waves(seed, sharp, readings=20, size=14)
     start, lagged = fixed(problem)[0], edges(problem)
     choice = chosen(problem, [start, lagged], seed, method=WHOLE)
     score = choice.scores[1]
     assert score.by_folds and score.folds is not None
     assert score.score == score.folds[score.best] == score.folds[1:-1].min()
-    residuals = fold_residuals(problem, start, lagged, seed)
+    residuals, *_ = judged_on_folds(problem, start, lagged, start, seed)
     kept = score.weights > SMALLEST * score.weights[0]
     np.testing.assert_allclose(score.folds[kept], np.mean(residuals**2, axis=0)[kept], rtol=1e-6)
 
@@ -93,19 +93,14 @@ def test_lagged_candidate_needs_more_than_a_standard_error(sharp: bool) -> None:
         candidates = [*fixed(problem, count=2), edges(problem)]
         choice = chosen(problem, candidates, seed, method=WHOLE)
         best = min(choice.scores[:2], key=lambda score: score.score)
-        squares = []
-        for candidate in (best.candidate, candidates[2]):
-            residuals = fold_residuals(problem, candidates[0], candidate, seed)
-            at = 1 + np.argmin(np.mean(residuals**2, axis=0)[1:-1])
-            squares.append(residuals[:, at] ** 2)
-        difference = squares[0] - squares[1]
-        beyond = difference.mean() > difference.std() / np.sqrt(len(difference))
+        _, better, doubt = judged_on_folds(problem, candidates[0], candidates[2], best.candidate, seed)
+        beyond = better > doubt
         assert choice.candidate is (candidates[2] if beyond else best.candidate)
         assert ("not beyond doubt" in choice.reason) != beyond
         told = re.search(r"(\S+) ± (\S+) a reading", choice.reason)
         assert told is not None
-        assert float(told[1]) == pytest.approx(difference.mean(), rel=0.01)
-        assert float(told[2]) == pytest.approx(difference.std() / np.sqrt(20), rel=0.1)
+        assert float(told[1]) == pytest.approx(better, rel=0.01)
+        assert float(told[2]) == pytest.approx(doubt, rel=0.1)
         verdicts.append(beyond)
     assert any(verdicts) == sharp  # the toys show both
 

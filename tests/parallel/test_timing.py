@@ -6,8 +6,9 @@ from collections.abc import Callable
 import pytest
 from mpi4py import MPI
 
-from app.parallel import Clock, peak_memory_mb, process_age, timed
+from app.parallel import Clock, Tally, peak_memory_mb, process_age, timed
 from app.parallel.timing import STAGES
+from app.parallel.timing import stage as charged
 
 NAP = 0.03
 """Seconds; long against what the clock costs."""
@@ -43,6 +44,24 @@ def test_inner_stages_are_not_charged_to_outer_ones() -> None:
     assert told["solve"] <= wall - 3 * NAP
     assert set(told) <= {"krylov", "solve", "assembly", "other"}
     assert set(clock.seconds()) == set(STAGES)
+
+
+def test_the_selection_is_charged_with_all_that_is_done_for_it() -> None:
+    """Stages within it, at any depth, are charged to it, and what is solved then is counted as its own; what
+    comes after is not."""
+    clock, tally = Clock(), Tally()
+    with clock.running():
+        with timed("krylov"), timed("selection"), timed("solve"), timed("assembly"):
+            tally.by_stage[charged()] += 2
+            time.sleep(NAP)
+        with timed("solve"):
+            tally.by_stage[charged()] += 3
+            time.sleep(NAP)
+        told = spent(clock)
+    assert told["selection"] >= NAP and told["solve"] >= NAP
+    assert "assembly" not in told and told["solve"] < 2 * NAP
+    assert (tally.solves, tally.by_stage["selection"], tally.by_stage["solve"]) == (5, 2, 3)
+    assert charged() is None
 
 
 def test_a_stage_within_itself_counts_once() -> None:

@@ -18,9 +18,10 @@ from products import (
 )
 
 from app.mesh import CoefficientSpace
-from app.parallel import LinearSolver
+from app.parallel import LinearSolver, Tally
 from app.prior.bilaplacian import Bilaplacian
 from app.prior.edge_preserving import EDGE_SHARE
+from app.prior.gram import Solutions
 from app.prior.trilaplacian import Trilaplacian
 
 CONSTANT_COST = {"h1": MASS, "edge_preserving": MASS, "bilaplacian": 1.0, "trilaplacian": 1.0}
@@ -155,6 +156,30 @@ def test_powers_smooth_what_is_shorter_than_their_length(kind: type[Bilaplacian]
         expected = (1 + LENGTH**2 * k**2) ** ORDERS[kind]
         assert dot(x, R.apply(x)) / square == pytest.approx(expected, rel=1e-3)
     made.close()
+
+
+@pytest.mark.parametrize(
+    "kinds", [[Bilaplacian, Trilaplacian], [Trilaplacian, Bilaplacian]], ids=["up", "down"]
+)
+def test_powers_of_one_length_share_their_solves(
+    space: CoefficientSpace, kinds: list[type[Bilaplacian]]
+) -> None:
+    """XᵀR⁻¹X of both takes two solves a column, in either order, and is that of each alone to 1e-10; those of
+    another length have solves of their own."""
+    solutions: Solutions = {}
+    block, tally = random_rows(space, 5), Tally()
+    counted = partial(LinearSolver, COMM, "direct", "test_gram_", tally=tally)
+    made = [kind(space, LENGTH, counted) for kind in kinds]
+    found = [each.at(np.empty(0)).dual_square(block, solutions) for each in made]
+    assert tally.solves == 2 * 5
+    for one, each in zip(found, made, strict=True):
+        alone = gathered(block).T @ gathered(each.at(np.empty(0)).riesz(block))
+        np.testing.assert_allclose(one, alone, rtol=0, atol=1e-10 * np.abs(alone).max())
+        each.close()
+    before, other = tally.solves, Bilaplacian(space, 2 * LENGTH, counted)
+    other.at(np.empty(0)).dual_square(block, solutions)
+    other.close()
+    assert tally.solves == before + 5
 
 
 @powers

@@ -79,6 +79,17 @@ def test_squares_are_gram_matrices(space: CoefficientSpace, gram: InnerProduct) 
         assert len({value.tobytes() for value in COMM.allgather(found)}) == 1
 
 
+def test_dual_squares_are_those_of_riesz_solves(space: CoefficientSpace, gram: InnerProduct) -> None:
+    """dual_square(X) = XᵀK⁻¹X to 1e-10, symmetric to the last bit and the same on all ranks."""
+    for columns in (1, 3, 11):
+        block = random_rows(space, columns)
+        found = gram.dual_square(block, {})
+        expected = gathered(block).T @ gathered(gram.riesz(block))
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10 * np.abs(expected).max())
+        np.testing.assert_array_equal(found, found.T)
+        assert len({value.tobytes() for value in COMM.allgather(found)}) == 1
+
+
 @pytest.mark.parametrize("name", INNER_PRODUCTS)
 def test_iterative_riesz_agrees_with_the_factorisation(space: CoefficientSpace, name: str) -> None:
     """Conjugate gradients and MUMPS give the same gradient."""
