@@ -67,7 +67,7 @@ def _inversion(given: Inversion, method: flow.Method, clock: Clock) -> Problem:
     notes = tuple(notes_of(given, at_start))
     start = start_of(given, method)
     chosen, most = case.regularisation[given.name], case.flow.max_iterations
-    first = candidate_of(given, "h1" if chosen.kind == "auto" else chosen.kind, "riesz_")
+    first = candidate_of(given, "h1" if chosen.kind == "auto" else chosen.kind, "riesz")
     builder = builder_of(given, first.regularisation, method, creeps=start.step.creeps)
     # An explicit flow creeps by nature, and a given weight has no target to come to.
     to_target = case.flow.inner_product == "gauss_newton" and isinstance(chosen.weight, str)
@@ -88,7 +88,7 @@ def _inversion(given: Inversion, method: flow.Method, clock: Clock) -> Problem:
         max_iterations=most,
         selection=selection,
         state=start.state,
-        meter=WorkMeter(clock, given.forward, given.riesz),
+        meter=WorkMeter(clock, given.forward, given.solvers.riesz),
         truth=report,
         target=given.target,
         owned=given.owned,

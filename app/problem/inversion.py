@@ -34,7 +34,8 @@ from app.network import Nodes
 from app.observe.left_out import LeftOut
 from app.observe.measurements import Measurements, measurements, together
 from app.observe.readings import ReadingObservations
-from app.parallel import SolveFailed, Tally, agreed, on_root
+from app.parallel import SolveFailed, agreed, on_root
+from app.parallel.solver_cost import System
 from app.pde import (
     CustomError,
     Experiments,
@@ -53,10 +54,10 @@ from app.problem.factories import (
     network_start,
     nodal_start,
     nodal_values,
-    solver_of,
     transform_of,
 )
 from app.problem.memory import Size, require_memory
+from app.problem.solvers import STATE_SOLVES, Solvers, unknowns
 from app.types import Untyped
 
 
@@ -75,6 +76,7 @@ class Inversion:
     files: tuple[tuple[Path, int], ...]
     """Those of the readings, and how many each has."""
     energy: InverseProblem[Any]
+    solvers: Solvers
     target: float | None
     """½τ² times the mean of ‖e‖² under noise; None while the noise is unknown, and where the data choose the
     regularisation in spite of outliers."""
@@ -86,8 +88,6 @@ class Inversion:
     """Of each unknown whose truth there is."""
     left_out: tuple[LeftOut, ...] = ()
     """Readings that were left out because no coefficient changes them."""
-    riesz: Tally = field(default_factory=Tally)
-    """Of all inner products that the run makes."""
     owned: ExitStack = field(default_factory=ExitStack)
     """Closes what was made."""
 
@@ -124,14 +124,14 @@ def read_inversion(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> I
     forward: ForwardModel | Experiments | ElectricalModel
     compared: dict[str, np.ndarray] = {}
     left_out: tuple[LeftOut, ...] = ()
-    owned = ExitStack()
+    owned, solvers = ExitStack(), Solvers(comm)
     if survey is not None:
         (only,) = spaces.values()
-        forward, data, sigma = _electrical(case, only, survey)
+        forward, data, sigma = _electrical(case, only, survey, solvers)
         compared = {"groups": survey.groups}
         files: tuple[tuple[Path, int], ...] = ((survey.file, len(data.values)),)
     else:
-        forward, measured = _experiments(case, coefficient, owned)
+        forward, measured = _experiments(case, coefficient, solvers, owned)
         data, sigma, left_out = measured.data, measured.sigma, measured.left_out
         compared = {
             "logarithmic": measured.logarithmic,
@@ -164,6 +164,7 @@ def read_inversion(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> I
         sigma,
         files,
         energy,
+        solvers,
         target,
         reference,
         nodes,
@@ -241,12 +242,13 @@ def _survey(comm: MPI.Comm, case: Case) -> Survey | None:
 
 
 def _electrical(
-    case: Case, coefficient: CoefficientSpace, survey: Survey
+    case: Case, coefficient: CoefficientSpace, survey: Survey, solvers: Solvers
 ) -> tuple[ElectricalModel, PointData, np.ndarray]:
     """Forward model, data and standard deviations of four-electrode readings."""
-    nodes = coefficient.domain.mesh.topology.index_map(0).size_global
-    size = nodes * case.equation.degree**coefficient.domain.dimension
-    solver = solver_of(coefficient.comm, case, "state_", size)
+    domain, degree = coefficient.domain, case.equation.degree
+    sources = len(survey.readings.electrodes)
+    system = System(domain.dimension, unknowns(domain, degree), degree, solves=sources)
+    solver = solvers.of(case.equation.solver, "state", system)
     forward = survey.forward_model(coefficient, solver)
     data = on_root(coefficient.comm, lambda: survey.data(forward))
     assert data.sigma is not None
@@ -254,10 +256,10 @@ def _electrical(
 
 
 def _experiments(
-    case: Case, coefficient: CoefficientSpace | CoefficientSpaces, owned: ExitStack
+    case: Case, coefficient: CoefficientSpace | CoefficientSpaces, solvers: Solvers, owned: ExitStack
 ) -> tuple[ForwardModel | Experiments, Measurements]:
     """Forward model and measurements of the only experiment or of all together."""
-    parts = {name: _observed(part, coefficient, owned) for name, part in case.parts.items()}
+    parts = {name: _observed(part, coefficient, solvers, owned) for name, part in case.parts.items()}
     if not case.experiments:
         return parts[""]
     forward = Experiments({name: model for name, (model, _) in parts.items()})
@@ -265,11 +267,11 @@ def _experiments(
 
 
 def _observed(
-    case: Case, coefficient: CoefficientSpace | CoefficientSpaces, owned: ExitStack
+    case: Case, coefficient: CoefficientSpace | CoefficientSpaces, solvers: Solvers, owned: ExitStack
 ) -> tuple[ForwardModel, Measurements]:
     """Forward model and what is measured of its state."""
     try:
-        forward = forward_of(case, coefficient.domain, coefficient)
+        forward = forward_of(case, coefficient.domain, coefficient, solvers, STATE_SOLVES)
         physics.feed(case, forward)
     except ExpressionError as refused:
         raise CaseError([f"{case.where('equation')}: {refused}"]) from None
@@ -298,15 +300,24 @@ def _mesh(comm: MPI.Comm, case: Case, survey: Survey | None) -> TaggedMesh:
 
 
 def forward_of(
-    case: Case, domain: TaggedMesh, coefficient: CoefficientSpace | CoefficientSpaces
+    case: Case,
+    domain: TaggedMesh,
+    coefficient: CoefficientSpace | CoefficientSpaces,
+    solvers: Solvers,
+    solves: int,
 ) -> ForwardModel:
-    """The model of a case's equation; raises CaseError on all ranks alike."""
+    """The model of a case's equation, of which so many solves are expected for each coefficient.
+
+    Raises CaseError on all ranks alike.
+    """
     equation: Untyped = physics.equation(case, domain)
     degree = case.equation.degree
-    nodes = domain.mesh.topology.index_map(0).size_global * degree**domain.dimension
-    size = nodes * max(1, len(components(equation, domain.dimension)))
-    solver = solver_of(domain.comm, case, "state_", size, symmetric=equation.symmetric)
     times = physics.time_steps(case)
+    count = max(1, len(components(equation, domain.dimension)))
+    solves *= 1 if times is None else times.steps
+    size = unknowns(domain, degree) * count
+    system = System(domain.dimension, size, degree, count, equation.symmetric, solves)
+    solver = solvers.of(case.equation.solver, "state", system)
     if times is None:
         return ForwardModel(equation, coefficient, degree, solver)
     try:
