@@ -34,8 +34,8 @@ ROW = 4.5e-8
 SUBSTITUTION = 2.3e-10
 """The same for an entry of L, which is four operations; a single right-hand side, which reads all of L for
 itself, takes five to ten times as long."""
-FACTOR = 16.0
-"""Bytes of MUMPS for an entry of L: the number, and as much for what is not yet a part of it."""
+FACTOR = 12.0
+"""Bytes that MUMPS keeps for an entry of L: the number, and half as much beside it."""
 
 HIERARCHY = 4e-7
 """Seconds of GAMG for an entry of the matrix, to set it up."""
@@ -102,6 +102,11 @@ class Choice:
     kind: Kind
     reason: str
 
+    @property
+    def memory(self) -> float:
+        """Bytes over all ranks that the factorisations will take, 0 if there are none."""
+        return self.system.held * factorisation(self.system).memory if self.kind == "direct" else 0.0
+
     def summary(self) -> Summary:
         """As summary.json has it."""
         costs = {"direct": factorisation(self.system), "iterative": multigrid(self.system)}
@@ -161,7 +166,7 @@ def choose(purpose: str, system: System, memory: float) -> Choice:
     elif needed > memory:
         kind = "iterative"
         count = "a factorisation takes" if system.held == 1 else f"{system.held} factorisations take"
-        reason = f"{count} {needed / 1e9:.3g} GB, more than the {memory / 1e9:.3g} GB there are for it"
+        reason = f"{count} {needed / 1e9:.3g} GB, of which {max(0.0, memory) / 1e9:.3g} GB are left for it"
     elif not system.symmetric:
         kind, reason = "direct", "multigrid may not converge for an operator that is not positive definite"
     else:

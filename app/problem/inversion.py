@@ -259,7 +259,10 @@ def _experiments(
     case: Case, coefficient: CoefficientSpace | CoefficientSpaces, solvers: Solvers, owned: ExitStack
 ) -> tuple[ForwardModel | Experiments, Measurements]:
     """Forward model and measurements of the only experiment or of all together."""
-    parts = {name: _observed(part, coefficient, solvers, owned) for name, part in case.parts.items()}
+    parts = {
+        name: _observed(part, coefficient, solvers, len(case.parts), owned)
+        for name, part in case.parts.items()
+    }
     if not case.experiments:
         return parts[""]
     forward = Experiments({name: model for name, (model, _) in parts.items()})
@@ -267,11 +270,15 @@ def _experiments(
 
 
 def _observed(
-    case: Case, coefficient: CoefficientSpace | CoefficientSpaces, solvers: Solvers, owned: ExitStack
+    case: Case,
+    coefficient: CoefficientSpace | CoefficientSpaces,
+    solvers: Solvers,
+    held: int,
+    owned: ExitStack,
 ) -> tuple[ForwardModel, Measurements]:
-    """Forward model and what is measured of its state."""
+    """Forward model, one of `held`, and what is measured of its state."""
     try:
-        forward = forward_of(case, coefficient.domain, coefficient, solvers, STATE_SOLVES)
+        forward = forward_of(case, coefficient.domain, coefficient, solvers, STATE_SOLVES, held)
         physics.feed(case, forward)
     except ExpressionError as refused:
         raise CaseError([f"{case.where('equation')}: {refused}"]) from None
@@ -305,8 +312,10 @@ def forward_of(
     coefficient: CoefficientSpace | CoefficientSpaces,
     solvers: Solvers,
     solves: int,
+    held: int = 1,
 ) -> ForwardModel:
-    """The model of a case's equation, of which so many solves are expected for each coefficient.
+    """The model of a case's equation, with which so many solves are expected for each coefficient, one of
+    `held` models like it.
 
     Raises CaseError on all ranks alike.
     """
@@ -316,7 +325,7 @@ def forward_of(
     count = max(1, len(components(equation, domain.dimension)))
     solves *= 1 if times is None else times.steps
     size = unknowns(domain, degree) * count
-    system = System(domain.dimension, size, degree, count, equation.symmetric, solves)
+    system = System(domain.dimension, size, degree, count, equation.symmetric, solves, held)
     solver = solvers.of(case.equation.solver, "state", system)
     if times is None:
         return ForwardModel(equation, coefficient, degree, solver)

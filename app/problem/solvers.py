@@ -23,9 +23,8 @@ RIESZ_SOLVES = 300
 """The same for each inner product: some powers of a hundred rows of J or Krylov vectors; 1000 on `quickstart`
 where the data choose among ten regularisations."""
 
-SHARE = 0.25
-"""Of the memory that is left, what the factorisations of the state's operators may take, and what those of
-inner products."""
+SHARE = 0.5
+"""Of the memory that is left, what all factorisations may take together."""
 
 
 def unknowns(domain: TaggedMesh, degree: int) -> int:
@@ -50,7 +49,7 @@ class Solvers:
 
     @cached_property
     def memory(self) -> float:
-        """Bytes over all ranks that factorisations of one purpose may take; collective when first asked."""
+        """Bytes over all ranks that factorisations may take; collective when first asked."""
         return SHARE * available(self.comm) * self.comm.size
 
     def of(self, options: LinearSolverSpec, purpose: str, system: System) -> LinearSolver:
@@ -73,8 +72,10 @@ class Solvers:
         self, options: LinearSolverSpec, purpose: str, system: System, tally: Tally | None
     ) -> LinearSolver:
         system = replace(system, tolerance=options.tolerance, ranks=self.comm.size)
-        choice = self._choice(options, purpose, system)
-        if choice not in self.chosen:
+        known = (each for each in self.chosen if (each.purpose, each.system) == (purpose, system))
+        choice = next(known, None)
+        if choice is None:
+            choice = self._choice(options, purpose, system)
             self.chosen.append(choice)
         symmetric, prefix = system.symmetric, f"{purpose}_"
         return LinearSolver(
@@ -85,6 +86,7 @@ class Solvers:
         if options.kind != "auto":
             return Choice(purpose, system, options.kind, f"the case asks for kind: {options.kind}")
         if options.direct_below is None:
-            return choose(purpose, system, self.memory)
+            taken = sum(each.memory for each in self.chosen)
+            return choose(purpose, system, self.memory - taken)
         kind: Kind = "direct" if system.unknowns < options.direct_below else "iterative"
         return Choice(purpose, system, kind, f"the case asks for direct_below: {options.direct_below}")

@@ -9,7 +9,7 @@ from mpi4py import MPI
 from petsc4py import PETSc
 
 from app.parallel.solver import WHOLE, LinearSolver
-from app.parallel.solver_cost import Choice, System, choose, factorisation, multigrid
+from app.parallel.solver_cost import FACTOR, Choice, System, choose, factorisation, multigrid
 
 PLENTY = 1e12
 """Bytes that are no bound."""
@@ -135,6 +135,6 @@ def test_the_fill_of_a_factor_is_as_predicted() -> None:
     solver = LinearSolver(MPI.COMM_SELF, "direct", "test_fill_")
     solver.set_matrix(matrix)
     entries = solver._ksp.getPC().getFactorMatrix().getMumpsInfog(29)
-    predicted = factorisation(System(2, 64**2)).memory / 16
+    predicted = factorisation(System(2, 64**2)).memory / FACTOR
     assert 0.5 * entries < predicted < 2 * entries
     solver.destroy(), matrix.destroy()

@@ -9,7 +9,7 @@ from mpi4py import MPI
 
 from app.case import LinearSolverSpec, load_case
 from app.mesh import MESHES
-from app.parallel.solver_cost import System
+from app.parallel.solver_cost import System, factorisation
 from app.problem import build, solvers
 from app.problem.solvers import Solvers
 
@@ -89,6 +89,20 @@ def test_memory_that_is_left_bounds_the_factorisation(monkeypatch: pytest.Monkey
         solver = made.of(LinearSolverSpec(), "state", plane)
         assert solver.kind == kind
         solver.destroy()
+
+
+def test_later_factorisations_have_what_earlier_ones_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of two purposes takes its share of the memory, and keeps its choice."""
+    plane = System(2, 1_000_000, solves=40)
+    left = 1.5 * factorisation(plane).memory / solvers.SHARE
+    monkeypatch.setattr(solvers, "available", lambda comm: left / comm.size)
+    made, kinds = Solvers(COMM), []
+    for purpose in ("state", "riesz", "state"):
+        solver = made.of(LinearSolverSpec(), purpose, plane)
+        kinds.append(solver.kind)
+        solver.destroy()
+    assert kinds == ["direct", "iterative", "direct"]
+    assert len(made.summary()) == 2
 
 
 @pytest.mark.parametrize(
