@@ -17,6 +17,7 @@ from app.pde.dirichlet import dirichlet
 from app.pde.forms import boundary_measure, by_cell, derivative, with_fixed_quadrature
 from app.pde.linearisation import Counts, Linearisation
 from app.pde.newton import newton
+from app.pde.rigid import rigid_motions
 from app.pde.uniqueness import refuse_open_states, refuse_singular
 from app.types import Matrix, Untyped
 
@@ -75,6 +76,9 @@ class StateEquation:
         fixed_dofs = np.unique(np.concatenate(fixed))
         self._fixed = fixed_dofs[fixed_dofs < self._owned]
         self._operator: Matrix = fem_petsc.create_matrix(self._by_state)
+        if solver.kind == "iterative" and (motions := rigid_motions(self.space, self.components)):
+            self._operator.setNearNullSpace(motions)
+            motions.destroy()
         self._supply: np.ndarray | None = None
         self._unique = False
         """Whether the first operator was found to have one state only."""

@@ -16,6 +16,7 @@ from scipy.sparse.csgraph import connected_components
 
 from app.mesh.meshes import TaggedMesh
 from app.parallel import LinearSolver, SolveFailed, multiply, multiply_transpose
+from app.pde.rigid import is_displacement
 from app.types import Matrix, Space
 
 ROUNDING = 4e-15
@@ -158,7 +159,7 @@ def _motions(places: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
     if not names:
         return {"a constant": np.ones(nodes)}
     unit = np.eye(len(names))
-    displacement = tuple(names) == ("x", "y", "z")[:dimension]
+    displacement = is_displacement(names, dimension)
     word = "a translation in" if displacement else "a constant of the component"
     found = {f"{word} {name}": np.tile(unit[i], nodes) for i, name in enumerate(names)}
     if displacement:

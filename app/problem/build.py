@@ -66,7 +66,7 @@ def _inversion(levels: list[Inversion], at_start: Misfit[Any], method: flow.Meth
     """The minimisation of an inverse problem, on the coarsest of its meshes and on each finer one."""
     coarsest, own = levels[0], levels[-1]
     notes = tuple(notes_of(coarsest, at_start))
-    meter = WorkMeter(clock, [level.forward for level in levels], [level.riesz for level in levels])
+    meter = WorkMeter(clock, [level.forward for level in levels], [level.solvers.riesz for level in levels])
     first = cache(lambda number: first_of(levels[number]))
     reports = [InversionReport(level, first, method.stopping.unmet, notes) for level in levels]
     finer = [

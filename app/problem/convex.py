@@ -17,6 +17,7 @@ from app.network import Nodes, Transform
 from app.parallel import Clock, SolveFailed, gram
 from app.problem.base import Problem, WorkMeter
 from app.problem.factories import Start, network_of, network_start, nodal_start, transform_of
+from app.problem.solvers import Solvers
 from app.types import Summary, Untyped
 
 
@@ -82,9 +83,9 @@ class ConvexReport(ABC):
 
     target: float | None = None
 
-    def __init__(self, comm: MPI.Comm, case: ConvexCase, size: int) -> None:
+    def __init__(self, solvers: Solvers, case: ConvexCase, size: int) -> None:
         """`size` is the number of nodal values over all ranks."""
-        self._comm, self._case, self._size = comm, case, size
+        self._comm, self._solvers, self._case, self._size = solvers.comm, solvers, case, size
 
     def half_square(self, at: Untyped) -> float:
         """½‖m‖²_K of an evaluation by its own product, alike on all ranks; collective."""
@@ -141,6 +142,7 @@ class ConvexReport(ABC):
             "distance": distance,
             **self.told(state),
             **output.work_summary(state.spent),
+            "solvers": self._solvers.summary(),
             "coefficient_dofs": self._size,
             "seed": case.seed,
         }

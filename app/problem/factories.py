@@ -1,4 +1,4 @@
-"""Factories that several energies need: meshes, solvers, networks, random streams, starts."""
+"""Factories that several energies need: meshes, networks, random streams, starts."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -8,10 +8,10 @@ from mpi4py import MPI
 
 from app import flow
 from app.activity import doing
-from app.case import BaseCase, Case, CaseError, ConvexCase, ElectrodeMesh, FileMesh, LinearSolverSpec
+from app.case import BaseCase, Case, CaseError, ConvexCase, ElectrodeMesh, FileMesh
 from app.mesh import MESHES, CoefficientSpace, MeshError, TaggedMesh, read_mesh
 from app.network import TRANSFORMS, Nodes, Transform, one_thread
-from app.parallel import LinearSolver, Tally, agreed
+from app.parallel import agreed
 from app.problem.memory import Size, require_memory
 from app.types import Untyped
 
@@ -49,35 +49,6 @@ def _from_file(comm: MPI.Comm, case: BaseCase, mesh: FileMesh) -> TaggedMesh:
         return given.refined(mesh.refine)
     except MeshError as error:
         raise CaseError([f"{case.where(*key)}: {error}"]) from None
-
-
-def solver_of(
-    comm: MPI.Comm,
-    case: Case,
-    prefix: str,
-    size: int,
-    *,
-    symmetric: bool = True,
-    tally: Tally | None = None,
-) -> LinearSolver:
-    """The solver that the case's equation asks for, for so many unknowns over all ranks."""
-    return solver_for(comm, case.equation.solver, prefix, size, symmetric=symmetric, tally=tally)
-
-
-def solver_for(
-    comm: MPI.Comm,
-    options: LinearSolverSpec,
-    prefix: str,
-    size: int,
-    *,
-    symmetric: bool = True,
-    tally: Tally | None = None,
-) -> LinearSolver:
-    """The solver that a section of a case asks for."""
-    kind = options.kind
-    if kind == "auto":
-        kind = "direct" if size < options.direct_below else "iterative"
-    return LinearSolver(comm, kind, prefix, options.tolerance, symmetric=symmetric, tally=tally)
 
 
 def nodal_values(case: Case, space: CoefficientSpace, name: str, key: str) -> np.ndarray:

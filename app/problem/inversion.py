@@ -36,7 +36,8 @@ from app.network import Nodes
 from app.observe.left_out import LeftOut
 from app.observe.measurements import Measurements, measurements, together
 from app.observe.readings import ReadingObservations
-from app.parallel import SolveFailed, Tally, agreed, on_root
+from app.parallel import SolveFailed, agreed, on_root
+from app.parallel.solver_cost import System
 from app.pde import (
     CustomError,
     Experiments,
@@ -55,10 +56,10 @@ from app.problem.factories import (
     network_start,
     nodal_start,
     nodal_values,
-    solver_of,
     transform_of,
 )
 from app.problem.memory import Size, require_memory, require_rows
+from app.problem.solvers import CONFIRMING_SOLVES, STATE_SOLVES, Solvers, unknowns
 from app.schema.problems import first_few
 from app.types import Untyped
 
@@ -78,6 +79,7 @@ class Inversion:
     files: tuple[tuple[Path, int], ...]
     """Those of the readings, and how many each has."""
     energy: InverseProblem[Any]
+    solvers: Solvers
     target: float | None
     """½τ² times the mean of ‖e‖² under noise; None while the noise is unknown, and where the data choose the
     regularisation in spite of outliers."""
@@ -89,8 +91,6 @@ class Inversion:
     """Of each unknown whose truth there is."""
     left_out: tuple[LeftOut, ...] = ()
     """Readings that were left out because no coefficient changes them."""
-    riesz: Tally = field(default_factory=Tally)
-    """Of all inner products that the run makes."""
     owned: ExitStack = field(default_factory=ExitStack)
     """Closes what was made."""
 
@@ -119,10 +119,13 @@ class Inversion:
         return next(iter(self.spaces))
 
 
-def read_inversion(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> Inversion:
+def read_inversion(
+    comm: MPI.Comm, case: Case, *, allow_code: bool = False, confirms: bool = False
+) -> Inversion:
     """Read mesh and data, compile and locate, before anything is written.
 
-    A case with code of its own is refused unless that is allowed. Raises InputError on all ranks alike.
+    A case with code of its own is refused unless that is allowed. A mesh that `confirms` what a coarser one
+    has found takes few solves. Raises InputError on all ranks alike.
     """
     if not allow_code:
         physics.refuse_code(case)
@@ -136,14 +139,14 @@ def read_inversion(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> I
     forward: ForwardModel | Experiments | ElectricalModel
     compared: dict[str, np.ndarray] = {}
     left_out: tuple[LeftOut, ...] = ()
-    owned = ExitStack()
+    owned, solvers = ExitStack(), Solvers(comm, CONFIRMING_SOLVES if confirms else STATE_SOLVES)
     if survey is not None:
         (only,) = spaces.values()
-        forward, data, sigma = _electrical(case, only, survey)
+        forward, data, sigma = _electrical(case, only, survey, solvers)
         compared = {"groups": survey.groups}
         files: tuple[tuple[Path, int], ...] = ((survey.file, len(data.values)),)
     else:
-        forward, measured = _experiments(case, coefficient, owned)
+        forward, measured = _experiments(case, coefficient, solvers, owned)
         data, sigma, left_out = measured.data, measured.sigma, measured.left_out
         compared = {
             "logarithmic": measured.logarithmic,
@@ -151,7 +154,8 @@ def read_inversion(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> I
             "groups": measured.groups,
         }
         files = measured.files
-    require_rows(comm, case, len(data.values), coefficient.size, flow.Method())
+    if not confirms:
+        require_rows(comm, case, len(data.values), coefficient.size, flow.Method())
     known = data.sigma is not None
     name = next(iter(spaces))
     if not known and case.regularisation[name].weight == "discrepancy":
@@ -177,6 +181,7 @@ def read_inversion(comm: MPI.Comm, case: Case, *, allow_code: bool = False) -> I
         sigma,
         files,
         energy,
+        solvers,
         target,
         reference,
         nodes,
@@ -256,12 +261,13 @@ def _survey(comm: MPI.Comm, case: Case) -> Survey | None:
 
 
 def _electrical(
-    case: Case, coefficient: CoefficientSpace, survey: Survey
+    case: Case, coefficient: CoefficientSpace, survey: Survey, solvers: Solvers
 ) -> tuple[ElectricalModel, PointData, np.ndarray]:
     """Forward model, data and standard deviations of four-electrode readings."""
-    nodes = coefficient.domain.mesh.topology.index_map(0).size_global
-    size = nodes * case.equation.degree**coefficient.domain.dimension
-    solver = solver_of(coefficient.comm, case, "state_", size)
+    domain, degree = coefficient.domain, case.equation.degree
+    sources = len(survey.readings.electrodes)
+    system = System(domain.dimension, unknowns(domain, degree), degree, solves=sources)
+    solver = solvers.of(case.equation.solver, "state", system)
     forward = survey.forward_model(coefficient, solver)
     data = on_root(coefficient.comm, lambda: survey.data(forward))
     assert data.sigma is not None
@@ -269,10 +275,13 @@ def _electrical(
 
 
 def _experiments(
-    case: Case, coefficient: CoefficientSpace | CoefficientSpaces, owned: ExitStack
+    case: Case, coefficient: CoefficientSpace | CoefficientSpaces, solvers: Solvers, owned: ExitStack
 ) -> tuple[ForwardModel | Experiments, Measurements]:
     """Forward model and measurements of the only experiment or of all together."""
-    parts = {name: _observed(part, coefficient, owned) for name, part in case.parts.items()}
+    parts = {
+        name: _observed(part, coefficient, solvers, len(case.parts), owned)
+        for name, part in case.parts.items()
+    }
     if not case.experiments:
         return parts[""]
     forward = Experiments({name: model for name, (model, _) in parts.items()})
@@ -280,11 +289,15 @@ def _experiments(
 
 
 def _observed(
-    case: Case, coefficient: CoefficientSpace | CoefficientSpaces, owned: ExitStack
+    case: Case,
+    coefficient: CoefficientSpace | CoefficientSpaces,
+    solvers: Solvers,
+    held: int,
+    owned: ExitStack,
 ) -> tuple[ForwardModel, Measurements]:
-    """Forward model and what is measured of its state."""
+    """Forward model, one of `held`, and what is measured of its state."""
     try:
-        forward = forward_of(case, coefficient.domain, coefficient)
+        forward = forward_of(case, coefficient.domain, coefficient, solvers, solvers.state_solves, held)
         physics.feed(case, forward)
     except ExpressionError as refused:
         raise CaseError([f"{case.where('equation')}: {refused}"]) from None
@@ -314,15 +327,26 @@ def _mesh(comm: MPI.Comm, case: Case, survey: Survey | None) -> TaggedMesh:
 
 
 def forward_of(
-    case: Case, domain: TaggedMesh, coefficient: CoefficientSpace | CoefficientSpaces
+    case: Case,
+    domain: TaggedMesh,
+    coefficient: CoefficientSpace | CoefficientSpaces,
+    solvers: Solvers,
+    solves: int,
+    held: int = 1,
 ) -> ForwardModel:
-    """The model of a case's equation; raises CaseError on all ranks alike."""
+    """The model of a case's equation, with which so many solves are expected for each coefficient, one of
+    `held` models like it.
+
+    Raises CaseError on all ranks alike.
+    """
     equation: Untyped = physics.equation(case, domain)
     degree = case.equation.degree
-    nodes = domain.mesh.topology.index_map(0).size_global * degree**domain.dimension
-    size = nodes * max(1, len(components(equation, domain.dimension)))
-    solver = solver_of(domain.comm, case, "state_", size, symmetric=equation.symmetric)
     times = physics.time_steps(case)
+    count = max(1, len(components(equation, domain.dimension)))
+    solves *= 1 if times is None else times.steps
+    size = unknowns(domain, degree) * count
+    system = System(domain.dimension, size, degree, count, equation.symmetric, solves, held)
+    solver = solvers.of(case.equation.solver, "state", system)
     if times is None:
         return ForwardModel(equation, coefficient, degree, solver)
     try:

@@ -104,6 +104,7 @@ class InversionReport:
             **({"notes": list(self.notes)} if self.notes else {}),
             **_left_out(given),
             **output.work_summary(state.spent),
+            "solvers": given.solvers.summary(),
             "coefficient_dofs": given.coefficient.size,
             "state_dofs": given.forward.size,
             "seed": case.seed,

@@ -44,12 +44,12 @@ def read_levels(
     reference the readings on it and on the next mesh differ by little against the noise. A mesh on which the
     case cannot be read, or has other readings, is not used.
     """
-    found = [read_inversion(comm, case, allow_code=allow_code)]
     asked = case.levels != "auto"
-    coarse = coarser(case, asked=asked)
+    coarse = None if case.levels == 1 else coarser(case, asked=asked)
+    found = [read_inversion(comm, case, allow_code=allow_code, confirms=coarse is not None)]
     while coarse is not None and len(found) != case.levels:
         try:
-            level = read_inversion(comm, coarse, allow_code=allow_code)
+            level = read_inversion(comm, coarse, allow_code=allow_code, confirms=True)
         except InputError:
             break
         if not _alike(level, found[-1]):
@@ -70,6 +70,10 @@ def read_levels(
             break
         found.pop(0).owned.close()
         at_start = finer
+    if any(choice.kind == "iterative" for choice in found[0].solvers.chosen):  # for the few solves foreseen
+        found[0].owned.close()
+        found[0] = read_inversion(comm, found[0].case, allow_code=allow_code)
+        at_start = evaluated_at_start(found[0])
     for level in found[1:]:
         found[0].owned.callback(level.owned.close)
     return found, at_start

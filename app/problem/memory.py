@@ -15,6 +15,7 @@ from app.case import (
     CaseError,
     ElectrodeMesh,
     IntervalMesh,
+    LinearSolverSpec,
     NetworkRepresentation,
     RectangleMesh,
     ReductionCase,
@@ -154,10 +155,14 @@ def _operator(case: BaseCase, size: Size) -> float:
     equation: Untyped = getattr(case, "equation", None)
     solver = getattr(equation, "solver", None)
     unknowns = size.nodes * float(getattr(equation, "degree", 1)) ** size.dimension
-    if solver is None or size.dimension < 3 or solver.kind == "iterative":
-        return UNKNOWN * unknowns
-    direct = solver.kind == "direct" or unknowns < solver.direct_below
-    return unknowns * (UNKNOWN + (FILL * unknowns ** (1 / 3) if direct else 0.0))
+    direct = solver is not None and (solver.kind == "direct" or _below(unknowns, solver))
+    filled = direct and size.dimension == 3
+    return unknowns * (UNKNOWN + (FILL * unknowns ** (1 / 3) if filled else 0.0))
+
+
+def _below(unknowns: float, solver: LinearSolverSpec) -> bool:
+    """Whether a factorisation is asked for by the number of unknowns; one that is chosen fits."""
+    return solver.kind == "auto" and solver.direct_below is not None and unknowns < solver.direct_below
 
 
 def _samples(case: ReductionCase) -> float:

@@ -9,7 +9,7 @@ from app.problem.models import builder_of, candidate_of, selection_of
 def first_of(given: Inversion) -> flow.Candidate:
     """The regularisation on the way to the target, and the only one where the data choose none."""
     kind = given.case.regularisation[given.name].kind
-    return candidate_of(given, "h1" if kind == "auto" else kind, "riesz_")
+    return candidate_of(given, "h1" if kind == "auto" else kind, "riesz")
 
 
 def minimisation_of(

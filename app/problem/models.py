@@ -1,7 +1,6 @@
 """Regularisations, what the data choose among, and the model of an iteration."""
 
 from collections.abc import Mapping
-from functools import partial
 
 import numpy as np
 
@@ -13,12 +12,12 @@ from app.prior import REGULARISATIONS, CandidateSpec, effective_length, values_o
 from app.prior.gram import SolverFactory
 from app.prior.inner_products import INNER_PRODUCTS
 from app.prior.stacked import StackedInnerProduct, StackedRegularisation
-from app.problem.factories import solver_of, stream
+from app.problem.factories import stream
 from app.problem.inversion import Inversion
 
 
 def candidate_of(
-    setup: Inversion, kind: str, prefix: str, spec: CandidateSpec | None = None
+    setup: Inversion, kind: str, purpose: str, spec: CandidateSpec | None = None
 ) -> flow.Candidate:
     """A regularisation with solvers of its own, of these length and parameters or of the case's.
 
@@ -30,17 +29,17 @@ def candidate_of(
     else:
         length = effective_length(setup.domain.diagonal, None, spec.share)
     parameters = values_of(make, chosen.parameters if spec is None else spec.parameters)
-    return candidate_with(setup, kind, length, parameters, prefix)
+    return candidate_with(setup, kind, length, parameters, purpose)
 
 
 def candidate_with(
-    setup: Inversion, kind: str, length: float, parameters: Mapping[str, float], prefix: str = "riesz_"
+    setup: Inversion, kind: str, length: float, parameters: Mapping[str, float], purpose: str = "riesz"
 ) -> flow.Candidate:
     """A regularisation of this length and with these parameters, see candidate_of."""
     make = REGULARISATIONS[kind]
     with timed("assembly"):
         parts = [
-            make(space, length, _riesz_solvers(setup, prefix, space), **parameters)
+            make(space, length, _riesz_solvers(setup, purpose, space), **parameters)
             for space in setup.spaces.values()
         ]
     for part in parts:
@@ -56,8 +55,16 @@ def _scales(setup: Inversion) -> list[float]:
     return [setup.case.regularisation[name].scale for name in setup.spaces]
 
 
-def _riesz_solvers(setup: Inversion, prefix: str, space: CoefficientSpace) -> SolverFactory:
-    return partial(solver_of, setup.domain.comm, setup.case, prefix, space.size, tally=setup.riesz)
+def _riesz_solvers(setup: Inversion, purpose: str, space: CoefficientSpace) -> SolverFactory:
+    """Of the regularisations that the data choose among all are held at the same time."""
+    considered = len(_considered()) if setup.case.regularisation[setup.name].kind == "auto" else 0
+    return setup.solvers.factory(setup.case.equation.solver, purpose, space, held=1 + considered)
+
+
+def _considered() -> list[tuple[str, CandidateSpec]]:
+    """Kinds with lengths and parameters, fixed ones first."""
+    kinds = sorted(REGULARISATIONS.items(), key=lambda item: not item[1].fixed)
+    return [(kind, spec) for kind, made in kinds for spec in made.considered]
 
 
 def selection_of(setup: Inversion, start: flow.Candidate, method: flow.Method) -> flow.Selection:
@@ -68,13 +75,9 @@ def selection_of(setup: Inversion, start: flow.Candidate, method: flow.Method) -
 
     variance = _variance(setup, method.selection.repeats)
     if setup.case.regularisation[setup.name].kind != "auto":
-        fixed = start if start.regularisation.fixed else candidate_of(setup, "h1", "start_")
+        fixed = start if start.regularisation.fixed else candidate_of(setup, "h1", "start")
         return flow.Selection(fixed, [start], rng, variance=variance, groups=setup.energy.repeats)
-    others = [
-        candidate_of(setup, kind, "riesz_", spec)
-        for kind, made in sorted(REGULARISATIONS.items(), key=lambda item: not item[1].fixed)
-        for spec in made.considered
-    ]
+    others = [candidate_of(setup, kind, "riesz", spec) for kind, spec in _considered()]
     return flow.Selection(start, [start, *others], rng, variance=variance, groups=setup.energy.repeats)
 
 
@@ -105,7 +108,7 @@ def builder_of(
         length = effective_length(setup.domain.diagonal, chosen.length_scale, REGULARISATIONS["h1"].share)
         with timed("assembly"):
             parts = [
-                INNER_PRODUCTS[product](space, length, _riesz_solvers(setup, "metric_", space))
+                INNER_PRODUCTS[product](space, length, _riesz_solvers(setup, "metric", space))
                 for space in setup.spaces.values()
             ]
         plain = StackedInnerProduct(setup.coefficient, parts, _scales(setup))

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +20,16 @@ from app.energy import (
 )
 from app.mesh import CoefficientSpace, TaggedMesh, joint_space
 from app.network import Nodes, Transform
-from app.parallel import Clock, Tally, agreed
+from app.parallel import Clock, agreed
 from app.pde import Counts, ForwardModel
 from app.prior.gram import GramMatrix
 from app.prior.inner_products import INNER_PRODUCTS
 from app.problem import physics
 from app.problem.base import WorkMeter
 from app.problem.convex import Approximation, ConvexReport, nodes_of
-from app.problem.factories import mesh_of, solver_for, stream, transform_of
+from app.problem.factories import mesh_of, stream, transform_of
 from app.problem.inversion import forward_of
+from app.problem.solvers import Solvers
 from app.types import Summary, Untyped
 
 SHOWN = 3
@@ -144,6 +144,7 @@ class ReductionReport(ConvexReport):
 
     def __init__(
         self,
+        solvers: Solvers,
         family: Family,
         wanted: np.ndarray,
         products: dict[str, ParametricProduct],
@@ -154,7 +155,7 @@ class ReductionReport(ConvexReport):
         """`wanted` are the states to learn, and `products` and `inner` the inner products of all of them and
         of one, by norm; `samples` are the unseen parameters."""
         space = family.space
-        super().__init__(space.comm, family.case, space.comm.allreduce(len(wanted)))
+        super().__init__(solvers, family.case, space.comm.allreduce(len(wanted)))
         self._family, self._samples, self._pod, self._products = family, samples, decomposition, inner
         self._wanted, self._over_all = wanted, products
         self._truth = family.states(samples)
@@ -264,19 +265,20 @@ def read_reduction(comm: MPI.Comm, case: ReductionCase, clock: Clock) -> Approxi
     domain = mesh_of(comm, case)
     with agreed(comm):
         check_dimension(case, domain.dimension)
-    family = _family(case, domain)
+    solvers = Solvers(comm)
+    family = _family(case, domain, solvers)
     energy, space = case.energy, family.space
     training, weights = gauss_legendre(family.intervals, [one.points for one in energy.parameters.values()])
     states = family.states(training)
     counted = _Counted(replace(family.forward.counts))  # without those that judge
-    riesz, owned = Tally(), ExitStack()
+    owned = ExitStack()
     owned.callback(family.forward.close)
     products = {
         norm: owned.enter_context(
             INNER_PRODUCTS[norm](
                 space,
                 energy.length,
-                partial(solver_for, comm, energy.solver, f"riesz_{norm}_", space.size, tally=riesz),
+                solvers.factory(energy.solver, f"riesz_{norm}", space),
             )
         )
         for norm in ("l2", "h1")
@@ -291,20 +293,20 @@ def read_reduction(comm: MPI.Comm, case: ReductionCase, clock: Clock) -> Approxi
     nodes = nodes_of(case, lambda transform: family.nodes(training, transform))
     decomposition = OrthogonalDecomposition(states, products[energy.norm], weights)
     unseen = _unseen(case, family.intervals)
-    report = ReductionReport(family, wanted, over_all, unseen, decomposition, products)
-    meter = WorkMeter(clock, [counted], [riesz])
+    report = ReductionReport(solvers, family, wanted, over_all, unseen, decomposition, products)
+    meter = WorkMeter(clock, [counted], [solvers.riesz])
     start, points = np.zeros_like(wanted), family.points(training)
     return Approximation(
         comm, case, Regression(own, wanted), nodes, points, start, plain, report, meter, owned
     )
 
 
-def _family(case: ReductionCase, domain: TaggedMesh) -> Family:
+def _family(case: ReductionCase, domain: TaggedMesh, solvers: Solvers) -> Family:
     """Raises CaseError on all ranks alike."""
     parts = {name: CoefficientSpace(domain, one.degree) for name, one in case.energy.coefficients.items()}
     view: Untyped = Physics(case)
     try:
-        forward = forward_of(view, domain, joint_space(list(parts.values())))
+        forward = forward_of(view, domain, joint_space(list(parts.values())), solvers, 1)
         physics.feed(view, forward)
     except ExpressionError as refused:
         raise CaseError([f"{case.where('equation')}: {refused}"]) from None

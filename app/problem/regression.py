@@ -1,7 +1,6 @@
 """Regression: from a case to its mesh, energy and start, and what is said of the result."""
 
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +11,13 @@ from app.case import CaseError, Expression, RegressionCase, check_dimension
 from app.energy import Regression
 from app.mesh import CoefficientSpace, RelativeError
 from app.network import Nodes
-from app.parallel import Clock, Tally, agreed
+from app.parallel import Clock, agreed
 from app.prior.gram import GramMatrix
 from app.prior.inner_products import weighted_product
 from app.problem.base import WorkMeter
 from app.problem.convex import Approximation, ConvexReport, function_of, nodes_of, write_functions
-from app.problem.factories import mesh_of, solver_for
+from app.problem.factories import mesh_of
+from app.problem.solvers import Solvers
 from app.types import Summary
 
 
@@ -26,14 +26,14 @@ class RegressionReport(ConvexReport):
 
     def __init__(
         self,
-        comm: MPI.Comm,
+        solvers: Solvers,
         case: RegressionCase,
         space: CoefficientSpace,
         function: np.ndarray,
         norm: float,
     ) -> None:
         """`function` has the nodal values of the one to approximate, of this norm."""
-        super().__init__(comm, case, space.size)
+        super().__init__(solvers, case, space.size)
         self._space, self._function, self._norm = space, function, norm
         self._name = case.approximant[0]
         self._error = RelativeError(space, case.energy.function)
@@ -75,11 +75,11 @@ def read_regression(comm: MPI.Comm, case: RegressionCase, clock: Clock) -> Appro
         if not (weight > 0).all():
             where = case.where("energy", "weight")
             raise CaseError([f"{where}: found values that are not positive, expected a weight > 0"])
-    riesz, owned = Tally(), ExitStack()
+    solvers, owned = Solvers(comm), ExitStack()
 
     def product(norm: str, weight: Expression) -> GramMatrix:
         length = None if norm == "l2" else case.energy.length
-        solver = partial(solver_for, comm, case.energy.solver, "riesz_", space.size, tally=riesz)
+        solver = solvers.factory(case.energy.solver, "riesz", space)
         return owned.enter_context(weighted_product(space, weight, length, solver))
 
     own = product(case.energy.norm, case.energy.weight)
@@ -94,8 +94,8 @@ def read_regression(comm: MPI.Comm, case: RegressionCase, clock: Clock) -> Appro
     zeros = np.zeros(space.owned)
     box = domain.bounding_box()
     nodes = nodes_of(case, lambda transform: Nodes.of(space.coordinates, box, zeros, transform))
-    report = RegressionReport(comm, case, space, function, norm)
-    meter = WorkMeter(clock, riesz=[riesz])
+    report = RegressionReport(solvers, case, space, function, norm)
+    meter = WorkMeter(clock, riesz=[solvers.riesz])
     return Approximation(comm, case, energy, nodes, space.coordinates, zeros, plain, report, meter, owned)
 
 

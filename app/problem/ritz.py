@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +12,14 @@ from app.case import CaseError, Expression, ExpressionError, RitzCase, check_dim
 from app.energy import FUNCTIONALS, H1Distance, Ritz, VariationalEnergy, lifting_and_cut_off
 from app.mesh import CoefficientSpace, Known, MeshError, RelativeError, TaggedMesh
 from app.network import Nodes
-from app.parallel import Clock, SolveFailed, Tally, agreed
+from app.parallel import Clock, SolveFailed, agreed
 from app.pde import BoundaryCondition
 from app.prior.gram import SolverFactory
 from app.prior.inner_products import weighted_product
 from app.problem.base import WorkMeter
 from app.problem.convex import Approximation, ConvexReport, function_of, nodes_of, write_functions
-from app.problem.factories import mesh_of, solver_for
+from app.problem.factories import mesh_of
+from app.problem.solvers import Solvers
 from app.types import Summary, Untyped
 
 SHARED = {"kind", "functional", "boundary", "truth", "length", "solver"}
@@ -37,8 +37,8 @@ def read_ritz(comm: MPI.Comm, case: RitzCase, clock: Clock) -> Approximation:
         check_dimension(case, domain.dimension)
     conditions = _conditions(case, domain)
     space = _space(case, domain, conditions)
-    riesz, owned = Tally(), ExitStack()
-    solver = partial(solver_for, comm, case.energy.solver, "riesz_", space.size, tally=riesz)
+    solvers, owned = Solvers(comm), ExitStack()
+    solver = solvers.factory(case.energy.solver, "riesz", space)
     _check_values(case, space, conditions)
     energy = _energy(case, space, conditions, solver)
     owned.callback(energy.close)
@@ -60,8 +60,8 @@ def read_ritz(comm: MPI.Comm, case: RitzCase, clock: Clock) -> Approximation:
         plain = owned.enter_context(weighted_product(space, Expression(1.0), length, solver))
     box = domain.bounding_box()
     nodes = nodes_of(case, lambda transform: Nodes.of(space.coordinates, box, reference, transform, cut_off))
-    report = RitzReport(comm, case, space, energy)
-    meter = WorkMeter(clock, riesz=[riesz])
+    report = RitzReport(solvers, case, space, energy)
+    meter = WorkMeter(clock, riesz=[solvers.riesz])
     points = space.coordinates
     return Approximation(comm, case, energy, nodes, points, reference, plain, report, meter, owned)
 
@@ -69,8 +69,8 @@ def read_ritz(comm: MPI.Comm, case: RitzCase, clock: Clock) -> Approximation:
 class RitzReport(ConvexReport):
     """What is told of a function beside the finite-element solution."""
 
-    def __init__(self, comm: MPI.Comm, case: RitzCase, space: CoefficientSpace, energy: Ritz) -> None:
-        super().__init__(comm, case, space.size)
+    def __init__(self, solvers: Solvers, case: RitzCase, space: CoefficientSpace, energy: Ritz) -> None:
+        super().__init__(solvers, case, space.size)
         self._name = case.approximant[0]
         self._space, self._energy = space, energy
         self._distance = H1Distance(space, case.energy.length)

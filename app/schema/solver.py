@@ -13,9 +13,9 @@ class LinearSolverSpec(Section):
     """How the linear systems of the state operator are solved."""
 
     kind: Literal["auto", "direct", "iterative"] = "auto"
-    """A factorisation, CG (GMRES if unsymmetric) with a multigrid preconditioner, or auto for a choice by
-    size."""
+    """A factorisation, CG (GMRES if unsymmetric) with a multigrid preconditioner, or auto for the one that is
+    predicted to be cheaper."""
     tolerance: Annotated[float, Field(gt=0, lt=1), NO_TRUTH_VALUE] = 1e-12
     """Relative residual at which the iterative solver stops."""
-    direct_below: Natural = 300_000
-    """Number of unknowns below which auto is direct."""
+    direct_below: Natural | None = None
+    """Number of unknowns below which auto is direct, in place of a prediction."""

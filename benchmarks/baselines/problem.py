@@ -83,7 +83,7 @@ class Problem:
     @property
     def riesz_solves(self) -> int:
         """Solves so far with all inner products that were made here."""
-        return self._given.riesz.solves
+        return self._given.solvers.riesz.solves
 
     def passed(self) -> float:
         """Seconds since this process started, without those of compiling the problem's forms."""
@@ -119,7 +119,7 @@ class Problem:
             return REGULARISATIONS[kind](self.space, length, self._solver, **options)
 
     def _solver(self) -> LinearSolver:
-        return LinearSolver(COMM, "direct", "baseline_", tally=self._given.riesz)
+        return LinearSolver(COMM, "direct", "baseline_", tally=self._given.solvers.riesz)
 
 
 def network_of(problem: Problem, hidden: Sequence[int]) -> tuple[Network, Vector]:

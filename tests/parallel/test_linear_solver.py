@@ -121,6 +121,26 @@ def test_a_new_matrix_replaces_the_old(comm: MPI.Comm, solver: LinearSolver) -> 
     np.testing.assert_allclose(gathered(comm, solver.solve(right)), expected, rtol=0, atol=SOLVED)
 
 
+def test_what_was_solved_before_leaves_no_trace(comm: MPI.Comm, solver: LinearSolver) -> None:
+    """To the last bit: no aggregates, orderings or guesses of an earlier matrix or right-hand side are left.
+
+    The second matrix has couplings of other sizes, as another coefficient makes them.
+    """
+    matrix, right, found = laplacian(comm), random_rows(comm), []
+    other = springs(comm, 2.0**-4)
+    for before in (False, True):
+        again = LinearSolver(comm, solver.kind, "test_trace_")
+        if before:
+            again.set_matrix(matrix)
+            again.solve(random_rows(comm, 2))
+        other.copy(matrix)
+        again.set_matrix(matrix)
+        found.append(again.solve(right))
+        again.destroy()
+        laplacian(comm).copy(matrix)
+    np.testing.assert_array_equal(found[0], found[1])
+
+
 def test_setups_and_right_hand_sides_are_counted(comm: MPI.Comm, solver: LinearSolver) -> None:
     """One set-up a matrix, one solve a column."""
     solver.set_matrix(laplacian(comm))

@@ -107,8 +107,9 @@ def test_the_adjoint_does_not_depend_on_how_it_is_counted(solved: Problem) -> No
     np.testing.assert_allclose(again, once, rtol=0, atol=ROUNDING * np.abs(once).max(initial=0.0))
 
 
+@pytest.mark.parametrize("equation", list(EQUATIONS))
 def test_direct_and_iterative_solvers_agree(equation: str) -> None:
-    """Bu, J d and Jᵀ y are those of the factorisation when conjugate gradients solve."""
+    """Bu, J d and Jᵀ y are those of the factorisation when a Krylov method solves."""
     found = []
     for kind in ("direct", "iterative"):
         problem = make_problem(equation, dimension=2, state=2, coefficient=1, kind=kind)
@@ -117,6 +118,19 @@ def test_direct_and_iterative_solvers_agree(equation: str) -> None:
         found.append((at.readings, tangent, at.adjoint(np.ones(problem.readings))))
     for direct, iterative in zip(*found, strict=True):
         np.testing.assert_allclose(iterative, direct, rtol=0, atol=ROUNDING * np.abs(direct).max())
+
+
+@pytest.mark.parametrize("equation", list(EQUATIONS))
+def test_the_gradient_of_multigrid_is_that_of_its_energy(equation: str) -> None:
+    """φ(m + hd) − φ(m) − h φ′(m)d = O(h²), φ = ½‖Bu‖², at the tolerance of cases that give none."""
+    problem = make_problem(equation, dimension=2, state=1, coefficient=1, kind="iterative")
+    direction, at = random_rows(problem.space), problem.model.at(problem.m)
+    slope = dot(direction, at.adjoint(at.readings, incremental=False))
+    steps = 2.0 ** -np.arange(4, 9)
+    energies = [0.5 * np.sum(problem.model.at(problem.m + h * direction).readings ** 2) for h in steps]
+    remainders = np.abs(np.array(energies) - 0.5 * np.sum(at.readings**2) - steps * slope)
+    orders = np.log2(remainders[:-1] / remainders[1:])
+    assert orders[-1] == pytest.approx(2.0, abs=0.1), orders
 
 
 @pytest.mark.parametrize("equation", [e for e in LOGARITHMIC if e in LINEAR], indirect=True)
