@@ -86,7 +86,7 @@ class GramMatrix(AbstractContextManager["GramMatrix"]):
 
     def square(self, block: np.ndarray) -> np.ndarray:
         """blockᵀ K block."""
-        return symmetric_gram(self.comm, block, self.apply(block))
+        return symmetric_gram(self.comm, block, self.apply)
 
     def close(self) -> None:
         """Destroy the matrix and the solver, collectively; a second time does nothing."""
@@ -134,7 +134,7 @@ class PowerGram(AbstractContextManager["PowerGram"]):
 
     def square(self, block: np.ndarray) -> np.ndarray:
         """blockᵀ R block."""
-        return symmetric_gram(self.comm, block, self.apply(block))
+        return symmetric_gram(self.comm, block, self.apply)
 
     def close(self) -> None:
         """Close F."""

@@ -32,7 +32,7 @@ class StackedInnerProduct(AbstractContextManager["StackedInnerProduct"]):
 
     def square(self, block: np.ndarray) -> np.ndarray:
         """blockᵀ K block."""
-        return symmetric_gram(self.comm, block, self.apply(block))
+        return symmetric_gram(self.comm, block, self.apply)
 
     def close(self) -> None:
         """Close K₁, K₂, …."""

@@ -44,7 +44,7 @@ class Dense:
         return np.linalg.solve(self.matrix, block)
 
     def square(self, block: np.ndarray) -> np.ndarray:
-        return symmetric_gram(self.comm, block, self.apply(block))
+        return symmetric_gram(self.comm, block, self.apply)
 
 
 class Made(Dense):
