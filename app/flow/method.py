@@ -184,11 +184,13 @@ class Limits:
     """How far a model is followed by inner steps."""
 
     gain: float
-    """An inner step that gains less than this share of the decrease so far is the last."""
+    """The last inner step is one where the last few gain less than this share of the decrease so far …"""
     steps: int
     """Inner steps that are accepted at most."""
     least: float = 0.0
-    """A step that gains less than this is the last, too."""
+    """… or less than this, in the mean of …"""
+    few: int = 1
+    """… so many, or of all where there are fewer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,13 +199,13 @@ class Retraction:
 
     coarse: Limits = Limits(gain=0.01, steps=20)
     """For a model that holds near m_k only (study)."""
-    fine: Limits = Limits(gain=1e-3, steps=100)
-    """For an exact one (study: `precise` falls from 30 state solves to 20)."""
+    fine: Limits = Limits(gain=1e-3, steps=100, few=3)
+    """For an exact one (study); the gains of crowded networks go up and down, hence the mean of few."""
     trial: Limits = Limits(gain=0.0, steps=3)
     """Inner steps by which proposals of how to grow are compared."""
-    slight: float = 0.002
-    """Share of the scale that an inner step has to gain where the model is exact: a fiftieth of what is
-    negligible, since fewer would not add up to what counts."""
+    slight: float = 0.01
+    """Share of the scale that inner steps have to gain where the model is exact: a tenth of what is
+    negligible (study: with a fiftieth, half of the time went to a hundredth of the decrease)."""
     max_rejections: int = 12
     """Rejected inner steps at which following ends."""
     accept: float = 1e-4

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from flow_toys import Dense, LinearNetwork, ideal_decrease, network_on_interval, spd
 
-from app.flow.method import Retraction
+from app.flow.method import Limits, Retraction
 from app.flow.models import MetricModel, Model
 from app.flow.protocols import Network
 from app.flow.retraction import Fit, quadratic, retract, start_fit
@@ -120,6 +120,28 @@ def test_capture_is_at_most_one(hidden: tuple[int, ...], seed: int) -> None:
     model = metric_model(seed)
     fit = retract(started(network, theta, model), model)
     assert 0.0 < -fit.q <= ideal_decrease(model) * (1 + 1e-12)
+
+
+@HIDDEN
+@pytest.mark.parametrize("few", [1, 3])
+@pytest.mark.parametrize("gain, least", [(0.05, 0.0), (0.0, 0.1)])
+def test_inner_steps_end_when_few_gain_little(
+    hidden: tuple[int, ...], few: int, gain: float, least: float
+) -> None:
+    """The last step is the first after which the mean gain of the last few, fewer in the beginning, is below
+    the share of the decrease so far, or below the least one."""
+    network, theta = real_network(1, hidden)
+    model, watched = metric_model(1), Watched(network)
+    limits = Limits(gain=gain, steps=100, least=least * ideal_decrease(metric_model(1)), few=few)
+    fit = retract(started(watched, theta, model), model, None, limits)
+    start = network.values(theta)
+    q = np.array([quadratic(model, network.values(t) - start)[0] for t in [*watched.visited, fit.theta]])
+    ends = [
+        (q[max(0, step - few)] - q[step]) / min(few, step) < max(gain * -q[step], limits.least)
+        for step in range(1, len(q))
+    ]
+    assert ends == [False] * (len(ends) - 1) + [True]
+    assert len(ends) > few or least
 
 
 @SEEDS
