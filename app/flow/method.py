@@ -4,6 +4,7 @@ Each field says what it is and what settled it: a reference, or `study`, which s
 cases of the comparison in 2025 and 2026 (docs/method.md, benchmarks/RESULTS.md).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -184,13 +185,24 @@ class Limits:
     """How far a model is followed by inner steps."""
 
     gain: float
-    """The last inner step is one where the last few gain less than this share of the decrease so far …"""
+    """An inner step that gains less than this share of the decrease so far is the last."""
     steps: int
     """Inner steps that are accepted at most."""
     least: float = 0.0
-    """… or less than this, in the mean of …"""
-    few: int = 1
-    """… so many, or of all where there are fewer."""
+    """A step that gains less than this is the last, too, …"""
+    slow: float = 0.0
+    """… and so is one after which the last few gain less than this in the mean, for each parameter …"""
+    slow_most: float = 0.0
+    """… but no more than this for all of them."""
+    few: int = 3
+    """How many the last few are: the gains of crowded networks go up and down."""
+
+    def ended(self, gains: Sequence[float], decrease: float, parameters: int) -> bool:
+        """Whether the last of these gains, which add up to no more than the decrease so far, ends it."""
+        last = gains[-self.few :]
+        slow = min(self.slow * parameters, self.slow_most)
+        few = len(last) == self.few and sum(last) < self.few * slow
+        return few or last[-1] < max(self.gain * decrease, self.least)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,13 +211,18 @@ class Retraction:
 
     coarse: Limits = Limits(gain=0.01, steps=20)
     """For a model that holds near m_k only (study)."""
-    fine: Limits = Limits(gain=1e-3, steps=100, few=3)
-    """For an exact one (study); the gains of crowded networks go up and down, hence the mean of few."""
+    fine: Limits = Limits(gain=1e-3, steps=100)
+    """For an exact one (study: `precise` falls from 30 state solves to 20)."""
     trial: Limits = Limits(gain=0.0, steps=3)
     """Inner steps by which proposals of how to grow are compared."""
-    slight: float = 0.01
-    """Share of the scale that inner steps have to gain where the model is exact: a tenth of what is
-    negligible (study: with a fiftieth, half of the time went to a hundredth of the decrease)."""
+    slight: float = 0.002
+    """Share of the scale that an inner step has to gain where the model is exact: a fiftieth of what is
+    negligible, since fewer would not add up to what counts."""
+    slow: float = 1.5e-5
+    """The same in the mean of a few steps for each parameter, since the price of a step rises with them
+    faster than they do (study: half of the time of crowded networks went to a hundredth of the decrease) …"""
+    slow_most: float = 0.02
+    """… up to a fifth of what is negligible."""
     max_rejections: int = 12
     """Rejected inner steps at which following ends."""
     accept: float = 1e-4

@@ -78,7 +78,7 @@ def retract(
             G = None
             gains.append(fit.q - trial.q)
             fit = replace(trial, inner_steps=fit.inner_steps + rejected + 1, damping=share)
-            if np.mean(gains[-limits.few :]) < max(limits.gain * -fit.q, limits.least):
+            if limits.ended(gains, -fit.q, len(fit.theta)):
                 return fit
     return fit
 

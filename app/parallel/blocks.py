@@ -14,13 +14,16 @@ from app.types import Matrix, Untyped
 type Apply = Callable[[np.ndarray], np.ndarray]
 """A @ block of a matrix A."""
 
-STRIP = 128
-"""Columns of a strip of a symmetric product: fewer are slower for each, more leave less of the half unmade."""
+LEAF = 128
+"""Columns of a symmetric product that is made whole, not only the half of it above the diagonal."""
+
+HELD = 2**23
+"""Numbers (64 MB) of A @ block that are held at once in blockᵀ A block, …"""
 
 CACHED = 2**18
-"""Numbers (2 MB) that are multiplied with a sparse matrix at once …"""
+"""… of which so many (2 MB) come from one multiplication, where A is sparse, …"""
 
-LEAST_COLUMNS = 4
+FEWEST = 4
 """… if they are so many columns at least: PETSc takes four together."""
 
 PETSc: Untyped = _PETSc  # its stubs take lists where its code takes arrays without a copy
@@ -37,43 +40,43 @@ def gram(comm: MPI.Comm, left: np.ndarray, right: np.ndarray) -> np.ndarray:
 def symmetric_gram(comm: MPI.Comm, block: np.ndarray, apply: Apply) -> np.ndarray:
     """blockᵀ A block of a symmetric A, which `apply` multiplies with a block; the same on all ranks.
 
-    A @ block is made a few columns at a time, which stay in the cache, and never kept whole. Collective.
+    Of large blocks A @ block is made strip by strip and never whole. Collective.
     """
-    rows = comm.allreduce(len(block), op=MPI.MAX)
-    few = max(LEAST_COLUMNS, CACHED // max(1, rows))
-    strip = np.empty((len(block), min(STRIP, block.shape[1])), order="F")
-
-    def image(part: slice) -> np.ndarray:
-        made = strip[:, : part.stop - part.start]
-        for some in slices(made.shape[1], few):
-            made[:, some] = apply(block[:, part][:, some])
-        return made
-
-    total = _upper(block, image)
+    rows, columns = max(1, comm.allreduce(len(block), op=MPI.MAX)), block.shape[1]
+    strips, few = slices(columns, max(LEAF, HELD // rows)), max(FEWEST, CACHED // rows)
+    total, held = np.zeros((columns, columns)), np.empty((len(block), strips[0].stop), order="F")
+    for strip in strips:
+        image = held[:, : strip.stop - strip.start]
+        for part in slices(image.shape[1], few):
+            image[:, part] = apply(block[:, strip][:, part])
+        total[: strip.start, strip] = block[:, : strip.start].T @ image
+        _fill_upper(total[strip, strip], block[:, strip], image)
     comm.Allreduce(MPI.IN_PLACE, total)
     return _mirrored(total)
 
 
 def symmetric_product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """leftᵀ right of two arrays of equal shape that every rank has, known to be symmetric."""
-    return _mirrored(_upper(left, lambda part: right[:, part]))
+    product = np.zeros((left.shape[1], left.shape[1]))
+    _fill_upper(product, left, right)
+    return _mirrored(product)
 
 
-def _upper(left: np.ndarray, right: Callable[[slice], np.ndarray]) -> np.ndarray:
-    """leftᵀ right strip by strip, from the diagonal strip on upwards; what is below is zero.
-
-    The long side of a product comes first: so OpenBLAS is two to three times as fast as the other way.
-    """
-    columns = left.shape[1]
-    found = np.zeros((columns, columns))
-    for part in slices(columns, STRIP):
-        found[: part.stop, part] = left[:, : part.stop].T @ right(part)
-    return found
+def _fill_upper(product: np.ndarray, left: np.ndarray, right: np.ndarray) -> None:
+    """Write the half of leftᵀ right above the diagonal, square by square, each a half of the one before:
+    OpenBLAS is slow where one side is much shorter than the other."""
+    half = len(product) // 2
+    if len(product) <= LEAF:
+        product[:] = left.T @ right
+        return
+    product[:half, half:] = left[:, :half].T @ right[:, half:]
+    _fill_upper(product[:half, :half], left[:, :half], right[:, :half])
+    _fill_upper(product[half:, half:], left[:, half:], right[:, half:])
 
 
 def _mirrored(upper: np.ndarray) -> np.ndarray:
-    """With the upper half in the place of the lower one, in place."""
-    for part in slices(len(upper), STRIP):
+    """With the half above the diagonal below it too, in place."""
+    for part in slices(len(upper), LEAF):
         upper[part, : part.start] = upper[: part.start, part].T
         square = upper[part, part]
         square[:] = np.triu(square) + np.triu(square, 1).T

@@ -16,7 +16,7 @@ from app.parallel import (
     symmetric_gram,
     symmetric_product,
 )
-from app.parallel.blocks import CACHED, STRIP
+from app.parallel.blocks import CACHED, HELD, LEAF
 
 pytestmark = pytest.mark.distributed
 
@@ -71,13 +71,14 @@ def test_gram_is_the_product_over_all_rows(
     assert len({value.tobytes() for value in comm.allgather(found)}) == 1
 
 
-@pytest.mark.parametrize("columns", [1, 5, STRIP, STRIP + 1, 2 * STRIP + 7])
-@pytest.mark.parametrize("cached", [0, 100, CACHED])
+@pytest.mark.parametrize("columns", [1, 5, LEAF, LEAF + 1, 2 * LEAF + 7])
+@pytest.mark.parametrize("held, cached", [(0, 0), (0, CACHED), (HELD, 100), (HELD, CACHED)])
 def test_symmetric_gram_is_the_gram_of_both_halves(
-    comm: MPI.Comm, rows: int, columns: int, cached: int, monkeypatch: pytest.MonkeyPatch
+    comm: MPI.Comm, rows: int, columns: int, held: int, cached: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """AᵀKA, for fewer columns than a strip has and for more, and however few of them are multiplied by K at
-    once; symmetric to the last bit and the same bits on all ranks."""
+    """AᵀKA, of one strip and of more, and however few columns are multiplied by K at once; symmetric to the
+    last bit and the same bits on all ranks."""
+    monkeypatch.setattr(blocks, "HELD", held)
     monkeypatch.setattr(blocks, "CACHED", cached)
     a, weights = random_block(comm, rows, columns), np.linspace(1.0, 2.0, rows)[:, None]
     found, expected = symmetric_gram(comm, a, lambda b: weights * b), gram(comm, a, weights * a)
@@ -86,7 +87,7 @@ def test_symmetric_gram_is_the_gram_of_both_halves(
     assert len({value.tobytes() for value in comm.allgather(found)}) == 1
 
 
-@pytest.mark.parametrize("columns", [1, STRIP, 2 * STRIP + 7])
+@pytest.mark.parametrize("columns", [1, LEAF, 2 * LEAF + 7])
 def test_symmetric_product_is_the_product(columns: int) -> None:
     """AᵀWA with weights of both signs; symmetric to the last bit."""
     rng = np.random.default_rng(0)
