@@ -218,11 +218,11 @@ class Retraction:
     slight: float = 0.002
     """Share of the scale that an inner step has to gain where the model is exact: a fiftieth of what is
     negligible, since fewer would not add up to what counts."""
-    slow: float = 1.5e-5
+    slow: float = 1e-5
     """The same in the mean of a few steps for each parameter, since the price of a step rises with them
     faster than they do (study: half of the time of crowded networks went to a hundredth of the decrease) …"""
-    slow_most: float = 0.02
-    """… up to a fifth of what is negligible."""
+    slow_most: float = 0.01
+    """… up to a tenth of what is negligible."""
     max_rejections: int = 12
     """Rejected inner steps at which following ends."""
     accept: float = 1e-4
