@@ -220,7 +220,7 @@ class Retraction:
     negligible, since fewer would not add up to what counts."""
     slow: float = 1e-5
     """The same in the mean of a few steps for each parameter, since the price of a step rises with them
-    faster than they do (study: half of the time of crowded networks went to a hundredth of the decrease) …"""
+    faster than they do (study: `channels` takes 306 inner steps in place of 390) …"""
     slow_most: float = 0.01
     """… up to a tenth of what is negligible."""
     max_rejections: int = 12
