@@ -16,8 +16,8 @@ from benchmarks.harness import ROOT, Job
 
 FOLDER = Path(__file__).parent / "studies"
 NAMES = (
-    "compare", "quickstart", "bars", "jacobian", "trunk", "cavity", "hybrid", "hybrid-noise", "inner-product",
-    "ritz", "growth", "reduction", "defaults", "gallery",
+    "compare", "quickstart", "bars", "jacobian", "flow_matrix", "trunk", "cavity", "hybrid", "hybrid-noise",
+    "inner-product", "ritz", "growth", "reduction", "defaults", "gallery",
 )  # fmt: skip
 """All studies, in the order of the report."""
 BEFORE = "the case before"
@@ -105,7 +105,7 @@ class Study:
         data, chance = said(method.data or problem.data), [] if method.seeds == 0 else [f"seed={seed}"]
         return Job(
             program=method.program,
-            case=None if method.program == "jacobian" else problem.file or f"cases/{case}.yaml",
+            case=problem.file or f"cases/{case}.yaml",
             settings=said((*problem.set, *method.set, *self.quick, *chance)),
             options=said(method.options),
             ranks=method.ranks,

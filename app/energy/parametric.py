@@ -70,7 +70,7 @@ class ParametricProduct:
 
     def square(self, block: np.ndarray) -> np.ndarray:
         """blockᵀ (W ⊗ K) block."""
-        return symmetric_gram(self.comm, block, self.apply(block))
+        return symmetric_gram(self.comm, block, self.apply)
 
     def norm(self, vector: np.ndarray) -> float:
         """The root of vectorᵀ (W ⊗ K) vector, alike on all ranks."""

@@ -32,8 +32,8 @@ class Direction:
 class FlowMatrix:
     """G = DᵀKD for a Jacobian D (a block of P columns) and an inner product K.
 
-    KD is one product of K's sparse matrix with the dense D over all ranks and not kept, G one reduction; G is
-    dense, P × P and the same on every rank.
+    KD is made strip by strip, each a product of K's sparse matrix with columns of D over all ranks, and never
+    whole; G, one reduction, is dense, P × P and the same on every rank.
     """
 
     def __init__(self, jacobian: np.ndarray, inner: InnerProduct, method: FlowMatrixMethod = DEFAULT) -> None:

@@ -4,6 +4,7 @@ Each field says what it is and what settled it: a reference, or `study`, which s
 cases of the comparison in 2025 and 2026 (docs/method.md, benchmarks/RESULTS.md).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -189,7 +190,20 @@ class Limits:
     steps: int
     """Inner steps that are accepted at most."""
     least: float = 0.0
-    """A step that gains less than this is the last, too."""
+    """A step that gains less than this is the last, too, …"""
+    slow: float = 0.0
+    """… and so is one after which the last few gain less than this in the mean, for each parameter …"""
+    slow_most: float = 0.0
+    """… but no more than this for all of them."""
+    few: int = 3
+    """How many the last few are: the gains of crowded networks go up and down."""
+
+    def ended(self, gains: Sequence[float], decrease: float, parameters: int) -> bool:
+        """Whether the last of these gains, which add up to no more than the decrease so far, ends it."""
+        last = gains[-self.few :]
+        slow = min(self.slow * parameters, self.slow_most)
+        few = len(last) == self.few and sum(last) < self.few * slow
+        return few or last[-1] < max(self.gain * decrease, self.least)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,6 +219,11 @@ class Retraction:
     slight: float = 0.002
     """Share of the scale that an inner step has to gain where the model is exact: a fiftieth of what is
     negligible, since fewer would not add up to what counts."""
+    slow: float = 1e-5
+    """The same in the mean of a few steps for each parameter, since the price of a step rises with them
+    faster than they do (study: `channels` takes 306 inner steps in place of 390) …"""
+    slow_most: float = 0.01
+    """… up to a tenth of what is negligible."""
     max_rejections: int = 12
     """Rejected inner steps at which following ends."""
     accept: float = 1e-4

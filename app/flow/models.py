@@ -10,7 +10,7 @@ from mpi4py import MPI
 from app.flow.krylov import Basis
 from app.flow.method import Caution, Exact, Krylov
 from app.flow.protocols import InnerProduct
-from app.parallel import gram
+from app.parallel import gram, symmetric_product
 
 CAUTION = Caution()
 
@@ -75,9 +75,10 @@ class LowRank:
 
     def square(self, block: np.ndarray) -> np.ndarray:
         """blockᵀ K block."""
+        result = self._R.square(block)
+        result *= self._shift
         seen = gram(self.comm, self._C, block)
-        added = seen.T @ self._signed(seen)
-        result: np.ndarray = self._shift * self._R.square(block) + 0.5 * (added + added.T)
+        result += symmetric_product(seen, self._signed(seen))
         return result
 
     def _signed(self, seen: np.ndarray) -> np.ndarray:

@@ -169,7 +169,12 @@ class RetractedStep(_NetworkStep):
         retraction = self.method.retraction
         if not state.closely:
             return retraction.coarse
-        return replace(retraction.fine, least=retraction.slight * scale)
+        return replace(
+            retraction.fine,
+            least=retraction.slight * scale,
+            slow=retraction.slow * scale,
+            slow_most=retraction.slow_most * scale,
+        )
 
     def _retracted(self, fit: Fit, model: Model, G: FlowMatrix | None, limits: Limits) -> Fit:
         return retract(fit, model, G, limits, self.method.retraction, self.method.matrix)

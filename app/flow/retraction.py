@@ -56,7 +56,7 @@ def retract(
     """
     start = fit.values - fit.delta
     share, growth = (method.damping if fit.damping is None else fit.damping), 2.0
-    D = None
+    D, gains = None, list[float]()
     for _ in range(limits.steps):
         if G is None:
             with timed("jacobian"):
@@ -75,9 +75,10 @@ def retract(
                 return replace(fit, inner_steps=fit.inner_steps + rejected, damping=None)
             growth = 2.0
             share = max(share * max(1 / 3, 1 - (2 * min(ratio, 1.0) - 1) ** 3), method.least_damping)
-            G, gained = None, fit.q - trial.q
+            G = None
+            gains.append(fit.q - trial.q)
             fit = replace(trial, inner_steps=fit.inner_steps + rejected + 1, damping=share)
-            if gained < max(limits.gain * -fit.q, limits.least):
+            if limits.ended(gains, -fit.q, len(fit.theta)):
                 return fit
     return fit
 

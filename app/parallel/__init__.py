@@ -4,7 +4,14 @@ import app.wheel  # noqa: F401
 
 # isort: split
 from app.parallel.agreement import FailedElsewhere, agreed, check_identical, on_root
-from app.parallel.blocks import dense_matrix, gram, multiply, multiply_transpose, symmetric_gram
+from app.parallel.blocks import (
+    dense_matrix,
+    gram,
+    multiply,
+    multiply_transpose,
+    symmetric_gram,
+    symmetric_product,
+)
 from app.parallel.interrupt import Interrupt, Interrupted, let_go, plain_signals
 from app.parallel.solver import LinearSolver, SolveFailed, Tally
 from app.parallel.timing import Clock, peak_memory_mb, process_age, timed
@@ -29,5 +36,6 @@ __all__ = [
     "plain_signals",
     "process_age",
     "symmetric_gram",
+    "symmetric_product",
     "timed",
 ]

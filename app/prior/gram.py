@@ -92,7 +92,7 @@ class GramMatrix(AbstractContextManager["GramMatrix"]):
 
     def square(self, block: np.ndarray) -> np.ndarray:
         """blockᵀ K block."""
-        return symmetric_gram(self.comm, block, self.apply(block))
+        return symmetric_gram(self.comm, block, self.apply)
 
     def dual_square(self, block: np.ndarray, solutions: Solutions) -> np.ndarray:
         """blockᵀ K⁻¹ block: one Riesz solve a column, which nobody else has."""
@@ -146,7 +146,7 @@ class PowerGram(AbstractContextManager["PowerGram"]):
 
     def square(self, block: np.ndarray) -> np.ndarray:
         """blockᵀ R block."""
-        return symmetric_gram(self.comm, block, self.apply(block))
+        return symmetric_gram(self.comm, block, self.apply)
 
     def dual_square(self, block: np.ndarray, solutions: Solutions) -> np.ndarray:
         """blockᵀ R⁻¹ block: half of `order` Riesz solves a column, rounded up, less those that another power

@@ -32,7 +32,7 @@ class StackedInnerProduct(AbstractContextManager["StackedInnerProduct"]):
 
     def square(self, block: np.ndarray) -> np.ndarray:
         """blockᵀ K block."""
-        return symmetric_gram(self.comm, block, self.apply(block))
+        return symmetric_gram(self.comm, block, self.apply)
 
     def dual_square(self, block: np.ndarray, solutions: Solutions) -> np.ndarray:
         """blockᵀ K⁻¹ block, the sum of those of K₁, K₂, …."""

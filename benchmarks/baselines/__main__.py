@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from contextlib import ExitStack, closing
+from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ METHODS = {
     "oracle": ("oracle", (), "the best of all regularisations and weights, by the true error"),
     "fit": ("training", (), "the network of a regression, trained by L-BFGS to a standstill"),
     "flow": ("problem", ("level", "most"), "the flow to a convex energy's minimum, with its errors in H1"),
-    "jacobian": ("jacobian", (), "the network's Jacobian against torch.func; needs no case"),
+    "jacobian": ("jacobian", (), "times of the network's Jacobian and of the flow matrix"),
 }
 """Module, options and a sentence; the function has the method's name, takes the problem and these options,
 and returns summary and history."""
@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     found = argparse.ArgumentParser("python -m benchmarks.baselines", epilog=listed, formatter_class=raw)
     found.add_argument("method", choices=METHODS, metavar="METHOD")
-    found.add_argument("case", nargs="?", type=Path, metavar="CASE.yaml")
+    found.add_argument("case", type=Path, metavar="CASE.yaml")
     found.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
     found.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as in app")
     found.add_argument(
@@ -54,11 +54,9 @@ def main(arguments: list[str] | None = None) -> int:
     kinds: dict[str, Any] = {"fit": problem.Approximation, "flow": problem.Approximation}
     method: Any = getattr(import_module(f"benchmarks.baselines.{module}"), options.method)
     try:
-        given = [] if options.method == "jacobian" else [options.case or Path("")]
-        with ExitStack() as owned:
-            made = (kinds.get(options.method, problem.Problem)(case, options.set) for case in given)
-            subject = [owned.enter_context(closing(each)) for each in made]
-            summary, rows = method(*subject, *(getattr(options, name) for name in names))
+        made = kinds.get(options.method, problem.Problem)(options.case, options.set)
+        with closing(made) as subject:
+            summary, rows = method(subject, *(getattr(options, name) for name in names))
     except (problem.InputError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2

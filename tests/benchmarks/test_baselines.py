@@ -245,9 +245,9 @@ def test_flow_tells_its_errors_and_stops_at_the_level() -> None:
     assert summary["stop_reason"] == "tolerance" and fewer == rows[:2]
 
 
-def test_both_jacobians_are_the_same() -> None:
+def test_both_jacobians_are_the_same(problem: Problem) -> None:
     """To rounding, at a few points."""
-    summary, _ = jacobian(50)
+    summary, _ = jacobian(problem)
     assert summary["difference"] < 1e-12 and summary["ratio"] > 0
 
 

@@ -45,7 +45,7 @@ class Dense:
         return np.linalg.solve(self.matrix, block)
 
     def square(self, block: np.ndarray) -> np.ndarray:
-        return symmetric_gram(self.comm, block, self.apply(block))
+        return symmetric_gram(self.comm, block, self.apply)
 
     def dual_square(self, block: np.ndarray, solutions: Solutions) -> np.ndarray:
         return symmetric_gram(self.comm, block, self.riesz(block))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from flow_toys import Dense, LinearNetwork, ideal_decrease, network_on_interval, spd
 
-from app.flow.method import Retraction
+from app.flow.method import Limits, Retraction
 from app.flow.models import MetricModel, Model
 from app.flow.protocols import Network
 from app.flow.retraction import Fit, quadratic, retract, start_fit
@@ -120,6 +120,44 @@ def test_capture_is_at_most_one(hidden: tuple[int, ...], seed: int) -> None:
     model = metric_model(seed)
     fit = retract(started(network, theta, model), model)
     assert 0.0 < -fit.q <= ideal_decrease(model) * (1 + 1e-12)
+
+
+@HIDDEN
+@pytest.mark.parametrize("few", [1, 3])
+@pytest.mark.parametrize(
+    "gain, least, slow", [(0.05, 0, 0), (0, 0.02, 0), (0, 0, 0.02), (0.001, 0.001, 0.02)]
+)
+def test_inner_steps_end_when_they_gain_little(
+    hidden: tuple[int, ...], few: int, gain: float, least: float, slow: float
+) -> None:
+    """The last step is the first that gains too little of the decrease so far, too little, or with those
+    before it too little for each parameter."""
+    network, theta = real_network(1, hidden)
+    model, watched = metric_model(1), Watched(network)
+    least, slow = least * ideal_decrease(model), slow * ideal_decrease(model)
+    limits = Limits(gain=gain, steps=60, least=least, slow=slow / network.size, slow_most=1.0, few=few)
+    fit = retract(started(watched, theta, model), model, None, limits)
+    start = network.values(theta)
+    q = np.array([quadratic(model, network.values(t) - start)[0] for t in [*watched.visited, fit.theta]])
+    ends = [
+        q[step - 1] - q[step] < max(gain * -q[step], least)
+        or (step >= few and (q[step - few] - q[step]) / few < slow)
+        for step in range(1, len(q))
+    ]
+    assert len(ends) > 1
+    assert ends == [False] * (len(ends) - 1) + [True]
+
+
+@pytest.mark.parametrize(
+    "gains, ended",
+    [([4, 1, 1], False), ([3, 1, 1], True), ([1, 1], False), ([1, 1, 9, 1], False), ([0.1], True)],
+)
+def test_many_parameters_have_to_gain_more(gains: list[float], ended: bool) -> None:
+    """Three steps of 200 parameters gain 0.01 for each in the mean, unless the last alone gains too little;
+    those of 2000 no more than the most that is asked for; a single parameter hardly anything."""
+    limits = Limits(gain=0.0, steps=100, least=0.5, slow=0.01, slow_most=2.0)
+    assert limits.ended(gains, 100.0, 200) == limits.ended(gains, 100.0, 2000) == ended
+    assert limits.ended(gains, 100.0, 1) == (gains[-1] < 0.5)
 
 
 @SEEDS

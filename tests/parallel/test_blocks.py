@@ -7,7 +7,16 @@ import pytest
 from mpi4py import MPI
 from petsc4py import PETSc
 
-from app.parallel import dense_matrix, gram, multiply, multiply_transpose, symmetric_gram
+from app.parallel import (
+    blocks,
+    dense_matrix,
+    gram,
+    multiply,
+    multiply_transpose,
+    symmetric_gram,
+    symmetric_product,
+)
+from app.parallel.blocks import CACHED, HELD, LEAF
 
 pytestmark = pytest.mark.distributed
 
@@ -62,16 +71,30 @@ def test_gram_is_the_product_over_all_rows(
     assert len({value.tobytes() for value in comm.allgather(found)}) == 1
 
 
-@pytest.mark.parametrize("columns", [1, 2, 3, 4, 7, 40])
-def test_symmetric_gram_is_the_gram_of_both_halves(comm: MPI.Comm, rows: int, columns: int) -> None:
-    """AᵀB where that is symmetric, for fewer columns than strips and for more; symmetric to the last bit and
-    the same bits on all ranks."""
-    a = random_block(comm, rows, columns)
-    b = np.asfortranarray(a * np.linspace(1.0, 2.0, rows)[:, None])
-    found, expected = symmetric_gram(comm, a, b), gram(comm, a, b)
+@pytest.mark.parametrize("columns", [1, 5, LEAF, LEAF + 1, 2 * LEAF + 7])
+@pytest.mark.parametrize("held, cached", [(0, 0), (0, CACHED), (HELD, 100), (HELD, CACHED)])
+def test_symmetric_gram_is_the_gram_of_both_halves(
+    comm: MPI.Comm, rows: int, columns: int, held: int, cached: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AᵀKA, of one strip and of more, and however few columns are multiplied by K at once; symmetric to the
+    last bit and the same bits on all ranks."""
+    monkeypatch.setattr(blocks, "HELD", held)
+    monkeypatch.setattr(blocks, "CACHED", cached)
+    a, weights = random_block(comm, rows, columns), np.linspace(1.0, 2.0, rows)[:, None]
+    found, expected = symmetric_gram(comm, a, lambda b: weights * b), gram(comm, a, weights * a)
     np.testing.assert_allclose(found, expected, rtol=0, atol=ROUNDING * (1 + np.abs(expected).max()))
     np.testing.assert_array_equal(found, found.T)
     assert len({value.tobytes() for value in comm.allgather(found)}) == 1
+
+
+@pytest.mark.parametrize("columns", [1, LEAF, 2 * LEAF + 7])
+def test_symmetric_product_is_the_product(columns: int) -> None:
+    """AᵀWA with weights of both signs; symmetric to the last bit."""
+    rng = np.random.default_rng(0)
+    a, weights = rng.standard_normal((9, columns)), np.linspace(-1.0, 1.0, 9)[:, None]
+    found, expected = symmetric_product(a, weights * a), a.T @ (weights * a)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=ROUNDING * (1 + np.abs(expected).max()))
+    np.testing.assert_array_equal(found, found.T)
 
 
 def test_dense_matrices_share_the_memory_of_their_block(comm: MPI.Comm, rows: int) -> None:

@@ -26,7 +26,7 @@ class Weighted:
         return (block.T / self.weights).T
 
     def square(self, block: np.ndarray) -> np.ndarray:
-        return symmetric_gram(self.comm, block, self.apply(block))
+        return symmetric_gram(self.comm, block, self.apply)
 
 
 def pruned_on(comm: MPI.Comm) -> tuple[tuple[int, ...], np.ndarray, np.ndarray]:
