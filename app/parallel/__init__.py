@@ -10,6 +10,7 @@ from app.parallel.blocks import (
     multiply,
     multiply_transpose,
     symmetric_gram,
+    symmetric_gram_of,
     symmetric_product,
 )
 from app.parallel.interrupt import Interrupt, Interrupted, let_go, plain_signals
@@ -36,6 +37,7 @@ __all__ = [
     "plain_signals",
     "process_age",
     "symmetric_gram",
+    "symmetric_gram_of",
     "symmetric_product",
     "timed",
 ]

@@ -11,7 +11,7 @@ import numpy as np
 from mpi4py import MPI
 from petsc4py import PETSc
 
-from app.parallel import LinearSolver, multiply, symmetric_gram, timed
+from app.parallel import LinearSolver, multiply, symmetric_gram, symmetric_gram_of, timed
 
 type SolverFactory = Callable[[], LinearSolver]
 """Makes a solver, which whoever asked for it destroys."""
@@ -96,7 +96,7 @@ class GramMatrix(AbstractContextManager["GramMatrix"]):
 
     def dual_square(self, block: np.ndarray, solutions: Solutions) -> np.ndarray:
         """blockᵀ K⁻¹ block: one Riesz solve a column, which nobody else has."""
-        return symmetric_gram(self.comm, block, self.riesz(block))
+        return symmetric_gram_of(self.comm, block, self.riesz(block))
 
     def close(self) -> None:
         """Destroy the matrix and the solver, collectively; a second time does nothing."""
@@ -157,7 +157,7 @@ class PowerGram(AbstractContextManager["PowerGram"]):
         half = self._solution(block, self._order // 2, solutions)
         image = half if self._order == 1 else self._scaled(half, self._mass)
         other = self._solution(block, self._order - self._order // 2, solutions)
-        return symmetric_gram(self.comm, image, other)
+        return symmetric_gram_of(self.comm, image, other)
 
     def _solution(self, block: np.ndarray, times: int, solutions: Solutions) -> np.ndarray:
         """F⁻¹(MF⁻¹)^(times − 1) block, and the block itself for none."""

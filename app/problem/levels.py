@@ -225,6 +225,7 @@ class LevelsReport:
     def summary(self, state: flow.FlowState, reason: flow.StopReason) -> Summary:
         """See Report."""
         return self.levels[state.level].summary(state, reason) | {
+            "solvers": [each for level in self.levels for each in level.given.solvers.summary()],
             "levels": _levels(self.levels, state),
             "discretisation": self._discretisation(state),
         }
