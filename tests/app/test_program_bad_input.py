@@ -284,7 +284,7 @@ TABLE = {
         (("kind: points", "kind: traces, on: top"),),
     ),
     "logarithm of a state that is not positive": Bad(
-        ("{}/heads.csv: found logarithms to compare",),
+        ("{}/heads.csv:5: found logarithms to compare",),
         (("kind: points", "kind: points, scale: log"),),
         (("heads.csv", READINGS + "0,0,1,.1\n"),),
     ),

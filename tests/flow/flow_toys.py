@@ -17,7 +17,7 @@ from app.flow import (
 from app.flow.models import MetricModel, Model
 from app.flow.protocols import Solutions
 from app.network import Identity, Network, Nodes
-from app.parallel import SolveFailed, symmetric_gram
+from app.parallel import SolveFailed, symmetric_gram, symmetric_gram_of
 
 METHOD = Method()
 
@@ -48,7 +48,7 @@ class Dense:
         return symmetric_gram(self.comm, block, self.apply)
 
     def dual_square(self, block: np.ndarray, solutions: Solutions) -> np.ndarray:
-        return symmetric_gram(self.comm, block, self.riesz(block))
+        return symmetric_gram_of(self.comm, block, self.riesz(block))
 
 
 class Made(Dense):

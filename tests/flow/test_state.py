@@ -85,7 +85,7 @@ SELECTIONS = {
     ),
     "incomplete, anew": Shown({"combined", "incomplete", "damped", "anew"}, method=Method(sketch=INCOMPLETE)),
     "incomplete, anew, network": Shown(
-        {"combined", "incomplete", "damped", "anew"},
+        {"combined", "incomplete", "damped", "anew", "lagged"},
         sharp=True,
         wide=True,
         method=Method(sketch=INCOMPLETE),
