@@ -84,7 +84,7 @@ LAWS = {
     "Adding a regularisation": Laws(
         ["tests/prior"],
         "h1_robin",
-        47,  # six laws on six spaces, eleven beside; one more compares ranks
+        53,  # seven laws on six spaces, eleven beside; one more compares ranks
         "coefficient of the term on the boundary",
     ),
 }
