@@ -46,11 +46,11 @@ def refine(finer: Minimisation, method: Method, state: FlowState) -> FlowState:
         after = _refined(finer, method, state)
     except SolveFailed as failure:
         told = f"the state on the mesh of level {finer.level} failed: {failure}"
-        return replace(state, stop_reason="error", notes=(told,))
+        after = replace(state, stop_reason="error", notes=(told,))
     now = finer.meter.read()
     spent = grown(state.spent, before, now, state.read)
     records = after.records
-    if after is not state:
+    if after.level > state.level:
         error = finer.truth.error(after.evaluation)  # type: ignore[arg-type]
         records = (*records[:-1], replace(records[-1], spent=spent, relative_error=error))
     return replace(after, records=records, spent=spent, read=now)

@@ -24,7 +24,7 @@ class Terminal:
     def __init__(self, target: float | None, *, quiet: bool = False) -> None:
         self._console = Console(file=sys.stdout, quiet=quiet, highlight=False, soft_wrap=True, markup=False)
         self._target = target
-        self._shown, self._chosen = 0, False
+        self._shown, self._chosen = 0, -1
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -57,8 +57,9 @@ class Terminal:
         read."""
         for index in range(self._shown, len(state.records)):
             self._row(state.records, index)
-        if state.choice is not None and not self._chosen:
-            self._chosen = True
+        made = state.selected.iteration if state.selected else 0
+        if state.choice is not None and made != self._chosen:
+            self._chosen = made
             for told in choice_lines(state.choice):
                 self.note(told)
         self._shown = len(state.records)
