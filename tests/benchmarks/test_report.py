@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import columns, report, study
+from benchmarks import report, study
 from benchmarks.bars import Bar
 from benchmarks.columns import COLUMNS, Column
 from benchmarks.harness import Job, Run, Store
@@ -49,7 +49,6 @@ def measure(name: str, *runs: Run) -> Any:
 def test_block_counts_at_its_cost() -> None:
     """block_seconds over the seconds of a single one: 40 + 1.0 / (0.32 / 32) = 140."""
     ours, other = made_up(), made_up(state_dofs=4225, single_seconds=0.0)
-    columns.tell_single_costs([ours, other])
     assert measure("rhs single", ours) == 40 and measure("rhs, block at cost", ours) == pytest.approx(140)
     assert measure("rhs, block at cost", other) is None  # another mesh, whose cost is unknown
     assert measure("rhs, block at cost", made_up(block_rhs=0)) == 340
@@ -213,7 +212,7 @@ def test_study_is_run_reported_and_recorded(
 
     picture = tmp_path / "picture.png"
     drawn = replace(STUDY, figure={"file": str(picture), "x": "seconds", "y": "misfit"})
-    monkeypatch.setattr(command, "load", lambda name, file="", quick=False: drawn)
+    monkeypatch.setattr(command, "load", lambda name, file="", quick=False, large=False: drawn)
     monkeypatch.setattr(command, "Store", lambda root: Store(root, execute))
     monkeypatch.setattr(report, "RESULTS", tmp_path / "RESULTS.md")
     words = ["compare", "--seeds", "2", "--store", str(tmp_path / "store")]
