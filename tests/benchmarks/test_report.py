@@ -128,6 +128,26 @@ def test_bars_are_met_and_missed(bar: Bar, expected: tuple[str, str]) -> None:
     assert seen(bar, RUNS) == expected
 
 
+def test_exponent_is_the_slope_in_logarithms() -> None:
+    """Of seconds 2 N^1.5, whatever else is run; of a single case there is none."""
+    runs = {
+        (str(dofs), "ours"): [made_up(state_dofs=dofs, wall_seconds=2 + 2 * dofs**1.5)]
+        for dofs in (100, 200, 900)
+    }
+    bar = Bar("", "seconds", "ours", over="exponent", most=1.15, form=".2f")
+    assert seen(bar, runs) == ("1.50", "**no**")
+    assert seen(replace(bar, cases=("100",)), runs) == ("", "")
+
+
+def test_what_was_done_on_the_finest_mesh() -> None:
+    """The last of the levels, or all; stages are shares of the seconds, none where one is not told."""
+    levels = made_up(levels=[{"linear_solves": 300}, {"linear_solves": 4}])
+    assert measure("finest rhs", levels) == 4 and measure("finest rhs", made_up()) == 340
+    spent = {"compile": 2.0, "jacobian": 1.0, "flow_matrix": 0.5, "retraction": 1.5, "expansion": 0.5}
+    assert measure("share of the network", made_up(seconds=spent)) == 0.5
+    assert measure("share of the selection", made_up(seconds=spent)) is None
+
+
 def test_random_growth_that_fails_counts_as_met() -> None:
     """Never at the target is infinitely many parameters."""
     bar = Bar("", "parameters at target", "gain", "random", most=0.5)
@@ -224,6 +244,10 @@ def test_study_is_run_reported_and_recorded(
     assert command.main([*words, "--record"]) == 1 and picture.stat().st_size > 0
     assert "failed: broken" in capsys.readouterr().out
     assert "| all converge | all |  | 2 of 2 | yes |" in (tmp_path / "RESULTS.md").read_text()
+    picture.unlink()
+    drawn = replace(drawn, figure={"file": str(picture), "x": "state dofs", "y": "seconds", "family": True})
+    command.main([*words, "--record"])
+    assert picture.stat().st_size > 0
 
 
 def test_case_that_there_is_not_is_named(capsys: pytest.CaptureFixture[str]) -> None:
