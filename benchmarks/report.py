@@ -158,6 +158,7 @@ def draw(known: Study, rows: Sequence[Row], store: Store) -> None:
             marks = None if "family" in spec else [-1]
             handles[method] = panel.plot(*zip(*points, strict=True), "o-", color=colour, markevery=marks)[0]
         panel.set(xscale="log", yscale="log", title=name, xlabel=spec["x"], ylabel=spec["y"])
+        panel.tick_params(axis="x", which="minor", labelbottom=False)
     figure.legend(handles.values(), handles, loc="outside lower center", ncols=max(4, 2 * across))
     figure.savefig(str(ROOT / spec["file"]), dpi=110)
 
