@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -36,7 +37,9 @@ def test_a_solve_counts_by_its_size_and_a_factorisation_by_its_time() -> None:
     state are six solves; 10 solves with R of 100 nodes are 1000 rows, 2.5 times 400 dofs."""
     coarse = Counts(state_solves=2, state_rhs=1, recomputed_rhs=1, adjoint_rhs=1, block_rhs=5)
     coarse.factorisation_seconds, coarse.state_seconds = 2.5, 1.0
-    spent = work_on(0, coarse, Tally(10, 0.5)) | work_on(1, Counts(state_rhs=1, incremental_rhs=2), Tally())
+    spent = work_on(0, coarse, Tally(Counter({"krylov": 10}), 0.5)) | work_on(
+        1, Counts(state_rhs=1, incremental_rhs=2), Tally()
+    )
     meshes = [Mesh(100, 100), Mesh(400, 250)]
     assert work_units(spent, meshes) == [(8 + 6) / 4 + 10 * 100 / 400, 3.0]
     assert work_units({}, meshes) == [0.0, 0.0]
