@@ -24,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--methods", nargs="+", default=(), metavar="NAME", help="all by default")
     found.add_argument("--seeds", type=int, default=5, help="seeds 0, 1, ... to run (default 5)")
     found.add_argument("--quick", action="store_true", help="one seed, small, to see that it works")
+    found.add_argument("--large", action="store_true", help="with the cases that take much longer")
     found.add_argument("--record", action="store_true", help="keep the figures, and write RESULTS.md")
     found.add_argument("--store", type=Path, default=STORE, metavar="DIR", help="folder for the results")
     return found
@@ -37,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
         report.RESULTS.write_text(report.text())
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs is ended, too
-    known = load(options.study, options.file, options.quick)
+    known = load(options.study, options.file, options.quick, options.large)
     try:
         rows = known.rows(options.cases, options.methods, 1 if options.quick else options.seeds)
     except ValueError as error:

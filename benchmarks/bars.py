@@ -1,5 +1,6 @@
 """Bars: what is asked for of the runs of a study, and what was seen."""
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,8 +19,9 @@ class Bar:
     """What a measure of a method's runs is to be, alone or `against` another method's.
 
     `over` says of what: the `median` over the cases of the medians over the runs of each, the `worst` run or
-    case, `each` run, or `all`, of which it is to be true. Against another method a measure is the ratio of
-    the medians or, of a pair, the median over all pairs.
+    case, `each` run, `all`, of which it is to be true, or the `exponent` p where the medians of several
+    cases are as (state dofs)ᵖ, by least squares in logarithms. Against another method a measure is the ratio
+    of the medians or, of a pair, the median over all pairs.
     """
 
     what: str
@@ -39,6 +41,10 @@ class Bar:
         by_case = {case: self._values(case, runs) for case in self.cases or cases}
         known = {case: values for case, values in by_case.items() if values}
         flat = [value for values in known.values() for value in values]
+        if self.over == "exponent":
+            dofs = [math.log(runs(case, str(self.of))[0].summary["state_dofs"]) for case in known]
+            sizes = [math.log(statistics.median(values)) for values in known.values()]
+            flat = [statistics.linear_regression(dofs, sizes).slope] if len(dofs) > 1 else []
         goal = "" if self.goal is None else f"{self.goal:.2g}"
         if not flat:
             return dict(zip(HEAD, (self.what, self.bar, goal, "", ""), strict=True))

@@ -13,7 +13,6 @@ from ruamel.yaml import YAML
 
 from benchmarks.harness import Run
 
-MANY = 20  # single right-hand sides from which the cost of one is taken
 NOT_MET = 2000  # right-hand sides of a training that did not meet the target: two for each of its solves
 CAVITY = (-0.05, -0.02)  # where the cavity of the measured trunk is, in m, as other programs see it
 QUADRATURE = np.array([[2 / 3, 1 / 6, 1 / 6], [1 / 6, 2 / 3, 1 / 6], [1 / 6, 1 / 6, 2 / 3]])
@@ -93,34 +92,19 @@ def without_block(run: Run) -> int | None:
 
 
 def at_cost(run: Run) -> float | None:
-    """Right-hand sides with those of blocks at their measured cost in single ones of the same problem."""
-    single, block = without_block(run), run.summary.get("block_seconds")
-    if single is None or not run.summary.get("block_rhs"):
+    """Right-hand sides with those of blocks at their measured cost in single adjoints and tangents."""
+    told, single = run.summary, without_block(run)
+    if single is None or not told.get("block_rhs"):
         return single
-    return single + block / run.single_cost if block and run.single_cost else None
-
-
-def tell_single_costs(runs: Iterable[Run]) -> None:
-    """Tell the runs what a single right-hand side of their problem costs: by case and size of the state,
-    medians over the runs with MANY of them, or over all."""
-    problems: dict[Any, list[Run]] = {}
-    for run in runs:
-        problems.setdefault((run.job.case, run.summary.get("state_dofs")), []).append(run)
-    for alike in problems.values():
-        parts = [[run.summary.get(n) or 0 for n in ("adjoint_rhs", "incremental_rhs")] for run in alike]
-        spent = [run.summary.get("single_seconds") or 0.0 for run in alike]  # the peer's are not timed
-        costs = [(sum(n), s / sum(n)) for n, s in zip(parts, spent, strict=True) if sum(n) and s]
-        known = [cost for n, cost in costs if n >= MANY] or [cost for _, cost in costs]
-        for run in alike:
-            run.single_cost = statistics.median(known) if known else None
+    count, spent = told["adjoint_rhs"] + told["incremental_rhs"], told.get("single_seconds")
+    return single + told["block_seconds"] * count / spent if spent and told.get("block_seconds") else None
 
 
 def reaches(run: Run, what: str, level: float, by: str = "misfit") -> float:
     """A column of the history where another one first was at most the level; infinite if it never was."""
-    for row in run.history:
-        if (value := row.get(by)) is not None and value <= level * (1 + 1e-12):
-            return math.inf if row[what] is None else float(row[what])  # type: ignore[arg-type]
-    return math.inf
+    there = (row[what] for row in run.history if (row.get(by) or math.inf) <= level * (1 + 1e-12))
+    found = next(there, None)
+    return math.inf if found is None else float(found)
 
 
 def to_equal_misfit(run: Run, training: Run, what: str) -> float:
@@ -160,14 +144,17 @@ def within_size(run: Run, other: Run) -> float | None:
 
 def early_difference(run: Run, other: Run) -> float:
     """Largest relative difference of the histories' first four rows, seconds aside."""
-    worst = 0.0
-    for one, two in zip(run.history[:4], other.history[:4], strict=True):
-        for a, b in ((one[name], two[name]) for name in one if name != "seconds"):
-            if a is None or b is None:
-                worst = worst if a == b else math.inf
-            elif a != b:
-                worst = max(worst, abs(a - b) / max(abs(a), abs(b)))
-    return worst
+    rows = zip(run.history[:4], other.history[:4], strict=True)
+    pairs = [(one[name], two[name]) for one, two in rows for name in one if name != "seconds"]
+    changed = [(a, b) for a, b in pairs if a != b]
+    return max((abs(a - b) / max(abs(a), abs(b)) if a and b else math.inf for a, b in changed), default=0.0)
+
+
+def share_of(run: Run, *stages: str) -> float | None:
+    """Of the seconds, those of these stages; None where one of them is not told."""
+    spent = run.summary.get("seconds")
+    known = isinstance(spent, dict) and all(stage in spent for stage in stages)
+    return sum(spent[stage] for stage in stages) / seconds(run) if known else None
 
 
 def same_decisions(*runs: Run) -> bool:
@@ -209,7 +196,7 @@ def resistive_centre(results: Path, share: float = 0.1) -> np.ndarray:
 
 DEFINED = (
     seconds, share, regularisation, without_block, at_cost, to_equal_misfit, order, iterations_to_level,
-    within_size, early_difference, same_decisions, state_error,
+    within_size, early_difference, same_decisions, share_of, state_error,
 )  # fmt: skip
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{function.__name__: function for function in DEFINED},
@@ -218,6 +205,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
         run.summary["stop_reason"] == "discrepancy" and 0.8 <= (share(run) or 0.0) <= 1.0
     ),
     "elapsed": lambda run: run.record["elapsed"] - run.summary["wall_seconds"] + seconds(run),
+    "finest": lambda run, name: run.summary.get("levels", [run.summary])[-1].get(name),
     "neurons": lambda run: sum(run.summary["widths"]),
     "candidates": lambda run: len(run.summary["candidates"] or ()),
     "at_target": lambda run, name: (

@@ -74,7 +74,6 @@ class Run:
     job: Job
     folder: Path
     record: dict[str, Any]  # how it went: command, code, elapsed, peak_memory_mb, commit, date, machine
-    single_cost: float | None = None  # seconds of a single right-hand side of the same problem, if known
 
     @property
     def results(self) -> Path:
@@ -193,8 +192,8 @@ def run_process(words: Sequence[str], log: Path) -> dict[str, Any]:
             os.killpg(process.pid, signal.SIGKILL)
             _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    found = {"code": process.returncode, "elapsed": time.perf_counter() - began}
-    return found | {"peak_memory_mb": usage.ru_maxrss * 1024 / 1e6}
+    spent = time.perf_counter() - began
+    return {"code": process.returncode, "elapsed": spent, "peak_memory_mb": usage.ru_maxrss * 1024 / 1e6}
 
 
 def content(text: str, folder: Path) -> list[str]:

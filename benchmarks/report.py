@@ -32,7 +32,6 @@ def measured(known: Study, rows: Sequence[Row], store: Store) -> list[Record]:
     for row in rows:
         both = [(run_of(job), run_of(other)) for job, other in zip(row.jobs, row.beside, strict=True)]
         done[row.case, row.method] = [(run, other) for run, other in both if run]
-    columns.tell_single_costs(run for pairs in done.values() for run, _ in pairs)
     found: list[Record] = []
     origin: Record = {}
     for row in rows:
@@ -140,26 +139,36 @@ def gallery(rows: Sequence[Row], store: Store) -> None:
 
 
 def draw(known: Study, rows: Sequence[Row], store: Store) -> None:
-    """The study's picture, a panel a case and a line a method: columns `x` and `y` of the histories, the
-    misfit over its target where that is known, of several seeds the first; into `file`."""
+    """The study's picture, a panel a case, or a `family` of cases whose names begin with the same word, and a
+    line a method, of several seeds the first; into `file`."""
     from matplotlib import colormaps
     from matplotlib.figure import Figure
 
-    spec, panels, handles = known.figure, dict[str, dict[str, Run]](), dict[str, Any]()
+    spec, panels, handles = known.figure, dict[str, dict[str, Any]](), dict[str, Any]()
     for row in rows:
-        run = store.find(row.jobs[0])
-        if run is not None and run.history and (spec["y"] != "misfit" or run.summary.get("misfit_target")):
-            panels.setdefault(row.case, {})[row.method] = run
+        run, panel = store.find(row.jobs[0]), row.case.split()[0] if "family" in known.figure else row.case
+        if run and (points := _points(run, known.figure)):
+            panels.setdefault(panel, {}).setdefault(row.method, []).extend(points)
     across, down = min(len(panels), 4), -(-len(panels) // 4)
     figure: Any = Figure(figsize=(max(4.2 * across, 8.4), 1.2 + 3.4 * down), layout="constrained")
     axes = figure.subplots(down, across, squeeze=False)
-    for panel, (case, runs) in zip(axes.flat, panels.items(), strict=False):
-        for method, run in runs.items():
-            scale = run.summary["misfit_target"] if spec["y"] == "misfit" else 1.0
-            kept: Any = [row for row in run.history if row[spec["x"]] and row[spec["y"]]]
-            line = [row[spec["x"]] for row in kept], [row[spec["y"]] / scale for row in kept]
+    for panel, (name, lines) in zip(axes.flat, panels.items(), strict=False):
+        for method, points in lines.items():
             colour = colormaps["tab20"]([*known.methods].index(method) % 20)
-            handles[method] = panel.plot(*line, "o-", color=colour, markevery=[-1])[0]
-        panel.set(xscale="log", yscale="log", title=case, xlabel=spec["x"], ylabel=spec["y"])
+            marks = None if "family" in spec else [-1]
+            handles[method] = panel.plot(*zip(*points, strict=True), "o-", color=colour, markevery=marks)[0]
+        panel.set(xscale="log", yscale="log", title=name, xlabel=spec["x"], ylabel=spec["y"])
+        panel.tick_params(axis="x", which="minor", labelbottom=False)
     figure.legend(handles.values(), handles, loc="outside lower center", ncols=max(4, 2 * across))
     figure.savefig(str(ROOT / spec["file"]), dpi=110)
+
+
+def _points(run: Run, spec: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Of a family what the columns `x` and `y` say of the run; else those of its history, the misfit over its
+    target where that is known."""
+    if "family" in spec:
+        found = [tuple(columns.COLUMNS[spec[axis]].measure(run) for axis in "xy")] if not run.failed else []
+        return [point for point in found if None not in point]
+    scale = run.summary.get("misfit_target") if spec["y"] == "misfit" else 1.0
+    rows: list[Any] = run.history if scale else []
+    return [(row[spec["x"]], row[spec["y"]] / scale) for row in rows if row[spec["x"]] and row[spec["y"]]]

@@ -17,7 +17,7 @@ from benchmarks.harness import ROOT, Job
 FOLDER = Path(__file__).parent / "studies"
 NAMES = (
     "compare", "quickstart", "bars", "jacobian", "flow_matrix", "trunk", "cavity", "hybrid", "hybrid-noise",
-    "inner-product", "ritz", "growth", "reduction", "defaults", "gallery",
+    "inner-product", "ritz", "growth", "reduction", "defaults", "gallery", "scaling",
 )  # fmt: skip
 """All studies, in the order of the report."""
 BEFORE = "the case before"
@@ -30,6 +30,7 @@ class Case:
     file: str = ""
     set: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
+    large: bool = False  # whether it is run with --large only
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,9 @@ class Study:
         )
 
 
-def load(name: str, file: str = "", quick: bool = False) -> Study:
-    """The study of this name, with the name of a file of data, all of it or what --quick runs of it.
+def load(name: str, file: str = "", quick: bool = False, large: bool = True) -> Study:
+    """The study of this name, with the name of a file of data, all of it, or without its large cases, or what
+    --quick runs of it.
 
     Raises ValueError naming file and key where it is not as it should be.
     """
@@ -134,6 +136,8 @@ def load(name: str, file: str = "", quick: bool = False) -> Study:
     for n, method in study.methods.items():
         named = [other for other in (method.after, method.beside) if other and other != BEFORE]
         _known(named, study.methods, f"{where}: methods.{n}")
+    if not large:
+        study = replace(study, cases={n: case for n, case in study.cases.items() if not case.large})
     if not quick:
         return replace(study, quick=())
     methods = {n: replace(method, draws=method.draws[:1]) for n, method in study.methods.items()}

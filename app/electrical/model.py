@@ -262,8 +262,8 @@ class ElectricalModel:
             domain = self.coefficient.domain
             refuse_open_states(self._operator, self.space, (), domain, self._ground_dofs)
         with timed("solve"):
-            self.counts.factorisations += 1
-            self._solver.set_matrix(self._operator)
+            with self.counts.factorising():
+                self._solver.set_matrix(self._operator)
             right = self._sources.block.copy(order="F")
             if k > 0:
                 # The current returns through the whole body. As A(e⁻ᵐ) 1 = k² M 1, that takes a constant
@@ -272,8 +272,8 @@ class ElectricalModel:
                 right -= (returned / self.comm.allreduce(float(returned.sum())))[:, None]
             else:
                 right[self._ground_dofs] = 0.0
-            self.counts.state_rhs += right.shape[1]
-            return self._solver.solve(right)
+            with self.counts.solving(right.shape[1]):
+                return self._solver.solve(right)
 
 
 class _Sources:

@@ -23,6 +23,9 @@ WRITES = ("summary.json",)
 SECONDS = "seconds_"
 """How a meter names the seconds of a stage."""
 
+MESH = "mesh_"
+"""How it names what was done on one mesh."""
+
 PACKAGES = ("mpi4py", "torch", "numpy", "scipy", "pyvista")
 
 CONVERGED: tuple[StopReason, ...] = ("discrepancy", "minimum", "tolerance")
@@ -58,8 +61,8 @@ def records_summary(records: Sequence[Record]) -> Summary:
 
 
 def work_summary(spent: Mapping[str, float]) -> Summary:
-    """Solves of every kind."""
-    return {name: count for name, count in spent.items() if not name.startswith(SECONDS)}
+    """Solves of every kind, on all meshes together."""
+    return {name: count for name, count in spent.items() if not name.startswith((SECONDS, MESH))}
 
 
 def _plain(error: float | Mapping[str, float] | None) -> float | dict[str, float] | None:

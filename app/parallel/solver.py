@@ -1,5 +1,6 @@
 """A PETSc linear solver that keeps its factorisation and solves for one or many right-hand sides."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -43,14 +44,16 @@ class SolveFailed(ArithmeticError):
 
 @dataclass
 class Tally:
-    """Right-hand sides that several solvers have solved together, closed ones too."""
+    """What several solvers have done together, closed ones too."""
 
     by_stage: Counter[str | None] = field(default_factory=Counter)
-    """By the stage that the time was charged to."""
+    """Right-hand sides by the stage that the time was charged to."""
+    setup_seconds: float = 0.0
+    """Time of factorisations, and of setting up preconditioners, on this rank."""
 
     @property
     def solves(self) -> int:
-        """All of them."""
+        """All right-hand sides."""
         return self.by_stage.total()
 
 
@@ -88,6 +91,13 @@ class LinearSolver:
 
     def set_matrix(self, matrix: Matrix) -> None:
         """Factorise `matrix` (or set up its preconditioner)."""
+        begun = time.perf_counter()
+        try:
+            self._set_matrix(matrix)
+        finally:
+            self._tally.setup_seconds += time.perf_counter() - begun
+
+    def _set_matrix(self, matrix: Matrix) -> None:
         let_go()
         given, matrix = matrix, self._taken(matrix)
         if self._failed or self._ksp.comm.size != matrix.comm.size:

@@ -1,5 +1,8 @@
 """What a forward map gives at one coefficient, and the count of its work."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +29,30 @@ class Counts:
     """Time of the tangents and adjoints of blocks, on this rank."""
     single_seconds: float = 0.0
     """Time of those of single vectors."""
+    factorisation_seconds: float = 0.0
+    """Time of the factorisations, on this rank."""
+    state_seconds: float = 0.0
+    """Time of the solves for states, those that are solved for again included."""
+
+    @contextmanager
+    def factorising(self) -> Iterator[None]:
+        """Count and time what is done in it as a factorisation, also where it fails."""
+        self.factorisations += 1
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.factorisation_seconds += time.perf_counter() - begun
+
+    @contextmanager
+    def solving(self, columns: int = 1) -> Iterator[None]:
+        """Count and time what is done in it as a solve for a state with so many right-hand sides."""
+        self.state_rhs += columns
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.state_seconds += time.perf_counter() - begun
 
     @property
     def linear_solves(self) -> int:

@@ -128,8 +128,7 @@ class StateEquation:
         self._factorise()
 
     def _newton_step(self, residual: np.ndarray) -> np.ndarray:
-        self.counts.state_rhs += 1
-        with timed("solve"):
+        with timed("solve"), self.counts.solving():
             return self._solve(residual)
 
     def _assemble_operator(self, state: np.ndarray) -> None:
@@ -164,8 +163,8 @@ class StateEquation:
             holding = (other for other in self._others if other.holds(self._operator))
             self._factorised_by = next(holding, self._solver)
             if self._factorised_by is self._solver:
-                self.counts.factorisations += 1
-                self._solver.set_matrix(self._operator)
+                with self.counts.factorising():
+                    self._solver.set_matrix(self._operator)
             self._setup = self._factorised_by.setups
             if not self._unique and self._factorised_by.kind == "direct":
                 domain = self.coefficient.domain

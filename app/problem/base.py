@@ -29,6 +29,7 @@ from app.output import Coefficient, Losses
 from app.parallel import Clock, Tally, on_root
 from app.parallel.blocks import PETSc
 from app.pde import Counts
+from app.problem.work import work_on
 from app.types import Summary, Untyped
 
 
@@ -78,16 +79,19 @@ class WorkMeter:
     forward: Sequence[Counting] = ()
     """The models of all meshes; none where no state operator is solved with."""
     riesz: Sequence[Tally] = ()
-    """Of all inner products that are made."""
+    """Of all inner products that are made, those of each mesh together."""
 
     def read(self) -> dict[str, float]:
-        """Every count by its name, and `seconds_STAGE` by stage."""
+        """Every count by its name, `seconds_STAGE` by stage, and what was done on each mesh, see work_on."""
         each = [one.counts for one in self.forward] or [Counts()]
+        numbered = enumerate(zip(self.forward, self.riesz, strict=False))
+        on_meshes = [work_on(number, model.counts, riesz) for number, (model, riesz) in numbered]
         told = [{**asdict(counts), "linear_solves": counts.linear_solves} for counts in each]
         return {
             **{name: sum(counts[name] for counts in told) for name in told[0]},
             "riesz_solves": sum(tally.solves for tally in self.riesz),
             "selection_riesz_solves": sum(tally.by_stage["selection"] for tally in self.riesz),
+            **{name: value for mesh in on_meshes for name, value in mesh.items()},
             **{f"seconds_{stage}": spent for stage, spent in self.clock.seconds().items()},
         }
 

@@ -19,6 +19,7 @@ from app.pde import Experiments, TransientModel
 from app.prior import parameter_names
 from app.problem.factories import nodal_values
 from app.problem.inversion import Inversion
+from app.problem.work import work_units
 from app.types import Space, Summary, Untyped
 
 WORST = 5
@@ -104,6 +105,7 @@ class InversionReport:
             **({"notes": list(self.notes)} if self.notes else {}),
             **_left_out(given),
             **output.work_summary(state.spent),
+            "work_units": sum(work_units(state.spent, [given])),
             "solvers": given.solvers.summary(),
             "coefficient_dofs": given.coefficient.size,
             "state_dofs": given.forward.size,

@@ -20,6 +20,7 @@ from app.problem.inversion import Inversion, evaluated_at_start, read_inversion
 from app.problem.inversion_report import InversionReport, reading_place
 from app.problem.minimisation import minimisation_of, order_of
 from app.problem.models import candidate_with
+from app.problem.work import done_on, work_units
 from app.types import Summary, Untyped
 
 RESOLVED = 0.5
@@ -224,9 +225,11 @@ class LevelsReport:
 
     def summary(self, state: flow.FlowState, reason: flow.StopReason) -> Summary:
         """See Report."""
+        units = work_units(state.spent, [level.given for level in self.levels])
         return self.levels[state.level].summary(state, reason) | {
+            "work_units": sum(units),
             "solvers": [each for level in self.levels for each in level.given.solvers.summary()],
-            "levels": _levels(self.levels, state),
+            "levels": _levels(self.levels, state, units),
             "discretisation": self._discretisation(state),
         }
 
@@ -255,13 +258,17 @@ class LevelsReport:
         return discretisation(self.levels[-1].given, state)
 
 
-def _levels(levels: Sequence[InversionReport], state: flow.FlowState) -> list[Summary]:
-    """What was done on each mesh, the coarsest first."""
+def _levels(
+    levels: Sequence[InversionReport], state: flow.FlowState, units: Sequence[float]
+) -> list[Summary]:
+    """What was done on each mesh, the coarsest first: solves and factorisations there, whenever that was, and
+    what came of the iterations that ended there, with their seconds."""
     firsts = [0, *(each.iteration for each in state.refinements), len(state.records)]
     told: list[Summary] = []
     before: Mapping[str, float] = {}
     for number, (first, end) in enumerate(pairwise(firsts)):
         last, given = state.records[end - 1], levels[number].given
+        done = done_on(number, state.spent)
         spent = state.spent if end == len(state.records) else last.spent
         work = {name: value - before.get(name, 0) for name, value in spent.items()}
         before = spent
@@ -272,9 +279,8 @@ def _levels(levels: Sequence[InversionReport], state: flow.FlowState) -> list[Su
             "energy": last.energy,
             "misfit": last.misfit,
             "parameters": last.parameters,
-            "state_solves": work.get("state_solves", 0),
-            "linear_solves": work.get("linear_solves", 0),
-            "riesz_solves": work.get("riesz_solves", 0),
+            **{name: done.get(name, 0) for name in ("state_solves", "linear_solves", "riesz_solves")},
+            "work_units": units[number],
             "seconds": sum(each for name, each in work.items() if name.startswith("seconds_")),
         })  # fmt: skip
     return told

@@ -53,12 +53,7 @@ def newton_cg(problem: Problem, weight: float | Literal["discrepancy"]) -> Resul
 
 
 def minimise(
-    problem: Problem,
-    start: Point,
-    weight: float,
-    trace: Trace,
-    tolerance: float = GRADIENT,
-    floor: float = 0.0,
+    problem: Problem, start: Point, weight: float, trace: Trace, tolerance: float = GRADIENT, floor: float = 0
 ) -> Optimum:
     """Minimise E from `start` by a step at least.
 
@@ -161,8 +156,7 @@ def by_discrepancy(problem: Problem, trace: Trace) -> tuple[Optimum, list[dict[s
             optimum = minimise(problem, optimum.point, weight, trace, tolerance=0.0, floor=enough)
         point = optimum.point
         share = point.value / problem.target
-        solves = trace.spent["linear_solves"]
-        tried.append({"weight": weight, "misfit": point.value, "linear_solves": solves})
+        tried.append({"weight": weight, "misfit": point.value, "linear_solves": trace.spent["linear_solves"]})
         if low <= share <= high or len(tried) == WEIGHTS:
             return optimum, tried
         (above if share > high else below).append((math.log(weight), math.log(share)))

@@ -71,12 +71,8 @@ def _minimise(problem: Problem, trace: Trace, dxa: Any, pyadjoint: Any) -> str |
     square = 0.5 * ufl.inner(state - d, state - d) * ufl.dx
     penalty = 0.5 * WEIGHT * (ufl.inner(m, m) + ufl.inner(ufl.grad(m), ufl.grad(m))) * ufl.dx
     control = pyadjoint.Control(m)
-    functional = pyadjoint.ReducedFunctional(
-        dxa.assemble_scalar(square + penalty),
-        control,
-        eval_cb_post=lambda *_: count("state_rhs"),
-        derivative_cb_post=adjoint_solved,
-    )
+    told = {"eval_cb_post": lambda *_: count("state_rhs"), "derivative_cb_post": adjoint_solved}
+    functional = pyadjoint.ReducedFunctional(dxa.assemble_scalar(square + penalty), control, **told)
 
     def row(_: Any = None) -> None:
         solved = state.block_variable.saved_output.x.array
@@ -96,9 +92,7 @@ def _nodes_of_readings(problem: Problem) -> np.ndarray:
     equation, conditions = problem.case.equation, list(problem.case.equation.boundary.values())
     linear = equation.kind == "diffusion" and equation.degree == problem.unknown.degree == 1
     if not linear or [(c.kind, c.tags) for c in conditions] != [("dirichlet", None)]:
-        raise ValueError(
-            "found another problem, expected diffusion, linear elements and zero on the boundary"
-        )
+        raise ValueError("found another problem, expected diffusion, linear elements, zero on the boundary")
     distance, order = KDTree(problem.nodes).query(problem.data.points)
     if len(order) != problem.size or distance.max() > 1e-9:
         raise ValueError(f"found {len(order)} readings, expected one at each of {problem.size} nodes")

@@ -31,6 +31,7 @@ from app.prior.inner_products import INNER_PRODUCTS
 from app.problem import build
 from app.problem.factories import stream, transform_of
 from app.problem.inversion import evaluated_at_start, read_inversion
+from app.problem.work import MESH, work_on, work_units
 
 __all__ = [
     "Approximation", "Counts", "InputError", "Network", "Point", "Problem", "Regularisation",
@@ -81,9 +82,15 @@ class Problem:
         return self.forward.counts
 
     @property
-    def riesz_solves(self) -> int:
-        """Solves so far with all inner products that were made here."""
-        return self._given.solvers.riesz.solves
+    def work(self) -> dict[str, float]:
+        """Solves so far with all inner products that were made here, and what `work_units` goes by."""
+        riesz = self._given.solvers.riesz
+        return {"riesz_solves": riesz.solves, **work_on(0, self.counts, riesz)}
+
+    def told(self, spent: dict[str, Any]) -> dict[str, Any]:
+        """What was spent, as a summary has it, with the work units of the program."""
+        kept = {name: value for name, value in spent.items() if not name.startswith(MESH)}
+        return kept | {"work_units": sum(work_units(spent, [self._given]))}
 
     def passed(self) -> float:
         """Seconds since this process started, without those of compiling the problem's forms."""

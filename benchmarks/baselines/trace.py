@@ -66,11 +66,11 @@ class Trace:
         found |= {"regularisation_kind": "h1", "regularisation_weight": last["weight"]}
         found |= {"misfit_target": problem.target, "outer_iterations": last["iteration"]}
         found |= {"krylov_vectors": sum(row["vectors"] for row in self.rows)}
-        found |= {"rejected_trials": sum(row["trials"] for row in self.rows), **self.spent}
+        found |= {"rejected_trials": sum(row["trials"] for row in self.rows), **problem.told(self.spent)}
         return found | {"state_dofs": problem.forward.size, **more}
 
     def _so_far(self) -> dict[str, Any]:
-        return asdict(self._problem.counts) | {"riesz_solves": self._problem.riesz_solves}
+        return asdict(self._problem.counts) | self._problem.work
 
 
 def write(folder: Path, summary: dict[str, Any], rows: Sequence[dict[str, Any]] = ()) -> None:

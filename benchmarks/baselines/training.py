@@ -137,8 +137,6 @@ def fit(problem: Approximation) -> Result:
     found = minimize(problem.slope, theta, jac=True, method="L-BFGS-B", options=options)
     distance = float(np.sqrt(found.fun / zero))
     status = "converged" if distance <= problem.tolerance else "stopped"
-    summary = dict[str, Any](
-        distance=distance, status=status, parameters=network.size, misfit=float(found.fun)
-    )
-    summary |= {"widths": list(network.widths), "wall_seconds": time.perf_counter() - began}
-    return summary | {"stop_reason": "stalled"}, []
+    summary: Any = {"distance": distance, "status": status, "stop_reason": "stalled"}
+    summary |= {"parameters": network.size, "misfit": float(found.fun), "widths": list(network.widths)}
+    return summary | {"wall_seconds": time.perf_counter() - began}, []

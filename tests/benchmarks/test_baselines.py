@@ -29,7 +29,7 @@ KEYS = {
     "name", "status", "stop_reason", "energy", "misfit", "misfit_target", "regularisation_kind",
     "regularisation_weight", "relative_error", "state_solves", "linear_solves", "state_rhs", "adjoint_rhs",
     "incremental_rhs", "block_rhs", "riesz_solves", "factorisations", "parameters", "outer_iterations",
-    "rejected_trials", "krylov_vectors", "wall_seconds", "seed", "state_dofs",
+    "rejected_trials", "krylov_vectors", "wall_seconds", "seed", "state_dofs", "work_units",
 }  # fmt: skip
 """Of the program's summary, those that studies read."""
 
@@ -57,6 +57,7 @@ def check(summary: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     assert summary["krylov_vectors"] == sum(row["vectors"] for row in rows)
     assert summary["linear_solves"] == sum(summary[part] for part in RIGHT_HAND_SIDES)
     assert summary["state_solves"] == summary["state_rhs"] == summary["factorisations"]
+    assert summary["work_units"] > summary["linear_solves"]
     assert rows[-1]["misfit"] == summary["misfit"]
     assert rows[-1]["state_solves"] <= summary["state_solves"]
     assert rows[-1]["seconds"] <= summary["wall_seconds"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import columns, report, study
+from benchmarks import report, study
 from benchmarks.bars import Bar
 from benchmarks.columns import COLUMNS, Column
 from benchmarks.harness import Job, Run, Store
@@ -49,7 +49,6 @@ def measure(name: str, *runs: Run) -> Any:
 def test_block_counts_at_its_cost() -> None:
     """block_seconds over the seconds of a single one: 40 + 1.0 / (0.32 / 32) = 140."""
     ours, other = made_up(), made_up(state_dofs=4225, single_seconds=0.0)
-    columns.tell_single_costs([ours, other])
     assert measure("rhs single", ours) == 40 and measure("rhs, block at cost", ours) == pytest.approx(140)
     assert measure("rhs, block at cost", other) is None  # another mesh, whose cost is unknown
     assert measure("rhs, block at cost", made_up(block_rhs=0)) == 340
@@ -127,6 +126,26 @@ RUNS |= {(case, "theirs"): [made_up(relative_error=0.4)] for case in CASES}
 def test_bars_are_met_and_missed(bar: Bar, expected: tuple[str, str]) -> None:
     """Medians over the runs within a case, then over the cases; nothing is said of what was not run."""
     assert seen(bar, RUNS) == expected
+
+
+def test_exponent_is_the_slope_in_logarithms() -> None:
+    """Of seconds 2 N^1.5, whatever else is run; of a single case there is none."""
+    runs = {
+        (str(dofs), "ours"): [made_up(state_dofs=dofs, wall_seconds=2 + 2 * dofs**1.5)]
+        for dofs in (100, 200, 900)
+    }
+    bar = Bar("", "seconds", "ours", over="exponent", most=1.15, form=".2f")
+    assert seen(bar, runs) == ("1.50", "**no**")
+    assert seen(replace(bar, cases=("100",)), runs) == ("", "")
+
+
+def test_what_was_done_on_the_finest_mesh() -> None:
+    """The last of the levels, or all; stages are shares of the seconds, none where one is not told."""
+    levels = made_up(levels=[{"linear_solves": 300}, {"linear_solves": 4}])
+    assert measure("finest rhs", levels) == 4 and measure("finest rhs", made_up()) == 340
+    spent = {"compile": 2.0, "jacobian": 1.0, "flow_matrix": 0.5, "retraction": 1.5, "expansion": 0.5}
+    assert measure("share of the network", made_up(seconds=spent)) == 0.5
+    assert measure("share of the selection", made_up(seconds=spent)) is None
 
 
 def test_random_growth_that_fails_counts_as_met() -> None:
@@ -213,7 +232,7 @@ def test_study_is_run_reported_and_recorded(
 
     picture = tmp_path / "picture.png"
     drawn = replace(STUDY, figure={"file": str(picture), "x": "seconds", "y": "misfit"})
-    monkeypatch.setattr(command, "load", lambda name, file="", quick=False: drawn)
+    monkeypatch.setattr(command, "load", lambda name, file="", quick=False, large=False: drawn)
     monkeypatch.setattr(command, "Store", lambda root: Store(root, execute))
     monkeypatch.setattr(report, "RESULTS", tmp_path / "RESULTS.md")
     words = ["compare", "--seeds", "2", "--store", str(tmp_path / "store")]
@@ -225,6 +244,10 @@ def test_study_is_run_reported_and_recorded(
     assert command.main([*words, "--record"]) == 1 and picture.stat().st_size > 0
     assert "failed: broken" in capsys.readouterr().out
     assert "| all converge | all |  | 2 of 2 | yes |" in (tmp_path / "RESULTS.md").read_text()
+    picture.unlink()
+    drawn = replace(drawn, figure={"file": str(picture), "x": "state dofs", "y": "seconds", "family": True})
+    command.main([*words, "--record"])
+    assert picture.stat().st_size > 0
 
 
 def test_case_that_there_is_not_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,6 +18,12 @@ def test_every_file_is_a_study() -> None:
     assert all(load(name).what for name in NAMES)
 
 
+def test_large_cases_are_left_out_unless_asked_for() -> None:
+    """Of the study of scaling the largest mesh of each family."""
+    left, whole = load("scaling", large=False).cases, load("scaling").cases
+    assert set(whole) - set(left) == {"quickstart 512²", "cube 96³"}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_overrides_fit_the_program(name: str) -> None:
     """What a study sets on a case of the project is a key and a value that the program takes."""

@@ -144,12 +144,12 @@ def test_counts_are_of_right_hand_sides(fresh: Problem) -> None:
     found.tangent(random_rows(fresh.space, 1))
     found.adjoint(np.ones(fresh.readings), incremental=False)
     counts = asdict(model.counts)
-    clocks = {key: counts.pop(key) for key in ("block_seconds", "single_seconds")}
+    clocks = {key: counts.pop(key) for key in tuple(counts) if key.endswith("_seconds")}
     assert counts == {
         "state_solves": 2, "state_rhs": 2, "recomputed_rhs": 0, "adjoint_rhs": 1,
         "incremental_rhs": 2, "block_rhs": 0, "factorisations": 2,
     }  # fmt: skip
-    assert clocks["block_seconds"] == 0.0 < clocks["single_seconds"]
+    assert clocks["block_seconds"] == 0.0 < min(clocks[key] for key in clocks if key != "block_seconds")
     found.tangent(random_rows(fresh.space, 3))
     found.adjoint(np.ones((fresh.readings, 2)))
     found.adjoint(np.ones((fresh.readings, 4)), incremental=False)
