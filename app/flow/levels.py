@@ -148,4 +148,6 @@ def _gone_on(
         with timed("krylov"):
             given = (at, state.representation, model, factors)
             model, factors = minimiser.builder.on_finer_nodes(*given)
+    else:  # whether J of the coarser mesh holds here is for the first trial to say: J anew is dear here
+        model = replace(model, stale=False)
     return replace(state, model=model, exact=replace(minimiser, factors=factors))
