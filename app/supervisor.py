@@ -29,6 +29,9 @@ GRACE = 17.0
 LEFT_GRACE = 5.0
 """The same from the end of the launcher, after which nobody waits for the run."""
 
+READ = 1.0
+"""Seconds for the launcher to pass on what a rank has said: it drops what it has not read when it ends."""
+
 PATIENCE = 60.0
 """Seconds of silence before the first iteration, after each of which it is told what is being done."""
 
@@ -96,6 +99,7 @@ def _end_all(code: int) -> None:
     Of a rank that just ends it tells by which signal it has killed the others instead.
     """
     if HYDRA in os.environ:
+        time.sleep(READ)
         with contextlib.suppress(KeyError, ValueError, OSError):
             os.write(int(os.environ["PMI_FD"]), f"cmd=abort exitcode={code}\n".encode())
             time.sleep(LEFT_GRACE)
