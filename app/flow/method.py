@@ -306,6 +306,8 @@ class LevelsMethod:
     resolved: float = 0.5
     """The regularisation is selected on a mesh from which to the next finer one the readings move by no more:
     the variance that the mesh adds to the noise is then a quarter of it at most."""
+    unknown: float = 0.01
+    """Of data whose noise is not known, the same before anything is found, as a share of the residual."""
     misled: float = 1.0
     """Where they move by more with what was selected, it is selected anew on the finer mesh, once."""
 

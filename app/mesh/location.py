@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from dolfinx import geometry as dgeometry
+from mpi4py import MPI
 
 from app.mesh.meshes import SAME_PLACE, TaggedMesh
 from app.types import Untyped
@@ -30,6 +31,21 @@ class Located:
     distance: np.ndarray
     """Shape (points,), infinite where no cell is near."""
 
+    @staticmethod
+    def nowhere(points: np.ndarray) -> "Located":
+        """Points near no cell, as yet."""
+        count = len(points)
+        return Located(np.full(count, -1, dtype=np.int32), np.zeros_like(points), np.full(count, np.inf))
+
+    def owned(self, comm: MPI.Comm) -> tuple[np.ndarray, np.ndarray]:
+        """Of each point the first of the ranks that are nearest, and the least distance; collective, the
+        same on all ranks, as the points have to be."""
+        nearest = np.empty_like(self.distance)
+        comm.Allreduce(self.distance, nearest, op=MPI.MIN)
+        owner = np.where(self.distance <= nearest, comm.rank, comm.size)
+        comm.Allreduce(MPI.IN_PLACE, owner, op=MPI.MIN)
+        return owner, nearest
+
 
 def locate(domain: TaggedMesh, points: np.ndarray, tolerance: float) -> Located:
     """The nearest points of the rank's own cells, looked for where a cell's box, larger by the `tolerance`,
@@ -40,7 +56,7 @@ def locate(domain: TaggedMesh, points: np.ndarray, tolerance: float) -> Located:
     """
     count, mesh = len(points), domain.mesh
     own = np.arange(mesh.topology.index_map(mesh.topology.dim).size_local, dtype=np.int32)
-    found = Located(np.full(count, -1, dtype=np.int32), np.zeros_like(points), np.full(count, np.inf))
+    found = Located.nowhere(points)
     if not len(own) or not count:
         return found
     padded = np.zeros((count, 3))
@@ -58,27 +74,27 @@ def locate(domain: TaggedMesh, points: np.ndarray, tolerance: float) -> Located:
     return found
 
 
-def holding(domain: TaggedMesh, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each point a cell of this rank's own that holds it and where in it, -1 where that is not sure;
-    serial, of affine cells only and fast where points are many. `points` has shape (n, dimension)."""
-    count, mesh, dimension = len(points), domain.mesh, domain.dimension
-    cells, reference = np.full(count, -1, dtype=np.int32), np.zeros_like(points)
+def holding(domain: TaggedMesh, points: np.ndarray) -> Located:
+    """Those points that cells of this rank's own hold for sure; serial, of affine cells only and fast where
+    points are many. `points` has shape (n, dimension)."""
+    mesh, dimension, found = domain.mesh, domain.dimension, Located.nowhere(points)
     own = np.arange(mesh.topology.index_map(mesh.topology.dim).size_local, dtype=np.int32)
     if not is_affine(coordinate_element(domain)) or not len(own):
-        return cells, reference
+        return found
     nodes = mesh.geometry.x[mesh.geometry.dofmaps[0][own], :dimension]
     base = nodes[:, 0]
     inverse = np.linalg.inv((nodes[:, 1:] - base[:, None]).transpose(0, 2, 1))
     tree = dgeometry.bb_tree(mesh, mesh.topology.dim, padding=domain.tolerance, entities=own)
-    for start in range(0, count, AT_ONCE):
+    for start in range(0, len(points), AT_ONCE):
         part = points[start : start + AT_ONCE]
         near = dgeometry.compute_collisions_points(tree, np.pad(part, ((0, 0), (0, 3 - dimension))))
         of = np.repeat(np.arange(len(part)), np.diff(near.offsets))
         X = np.einsum("pij,pj->pi", inverse[near.array], part[of] - base[near.array])
         held = np.flatnonzero(np.minimum(X.min(axis=1, initial=0.0), 1.0 - X.sum(axis=1)) >= -SAME_PLACE)
         last = held[::-1]  # of several the first remains
-        cells[start + of[last]], reference[start + of[last]] = near.array[last], X[last]
-    return cells, reference
+        at = start + of[last]
+        found.cells[at], found.reference[at], found.distance[at] = near.array[last], X[last], 0.0
+    return found
 
 
 def nearest_in_cells(

@@ -2,7 +2,6 @@
 
 import numpy as np
 from dolfinx.mesh import compute_midpoints
-from mpi4py import MPI
 
 from app.mesh.location import locate
 from app.mesh.meshes import TaggedMesh
@@ -40,10 +39,7 @@ def point_matrix(
     """
     comm, tolerance = domain.comm, domain.tolerance
     found = locate(domain, points, tolerance)
-    nearest = np.empty_like(found.distance)
-    comm.Allreduce(found.distance, nearest, op=MPI.MIN)
-    owner = np.where(found.distance <= nearest, comm.rank, comm.size)
-    comm.Allreduce(MPI.IN_PLACE, owner, op=MPI.MIN)
+    owner, nearest = found.owned(comm)
     outside = np.flatnonzero(nearest > tolerance)
     if len(outside):
         first = int(outside[0])

@@ -5,7 +5,6 @@ from functools import partial
 
 import numpy as np
 from dolfinx import geometry as dgeometry
-from mpi4py import MPI
 
 from app.mesh.location import Located, holding, locate, nearest_in_cells
 from app.mesh.meshes import TaggedMesh
@@ -57,11 +56,10 @@ def _interpolation(coarse: CoefficientSpace, fine: CoefficientSpace) -> Matrix:
     tolerance = coarse.domain.tolerance
     for source in range(comm.size):  # a rank's points at a time: all of them at once may not fit
         asked, names = comm.bcast((points, numbers), root=source)
-        cells, reference, distance = _nearest(coarse, asked, tolerance)
-        owner = _owner(comm, distance)
-        mine = np.flatnonzero(owner == comm.rank)
-        nodes = space.dofmap.list[cells[mine]]
-        values = np.asarray(space.element.basix_element.tabulate(0, reference[mine]))[0, :, :, 0]
+        place = _nearest(coarse, asked, tolerance)
+        mine = np.flatnonzero(place.owned(comm)[0] == comm.rank)
+        nodes = space.dofmap.list[place.cells[mine]]
+        values = np.asarray(space.element.basix_element.tabulate(0, place.reference[mine]))[0, :, :, 0]
         columns = space.dofmap.index_map.local_to_global(nodes.ravel())
         for part, new in zip(
             found, (np.repeat(names[mine], nodes.shape[1]), columns, values.ravel()), strict=True
@@ -80,23 +78,18 @@ def _interpolation(coarse: CoefficientSpace, fine: CoefficientSpace) -> Matrix:
     )
 
 
-def _nearest(
-    coarse: CoefficientSpace, points: np.ndarray, tolerance: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each point this rank's nearest cell, where in it, and how far that is; any cell's nearest point
-    where no cell of any rank holds the point."""
-    domain, comm = coarse.domain, coarse.comm
-    cells, reference = holding(domain, points)
-    distance = np.where(cells >= 0, 0.0, np.inf)
+def _nearest(coarse: CoefficientSpace, points: np.ndarray, tolerance: float) -> Located:
+    """The nearest points of this rank's cells; of a point that no cell of any rank holds that of any cell."""
+    domain = coarse.domain
+    found = holding(domain, points)
     for search in (partial(locate, tolerance=tolerance), _closest):
-        nearest = np.empty_like(distance)
-        comm.Allreduce(distance, nearest, op=MPI.MIN)
-        left = np.flatnonzero(nearest > tolerance)
+        left = np.flatnonzero(found.owned(coarse.comm)[1] > tolerance)
         if not len(left):
             break
-        found = search(domain, points[left])
-        cells[left], reference[left], distance[left] = found.cells, found.reference, found.distance
-    return cells, reference, distance
+        more = search(domain, points[left])
+        found.cells[left], found.reference[left] = more.cells, more.reference
+        found.distance[left] = more.distance
+    return found
 
 
 def _closest(domain: TaggedMesh, points: np.ndarray) -> Located:
@@ -104,21 +97,10 @@ def _closest(domain: TaggedMesh, points: np.ndarray) -> Located:
     mesh, dim = domain.mesh, domain.mesh.topology.dim
     own = np.arange(mesh.topology.index_map(dim).size_local, dtype=np.int32)
     if not len(own):
-        return Located(
-            np.full(len(points), -1, dtype=np.int32), np.zeros_like(points), np.full(len(points), np.inf)
-        )
+        return Located.nowhere(points)
     padded = np.zeros((len(points), 3))
     padded[:, : domain.dimension] = points
     tree = dgeometry.bb_tree(mesh, dim, entities=own)
     midpoints = dgeometry.create_midpoint_tree(mesh, dim, own)
     cells = dgeometry.compute_closest_entity(tree, midpoints, mesh, padded)
     return Located(cells, *nearest_in_cells(domain, points, cells))
-
-
-def _owner(comm: MPI.Comm, distance: np.ndarray) -> np.ndarray:
-    """The first of the ranks that are nearest to each point."""
-    nearest = np.empty_like(distance)
-    comm.Allreduce(distance, nearest, op=MPI.MIN)
-    owner = np.where(distance <= nearest, comm.rank, comm.size)
-    comm.Allreduce(MPI.IN_PLACE, owner, op=MPI.MIN)
-    return owner

@@ -57,10 +57,9 @@ def symmetric_gram(comm: MPI.Comm, block: np.ndarray, apply: Apply) -> np.ndarra
 
 def symmetric_gram_of(comm: MPI.Comm, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """leftᵀ right of two blocks, known to be symmetric; the same on all ranks, collective."""
-    total = np.zeros((left.shape[1], left.shape[1]))
-    _fill_upper(total, left, right)
+    total = symmetric_product(left, right)
     comm.Allreduce(MPI.IN_PLACE, total)
-    return _mirrored(total)
+    return total
 
 
 def symmetric_product(left: np.ndarray, right: np.ndarray) -> np.ndarray:

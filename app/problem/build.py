@@ -57,7 +57,7 @@ def build(
     method, clock = method or flow.Method(), clock or Clock()
     with clock.running():
         if isinstance(case, Case):
-            levels, at_start = read_levels(comm, case, allow_code=allow_code)
+            levels, at_start = read_levels(comm, case, method.levels, allow_code=allow_code)
             return _inversion(levels, at_start, method, clock)
         return problem_of(READ[type(case)](comm, case, clock), method, clock)
 

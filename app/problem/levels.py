@@ -14,6 +14,7 @@ from app.case import Case, CaseError, InputError
 from app.case.levels import coarser
 from app.energy import Misfit
 from app.energy.restricted import Restricted
+from app.flow.method import LevelsMethod
 from app.mesh import JointOrder
 from app.mesh.transfer import Transfer
 from app.problem.inversion import Inversion, evaluated_at_start, read_inversion
@@ -23,20 +24,13 @@ from app.problem.models import candidate_with
 from app.problem.work import done_on, work_units
 from app.types import Summary, Untyped
 
-RESOLVED = 0.5
-"""Root mean square, in standard deviations of the noise, by which predicted readings may move from a mesh to
-the next finer one at the reference, if the run is to begin on the coarser one."""
-
-SEEN = 0.01
-"""The same as a share of the residual at the reference, where the noise is unknown."""
-
 ENOUGH = 0.5
 """Root mean square of the change from the last mesh but one to the last, in standard deviations, above which
 the case's mesh is too coarse for its data."""
 
 
 def read_levels(
-    comm: MPI.Comm, case: Case, *, allow_code: bool = False
+    comm: MPI.Comm, case: Case, method: LevelsMethod, *, allow_code: bool = False
 ) -> tuple[list[Inversion], Misfit[Untyped]]:
     """The inverse problem on each mesh of its case, the coarsest first, and the misfit at the start there;
     collective. Raises InputError on all ranks for what is wrong on the case's own mesh.
@@ -67,7 +61,7 @@ def read_levels(
     at_start = evaluated_at_start(found[0])
     while len(found) > 1 and not asked:
         finer = evaluated_at_start(found[1])
-        if _resolves(found[0], at_start, finer):
+        if _resolves(found[0], at_start, finer, method):
             break
         found.pop(0).owned.close()
         at_start = finer
@@ -317,10 +311,10 @@ def _alike(one: Inversion, other: Inversion) -> bool:
     )
 
 
-def _resolves(given: Inversion, coarse: Misfit[Untyped], fine: Misfit[Untyped]) -> bool:
+def _resolves(given: Inversion, coarse: Misfit[Untyped], fine: Misfit[Untyped], method: LevelsMethod) -> bool:
     """Whether the coarser of two meshes predicts what the finer one does, to within the noise."""
     change = fine.residual - coarse.residual
     if not np.isfinite(change).all():
         return False
     moved, whole = (float(np.sqrt(np.mean(each**2))) for each in (change, fine.residual))
-    return moved <= (RESOLVED if given.data.sigma is not None else SEEN * whole)
+    return moved <= (method.resolved if given.data.sigma is not None else method.unknown * whole)
