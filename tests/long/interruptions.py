@@ -10,9 +10,11 @@ and a count at the end.
 """
 
 import argparse
+import contextlib
 import csv
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -64,19 +66,31 @@ def same(one: Path, other: Path, ranks: int) -> bool:
     return len(rows[0]) == len(rows[1]) and near
 
 
+def used(session: int) -> float:
+    """Processor seconds of the processes of a session, which do not depend on what else the machine does."""
+    spent = 0
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = entry.read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session:
+                spent += sum(map(int, fields[11:15]))
+    return spent / os.sysconf("SC_CLK_TCK")
+
+
 def kill(name: str, times: int, ranks: int, folder: Path, draw: random.Random) -> int:
     """How many of the killed runs ended as the one that was left alone."""
-    alone = folder / f"{name}_alone"
-    begun = time.monotonic()
+    alone, good = folder / f"{name}_alone", 0
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command(name, alone, ranks, "--overwrite"), cwd=ROOT, env=environment(), check=True)
-    whole, good = time.monotonic() - begun, 0
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    whole = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     for number in range(times):
         out, moment = folder / f"{name}_{number}", draw.uniform(0.0, whole)
         shutil.rmtree(out, ignore_errors=True)
         process = started(command(name, out, ranks, "--overwrite"))
-        try:
-            process.wait(timeout=moment)
-        except subprocess.TimeoutExpired:
+        while process.poll() is None and used(process.pid) < moment:
+            time.sleep(0.02)
+        if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         again = (
@@ -86,9 +100,8 @@ def kill(name: str, times: int, ranks: int, folder: Path, draw: random.Random) -
         code = subprocess.run(words, cwd=ROOT, env=environment()).returncode
         fine = code == 0 and same(alone, out, ranks)
         good += fine
-        print(
-            f"{name}: killed after {moment:.1f} s, {again or 'anew'}, {'same' if fine else f'OTHER ({code})'}"
-        )
+        found = "same" if fine else f"OTHER ({code})"
+        print(f"{name}: killed after {moment:.1f} s, {again or 'anew'}, {found}", flush=True)
     return good
 
 
