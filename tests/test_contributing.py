@@ -84,7 +84,7 @@ LAWS = {
     "Adding a regularisation": Laws(
         ["tests/prior"],
         "h1_robin",
-        53,  # seven laws on six spaces, eleven beside; one more compares ranks
+        114,  # seven laws on six spaces, five on twelve, twelve beside; four more compare ranks
         "coefficient of the term on the boundary",
     ),
 }

@@ -25,6 +25,10 @@ class NodeOrder:
         parts = comm.gather(coordinates, root=0)
         self._order = np.empty(0, dtype=np.int64) if parts is None else _sorted(np.vstack(parts))
 
+    def numbers(self) -> np.ndarray:
+        """The place of each of the rank's nodes in the order, from 0; collective."""
+        return self.spread(np.arange(self.size) if self._comm.rank == 0 else None)
+
     def gathered(self, values: np.ndarray) -> np.ndarray | None:
         """All values in order, on rank 0; None on the others. Collective."""
         parts = self._comm.gather(values, root=0)

@@ -90,6 +90,11 @@ def _mirrored(upper: np.ndarray) -> np.ndarray:
     return upper
 
 
+def first_row(comm: MPI.Comm, own: int) -> int:
+    """The number of this rank's first of `own` rows among those of all ranks; collective."""
+    return int(sum(comm.allgather(own)[: comm.rank]))
+
+
 def slices(count: int, most: int) -> list[slice]:
     """0, 1, … count − 1 in stretches of `most`; the last one may be shorter."""
     return [slice(start, min(start + most, count)) for start in range(0, count, most)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from app.prior.kinds import CandidateSpec, Parameter
@@ -29,7 +30,7 @@ class Bilaplacian:
     def __init__(self, space: CoefficientSpace, length: float, solver: SolverFactory) -> None:
         import ufl
 
-        from app.prior import forms
+        from app.prior import forms, roots, terms
         from app.prior.gram import Borrowed, GramMatrix, PowerGram
 
         u, v = forms.arguments(space)
@@ -49,7 +50,11 @@ class Bilaplacian:
         entries = lumped.array.copy()
         for done in (mass, lumped, ones, diagonal, volume):
             done.destroy()
-        self._gram = PowerGram(GramMatrix(space.comm, factor, solver), entries, self.order, (space, length))
+        squares = [terms.stiffness_term(space, square)]
+        root = partial(roots.root_of, space, stiffness, squares, lumped=entries)
+        gram = GramMatrix(space.comm, factor, solver, root)
+        mass_root = partial(roots.diagonal_root, space, entries)
+        self._gram = PowerGram(gram, entries, self.order, (space, length), mass_root)
         self._lent = Borrowed(self._gram)
 
     def at(self, values: np.ndarray) -> InnerProduct:

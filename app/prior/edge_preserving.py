@@ -9,6 +9,8 @@ import numpy as np
 from app.prior.kinds import CandidateSpec, Parameter
 
 if TYPE_CHECKING:
+    from petsc4py import PETSc
+
     from app.mesh.spaces import CoefficientSpace
     from app.prior.gram import GramMatrix, SolverFactory
 
@@ -41,7 +43,7 @@ class EdgePreserving:
         import ufl
         from dolfinx import fem
 
-        from app.prior import forms
+        from app.prior import forms, terms
 
         self._space, self._solver, self._edge_share = space, solver, edge_share
         u, v = forms.arguments(space)
@@ -52,7 +54,12 @@ class EdgePreserving:
         inverse_square = forms.constant(space, length**-2)
         rho = self._beta / ufl.sqrt(square + self._beta**2)
         form = rho * gradients.product(u, v) * gradients.measure + inverse_square * u * v * ufl.dx
-        self._form = forms.compiled(form)
+        self._form, self._ufl = forms.compiled(form), form
+        # ρ is constant on each affine cell where m is linear; else it is no polynomial.
+        self._terms = [
+            terms.Term(ufl.grad, rho, 0 if space.degree == 1 else None),
+            terms.mass_term(space, inverse_square),
+        ]
         self._square = forms.compiled(gradients.product(self._m, self._m) * gradients.measure)
         self._volume = forms.integral(space, fem.form(forms.constant(space, 1.0) * ufl.dx))
 
@@ -61,18 +68,26 @@ class EdgePreserving:
         from mpi4py import MPI
 
         from app.parallel import timed
-        from app.prior import forms
+        from app.prior import forms, roots
         from app.prior.gram import GramMatrix
 
+        values = values.copy()
         self._space.assign(self._m, values)
         rms = np.sqrt(forms.integral(self._space, self._square) / self._volume)
         # A constant m, whose gradient is rounding only, has no scale: a huge β makes ρ = 1, the plain H1.
         largest = self._space.comm.allreduce(np.abs(values).max(initial=0.0), op=MPI.MAX)
         constant = rms * self._space.domain.diagonal <= 1e-10 * largest
-        self._beta.value = np.asarray(1e12 if constant else self._edge_share * rms)
+        beta = 1e12 if constant else self._edge_share * rms
+        self._beta.value = np.asarray(beta)
         with timed("assembly"):
             matrix = forms.assembled_matrix(self._space, self._form)
-        return GramMatrix(self._space.comm, matrix, self._solver)
+
+        def root(matrix: PETSc.Mat) -> roots.Root:
+            self._space.assign(self._m, values)  # others may have been asked for since
+            self._beta.value = np.asarray(beta)
+            return roots.root_of(self._space, self._ufl, self._terms, matrix)
+
+        return GramMatrix(self._space.comm, matrix, self._solver, root)
 
     def close(self) -> None:
         """Nothing is left: every R is its caller's."""

@@ -8,6 +8,7 @@ import numpy as np
 from app.mesh.spaces import CoefficientSpace, CoefficientSpaces
 from app.parallel import symmetric_gram
 from app.prior.gram import InnerProduct, Regularisation, Solutions
+from app.prior.samples import draws
 
 Space = CoefficientSpace | CoefficientSpaces
 
@@ -19,7 +20,7 @@ class StackedInnerProduct(AbstractContextManager["StackedInnerProduct"]):
     """
 
     def __init__(self, space: Space, products: Sequence[InnerProduct], scales: Sequence[float]) -> None:
-        self.comm = space.comm
+        self.comm, self.owned = space.comm, space.owned
         self._space, self._products, self._scales = space, products, scales
 
     def apply(self, block: np.ndarray) -> np.ndarray:
@@ -39,6 +40,32 @@ class StackedInnerProduct(AbstractContextManager["StackedInnerProduct"]):
         own = zip(self._products, self._scales, self._space.split(block), strict=True)
         squares = [product.dual_square(rows, solutions) * scale**2 for product, scale, rows in own]
         return np.sum(squares, axis=0)
+
+    def dual_squares(self, block: np.ndarray) -> np.ndarray:
+        """The diagonal of blockᵀ K⁻¹ block, the sum of those of K₁, K₂, …."""
+        own = zip(self._products, self._scales, self._space.split(block), strict=True)
+        return np.sum([product.dual_squares(rows) * scale**2 for product, scale, rows in own], axis=0)
+
+    @property
+    def noise(self) -> int:
+        """Numbers of white noise of K₁, K₂, … together."""
+        return sum(product.noise for product in self._products)
+
+    def coloured(self, noise: np.ndarray) -> np.ndarray:
+        """S @ noise with SSᵀ = K⁻¹, block by block."""
+        ends = np.cumsum([product.noise for product in self._products])[:-1]
+        own = zip(self._products, self._scales, np.split(noise, ends), strict=True)
+        parts = [product.coloured(numbers) * scale for product, scale, numbers in own]
+        return np.asfortranarray(np.concatenate(parts))
+
+    def sample(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Draws of N(0, K⁻¹), shape (owned, count)."""
+        return draws(self.coloured, self.noise, rng, count)
+
+    def variance(self) -> np.ndarray:
+        """The diagonal of K⁻¹, that of K₁, K₂, … one after the other."""
+        own = zip(self._products, self._scales, strict=True)
+        return np.concatenate([product.variance() * scale**2 for product, scale in own])
 
     def close(self) -> None:
         """Close K₁, K₂, …."""

@@ -27,21 +27,25 @@ solver = partial(LinearSolver, COMM, "direct", "test_gram_")
 
 
 @contextmanager
-def regularisation(name: str, space: CoefficientSpace, **parameters: float) -> Iterator[Regularisation]:
+def regularisation(
+    name: str, space: CoefficientSpace, length: float = LENGTH, **parameters: float
+) -> Iterator[Regularisation]:
     """One of the dictionary, closed at the end."""
-    made = REGULARISATIONS[name](space, LENGTH, solver, **parameters)
+    made = REGULARISATIONS[name](space, length, solver, **parameters)
     yield made
     made.close()
 
 
 @contextmanager
-def product(name: str, space: CoefficientSpace, values: np.ndarray | None = None) -> Iterator[InnerProduct]:
+def product(
+    name: str, space: CoefficientSpace, values: np.ndarray | None = None, length: float = LENGTH
+) -> Iterator[InnerProduct]:
     """An inner product, or, of a name with values or without an inner product, the regularisation there."""
     if values is None and name in INNER_PRODUCTS:
-        with INNER_PRODUCTS[name](space, LENGTH, solver) as made:
+        with INNER_PRODUCTS[name](space, length, solver) as made:
             yield made
         return
-    with regularisation(name, space) as made:
+    with regularisation(name, space, length) as made:
         R = made.at(np.zeros(space.owned) if values is None else values)
         yield R
         R.close()
