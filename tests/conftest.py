@@ -14,7 +14,7 @@ import pytest  # isort: skip
 from mpi4py import MPI  # isort: skip
 
 
-DISTRIBUTED = ("energy", "observe", "prior")
+DISTRIBUTED = ("energy", "observe", "posterior", "prior")
 """Folders whose tests are of rows that ranks own, but for those that are marked `serial`; elsewhere those are
 that are marked `distributed`."""
 

@@ -12,7 +12,10 @@ from mpi4py import MPI
 
 TESTS = Path(__file__).parent
 
-ROOMS = {3: ("mesh", "parallel", "pde"), 2: ("electrical", "energy", "observe", "prior", "problem")}
+ROOMS = {
+    3: ("mesh", "parallel", "pde"),
+    2: ("electrical", "energy", "observe", "posterior", "prior", "problem"),
+}
 """Folders by the number of ranks that their laws are tried on. Rows that have two neighbours, and nodes that
 three ranks share, are of the rooms that make them; what stands on these adds sums over ranks, and rows of
 others, which two have."""

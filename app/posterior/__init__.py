@@ -1,0 +1,6 @@
+"""How sure a result is: the posterior of the problem linearised at it."""
+
+from app.posterior.linearised import LinearisedPosterior, Prior
+from app.posterior.posterior import Posterior
+
+__all__ = ["LinearisedPosterior", "Posterior", "Prior"]

@@ -1,0 +1,83 @@
+"""The posterior at the nodes of the mesh of the result."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from scipy.special import ndtri
+
+from app.posterior.linearised import LinearisedPosterior
+
+
+class Transfer(Protocol):
+    """Functions of the mesh where R and J are at the nodes of the result's."""
+
+    def prolonged(self, block: np.ndarray) -> np.ndarray:
+        """P @ block."""
+
+    def restricted(self, block: np.ndarray) -> np.ndarray:
+        """Pᵀ @ block."""
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """The posterior of the linearised problem as nodal values of the result; all that it does is collective.
+
+    Of a run over meshes R and J are at the nodes of a coarser one: departures from m are functions there, and
+    so are the variances. Values have the rank's owned rows, of several unknowns one's after the other's.
+    """
+
+    linearised: LinearisedPosterior
+    """Where R and J are."""
+    mean: np.ndarray
+    """m, (owned,)."""
+    transfer: Transfer | None
+    """None where R and J are at the result's own nodes."""
+    stream: Callable[[], np.random.Generator]
+    """A new stream for draws, each time the same one; alike on all ranks."""
+
+    @cached_property
+    def std(self) -> np.ndarray:
+        """Standard deviation of m, (owned,)."""
+        return self._root(self.linearised.variance())
+
+    @cached_property
+    def std_prior(self) -> np.ndarray:
+        """The same before the data, (owned,)."""
+        return self._root(self.linearised.prior_variance())
+
+    @property
+    def resolved(self) -> np.ndarray:
+        """1 − posterior over prior variance, in [0, 1], (owned,): what the data say; 0 where m is known."""
+        known = self.std_prior <= 0.0
+        share = 1.0 - np.square(self.std / np.where(known, 1.0, self.std_prior))
+        resolved: np.ndarray = np.where(known, 0.0, np.clip(share, 0.0, 1.0))
+        return resolved
+
+    def quantile(self, probability: float) -> np.ndarray:
+        """m where it is no larger with this probability, (owned,); of e^m it is e to that."""
+        value: np.ndarray = self.mean + float(ndtri(probability)) * self.std
+        return value
+
+    def sample(self, count: int, rng: np.random.Generator | None = None) -> np.ndarray:
+        """Independent draws of m, (owned, count), the same functions on any number of ranks; without a stream
+        of one's own, which is to be alike on all ranks, the same ones each time."""
+        at = self.linearised
+        departures = at.sample(self.stream() if rng is None else rng, count) - at.mean[:, None]
+        draws: np.ndarray = self.mean[:, None] + self._prolonged(departures)
+        return draws
+
+    def covariance_product(self, block: np.ndarray) -> np.ndarray:
+        """Covariance @ block of dual vectors (owned, columns), or one (owned,)."""
+        coarse = block if self.transfer is None else self.transfer.restricted(block)
+        return self._prolonged(self.linearised.covariance(coarse))
+
+    def _prolonged(self, block: np.ndarray) -> np.ndarray:
+        return block if self.transfer is None else self.transfer.prolonged(block)
+
+    def _root(self, variance: np.ndarray) -> np.ndarray:
+        """√ of the function of these values; elements of degree 2 may be negative between their nodes."""
+        root: np.ndarray = np.sqrt(np.maximum(self._prolonged(variance), 0.0))
+        return root
