@@ -52,8 +52,8 @@ def build(
 ) -> Problem:
     """The problem of a case: mesh, data, energy and start; the state equation is solved for the first time.
 
-    `method` holds the flow's constants. A case that names a Python file runs only if code is allowed.
-    Collective; raises app.case.InputError on all ranks.
+    `method` holds the flow's constants, but for those that the case's section `method` sets. A case that
+    names a Python file runs only if code is allowed. Collective; raises app.case.InputError on all ranks.
     """
     _one_thread()
     return _build(case, comm, method=method, allow_code=allow_code)

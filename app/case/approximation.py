@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from app.case.base import BaseCase
 from app.case.inversion import ExpansionSpec
+from app.case.method import ConvexMethodSpec
 from app.case.unknowns import NetworkRepresentation, Representation
 from app.schema.expression import Expression
 from app.schema.section import NO_TRUTH_VALUE, Count, Identifier, Length, Section, refuse
@@ -67,6 +68,8 @@ class ConvexCase(BaseCase):
     """How the iteration goes and when it stops."""
     expansion: ConvexExpansion = ConvexExpansion()
     """When and how the network grows."""
+    method: ConvexMethodSpec = ConvexMethodSpec()
+    """Constants of the flow, for the few cases that the default ones do not serve."""
 
     @property
     def approximant(self) -> tuple[str, Approximant]:

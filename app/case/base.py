@@ -11,6 +11,7 @@ from pydantic import Field, PrivateAttr
 from app.case.document import Key
 from app.case.experiments import Within
 from app.case.mesh import Mesh
+from app.case.method import MethodSpec
 from app.case.origin import Origin
 from app.schema.section import NO_TRUTH_VALUE, Plain, Section
 
@@ -24,6 +25,8 @@ class BaseCase(Section):
     """Every random stream derives from it."""
     mesh: Mesh
     """The mesh."""
+    method: MethodSpec = MethodSpec()
+    """Constants of the flow, for the few cases that the default ones do not serve."""
 
     _origin: Origin | Within = PrivateAttr(default=Origin())
     _parts: dict[str, Self] = PrivateAttr(default_factory=dict)
@@ -53,7 +56,8 @@ class BaseCase(Section):
         return self._origin.where(path)
 
     def effective(self, file: Callable[[Path], str] = str) -> dict[str, Plain]:
-        """Plain data with all defaults written out; `file` says what a file is called, of its absolute path.
+        """Plain data with all defaults written out, but for those of `method`; `file` says what a file is
+        called, of its absolute path.
 
         The order of the keys is that of the sections and, of names that are the user's, that of the case.
         """
@@ -61,7 +65,8 @@ class BaseCase(Section):
         def called(path: Path) -> str:
             return file(self.resolve(path))
 
-        return {key: _plain(value) for key, value in self.model_dump(context={"file": called}).items()}
+        told = {key: _plain(value) for key, value in self.model_dump(context={"file": called}).items()}
+        return {key: value for key, value in told.items() if key != "method" or value}
 
     def files(self) -> list[Path]:
         """All files that it names, by their absolute paths."""

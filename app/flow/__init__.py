@@ -6,7 +6,6 @@ from app.flow.convex import ConvexBuilder
 from app.flow.expansion import STRATEGIES, GainExpansion
 from app.flow.growth import GrowthRule
 from app.flow.levels import ONWARD, refine
-from app.flow.method import Method
 from app.flow.minimiser import complete
 from app.flow.network_steps import STEPS, PlainStep, RetractedStep
 from app.flow.problem import Meter, Minimisation, Selection, Truth
@@ -18,6 +17,7 @@ from app.flow.selection import chosen_again
 from app.flow.state import FlowState, Refinement, Representation, Selected, StepState, seeded
 from app.flow.steps import IdealStep, Step
 from app.flow.stopping import AtTarget, AtTolerance, NearTarget, Stopping
+from app.method import Method
 
 __all__ = [
     "ONWARD",

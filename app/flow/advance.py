@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from app.flow.iteration import after_iteration, judged
-from app.flow.method import Method
 from app.flow.minimiser import after_selection, complete
 from app.flow.problem import Minimisation
 from app.flow.protocols import Evaluation
 from app.flow.records import Record
 from app.flow.state import FlowState
+from app.method import Method
 from app.parallel import SolveFailed
 
 SECONDS = "seconds_"

@@ -13,7 +13,6 @@ import numpy as np
 
 from app.flow.hat_matrix import HatMatrix
 from app.flow.krylov import build_basis, build_basis_by_discrepancy
-from app.flow.method import Method
 from app.flow.models import ExactModel, GaussNewtonModel, MetricModel, Model, exact_factors
 from app.flow.protocols import (
     AnyEnergy,
@@ -24,6 +23,7 @@ from app.flow.protocols import (
     Memory,
     Regularisation,
 )
+from app.method import Method
 from app.parallel import gram, timed
 
 

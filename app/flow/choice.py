@@ -11,10 +11,10 @@ from contextlib import closing
 import numpy as np
 
 from app.flow import doubt
-from app.flow.method import SelectionMethod
 from app.flow.scores import Candidate, Choice, Score
 from app.flow.sketch import Sketch
 from app.flow.study import Study
+from app.method import SelectionMethod
 from app.parallel import timed
 
 DEFAULT = SelectionMethod()

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from app.flow.builders import Built
-from app.flow.method import Method
 from app.flow.models import MetricModel, Model
 from app.flow.protocols import AnyEnergy, Convex, InnerProduct
+from app.method import Method
 from app.parallel import SolveFailed, gram
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from scipy.special import gammainc
 
 from app.flow.hat_matrix import HatMatrix
-from app.flow.method import SelectionMethod
 from app.flow.scores import Candidate, Score
+from app.method import SelectionMethod
 
 ROUNDING = 1e-9
 """Weights below this share of the largest leave residuals of a few digits, which tell nothing of ties."""

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from app.flow.builders import Built
-from app.flow.method import Method
 from app.flow.models import ExactModel, LowRankFactors, Model, exact_factors
 from app.flow.protocols import AnyEnergy, InnerProduct, LeastSquares
 from app.flow.sketch import Sketch, retaken
 from app.flow.state import Representation
 from app.flow.stopping import Stopping
 from app.flow.unseen import unseen_directions
+from app.method import Method
 from app.parallel import gram, timed
 
 

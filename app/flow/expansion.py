@@ -13,10 +13,10 @@ from typing import ClassVar, Protocol
 import numpy as np
 
 from app.flow.matrix import FlowMatrix
-from app.flow.method import GrowthMethod
 from app.flow.polishing import polished
 from app.flow.pool import Neurons, greedy, outside_tangent, six_digits
 from app.flow.protocols import Candidates, Network, Place
+from app.method import GrowthMethod
 from app.parallel import timed
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from app.flow.expansion import Growth, Strategy
-from app.flow.method import Measure
 from app.flow.models import Model
 from app.flow.records import Expansion, GrowthEnd
 from app.flow.retraction import Fit
+from app.method import Measure
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import linalg
 
 from app.flow.discrepancy import weight_for
-from app.flow.method import SelectionMethod
+from app.method import SelectionMethod
 
 DEFAULT = SelectionMethod()
 

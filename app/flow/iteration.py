@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 
 from app.flow.builders import Built
-from app.flow.method import Method
 from app.flow.minimiser import Minimiser
 from app.flow.problem import Minimisation
 from app.flow.protocols import AnyEvaluation, Evaluation
@@ -14,6 +13,7 @@ from app.flow.records import Record, StopReason
 from app.flow.state import Exact, FlowState
 from app.flow.stopping import Stopping
 from app.flow.trials import Effort, penalty_at, record_of, search
+from app.method import Method
 from app.parallel import check_identical
 from app.types import Untyped
 

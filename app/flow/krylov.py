@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.flow.discrepancy import weight_for
-from app.flow.method import Krylov
 from app.flow.protocols import InnerProduct, LeastSquares
+from app.method import Krylov
 from app.parallel import gram
 
 DEFAULT = Krylov()

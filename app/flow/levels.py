@@ -13,7 +13,6 @@ from dataclasses import replace
 import numpy as np
 
 from app.flow.advance import grown
-from app.flow.method import Method
 from app.flow.minimiser import Minimiser
 from app.flow.problem import Minimisation
 from app.flow.protocols import AnyEvaluation
@@ -21,6 +20,7 @@ from app.flow.records import Record, StopReason
 from app.flow.selection import chosen_again
 from app.flow.state import FlowState, Refinement
 from app.flow.trials import penalty_at
+from app.method import Method
 from app.parallel import SolveFailed, timed
 
 ONWARD: tuple[StopReason, ...] = (

@@ -7,8 +7,8 @@ from functools import cached_property
 import numpy as np
 from scipy import linalg
 
-from app.flow.method import FlowMatrixMethod
 from app.flow.protocols import InnerProduct
+from app.method import FlowMatrixMethod
 from app.parallel import gram, let_go, timed
 
 DEFAULT = FlowMatrixMethod()

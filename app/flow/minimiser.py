@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 
 from app.flow.exact import ExactBuilder, Factors
-from app.flow.method import Method
 from app.flow.problem import Minimisation
 from app.flow.protocols import AnyEvaluation
 from app.flow.selection import Chosen, chosen_again, select
 from app.flow.state import FlowState
 from app.flow.stopping import AtMinimum
+from app.method import Method
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,8 @@ import numpy as np
 from mpi4py import MPI
 
 from app.flow.krylov import Basis
-from app.flow.method import Caution, Exact, Krylov
 from app.flow.protocols import InnerProduct
+from app.method import Caution, Exact, Krylov
 from app.parallel import gram, symmetric_product
 
 CAUTION = Caution()

@@ -8,7 +8,6 @@ import numpy as np
 from app.flow.expansion import Growth
 from app.flow.growth import GrowthRule, Round, Task, considered, ended
 from app.flow.matrix import Direction, FlowMatrix
-from app.flow.method import Limits, Measure, Method
 from app.flow.models import Model
 from app.flow.pool import six_digits
 from app.flow.pruning import pruned
@@ -16,6 +15,7 @@ from app.flow.records import Expansion, GrowthEnd
 from app.flow.retraction import Fit, quadratic, retract, start_fit
 from app.flow.state import Representation, StepState
 from app.flow.steps import Base, Proposal
+from app.method import Limits, Measure, Method
 from app.parallel import gram, timed
 
 

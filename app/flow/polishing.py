@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.flow.matrix import FlowMatrix
-from app.flow.method import GrowthMethod
 from app.flow.pool import inverses, six_digits
 from app.flow.protocols import Candidates
+from app.method import GrowthMethod
 from app.parallel import gram
 
 DEFAULT = GrowthMethod()

@@ -13,10 +13,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from app.flow.method import GrowthMethod
 from app.flow.models import Model
 from app.flow.protocols import Network
 from app.flow.retraction import Fit, quadratic
+from app.method import GrowthMethod
 from app.parallel import gram, timed
 
 DEFAULT = GrowthMethod()

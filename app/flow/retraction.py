@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from app.flow.matrix import FlowMatrix
-from app.flow.method import FlowMatrixMethod, Limits, Retraction
 from app.flow.models import Model
 from app.flow.protocols import Network
+from app.method import FlowMatrixMethod, Limits, Retraction
 from app.parallel import gram, timed
 
 DEFAULT = Retraction()

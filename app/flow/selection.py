@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.flow.choice import choose, taken_over
-from app.flow.method import Method
 from app.flow.problem import Minimisation
 from app.flow.protocols import InnerProduct, LeastSquares
 from app.flow.records import Record
 from app.flow.scores import Candidate, Choice, Score
 from app.flow.sketch import Sketch, take_sketch
 from app.flow.state import Selected
+from app.method import Method
 from app.types import Json, Summary
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from app.flow.hat_matrix import HatMatrix
-from app.flow.method import SelectionMethod, SketchMethod
 from app.flow.protocols import InnerProduct, LeastSquares
+from app.method import SelectionMethod, SketchMethod
 from app.parallel import gram
 
 DEFAULT = SketchMethod()
@@ -79,7 +79,7 @@ def take_sketch(
         return Sketch(rows, Q, gram(R.comm, rows, departure) - residual, blocks=(readings,))
     Q, rows, blocks = np.empty((readings, 0)), np.empty((len(departure), 0)), []
     while True:
-        start = rng.standard_normal((readings, method.columns))
+        start = rng.standard_normal((readings, min(method.columns, readings - Q.shape[1])))
         if not Q.size:
             start[:, 0] = residual
         more = evaluation.jvp(R.riesz(evaluation.vjp(start)))
@@ -90,7 +90,7 @@ def take_sketch(
         blocks.append(more.shape[1])
         data = Q @ gram(R.comm, rows, departure) - residual
         hat = HatMatrix(gram(R.comm, rows, R.riesz(rows)), Q, data, selection)
-        if hat.values[0] <= method.faint * hat.best_weight():
+        if Q.shape[1] == readings or hat.values[0] <= method.faint * hat.best_weight():
             return Sketch(rows, Q, data, blocks=tuple(blocks))
         if Q.shape[1] >= method.most_columns:
             return _pursued(evaluation, R, departure, Sketch(rows, Q, data, False, tuple(blocks)), method)

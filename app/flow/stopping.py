@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar, Protocol
 
-from app.flow.method import StoppingMethod
 from app.flow.protocols import AnyEvaluation, Evaluation
 from app.flow.records import Record, StopReason
+from app.method import StoppingMethod
 
 DEFAULT = StoppingMethod()
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from app.flow import doubt
 from app.flow.hat_matrix import HatMatrix, interior_minimum
-from app.flow.method import SelectionMethod
 from app.flow.protocols import InnerProduct, Solutions
 from app.flow.scores import Candidate, Score
 from app.flow.sketch import Sketch
+from app.method import SelectionMethod
 
 
 @dataclass(frozen=True)

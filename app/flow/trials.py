@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from app.flow.builders import Built
-from app.flow.method import Method
 from app.flow.models import GaussNewtonModel, Model
 from app.flow.problem import Minimisation
 from app.flow.protocols import Evaluation, InnerProduct
@@ -13,6 +12,7 @@ from app.flow.records import Expansion, Record
 from app.flow.state import FlowState
 from app.flow.steps import Base, Proposal
 from app.flow.stopping import Stopping
+from app.method import Method
 from app.parallel import SolveFailed, gram
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from app.flow.method import SketchMethod
 from app.flow.protocols import InnerProduct, LeastSquares
+from app.method import SketchMethod
 from app.parallel import gram
 
 DEFAULT = SketchMethod()

@@ -35,7 +35,7 @@ def check(case: BaseCase, comm: MPI.Comm = MPI.COMM_WORLD, *, allow_code: bool =
     A case with code of its own is refused unless that is allowed. Raises InputError on all ranks alike.
     """
     if isinstance(case, Case):
-        given = read_inversion(comm, case, allow_code=allow_code)
+        given = read_inversion(comm, case, case.method.over(flow.Method()), allow_code=allow_code)
         notes = notes_of(given, evaluated_at_start(given))
         return [*(f"mesh: {line}" for line in given.domain.contents()), *notes]
     READ[type(case)](comm, case, Clock())
@@ -52,12 +52,12 @@ def build(
 ) -> Problem:
     """The problem of a case, checked as `check` does, before anything is written; collective.
 
-    Raises InputError on all ranks alike.
+    What the case's section `method` sets holds over `method`. Raises InputError on all ranks alike.
     """
-    method, clock = method or flow.Method(), clock or Clock()
+    method, clock = case.method.over(method or flow.Method()), clock or Clock()
     with clock.running():
         if isinstance(case, Case):
-            levels, at_start = read_levels(comm, case, method.levels, allow_code=allow_code)
+            levels, at_start = read_levels(comm, case, method, allow_code=allow_code)
             return _inversion(levels, at_start, method, clock)
         return problem_of(READ[type(case)](comm, case, clock), method, clock)
 

@@ -120,7 +120,7 @@ class Inversion:
 
 
 def read_inversion(
-    comm: MPI.Comm, case: Case, *, allow_code: bool = False, confirms: bool = False
+    comm: MPI.Comm, case: Case, method: flow.Method, *, allow_code: bool = False, confirms: bool = False
 ) -> Inversion:
     """Read mesh and data, compile and locate, before anything is written.
 
@@ -155,7 +155,7 @@ def read_inversion(
         }
         files = measured.files
     if not confirms:
-        require_rows(comm, case, len(data.values), coefficient.size, flow.Method())
+        require_rows(comm, case, len(data.values), coefficient.size, method)
     known = data.sigma is not None
     name = next(iter(spaces))
     if not known and case.regularisation[name].weight == "discrepancy":

@@ -14,9 +14,9 @@ from app.case import Case, CaseError, InputError
 from app.case.levels import coarser
 from app.energy import Misfit
 from app.energy.restricted import Restricted
-from app.flow.method import LevelsMethod
 from app.mesh import JointOrder
 from app.mesh.transfer import Transfer
+from app.method import LevelsMethod
 from app.problem.inversion import Inversion, evaluated_at_start, read_inversion
 from app.problem.inversion_report import InversionReport, reading_place
 from app.problem.minimisation import minimisation_of, order_of
@@ -30,7 +30,7 @@ the case's mesh is too coarse for its data."""
 
 
 def read_levels(
-    comm: MPI.Comm, case: Case, method: LevelsMethod, *, allow_code: bool = False
+    comm: MPI.Comm, case: Case, method: flow.Method, *, allow_code: bool = False
 ) -> tuple[list[Inversion], Misfit[Untyped]]:
     """The inverse problem on each mesh of its case, the coarsest first, and the misfit at the start there;
     collective. Raises InputError on all ranks for what is wrong on the case's own mesh.
@@ -41,10 +41,10 @@ def read_levels(
     """
     asked = case.levels != "auto"
     coarse = None if case.levels == 1 else coarser(case, asked=asked)
-    found = [read_inversion(comm, case, allow_code=allow_code, confirms=coarse is not None)]
+    found = [read_inversion(comm, case, method, allow_code=allow_code, confirms=coarse is not None)]
     while coarse is not None and len(found) != case.levels:
         try:
-            level = read_inversion(comm, coarse, allow_code=allow_code, confirms=True)
+            level = read_inversion(comm, coarse, method, allow_code=allow_code, confirms=True)
         except InputError:
             break
         if not _alike(level, found[-1]):
@@ -61,13 +61,13 @@ def read_levels(
     at_start = evaluated_at_start(found[0])
     while len(found) > 1 and not asked:
         finer = evaluated_at_start(found[1])
-        if _resolves(found[0], at_start, finer, method):
+        if _resolves(found[0], at_start, finer, method.levels):
             break
         found.pop(0).owned.close()
         at_start = finer
     if any(choice.kind == "iterative" for choice in found[0].solvers.chosen):  # for the few solves foreseen
         found[0].owned.close()
-        found[0] = read_inversion(comm, found[0].case, allow_code=allow_code)
+        found[0] = read_inversion(comm, found[0].case, method, allow_code=allow_code)
         at_start = evaluated_at_start(found[0])
     for level in found[1:]:
         found[0].owned.callback(level.owned.close)

@@ -22,6 +22,7 @@ from app.energy import Misfit
 from app.flow import StopReason
 from app.mesh import centroid, closed_outline, enclosed_area
 from app.mesh.fields import in_ufl
+from app.method import Method
 from app.network import Identity, Network, Nodes, Transform, one_thread
 from app.parallel import Clock, LinearSolver, SolveFailed, process_age
 from app.pde import Counts
@@ -58,7 +59,7 @@ class Problem:
         self._clock, self._born = Clock(), time.perf_counter() - process_age()
         self.case = cast(Any, load_case(path, list(overrides)))
         with self._clock.running():
-            self._given = given = read_inversion(COMM, self.case)
+            self._given = given = read_inversion(COMM, self.case, Method())
             self.close = given.owned.close  # releases what was made
             if len(given.spaces) > 1:
                 self.close()

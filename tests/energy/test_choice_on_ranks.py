@@ -10,10 +10,10 @@ from app.case import Expression
 from app.energy import InverseProblem, Misfit
 from app.flow import Candidate, Choice
 from app.flow.choice import choose
-from app.flow.method import Exact
 from app.flow.models import ExactModel, exact_factors
 from app.flow.sketch import Sketch, take_sketch
 from app.mesh import MESHES, CoefficientSpace, point_matrix
+from app.method import Exact
 from app.parallel import LinearSolver
 from app.pde import EQUATIONS, BoundaryCondition, ForwardModel
 from app.prior import REGULARISATIONS

@@ -7,9 +7,9 @@ import numpy as np
 from flow_toys import Dense, FixedR, Made, h1_on_interval, spd
 
 from app.flow import Candidate
-from app.flow.method import SelectionMethod
 from app.flow.protocols import Regularisation
 from app.flow.sketch import Sketch
+from app.method import SelectionMethod
 
 RULE = SelectionMethod()
 

@@ -21,7 +21,7 @@ from choice_toys import (
 
 from app.flow import Candidate, Choice
 from app.flow.choice import choose
-from app.flow.method import SelectionMethod
+from app.method import SelectionMethod
 
 SMALLEST = 1e-6
 """Weights below this share of the largest considered lose the digits that these tests compare."""

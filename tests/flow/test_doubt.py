@@ -11,8 +11,8 @@ from app.flow import Choice
 from app.flow.choice import choose
 from app.flow.doubt import Table
 from app.flow.hat_matrix import HatMatrix
-from app.flow.method import SelectionMethod
 from app.flow.scores import Score
+from app.method import SelectionMethod
 
 WHOLE = replace(RULE, unseen=0.0)
 """All directions of the data play a part."""

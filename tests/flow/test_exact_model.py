@@ -10,11 +10,11 @@ from run_toys import Exactly, Way, minimisation, run
 
 from app.flow import FlowState, IdealStep, Representation
 from app.flow.exact import ExactBuilder
-from app.flow.method import Exact
 from app.flow.models import ExactModel, exact_factors
 from app.flow.retraction import quadratic
 from app.flow.sketch import take_sketch
 from app.flow.stopping import AtMinimum
+from app.method import Exact
 
 CUT = Exact().cut
 SIZE, READINGS = 20, 12

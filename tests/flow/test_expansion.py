@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from app.flow.expansion import STRATEGIES, GainExpansion
 from app.flow.matrix import FlowMatrix
-from app.flow.method import FlowMatrixMethod, GrowthMethod
 from app.flow.pool import greedy, outside_tangent
+from app.method import FlowMatrixMethod, GrowthMethod
 from app.network import Identity, Network, Nodes
 
 SCALES = (1.0, 60.0)

@@ -5,7 +5,7 @@ import pytest
 from flow_toys import Dense, rank_deficient, spd
 
 from app.flow.matrix import FlowMatrix
-from app.flow.method import FlowMatrixMethod
+from app.method import FlowMatrixMethod
 
 ROWS, COLUMNS, RANK = 30, 9, 5
 CUT, DAMPING = FlowMatrixMethod().cut, FlowMatrixMethod().damping

@@ -11,9 +11,9 @@ from run_toys import Way, minimisation, run, toy
 from app.flow import AtTarget, GaussNewtonBuilder, IdealStep, Method, Representation, StepState
 from app.flow.builders import KrylovMemory
 from app.flow.hat_matrix import HatMatrix
-from app.flow.method import Discrepancy, SketchMethod
 from app.flow.models import ExactModel
 from app.flow.steps import Proposal
+from app.method import Discrepancy, SketchMethod
 
 SIZE, READINGS, AIM = 20, 12, Discrepancy().aim
 

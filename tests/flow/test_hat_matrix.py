@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.flow.hat_matrix import HatMatrix, interior_minimum
-from app.flow.method import SelectionMethod
+from app.method import SelectionMethod
 
 SIZE, READINGS = 15, 24
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.flow.krylov import Basis, ProjectedProblem, build_basis, build_basis_by_discrepancy
-from app.flow.method import Krylov
+from app.method import Krylov
 
 SIZE, READINGS = 20, 12
 

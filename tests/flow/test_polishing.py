@@ -7,9 +7,9 @@ from test_expansion import SCALES, decrease, kept
 
 from app.flow.expansion import STRATEGIES, GainExpansion
 from app.flow.matrix import FlowMatrix
-from app.flow.method import GrowthMethod
 from app.flow.polishing import polished
 from app.flow.pool import Neurons, greedy, outside_tangent
+from app.method import GrowthMethod
 from app.network import Candidates, Identity, Network, Nodes
 
 ARCHITECTURES = {"one": ((5,), ()), "two": ((4, 3), ()), "blocks": ((2, 4, 3), (0, 2))}

@@ -21,7 +21,7 @@ from run_toys import (
 )
 
 from app.flow import STEPS, AtTarget, Evaluation, GaussNewtonBuilder, Method, ModelBuilder, start
-from app.flow.method import Trials
+from app.method import Trials
 
 REGULARISATIONS = {"fixed": FixedR, "lagged": LaggedR}
 

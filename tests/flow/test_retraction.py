@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from flow_toys import Dense, LinearNetwork, ideal_decrease, network_on_interval, spd
 
-from app.flow.method import Limits, Retraction
 from app.flow.models import MetricModel, Model
 from app.flow.protocols import Network
 from app.flow.retraction import Fit, quadratic, retract, start_fit
+from app.method import Limits, Retraction
 
 NODES = 40
 COARSE = Retraction().coarse

@@ -13,8 +13,8 @@ from selection_toys import Setting, dense, network
 
 from app.flow import Choice, FlowState, IdealStep, chosen_again
 from app.flow.choice import choose
-from app.flow.method import StoppingMethod
 from app.flow.sketch import take_sketch
+from app.method import StoppingMethod
 
 NEAR = StoppingMethod().near
 

@@ -5,8 +5,8 @@ import pytest
 from flow_toys import Dense, Readings, spd
 
 from app.flow.hat_matrix import HatMatrix
-from app.flow.method import SketchMethod
 from app.flow.sketch import Sketch, retaken, take_sketch
+from app.method import SketchMethod
 
 SIZE, FEW, MANY = 120, 15, 150
 """Variables, and readings that are taken one by one and through combinations."""
@@ -91,6 +91,17 @@ def test_combinations_are_taken_until_they_are_enough(noise: float) -> None:
     before = sketch.compressed(np.eye(sketch.directions.shape[1])[:, :-4])
     data = before.directions @ (before.rows.T @ setting.departure) - setting.at.residual
     assert not setting.enough(Sketch(before.rows, before.directions, data))
+
+
+@pytest.mark.parametrize("count", [7, 16, 1000])
+def test_there_are_no_more_combinations_than_readings(count: int) -> None:
+    """As many as that are all of J, however faint it has to be."""
+    setting = Setting(FEW + 1)
+    method = SketchMethod(most_rows=FEW, columns=count, most_columns=1000, faint=1e-300)
+    sketch = setting.sketch(method)
+    assert sketch.complete and sketch.directions.shape == (FEW + 1, FEW + 1)
+    J = sketch.directions @ sketch.rows.T
+    np.testing.assert_allclose(J, setting.J, rtol=0, atol=1e-12 * np.abs(setting.J).max())
 
 
 def test_combinations_cost_three_right_hand_sides_each() -> None:

@@ -29,8 +29,8 @@ from app.flow import (
     start,
 )
 from app.flow.exact import ExactMemory
-from app.flow.method import Exact, SketchMethod, Trials
 from app.flow.protocols import Network
+from app.method import Exact, SketchMethod, Trials
 
 PLAIN = Method()
 

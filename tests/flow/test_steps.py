@@ -19,11 +19,11 @@ from flow_toys import (
 from run_toys import network_way
 
 from app.flow import STEPS, GrowthRule, IdealStep, Method, RetractedStep, Step, StepState
-from app.flow.method import Trials
 from app.flow.models import MetricModel
 from app.flow.protocols import Network
 from app.flow.retraction import quadratic
 from app.flow.steps import Base, Proposal
+from app.method import Trials
 
 NODES = 40
 

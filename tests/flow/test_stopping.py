@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from app.flow import AtTarget, Record
-from app.flow.method import StoppingMethod
 from app.flow.stopping import AtMinimum, NearTarget, Stopping
+from app.method import StoppingMethod
 
 TARGET, NOISE = 10.0, 3.0
 RULE = StoppingMethod()

@@ -7,11 +7,11 @@ from run_toys import Exactly, Way, minimisation, run
 
 from app.flow import IdealStep
 from app.flow.exact import ExactBuilder
-from app.flow.method import SketchMethod
 from app.flow.models import ExactModel, exact_factors
 from app.flow.sketch import Sketch, take_sketch
 from app.flow.stopping import AtMinimum
 from app.flow.unseen import unseen_directions
+from app.method import SketchMethod
 
 SIZE, READINGS, SEEN = 60, 80, 10
 WEIGHT = 1e-6

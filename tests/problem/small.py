@@ -7,7 +7,7 @@ from mpi4py import MPI
 
 from app.case import load_case
 from app.flow import Method
-from app.flow.method import Exact, SketchMethod
+from app.method import Exact, SketchMethod
 from app.problem import Problem, build
 
 COMM = MPI.COMM_WORLD

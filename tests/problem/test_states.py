@@ -7,10 +7,11 @@ from itertools import pairwise
 
 import pytest
 from mpi4py import MPI
-from small import ALONE, COMM, SMALL, SOUGHT, TRIED
+from small import ALONE, COMM, SMALL, SOUGHT, TRIED, on_square
 from states import assert_close, assert_same, bare, states_of
 
-from app.flow import FlowState, as_data, from_data
+from app.flow import FlowState, Method, as_data, from_data
+from app.method import Krylov, Trials
 from app.problem import Problem
 
 
@@ -138,3 +139,11 @@ def test_work_is_counted_from_state_to_state() -> None:
         assert after.records[: len(before.records)] == before.records
     trials = [record.trials + (record.capture is not None) for record in states[-1].records[1:]]
     assert states[-1].spent["state_solves"] == 1 + sum(trials)
+
+
+def test_a_run_has_the_constants_of_its_case() -> None:
+    """Those that the section `method` sets, and the others as they are given."""
+    given = Method(trials=Trials(accept=0.2, max_rejections=5), krylov=Krylov(held=0.4))
+    small = on_square("smooth", "method.trials.max_rejections=3", cells=4, method=given)
+    with small.built() as problem:
+        assert problem.method == Method(trials=Trials(accept=0.2, max_rejections=3), krylov=given.krylov)

@@ -1,12 +1,31 @@
 """The flow's constants, one dataclass a part; the defaults serve all shipped cases.
 
 Each field says what it is and what settled it: a reference, or `study`, which stands for the runs of the ten
-cases of the comparison in 2025 and 2026 (docs/method.md, benchmarks/RESULTS.md).
+cases of the comparison in 2025 and 2026 (docs/method.md, benchmarks/RESULTS.md). A field that is marked
+`Settable` is a key of a case's section `method`, which says of it what stands here.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settable:
+    """Marks a constant that a case may set: its range, and whether only inverse problems have use for it."""
+
+    above: float | None = None
+    least: float | None = None
+    below: float | None = None
+    most: float | None = None
+    inverse: bool = False
+
+
+Tries = Annotated[int, Settable(least=1, most=1000)]
+Share = Annotated[float, Settable(above=0, below=1)]
+InverseCount = Annotated[int, Settable(least=1, inverse=True)]
+InverseShare = Annotated[float, Settable(least=0, below=1, inverse=True)]
+InversePositive = Annotated[float, Settable(above=0, inverse=True)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,10 +34,11 @@ class Trials:
 
     accept: float = 1e-4
     """A trial is accepted if the energy falls by more than this share of the predicted decrease (Armijo)."""
-    max_rejections: int = 8
+    max_rejections: Tries = 8
     """Rejected trials in one iteration at which the run gives up (study)."""
-    max_rejections_plain: int = 40
-    """The same of the explicit Euler step, whose only answer is to halve its length (study)."""
+    max_rejections_plain: Tries = 40
+    """Rejected trials in one iteration at which a run with the step plain gives up, whose only answer is to
+    halve its length (study)."""
     crowded: float = 0.5
     """A capture below this at full width is told to the user."""
 
@@ -29,11 +49,11 @@ class Krylov:
 
     rank_cut: float = 1e-10
     """Directions with a singular value in Y below this share of the largest are dropped: rounding."""
-    enough: float = 0.05
+    enough: InverseShare = 0.05
     """A further vector that adds less than this share of the decrease so far ends a basis for a given
     weight (study)."""
-    max_vectors: int = 120
-    """Vectors at most: four blocks of them are held (study)."""
+    max_vectors: InverseCount = 120
+    """Vectors of a Krylov model at most: four blocks of them are held (study)."""
     negligible: float = 1e-12
     """A gradient shorter than this share of the misfit's is rounding."""
     independent: float = 1e-10
@@ -119,14 +139,15 @@ class SketchMethod:
     """J from one block of right-hand sides, or what matters of it from fewer (Halko, Martinsson, Tropp
     2011)."""
 
-    most_rows: int = 1500
+    most_rows: InverseCount = 1500
     """More readings than this are looked at through random combinations of them (study: time and memory)."""
-    columns: int = 32
+    columns: InverseCount = 32
     """Combinations of readings that are taken at once until they are enough."""
-    most_columns: int = 384
-    """Combinations at most (study: time and memory)."""
-    faint: float = 3.0
-    """They are enough when J is fainter in the weakest one than this multiple of the weight (study)."""
+    most_columns: InverseCount = 384
+    """Combinations of readings at most (study: time and memory)."""
+    faint: InversePositive = 3.0
+    """Combinations of readings are enough when J is fainter in the weakest one than this multiple of the
+    weight (study)."""
     pursued: int = 32
     """Directions that are added, where that was not reached, after what is left of the data (study)."""
     completed: int = 400
@@ -141,17 +162,17 @@ class SketchMethod:
 class SelectionMethod:
     """The choice of the regularisation and its weight from the data."""
 
-    folds: int = 5
+    folds: Annotated[int, Settable(least=2, inverse=True)] = 5
     """Folds by which an R that depends on m is judged."""
     fewest: int = 2
     """Readings in each fold at least: with fewer no R that depends on m is considered."""
-    lags: int = 4
+    lags: Annotated[int, Settable(least=1, most=100, inverse=True)] = 4
     """Times that an R which depends on m is built from the solution with the one before; of a fold only while
     it predicts as well as the best fixed one within a standard error (study)."""
     unseen: float = 0.03
     """Data directions in which J is weaker than this share of the weight play no part (study)."""
-    weights: int = 51
-    """Weights considered, evenly spaced in their logarithm."""
+    weights: Annotated[int, Settable(least=5, most=10_000, inverse=True)] = 51
+    """Weights of the regularisation that are considered, evenly spaced in their logarithm."""
     largest: float = 10.0
     """The largest one relative to the largest eigenvalue of JR⁻¹Jᵀ."""
     least: float = 1e-11
@@ -175,9 +196,9 @@ class SelectionMethod:
 class FlowMatrixMethod:
     """The flow matrix G and its pseudo-inverse."""
 
-    damping: float = 1e-12
-    """ε of the natural direction as a share of trace G / P: rounding."""
-    cut: float = 1e-10
+    damping: Share = 1e-12
+    """Damping of the natural direction as a share of trace G / P: rounding."""
+    cut: Share = 1e-10
     """Eigenvalues of G, scaled to unit diagonal, below this share of the largest count as zero in G⁺."""
 
 
@@ -185,9 +206,9 @@ class FlowMatrixMethod:
 class Limits:
     """How far a model is followed by inner steps."""
 
-    gain: float
+    gain: Annotated[float, Settable(least=0, below=1)]
     """An inner step that gains less than this share of the decrease so far is the last."""
-    steps: int
+    steps: Annotated[int, Settable(least=1)]
     """Inner steps that are accepted at most."""
     least: float = 0.0
     """A step that gains less than this is the last, too, …"""
@@ -224,14 +245,14 @@ class Retraction:
     faster than they do (study: `channels` takes 306 inner steps in place of 390) …"""
     slow_most: float = 0.01
     """… up to a tenth of what is negligible."""
-    max_rejections: int = 12
+    max_rejections: Tries = 12
     """Rejected inner steps at which following ends."""
     accept: float = 1e-4
     """An inner step is accepted if q falls by more than this share of the prediction (Armijo)."""
-    damping: float = 1e-3
-    """First μ relative to trace G / P (Nielsen 1999)."""
+    damping: Annotated[float, Settable(above=0)] = 1e-3
+    """First damping of inner steps relative to trace G / P (Nielsen 1999)."""
     least_damping: float = 1e-14
-    """Least μ relative to the same: rounding."""
+    """Least damping relative to the same: rounding."""
     probe: float = 0.1
     """Length along a step at which the path's curvature is probed (Transtrum and Sethna 2012)."""
     largest_bend: float = 0.75
@@ -274,15 +295,16 @@ class GrowthMethod:
 class StoppingMethod:
     """When the flow has done its work."""
 
-    stall_share: float = 1e-3
+    stall_share: Annotated[float, Settable(least=0, below=1)] = 1e-3
     """The run has stalled when `stall_iterations` running gained less than this share and did not grow."""
-    stall_iterations: int = 3
+    stall_iterations: Annotated[int, Settable(least=1)] = 3
+    """Iterations running that decide whether the run has stalled, creeps, or is too slow for its target."""
     near: float = 2.0
     """The misfit is near its target within this factor (study)."""
     little: float = 1 / 3
     """Where there is no target, an iteration that takes less than this share off the misfit has come near
     it (study)."""
-    negligible: float = 0.1
+    negligible: InversePositive = 0.1
     """An energy that falls by less than this share of what noise accounts for is at its minimum."""
     believed: tuple[float, float] = (0.8, 1.25)
     """Range of the ratio of true to predicted decrease in which a model's account of what is missing
@@ -291,10 +313,10 @@ class StoppingMethod:
     """A step that gains less than this share of what is missing after it creeps (study)."""
     floor: float = 1e-3
     """At least this share of the energy counts as what noise accounts for."""
-    pace: float = 0.02
-    """`stall_iterations` running that each take less than this share off a misfit far from its target will
-    not bring it there: the noise level cannot be met, however the network grows (study)."""
-    unmet: float = 4.0
+    pace: InverseShare = 0.02
+    """A misfit far from its target, off which `stall_iterations` running each take less than this share, will
+    not get there: the noise level cannot be met, however the network grows (study)."""
+    unmet: Annotated[float, Settable(above=1, inverse=True)] = 4.0
     """A misfit of more targets than this has not met the noise level: its noise is twice the stated."""
 
 
@@ -303,32 +325,46 @@ class LevelsMethod:
     """What the meshes of a run decide; changes of predicted readings are root mean squares in standard
     deviations of the noise."""
 
-    resolved: float = 0.5
+    resolved: InversePositive = 0.5
     """The regularisation is selected on a mesh from which to the next finer one the readings move by no more:
     the variance that the mesh adds to the noise is then a quarter of it at most."""
     unknown: float = 0.01
     """Of data whose noise is not known, the same before anything is found, as a share of the residual."""
-    misled: float = 1.0
-    """Where they move by more with what was selected, it is selected anew on the finer mesh, once."""
+    misled: InversePositive = 1.0
+    """Where readings move by more with the regularisation that was selected, it is selected anew on the finer
+    mesh, once."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """All of them: what `advance` and `solve` take beside the problem."""
+    """The constants of the flow, which `advance` and `solve` take beside the problem."""
 
     trials: Trials = field(default_factory=Trials)
+    """Trial steps."""
     krylov: Krylov = field(default_factory=Krylov)
+    """The Gauss–Newton model from few right-hand sides."""
     discrepancy: Discrepancy = field(default_factory=Discrepancy)
+    """What misfit the linearised problem aims at."""
     caution: Caution = field(default_factory=Caution)
+    """The safe complement of a Krylov model."""
     exact: Exact = field(default_factory=Exact)
+    """The model with J known."""
     time_step: TimeStep = field(default_factory=TimeStep)
+    """Time steps."""
     sketch: SketchMethod = field(default_factory=SketchMethod)
+    """J from combinations of readings."""
     selection: SelectionMethod = field(default_factory=SelectionMethod)
+    """The choice of the regularisation and its weight."""
     matrix: FlowMatrixMethod = field(default_factory=FlowMatrixMethod)
+    """The flow matrix and its pseudo-inverse."""
     retraction: Retraction = field(default_factory=Retraction)
+    """Inner steps."""
     growth: GrowthMethod = field(default_factory=GrowthMethod)
+    """How a network grows."""
     stopping: StoppingMethod = field(default_factory=StoppingMethod)
+    """When a run ends."""
     levels: LevelsMethod = field(default_factory=LevelsMethod)
+    """What the meshes of a run decide."""
 
 
 Measure = Literal["capture", "alignment"]
