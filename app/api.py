@@ -23,7 +23,8 @@ from app.energy.restricted import on_its_mesh
 from app.flow import FlowState, Method, Record, StopReason
 from app.output import Coefficient
 from app.parallel import on_root
-from app.problem import Problem, continued, earlier
+from app.posterior import Posterior
+from app.problem import Problem, Uncertainty, continued, earlier
 from app.problem import build as _build
 from app.run import read_state, save_case, save_state, write_results
 
@@ -88,9 +89,10 @@ def solution(problem: Problem, state: FlowState) -> "Solution":
     state = problem.complete(state)
     reason: StopReason = state.stop_reason or "interrupted"
     with problem.clock.running():
-        summary = problem.report.summary(state, reason)
+        sure = problem.uncertainty(state, reason)
+        summary = problem.report.summary(state, reason) | sure.summary
         coefficient = problem.report.coefficient(state)
-    return Solution(coefficient, summary, problem, state)
+    return Solution(coefficient, summary, problem, state, sure)
 
 
 def continue_from(problem: Problem, folder: str | Path) -> Problem:
@@ -151,6 +153,11 @@ class Result(Function):
 
     folder: Path
 
+    def std(self, points: np.ndarray, *, prior: bool = False) -> dict[str, np.ndarray]:
+        """Standard deviation of each unknown, or the one before the data, at points as `evaluate` takes them;
+        collective. Raises app.output.NoResult where the run left none, PointOutside on all ranks."""
+        return output.read_deviations(self.coefficient, self.folder, prior=prior).evaluate(points)
+
 
 @dataclass(frozen=True, eq=False)
 class Solution(Function):
@@ -158,6 +165,21 @@ class Solution(Function):
 
     problem: Problem
     state: FlowState
+    uncertainty: Uncertainty
+    """The posterior, where there is one, and what is told of it."""
+
+    @property
+    def posterior(self) -> Posterior:
+        """That of the linearised problem at the mesh's nodes: `mean`, `std`, `std_prior`, `resolved`,
+        `quantile(p)`, `sample(k)`, `covariance_product(block)`. Raises ValueError, which says why, where
+        there is none."""
+        return _had(self.uncertainty)
+
+    def std(self, points: np.ndarray, *, prior: bool = False) -> dict[str, np.ndarray]:
+        """Standard deviation of each unknown, or the one before the data, at points as `evaluate` takes them;
+        collective. Raises ValueError where there is no posterior, PointOutside on all ranks."""
+        values = self.posterior.std_prior if prior else self.posterior.std
+        return self.coefficient.with_values(values).evaluate(points)
 
     @property
     def m(self) -> np.ndarray:
@@ -178,7 +200,7 @@ class Solution(Function):
         path, lost = Path(folder), output.Losses()
         on_root(self.problem.comm, lambda: path.mkdir(parents=True, exist_ok=True))
         with self.problem.clock.running():
-            self.problem.report.write(self.state, path, lost)
+            self.problem.report.write(self.state, path, lost, self.uncertainty.posterior)
             picture, comm = path / "expansion.png", self.problem.comm
             lost.draw(picture, lambda: output.draw_expansion(comm, picture, self.state.records))
         lost.check(path)
@@ -195,8 +217,15 @@ class Solution(Function):
             output.History(path, self.problem.comm, self.problem.report.names).state(self.state)
             save_case(self.problem, path)
             save_state(self.problem, self.state, path)
-            write_results(self.problem, self.state, reason, path, lost)
+            write_results(self.problem, self.state, reason, path, lost, self.uncertainty)
         lost.check(path)
+
+
+def _had(found: Uncertainty) -> Posterior:
+    if found.posterior is None:
+        why = found.told.get("note", "this energy has none")
+        raise ValueError(f"found no posterior ({why}), expected a run to its end with one")
+    return found.posterior
 
 
 def _one_thread() -> None:

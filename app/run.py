@@ -13,7 +13,7 @@ from app import activity, output
 from app.case import differing_keys, effective_yaml
 from app.flow import Damaged, FlowState, StopReason, as_data, from_data
 from app.parallel import Interrupt, Interrupted, on_root, timed
-from app.problem import Earlier, Problem, continued
+from app.problem import Earlier, Problem, Uncertainty, continued
 from app.types import Summary
 
 MARGIN = 1.5
@@ -145,13 +145,20 @@ class _Run:
 
 
 def write_results(
-    problem: Problem, state: FlowState, reason: StopReason, folder: Path, lost: output.Losses
+    problem: Problem,
+    state: FlowState,
+    reason: StopReason,
+    folder: Path,
+    lost: output.Losses,
+    sure: Uncertainty | None = None,
 ) -> tuple[Summary, list[str]]:
     """Write fields, pictures, the coefficient and the summary of a state; the summary, and what is to be
-    said of pictures that could not be drawn. Collective."""
+    said of pictures that could not be drawn. `sure` is how sure it is, where that is known. Collective."""
     report = problem.report
     state = problem.complete(state)
     summary = report.summary(state, reason)  # counted before the output's own solves
+    sure = problem.uncertainty(state, reason) if sure is None else sure
+    summary |= sure.summary
     summary |= output.resources(problem.comm, problem.spent_since(state))
     path = folder / "summary.json"
 
@@ -160,10 +167,13 @@ def write_results(
 
     unsaved = lost.attempt(path, save)  # the smallest comes first, should the disk be nearly full
     with timed("output"):
-        report.write(state, folder, lost)
+        report.write(state, folder, lost, sure.posterior)
         picture = folder / "expansion.png"
         lost.draw(picture, lambda: output.draw_expansion(problem.comm, picture, state.records))
-        report.coefficient(state).save(folder, lost)
+        coefficient = report.coefficient(state)
+        coefficient.save(folder, lost)
+        if sure.posterior is not None:
+            output.save_deviations(coefficient, sure.posterior, folder, lost)
     spent = problem.spent_since(state)
     summary |= output.resources(problem.comm, spent)
     missing = {name: reason for name, reason in lost.unwritten.items() if name != path.name}

@@ -11,6 +11,7 @@ from app.case.base import BaseCase
 from app.case.document import Key
 from app.case.experiments import Experiment
 from app.case.inversion import ExpansionSpec, Flow, RegularisationSpec
+from app.case.posterior import PosteriorSpec
 from app.case.unknowns import Unknown
 from app.equations import AnyEquationSpec, stands_for
 from app.observe import OBSERVATIONS, Observations, accepted_kinds
@@ -57,6 +58,8 @@ class Case(BaseCase):
     """Meshes, each of half the cell size of the one before, on which the run goes one after the other: all is
     decided on the coarsest and confirmed on the others, the last of which is the case's own. auto: as many as
     resolve the equation; 1: the case's own only."""
+    posterior: PosteriorSpec = PosteriorSpec()
+    """How sure the result is; changes nothing in the run."""
 
     @model_validator(mode="before")
     @classmethod

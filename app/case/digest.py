@@ -17,7 +17,8 @@ from app.schema.section import Plain
 
 
 def canonical_case(case: BaseCase) -> dict[str, Plain]:
-    """All that determines the run: the effective case, its files by what is in them, without its name.
+    """All that determines the run: the effective case, its files by what is in them, without its name and
+    without what is worked out once it is over.
 
     Plain data that survive JSON. Serial: reads all files that the case names, once each. Raises DataError for
     one that cannot be read.
@@ -25,6 +26,7 @@ def canonical_case(case: BaseCase) -> dict[str, Plain]:
     files = {file: _content(file) for file in case.files()}
     data = case.effective(files.__getitem__)
     del data["name"]
+    data.pop("posterior", None)
     return data
 
 

@@ -65,6 +65,10 @@ class Restricted:
         """P @ block: a function on the coarse mesh at the fine nodes; collective."""
         return self._transfer.prolonged(block)
 
+    def restricted(self, block: np.ndarray) -> np.ndarray:
+        """Pᵀ @ block: of a dual vector of the fine nodes what it says of coarse functions; collective."""
+        return self._transfer.restricted(block)
+
 
 def on_its_mesh(at: Untyped) -> Untyped:
     """An evaluation on the mesh that its energy is of."""

@@ -4,6 +4,7 @@ from app.output.checkpoint import Checkpoint, NoCheckpoint, read_checkpoint, wri
 from app.output.choice import choice_summary, draw_choice
 from app.output.coefficient import Coefficient, NoResult, Part, read_coefficient
 from app.output.console import Terminal, closing_lines
+from app.output.deviations import read_deviations, save_deviations
 from app.output.expansion import draw_expansion
 from app.output.exports import NotExportable, export, write_columns
 from app.output.fields import write_fields
@@ -12,6 +13,7 @@ from app.output.fit import write_fit
 from app.output.folder import FolderTaken, check, hold, prepare
 from app.output.history import History
 from app.output.picture import draw_fields
+from app.output.posterior import draw_posterior
 from app.output.reduction import Decay, Shown, draw_reduction
 from app.output.summary import (
     read_summary,
@@ -43,15 +45,18 @@ __all__ = [
     "draw_choice",
     "draw_expansion",
     "draw_fields",
+    "draw_posterior",
     "draw_reduction",
     "export",
     "hold",
     "prepare",
     "read_checkpoint",
     "read_coefficient",
+    "read_deviations",
     "read_summary",
     "records_summary",
     "resources",
+    "save_deviations",
     "status",
     "versions",
     "work_summary",

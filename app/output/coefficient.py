@@ -23,6 +23,7 @@ from app.mesh import (
     NodeOrder,
     StoredMesh,
     TaggedMesh,
+    joint_space,
     point_matrix,
     restored,
     stored,
@@ -98,6 +99,18 @@ class Coefficient:
             if part.prefix:
                 values[f"{part.prefix}_{part.name}"] = PHYSICAL[part.prefix](values[part.name])
         return values
+
+    def with_values(self, values: np.ndarray) -> "Coefficient":
+        """Other functions of the unknowns by their owned nodal values, of one unknown after the other, such
+        as standard deviations: on the mesh, and zero where the coefficient is known."""
+        own = joint_space([part.space for part in self.parts]).split(values)
+        return Coefficient(
+            self.title,
+            tuple(
+                Part(part.name, part.role, "", part.space, part.space.extended(rows)[0])
+                for part, rows in zip(self.parts, own, strict=True)
+            ),
+        )
 
     def stacked(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
         """Points (n, inputs) from columns by their names."""

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from app.flow import FlowState, Record
 from app.output.choice import choice_lines
 from app.output.history import mean_error, spent_seconds
+from app.output.posterior import posterior_lines
 from app.output.reduction import reduction_lines
 from app.types import Summary
 
@@ -110,6 +111,7 @@ def closing_lines(summary: Summary, folder: Path) -> list[str]:
         work = f"{summary['parameters']} parameters, relative distance {summary['distance']:.2e}"
     names = ["summary.json", "history.csv", "fields.pvd"]
     names.append("reduction.png" if "reduction" in summary else "coefficient.png")
+    names += ["posterior.png"] if summary.get("posterior") else []
     names += ["choice.png"] if summary["candidates"] else []
     names += ["expansions.csv", "expansion.png"] if summary.get("widths") else []
     return [
@@ -118,6 +120,7 @@ def closing_lines(summary: Summary, folder: Path) -> list[str]:
         *reduction_lines(summary),
         *_worst_lines(summary),
         *_mesh_lines(summary),
+        *posterior_lines(summary),
         f"results in {folder}: {', '.join(name for name in names if (folder / name).exists())}",
     ]
 

@@ -66,7 +66,7 @@ def draw_fields(
 
     def draw() -> None:
         load_matplotlib()
-        of: Untyped = {1: _draw_line, 2: plane, 3: _draw_space}[space.mesh.geometry.dim]
+        of: Untyped = {1: _draw_line, 2: plane, 3: draw_space}[space.mesh.geometry.dim]
         of(path, drawing, points)
 
     return drawn(comm, draw)
@@ -101,7 +101,7 @@ def triangles(drawing: Drawing) -> np.ndarray:
 
 
 def _draw_line(path: Path, drawing: Drawing, points: np.ndarray) -> None:
-    figure, panels = _figure(len(drawing.rows), 1)
+    figure, panels = panelled(len(drawing.rows), 1)
     order = np.argsort(drawing.nodes[:, 0], kind="stable")
     for (axes,), fields in zip(panels, drawing.rows, strict=True):
         axes.set_xlabel("x")
@@ -119,7 +119,7 @@ def _draw_plane(
 ) -> None:
     from matplotlib.colors import LogNorm, Normalize
 
-    figure, panels = _figure(len(drawing.rows), max(map(len, drawing.rows)))
+    figure, panels = panelled(len(drawing.rows), max(map(len, drawing.rows)))
     corners = triangles(drawing)
     x, y = drawing.nodes[:, 0], drawing.nodes[:, 1]
     for axes in panels.ravel():
@@ -150,7 +150,7 @@ def _draw_plane(
         figure.savefig(str(part), bbox_inches="tight", pad_inches=0.05)
 
 
-def _draw_space(path: Path, drawing: Drawing, points: np.ndarray) -> None:
+def draw_space(path: Path, drawing: Drawing, points: np.ndarray) -> None:
     """By pyvista in a process of its own, since graphics libraries that are missing or broken kill theirs."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "fields.npz"
@@ -181,7 +181,8 @@ def _scale(fields: Mapping[str, np.ndarray], name: str) -> tuple[float, float, s
     return float(shared.min()), float(shared.max()), "viridis"
 
 
-def _figure(rows: int, panels: int) -> tuple[Canvas, Axes]:
+def panelled(rows: int, panels: int) -> tuple[Canvas, Axes]:
+    """A figure with its axes in rows of so many panels."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -14,7 +14,7 @@ from app.activity import doing
 
 STAGES = (
     "startup", "compile", "assembly", "solve", "krylov", "selection", "jacobian", "flow_matrix", "retraction",
-    "expansion", "output", "other",
+    "expansion", "posterior", "output", "other",
 )  # fmt: skip
 """All that time is charged to."""
 
@@ -28,11 +28,12 @@ ACTIVITIES = {
     "flow_matrix": "making the flow matrix",
     "retraction": "fitting the network",
     "expansion": "growing the network",
+    "posterior": "working out how sure the result is",
     "output": "writing results",
 }
 """What is done in a stage, for the user who waits."""
 
-WHOLE = ("selection",)
+WHOLE = ("selection", "posterior")
 """Stages that are charged with all that is done in them, solves and assembly too."""
 
 

@@ -1,7 +1,7 @@
 """What every energy is built into: a problem that the flow can minimise, and a report of what came of it."""
 
 import gc
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,9 +26,10 @@ from app.flow import (
 )
 from app.mesh import JointOrder, NodeOrder
 from app.output import Coefficient, Losses
-from app.parallel import Clock, Tally, on_root
+from app.parallel import Clock, Tally, on_root, timed
 from app.parallel.blocks import PETSc
 from app.pde import Counts
+from app.posterior import Posterior
 from app.problem.work import work_on
 from app.types import Summary, Untyped
 
@@ -59,8 +60,22 @@ class Report(Protocol):
     def coefficient(self, state: FlowState) -> Coefficient:
         """The coefficient as a function."""
 
-    def write(self, state: FlowState, folder: Path, lost: Losses) -> None:
+    def write(self, state: FlowState, folder: Path, lost: Losses, posterior: Posterior | None) -> None:
         """Write fields and pictures into the folder, as far as possible."""
+
+
+@dataclass(frozen=True, eq=False)
+class Uncertainty:
+    """The posterior, where there is one, and what is told of it; nothing of energies that have none."""
+
+    posterior: Posterior | None = None
+    told: Summary = field(default_factory=dict)
+    """The section `posterior` of summary.json, see docs/running.md."""
+
+    @property
+    def summary(self) -> Summary:
+        """The section under its name."""
+        return {"posterior": self.told} if self.told else {}
 
 
 class Counting(Protocol):
@@ -135,6 +150,8 @@ class Problem:
     """What the meter read when the problem had been built: every run is charged with it once."""
     finer: Sequence[Level] = ()
     """The finer meshes on which the run goes on; the last is the case's own."""
+    uncertainty_of: Callable[[Minimisation, FlowState, StopReason], Uncertainty] | None = None
+    """Works out how sure a result is, where its energy has that."""
     earlier: Untyped = None
     """What it took over of an earlier run (app.problem.continued.Earlier), if anything."""
 
@@ -184,6 +201,13 @@ class Problem:
         """The state with what is not saved of it, made again where it is missing; collective."""
         with self.clock.running():
             return complete(self.on(state.level, state.base), self.method, state)
+
+    def uncertainty(self, state: FlowState, reason: StopReason) -> Uncertainty:
+        """How sure the result of a complete state is; collective."""
+        if self.uncertainty_of is None:
+            return Uncertainty()
+        with self.clock.running(), timed("posterior"):
+            return self.uncertainty_of(self.on(state.level, state.base), state, reason)
 
     def on(self, level: int, base: int) -> Minimisation:
         """What is minimised on a mesh at the nodes of another, the base, that is the same or coarser; the

@@ -19,6 +19,7 @@ from app.problem.reduction import read_reduction
 from app.problem.regression import read_regression
 from app.problem.ritz import read_ritz
 from app.problem.sensitivity import notes_of
+from app.problem.uncertainty import UncertaintyOf
 
 READ: dict[type[BaseCase], Any] = {
     RegressionCase: read_regression,
@@ -73,6 +74,7 @@ def _inversion(levels: list[Inversion], at_start: Misfit[Any], method: flow.Meth
         MeshLevel(levels, number, method, meter, first, reports[number]) for number in range(1, len(levels))
     ]
     points = {name: space.coordinates for name, space in coarsest.spaces.items()}
+    uncertainty_of = UncertaintyOf(levels, first, method)
     return Problem(
         case=own.case,
         comm=own.domain.comm,
@@ -85,4 +87,5 @@ def _inversion(levels: list[Inversion], at_start: Misfit[Any], method: flow.Meth
         at_start=at_start,
         built=meter.read(),
         finer=finer,
+        uncertainty_of=uncertainty_of,
     )

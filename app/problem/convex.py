@@ -15,6 +15,7 @@ from app.case import ConvexCase
 from app.mesh import CoefficientSpace, NodeOrder
 from app.network import Nodes, Transform
 from app.parallel import Clock, SolveFailed, gram
+from app.posterior import Posterior
 from app.problem.base import Problem, WorkMeter
 from app.problem.factories import Start, network_of, network_start, nodal_start, transform_of
 from app.problem.solvers import Solvers
@@ -118,7 +119,9 @@ class ConvexReport(ABC):
         """See Report."""
 
     @abstractmethod
-    def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> None:
+    def write(
+        self, state: flow.FlowState, folder: Path, lost: output.Losses, posterior: Posterior | None
+    ) -> None:
         """See Report."""
 
     def summary(self, state: flow.FlowState, reason: flow.StopReason) -> Summary:

@@ -13,14 +13,17 @@ from app.energy import Misfit
 from app.energy.restricted import Restricted, on_its_mesh
 from app.equations.terms import physical, prefix_of
 from app.flow import Evaluation
-from app.mesh import discontinuous, interpolated
+from app.mesh import discontinuous
 from app.parallel import on_root
 from app.pde import Experiments, TransientModel
+from app.posterior import Posterior
 from app.prior import parameter_names
 from app.problem.factories import nodal_values
+from app.problem.functions import degree_of, drawn_rows, ending_of
 from app.problem.inversion import Inversion
+from app.problem.posterior_report import draw_posterior, posterior_fields
 from app.problem.work import work_units
-from app.types import Space, Summary, Untyped
+from app.types import Summary, Untyped
 
 WORST = 5
 """Readings at most that are then named."""
@@ -136,7 +139,9 @@ class InversionReport:
             )
         return output.Coefficient(given.case.name, tuple(parts))
 
-    def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> None:
+    def write(
+        self, state: flow.FlowState, folder: Path, lost: output.Losses, posterior: Posterior | None
+    ) -> None:
         """See Report."""
         given, at, choice = self.given, on_its_mesh(state.evaluation), state.choice
         assert isinstance(at, Misfit)
@@ -151,10 +156,11 @@ class InversionReport:
             shown, rest = _shown(given, name, values, slope)
             rows.append(shown)
             fields |= shown | rest
+        fields |= posterior_fields(given, posterior)
         # Discontinuous if one of the fields is.
-        finest = max([part.space for part in space.parts] + states, key=_degree)
+        finest = max([part.space for part in space.parts] + states, key=degree_of)
         if any(part.degree == 0 for part in space.parts):
-            finest = discontinuous(given.domain, max(1, _degree(finest)))
+            finest = discontinuous(given.domain, max(1, degree_of(finest)))
         path, moments = folder / "fields.pvd", _moments(forward, found)
         lost.attempt(path, lambda: output.write_fields(path, finest, fields, *moments))
         if choice is not None:
@@ -162,7 +168,9 @@ class InversionReport:
             lost.draw(scores, lambda: output.draw_choice(space.comm, scores, choice))
         picture, points = folder / "coefficient.png", given.data.points
         points = points[np.isfinite(points).all(axis=1)]  # the others belong to parts of the mesh
-        drawn_on, panels = _panels(given, rows)
+        if posterior is not None:
+            draw_posterior(given, posterior, folder, points, lost)
+        drawn_on, panels = drawn_rows(given, rows)
         if not isinstance(forward, ElectricalModel):
             lost.draw(picture, lambda: output.draw_fields(picture, drawn_on, panels, points))
             return
@@ -304,7 +312,7 @@ def _shown(given: Inversion, name: str, values: np.ndarray, steepest: np.ndarray
     """Functions of an unknown that the picture shows, and those beside them; of several unknowns with its
     name."""
     space, unknown = given.spaces[name], given.case.unknowns[name]
-    ending = f"_{name}" if len(given.spaces) > 1 else ""
+    ending = ending_of(given, name)
     m = space.function(values, name)
     shown: Summary = {name: m}
     if unknown.truth is not None and unknown.on is None:  # a trace has no truth inside
@@ -317,20 +325,3 @@ def _shown(given: Inversion, name: str, values: np.ndarray, steepest: np.ndarray
     if prefix := prefix_of(unknown.role):
         rest[f"{prefix}_{name}"] = physical(unknown.role, m)
     return shown, rest
-
-
-def _panels(given: Inversion, rows: list[Summary]) -> tuple[Space, list[dict[str, np.ndarray]]]:
-    """A space that is good enough for the picture, and owned nodal values in it, a row an unknown."""
-    spaces = list(given.spaces.values())
-    drawn_on = max((space.space for space in spaces), key=_degree)
-    if any(space.degree == 0 for space in spaces):
-        drawn_on = discontinuous(given.domain, 1)
-    owned = drawn_on.dofmap.index_map.size_local
-    return drawn_on, [
-        {name: interpolated(function, drawn_on).x.array[:owned] for name, function in row.items()}
-        for row in rows
-    ]
-
-
-def _degree(space: Space) -> int:
-    return space.element.basix_element.degree

@@ -17,6 +17,7 @@ from app.energy.restricted import Restricted
 from app.mesh import JointOrder
 from app.mesh.transfer import Transfer
 from app.method import LevelsMethod
+from app.posterior import Posterior
 from app.problem.inversion import Inversion, evaluated_at_start, read_inversion
 from app.problem.inversion_report import InversionReport, reading_place
 from app.problem.minimisation import minimisation_of, order_of
@@ -241,9 +242,11 @@ class LevelsReport:
         """See Report."""
         return self.levels[state.level].coefficient(state)
 
-    def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> None:
+    def write(
+        self, state: flow.FlowState, folder: Path, lost: output.Losses, posterior: Posterior | None
+    ) -> None:
         """See Report."""
-        self.levels[state.level].write(state, folder, lost)
+        self.levels[state.level].write(state, folder, lost, posterior)
 
     def _discretisation(self, state: flow.FlowState) -> Summary | None:
         """How far the readings moved from the last mesh but one to the last."""

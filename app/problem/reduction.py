@@ -22,6 +22,7 @@ from app.mesh import CoefficientSpace, TaggedMesh, joint_space
 from app.network import Nodes, Transform
 from app.parallel import Clock, agreed
 from app.pde import Counts, ForwardModel
+from app.posterior import Posterior
 from app.prior.gram import GramMatrix
 from app.prior.inner_products import INNER_PRODUCTS
 from app.problem import physics
@@ -181,7 +182,9 @@ class ReductionReport(ConvexReport):
         part = output.Part(name, "state", "", family.space, None, networks[0], thetas[0], None, True, names)
         return output.Coefficient(family.case.name, (part,))
 
-    def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> None:
+    def write(
+        self, state: flow.FlowState, folder: Path, lost: output.Losses, posterior: Posterior | None
+    ) -> None:
         """See Report; of some states."""
         space, told = self._family.space, self._judged(state.representation)
         counts = self._counts

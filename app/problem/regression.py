@@ -12,6 +12,7 @@ from app.energy import Regression
 from app.mesh import CoefficientSpace, RelativeError
 from app.network import Nodes
 from app.parallel import Clock, agreed
+from app.posterior import Posterior
 from app.prior.gram import GramMatrix
 from app.prior.inner_products import weighted_product
 from app.problem.base import WorkMeter
@@ -51,7 +52,9 @@ class RegressionReport(ConvexReport):
         """See Report."""
         return function_of(self._case.name, self._name, self._space, state, by_network=True)
 
-    def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> None:
+    def write(
+        self, state: flow.FlowState, folder: Path, lost: output.Losses, posterior: Posterior | None
+    ) -> None:
         """See Report."""
         assert state.evaluation is not None
         m = state.evaluation.m

@@ -14,6 +14,7 @@ from app.mesh import CoefficientSpace, Known, MeshError, RelativeError, TaggedMe
 from app.network import Nodes
 from app.parallel import Clock, SolveFailed, agreed
 from app.pde import BoundaryCondition
+from app.posterior import Posterior
 from app.prior.gram import SolverFactory
 from app.prior.inner_products import weighted_product
 from app.problem.base import WorkMeter
@@ -107,7 +108,9 @@ class RitzReport(ConvexReport):
         free = self._space.free is None
         return function_of(self._case.name, self._name, self._space, state, by_network=free)
 
-    def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> None:
+    def write(
+        self, state: flow.FlowState, folder: Path, lost: output.Losses, posterior: Posterior | None
+    ) -> None:
         """See Report."""
         assert state.evaluation is not None
         space, panels = self._space, {self._name: state.evaluation.m}

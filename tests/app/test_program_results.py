@@ -24,13 +24,13 @@ SUMMARY = {
     "expansions", "rejected_trials", "krylov_vectors", "state_solves", "linear_solves", "state_rhs",
     "adjoint_rhs", "incremental_rhs", "block_rhs", "block_seconds", "riesz_solves", "selection_riesz_solves",
     "factorisations", "ranks", "coefficient_dofs", "state_dofs", "edge_share", "wall_seconds", "seconds",
-    "peak_memory_mb", "versions", "seed", "solvers",
+    "peak_memory_mb", "versions", "seed", "solvers", "posterior",
 }  # fmt: skip
 """Keys of summary.json that other programs may rely on."""
 
 STAGES = {
     "startup", "compile", "assembly", "solve", "krylov", "selection", "jacobian", "flow_matrix", "retraction",
-    "expansion", "output", "other",
+    "expansion", "posterior", "output", "other",
 }  # fmt: skip
 """Keys of `seconds`."""
 
@@ -41,7 +41,10 @@ COLUMNS = (
 )  # fmt: skip
 """Columns of history.csv."""
 
-FIELDS = {"m", "exp_m", "state", "gradient", "truth", "error"}
+FIELDS = {
+    "m", "exp_m", "state", "gradient", "truth", "error", "std", "std_prior", "resolved",
+    "exp_m_5", "exp_m_95",
+}  # fmt: skip
 
 everywhere = pytest.mark.parametrize("title", JOBS)
 

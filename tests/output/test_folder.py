@@ -12,9 +12,10 @@ from app.output import folder as folders
 
 OURS = (
     "summary.json", "part-summary.json", "history.csv", "expansions.csv", "case.yaml", "coefficient.png",
-    "choice.png", "expansion.png", "reduction.png", "fit.csv", "fields.pvd", "fields000000.pvtu",
-    "fields_p0_000000.vtu", "network.json", "network.safetensors", "coefficient.safetensors",
-    "checkpoint/000003/state.json", "checkpoint/000003/arrays.safetensors", "checkpoint/new-000004/state",
+    "choice.png", "expansion.png", "posterior.png", "reduction.png", "fit.csv", "fields.pvd",
+    "fields000000.pvtu", "fields_p0_000000.vtu", "network.json", "network.safetensors",
+    "coefficient.safetensors", "posterior.safetensors", "checkpoint/000003/state.json",
+    "checkpoint/000003/arrays.safetensors", "checkpoint/new-000004/state",
 )  # fmt: skip
 """Names that a run writes."""
 

@@ -23,7 +23,9 @@ TIMES = {"seconds"}
 
 QUIET = Options(quiet=True)
 
-DRAW = {name: getattr(output, name) for name in ("draw_fields", "draw_choice", "draw_expansion")}
+DRAW = {
+    name: getattr(output, name) for name in ("draw_fields", "draw_choice", "draw_expansion", "draw_posterior")
+}
 
 
 def folder_of(shared_tmp_path: Path, name: str) -> Path:

@@ -1,0 +1,125 @@
+"""How sure a coefficient is, as a picture."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from mpi4py import MPI
+
+from app.output.canvas import load_matplotlib
+from app.output.files import drawn, written
+from app.output.picture import MOST_POINTS, Drawing, draw_space, gathered, panelled, triangles
+from app.types import Axes, Canvas, Space, Summary, Untyped
+
+WRITES = ("posterior.png",)
+"""Names of the files, for whoever replaces them."""
+
+VEILED = 0.5
+"""What is resolved by less than this share is veiled in the picture."""
+
+BAND = 1.6449
+"""Standard deviations to either side that hold 90 %."""
+
+GREY = (0.75, 0.75, 0.75)
+
+
+def draw_posterior(
+    path: Path, space: Space, rows: Sequence[Mapping[str, np.ndarray]], points: np.ndarray
+) -> str | None:
+    """Draw owned nodal values of a Lagrange space: in each row a coefficient, its standard deviation and what
+    of it is resolved, in this order; collective, rank 0 draws.
+
+    In the plane the coefficient is veiled where less than VEILED is resolved, on a line it has its 90 % band,
+    in space all three are shown. Returns, on all ranks, why there is no picture, None if there is one. Raises
+    OSError on all ranks.
+    """
+    comm: MPI.Comm = space.mesh.comm
+    drawing = gathered(space, rows)
+
+    def draw() -> None:
+        load_matplotlib()
+        of: Untyped = {1: _draw_line, 2: _draw_plane, 3: _draw_space}[space.mesh.geometry.dim]
+        of(path, drawing, points)
+
+    return drawn(comm, draw)
+
+
+def posterior_lines(summary: Summary) -> list[str]:
+    """What is said at the end of a run: how much the data determine, and what is to be known of that."""
+    told = summary.get("posterior")
+    if not told:
+        return []
+    note = f"; {told['note']}" if told["note"] else ""
+    if told["kind"] == "none":
+        return [f"posterior: none{note}"]
+    share = told["determined"]
+    if isinstance(share, dict):
+        where = ", ".join(f"{name} on {part:.0%}" for name, part in share.items())
+    else:
+        where = f"the unknown on {share:.0%}"
+    return [
+        f"posterior: the data determine {where} of the domain (half of the prior variance or more), with "
+        f"{told['freedom']:.1f} degrees of freedom, {told['information']:.1f} nats{note}"
+    ]
+
+
+def _draw_line(path: Path, drawing: Drawing, points: np.ndarray) -> None:
+    figure, panels = panelled(len(drawing.rows), 1)
+    order = np.argsort(drawing.nodes[:, 0], kind="stable")
+    x = drawing.nodes[order, 0]
+    for (axes,), fields in zip(panels, drawing.rows, strict=True):
+        (name, m), (_, std), (_, resolved) = ((key, values[order]) for key, values in fields.items())
+        axes.plot(x, m, label=name)
+        axes.fill_between(x, m - BAND * std, m + BAND * std, alpha=0.3, linewidth=0, label="90 %")
+        low, high = axes.get_ylim()
+        veil = {"color": GREY, "alpha": 0.5, "linewidth": 0, "label": _legend()}
+        axes.fill_between(x, low, high, where=resolved < VEILED, **veil)
+        if len(points):
+            axes.plot(points[:, 0], np.full(len(points), low), "k|", label="readings")
+        axes.set_ylim(low, high)
+        axes.set_xlabel("x")
+        axes.legend()
+    _save(figure, path)
+
+
+def _draw_plane(path: Path, drawing: Drawing, points: np.ndarray) -> None:
+    figure, panels = panelled(len(drawing.rows), 2)
+    for (left, right), fields in zip(panels, drawing.rows, strict=True):
+        (name, m), (label, std), (_, resolved) = fields.items()
+        _panel(figure, left, drawing, name, m)
+        _veil(left, drawing, resolved)
+        left.set_title(f"{name} (grey: {_legend()})")
+        _panel(figure, right, drawing, label, std)
+        if len(points) <= MOST_POINTS:
+            right.scatter(points[:, 0], points[:, 1], s=3, c="white", alpha=0.7, linewidths=0)
+    _save(figure, path)
+
+
+def _draw_space(path: Path, drawing: Drawing, points: np.ndarray) -> None:
+    """Each field with a scale of its own."""
+    rows = [{name: values} for row in drawing.rows for name, values in row.items()]
+    draw_space(path, Drawing(drawing.cells, drawing.types, drawing.nodes, rows), points)
+
+
+def _panel(figure: Canvas, axes: Axes, drawing: Drawing, name: str, values: np.ndarray) -> None:
+    x, y = drawing.nodes[:, 0], drawing.nodes[:, 1]
+    image = axes.tripcolor(x, y, triangles(drawing), values, shading="gouraud", cmap="viridis")
+    figure.colorbar(image, ax=axes, location="bottom", shrink=0.85, pad=0.03)
+    axes.set_title(name)
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+
+
+def _veil(axes: Axes, drawing: Drawing, resolved: np.ndarray) -> None:
+    """Grey where less than VEILED is resolved."""
+    x, y = drawing.nodes[:, 0], drawing.nodes[:, 1]
+    axes.tricontourf(x, y, triangles(drawing), resolved, levels=[-1.0, VEILED], colors=[GREY], alpha=0.85)
+
+
+def _legend() -> str:
+    return f"less than {VEILED:.0%} resolved"
+
+
+def _save(figure: Canvas, path: Path) -> None:
+    with written(path) as part:
+        figure.savefig(str(part), bbox_inches="tight", pad_inches=0.05)

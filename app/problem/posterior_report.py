@@ -1,0 +1,65 @@
+"""What fields and pictures show of a posterior."""
+
+from pathlib import Path
+
+import numpy as np
+
+from app import output
+from app.equations.terms import physical, prefix_of
+from app.posterior import Posterior
+from app.problem.functions import drawn_rows, ending_of
+from app.problem.inversion import Inversion
+from app.types import Summary
+
+QUANTILES = {"5": 0.05, "95": 0.95}
+"""Of the physical quantity, by the ending of their names."""
+
+
+def posterior_fields(given: Inversion, posterior: Posterior | None) -> Summary:
+    """Standard deviations, what is resolved, quantiles of the physical quantity, and draws, if the case asks
+    for some."""
+    if posterior is None:
+        return {}
+    everywhere = {"std": posterior.std, "std_prior": posterior.std_prior, "resolved": posterior.resolved}
+    count = given.case.posterior.samples
+    draws = posterior.sample(count).T if count else ()
+    coefficients = {f"sample_{number}": draw for number, draw in enumerate(draws, 1)}
+    fields: Summary = {}
+    for label, values in everywhere.items():
+        for (name, space), own in _each(given, values):
+            whole = space.everywhere(space.extended(own)[0], f"{label}{ending_of(given, name)}")
+            fields[whole.name] = whole
+    for label, probability in QUANTILES.items():
+        for (name, space), own in _each(given, posterior.quantile(probability)):
+            role = given.case.unknowns[name].role
+            prefix = prefix_of(role)
+            called = f"{prefix}_{name}_{label}" if prefix else f"{name}_{label}"
+            fields[called] = physical(role, space.function(own, called))
+    for label, values in coefficients.items():
+        for (name, space), own in _each(given, values):
+            called = f"{label}{ending_of(given, name)}"
+            fields[called] = space.function(own, called)
+    return fields
+
+
+def draw_posterior(
+    given: Inversion, posterior: Posterior, folder: Path, points: np.ndarray, lost: output.Losses
+) -> None:
+    """posterior.png: m with its standard deviation, veiled where the data do not determine it; collective."""
+    rows: list[Summary] = []
+    parts = [_each(given, values) for values in (posterior.mean, posterior.std, posterior.resolved)]
+    for (owner, m), (_, std), (_, resolved) in zip(*parts, strict=True):
+        name, space = owner
+        ending = ending_of(given, name)
+        rows.append({
+            name: space.function(m, name),
+            f"std{ending}": space.everywhere(space.extended(std)[0], "std"),
+            f"resolved{ending}": space.everywhere(space.extended(resolved)[0], "resolved"),
+        })  # fmt: skip
+    picture, (drawn_on, panels) = folder / "posterior.png", drawn_rows(given, rows)
+    lost.draw(picture, lambda: output.draw_posterior(picture, drawn_on, panels, points))
+
+
+def _each(given: Inversion, values: np.ndarray) -> list[tuple]:
+    """The unknowns, each with its space and its own values."""
+    return list(zip(given.spaces.items(), given.coefficient.split(values), strict=True))

@@ -1,0 +1,117 @@
+"""How sure the result of an inverse problem's run is, and what is told of that."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from dolfinx import fem
+from mpi4py import MPI
+from ufl import dx
+
+from app.case import Case
+from app.energy.restricted import Restricted, on_its_mesh
+from app.flow import Candidate, FlowState, Method, Minimisation, StopReason
+from app.mesh import CoefficientSpace
+from app.parallel import SolveFailed
+from app.posterior import Posterior
+from app.prior.forms import integral
+from app.problem.base import Uncertainty
+from app.problem.factories import stream
+from app.problem.inversion import Inversion
+from app.problem.linearised import NoPosterior, linearised
+from app.types import Json, Summary
+
+UNFINISHED: tuple[StopReason, ...] = ("interrupted", "time_limit", "error")
+"""Reasons to stop that leave no result to be sure of."""
+
+DETERMINED = 0.5
+"""Share of the prior variance from which on the data count as having determined m at a place."""
+
+COUNTED = ("linear_solves", "riesz_solves")
+"""What the meter counts that the posterior may add to."""
+
+
+@dataclass(frozen=True, eq=False)
+class UncertaintyOf:
+    """Works it out for a state of a problem on one or several meshes."""
+
+    levels: Sequence[Inversion]
+    """The coarsest first."""
+    first: Callable[[int], Candidate]
+    """The regularisation where the data choose none, at the nodes of the mesh of a number."""
+    method: Method
+
+    def __call__(self, problem: Minimisation, state: FlowState, reason: StopReason) -> Uncertainty:
+        """Of a complete state with the minimisation that it is one of; collective."""
+        given = self.levels[state.base]
+        assert isinstance(given.case, Case)
+        if given.case.posterior.kind == "none":
+            return _without("as the case says")
+        if reason in UNFINISHED:
+            return _without("the run is not over")
+        begun, before = time.perf_counter(), problem.meter.read()
+        try:
+            found = linearised(given, self.first, problem, self.method, state)
+            at = state.evaluation
+            transfer = at if isinstance(at, Restricted) else None
+            rng = partial(stream, given.case, "posterior")
+            posterior = Posterior(found.posterior, on_its_mesh(at).m, transfer, rng)
+            told = _told(given, posterior)
+        except (NoPosterior, SolveFailed) as failure:
+            return _without(str(failure))
+        now = problem.meter.read()
+        seconds = given.domain.comm.allreduce(time.perf_counter() - begun, op=MPI.MAX)
+        work = {name: now.get(name, 0) - before.get(name, 0) for name in COUNTED}
+        note = "; ".join([*found.notes, *_estimated(given, posterior)]) or None
+        return Uncertainty(
+            posterior, {**told, "mesh": state.base + 1, **work, "seconds": seconds, "note": note}
+        )
+
+
+def _without(why: str) -> Uncertainty:
+    return Uncertainty(None, {"kind": "none", "note": why})
+
+
+def _told(given: Inversion, posterior: Posterior) -> Summary:
+    """What is said of it in numbers; of several unknowns one for each."""
+    at = posterior.linearised
+    prior, left = at.prior_variance(), at.variance()
+    determined = (at.resolved() >= DETERMINED).astype(float)
+    return {
+        "kind": "laplace",
+        "noise_deviation": float(np.sqrt(at.noise)),
+        "noise_found": given.data.sigma is None,
+        "trace_prior": _integrals(given, prior),
+        "trace": _integrals(given, left),
+        "determined": _integrals(given, determined, share=True),
+        "freedom": at.freedom,
+        "information": at.information,
+        "directions": len(at.eigenvalues),
+    }
+
+
+def _integrals(given: Inversion, values: np.ndarray, *, share: bool = False) -> Json:
+    """Of functions over the domain, or their means; of several unknowns by name."""
+    told = {}
+    for (name, space), own in zip(given.spaces.items(), given.coefficient.split(values), strict=True):
+        told[name] = _integral(space, own)
+        if share:
+            told[name] /= _integral(space, np.ones(space.owned))
+    return told if len(told) > 1 else next(iter(told.values()))
+
+
+def _integral(space: CoefficientSpace, values: np.ndarray) -> float:
+    function = space.everywhere(space.extended(values)[0], "variance")
+    return integral(space, fem.form(function * dx))
+
+
+def _estimated(given: Inversion, posterior: Posterior) -> list[str]:
+    """What is said where the mesh has too many nodes for exact variances."""
+    at, comm = posterior.linearised, given.domain.comm
+    error = comm.allreduce(at.variance_error() @ at.variance_error())
+    if not error > 0:
+        return []
+    typical = np.sqrt(error / comm.allreduce(at.variance() @ at.variance()))
+    return [f"variances are estimated from draws, with a standard error of {100 * typical:.1g} %"]
