@@ -4,6 +4,7 @@ import argparse
 import csv
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,30 +22,22 @@ HYBRID = {
 
 def withheld(out: Path, case: str) -> dict[str, Any]:
     """The readings of a case without the column sigma, and the name of what is observed."""
-    path = ROOT / "cases" / f"{case}.yaml"
-    ((name, observation),) = YAML(typ="safe").load(path)["observations"].items()
-    rows = list(csv.DictReader((path.parent / observation["file"]).read_text().splitlines()))
+    name, file = _observed(case)
+    rows = list(csv.DictReader(file.read_text().splitlines()))
     kept = [column for column in rows[0] if column.strip() != "sigma"]
     _write(out / "readings.csv", kept, [[row[column] for column in kept] for row in rows])
     return {"observation": name}
 
 
-def draw(out: Path, seed: str, *truth: str) -> dict[str, Any]:
-    """The quickstart's readings of a truth with another draw of points and noise."""
+def draw(out: Path, seed: str, case: str, *truth: str) -> dict[str, Any]:
+    """The readings of a case with another draw of points and noise, and the name of what is observed."""
     sys.path.insert(0, str(ROOT / "cases"))
     import make_data
 
-    from app.case import load_case
-
-    readings, rng = make_data.CASES["quickstart"], np.random.default_rng(int(seed))
-    case = load_case(ROOT / "cases" / "quickstart.yaml", list(truth))
-    points = readings.places(rng)
-    exact, largest = make_data.solve_finely(case, points)
-    sigma = readings.noise * largest
-    values = exact.ravel() + sigma * rng.standard_normal(len(points))
-    rows = [[*point, value, sigma] for point, value in zip(points, values, strict=True)]
-    _write(out / "readings.csv", ["x", "y", "value", "sigma"], rows)
-    return {"sigma": sigma}
+    make_data.CASES[case] = replace(make_data.CASES[case], seed=int(seed))
+    make_data.write(case, out, truth)
+    (out / f"{case}.csv").rename(out / "readings.csv")
+    return {"observation": _observed(case)[0]}
 
 
 def hybrid(out: Path, problem: str, cells: str, noise: str = "0", told: str = "") -> dict[str, Any]:
@@ -80,6 +73,13 @@ def cavity(out: Path, file: str, seed: str) -> dict[str, Any]:
     noisy = exact * (1.0 + 0.03 * np.random.default_rng(int(seed)).standard_normal(len(exact)))
     make_data.write_readings(out / "readings.ohm", readings.electrodes, readings.abmn, noisy)
     return {"truth": truth}
+
+
+def _observed(case: str) -> tuple[str, Path]:
+    """The only observation of a case, by its name, and its file."""
+    path = ROOT / "cases" / f"{case}.yaml"
+    ((name, observation),) = YAML(typ="safe").load(path)["observations"].items()
+    return name, path.parent / observation["file"]
 
 
 def _write(path: Path, head: list[str], rows: list[list[Any]]) -> None:

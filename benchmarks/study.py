@@ -17,7 +17,7 @@ from benchmarks.harness import ROOT, Job
 FOLDER = Path(__file__).parent / "studies"
 NAMES = (
     "compare", "quickstart", "bars", "jacobian", "flow_matrix", "trunk", "cavity", "hybrid", "hybrid-noise",
-    "inner-product", "ritz", "growth", "reduction", "defaults", "gallery", "scaling",
+    "inner-product", "ritz", "growth", "reduction", "defaults", "gallery", "scaling", "posterior",
 )  # fmt: skip
 """All studies, in the order of the report."""
 BEFORE = "the case before"

@@ -20,7 +20,7 @@ import csv
 import dataclasses
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
@@ -237,12 +237,15 @@ def main(names: list[str]) -> None:
         print(f"left alone, as given: {', '.join(GIVEN)}")
 
 
-def write(name: str, folder: Path) -> str:
-    """Make a case's data, write them into the folder as NAME.csv or NAME.ohm and say what they are."""
+def write(name: str, folder: Path, overrides: Sequence[str] = ()) -> str:
+    """Make a case's data, write them into the folder as NAME.csv or NAME.ohm and say what they are.
+
+    `overrides` change the case, as `--set` does: its truth, of another one's data.
+    """
     if name in SURVEYS:
         return write_survey(name, folder)
     readings = CASES[name]
-    case = _load(name)
+    case = _load(name, overrides)
     rng = np.random.default_rng(readings.seed)
     places = readings.places(rng)
     told = []
@@ -397,13 +400,13 @@ def write_readings(path: Path, electrodes: np.ndarray, abmn: np.ndarray, resista
     path.write_text("\n".join(lines) + "\n")
 
 
-def _load(name: str) -> Case:
+def _load(name: str, overrides: Sequence[str] = ()) -> Case:
     """The case; its data file need not exist yet."""
     for file in [f"{name}.ohm"] if name in SURVEYS else CASES[name].all_files(name):
         data = FOLDER / "data" / file
         data.parent.mkdir(exist_ok=True)
         data.touch()
-    return load_case(FOLDER / f"{name}.yaml")
+    return load_case(FOLDER / f"{name}.yaml", overrides)
 
 
 def _fine_mesh(comm: MPI.Comm, case: Case, cells: tuple[int, ...] | None) -> TaggedMesh:

@@ -14,6 +14,7 @@ from app.case import Case
 from app.energy.restricted import Restricted, on_its_mesh
 from app.flow import Candidate, FlowState, Method, Minimisation, StopReason
 from app.mesh import CoefficientSpace
+from app.output.posterior import BAND
 from app.parallel import SolveFailed
 from app.posterior import Posterior
 from app.prior.forms import integral
@@ -58,7 +59,7 @@ class UncertaintyOf:
             transfer = at if isinstance(at, Restricted) else None
             rng = partial(stream, given.case, "posterior")
             posterior = Posterior(found.posterior, on_its_mesh(at).m, transfer, rng)
-            told = _told(given, posterior)
+            told = {**_told(given, posterior), "covered": self._covered(state, posterior)}
         except (NoPosterior, SolveFailed) as failure:
             return _without(str(failure))
         now = problem.meter.read()
@@ -68,6 +69,28 @@ class UncertaintyOf:
         return Uncertainty(
             posterior, {**told, "mesh": state.base + 1, **work, "seconds": seconds, "note": note}
         )
+
+    def _covered(self, state: FlowState, posterior: Posterior) -> Json:
+        """Share of the nodes whose truth lies in the band of 90 %; of several unknowns by name, None where
+        no truth is known."""
+        given, comm = self.levels[state.level], self.levels[0].domain.comm
+        inside = np.abs(_truth(given) - posterior.mean) <= BAND * posterior.std
+        told = {}
+        for name, own in zip(given.spaces, given.coefficient.split(inside), strict=True):
+            if name in given.errors and given.case.unknowns[name].on is None:  # a trace has no truth inside
+                told[name] = comm.allreduce(int(own.sum())) / given.spaces[name].size
+        if len(given.spaces) == 1:
+            return told.get(given.name)
+        return told or None
+
+
+def _truth(given: Inversion) -> np.ndarray:
+    """Nodal values of all unknowns, nan where no truth is known."""
+    parts = []
+    for name, space in given.spaces.items():
+        truth = given.case.unknowns[name].truth
+        parts.append(np.full(space.owned, np.nan) if truth is None else space.interpolate(truth))
+    return np.concatenate(parts)
 
 
 def _without(why: str) -> Uncertainty:

@@ -31,12 +31,8 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("case", type=Path, metavar="CASE.yaml")
     found.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the results")
     found.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as in app")
-    found.add_argument(
-        "--weight",
-        default=0.0,
-        type=lambda text: text if text == "discrepancy" else float(text),
-        help="a number or discrepancy",
-    )
+    weight: Any = {"default": 0.0, "type": lambda text: text if text == "discrepancy" else float(text)}
+    found.add_argument("--weight", **weight, help="a number or discrepancy")
     found.add_argument("--solves", type=int, default=1000, help="of a training, at most")
     found.add_argument("--level", type=float, default=0.0, help="error at which a flow stops")
     found.add_argument("--most", type=int, default=100, help="iterations of a flow, at most")

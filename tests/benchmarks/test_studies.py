@@ -35,7 +35,7 @@ def test_overrides_fit_the_program(name: str) -> None:
             settings = job.settings
             for word, value in filled.items():
                 settings = tuple(setting.replace(word, value) for setting in settings)
-            if job.data and job.data.options[0] == "withheld":
+            if job.data and job.data.options[0] in ("withheld", "draw"):
                 (name,) = load_case(ROOT / str(job.case)).observations
                 settings = tuple(setting.replace("{observation}", name) for setting in settings)
             if job.case and "{" not in job.case and (job.case, settings) not in seen:
