@@ -23,6 +23,7 @@ SAME: dict[str, list[str]] = {
     "another name": ["name=other"],
     "a default that is said": ["flow.max_iterations=60"],
     "a number in other words": ["flow.discrepancy=1"],
+    "what is worked out afterwards": ["posterior={kind: none, samples: 3}"],
 }
 """Overrides that change nothing but words."""
 

@@ -102,6 +102,16 @@ def test_distance_is_that_of_the_density(setting: Setting) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-8)
 
 
+def test_the_noise_scales_it(setting: Setting) -> None:
+    """Covariances are proportional to s², variances that are known already too; the eigenpairs stay."""
+    posterior = setting.posterior()
+    before = posterior.variance()
+    after = posterior.with_noise(4 * NOISE)
+    np.testing.assert_allclose(after.variance(), 4 * before, rtol=ROUNDING)
+    np.testing.assert_allclose(after.covariance(setting.rows), 4 * posterior.covariance(setting.rows))
+    assert after.freedom == posterior.freedom
+
+
 def test_draws_are_those_of_the_prior_moved(setting: Setting) -> None:
     """One stream gives one set of draws, of the posterior and of the prior, whose laws app.prior has."""
     posterior = setting.posterior()

@@ -10,6 +10,7 @@ from small import ALONE, COMM, SMALL, Small, on_square
 from states import bare
 
 from app.api import Solution, load_result, solution, solve
+from app.posterior import LinearisedPosterior
 from app.problem import Problem
 
 pytestmark = pytest.mark.distributed
@@ -125,3 +126,28 @@ def test_a_case_can_do_without(tmp_path: Path) -> None:
         found.save(tmp_path / "results")
     assert found.summary["posterior"] == {"kind": "none", "note": "as the case says"}
     assert not (tmp_path / "results" / "posterior.png").exists()
+
+
+@pytest.mark.skipif(not ALONE, reason="nothing of rows")
+@pytest.mark.parametrize("name", ["network", "levels"])
+def test_j_that_holds_is_not_taken_again(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then nothing is solved; else one block, after which the deviations are those of J at the result."""
+    found = solved(name)
+    state = found.state
+    reason = state.stop_reason
+    assert reason is not None
+    directions = state.exact.factors.directions.shape[1]
+    monkeypatch.setattr("app.problem.linearised._holds", lambda *_: True)
+    as_it_was = problem_of(name).uncertainty(state, reason)
+    assert as_it_was.told["linear_solves"] == 0
+    monkeypatch.setattr("app.problem.linearised._holds", lambda *_: False)
+    anew = problem_of(name).uncertainty(state, reason)
+    assert anew.told["linear_solves"] == directions
+    posterior, evaluation = found.posterior.linearised, state.evaluation
+    rows = evaluation.vjp(np.eye(len(evaluation.residual)))  # type: ignore[union-attr]
+    exact = LinearisedPosterior.of(
+        posterior.mean, posterior.reference, posterior.R, posterior.weight, posterior.noise, rows
+    )
+    assert anew.posterior is not None
+    ratio = anew.posterior.linearised.variance() / exact.variance()
+    assert (ratio < 1.05).all() and (ratio > 1 - 1e-9).all()
