@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 from mpi4py import MPI
 
+from app.output import picture
 from app.output.canvas import load_matplotlib
 from app.output.files import drawn, written
-from app.output.picture import MOST_POINTS, Drawing, draw_space, gathered, panelled, triangles
+from app.output.picture import MOST_POINTS, Drawing, gathered, panelled, triangles
 from app.types import Axes, Canvas, Space, Summary, Untyped
 
 WRITES = ("posterior.png",)
@@ -98,7 +99,7 @@ def _draw_plane(path: Path, drawing: Drawing, points: np.ndarray) -> None:
 def _draw_space(path: Path, drawing: Drawing, points: np.ndarray) -> None:
     """Each field with a scale of its own."""
     rows = [{name: values} for row in drawing.rows for name, values in row.items()]
-    draw_space(path, Drawing(drawing.cells, drawing.types, drawing.nodes, rows), points)
+    picture.draw_space(path, Drawing(drawing.cells, drawing.types, drawing.nodes, rows), points)
 
 
 def _panel(figure: Canvas, axes: Axes, drawing: Drawing, name: str, values: np.ndarray) -> None:

@@ -41,7 +41,7 @@ def call(words: Sequence[str], pictures: bool) -> Answer:
         stack.enter_context(patch.dict(os.environ, {"FORCE_COLOR": "", "TTY_COMPATIBLE": "0"}))
         if not pictures:
             stack.enter_context(patch("matplotlib.figure.Figure.savefig", empty))
-            stack.enter_context(patch("app.output.picture._draw_space", empty_in_space))
+            stack.enter_context(patch("app.output.picture.draw_space", empty_in_space))
         code = main([str(word) for word in words])
     return code, out.getvalue(), err.getvalue()
 
