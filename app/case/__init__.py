@@ -4,10 +4,11 @@ from app.case.approximation import Approximant, ConvexCase, RegressionCase
 from app.case.base import BaseCase
 from app.case.case import Case, check_dimension
 from app.case.digest import canonical_case, case_digest, differing_keys
-from app.case.inversion import ExpansionSpec, Flow, RegularisationSpec
+from app.case.inversion import ExpansionSpec, Flow
 from app.case.load import effective_yaml, load_case, schema
 from app.case.mesh import BoxMesh, ElectrodeMesh, FileMesh, IntervalMesh, RectangleMesh
 from app.case.reduction import ReductionCase
+from app.case.regularisation import RegularisationSpec
 from app.case.ritz import RitzCase
 from app.case.unknowns import (
     BoundedTransform,

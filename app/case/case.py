@@ -10,8 +10,10 @@ from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_va
 from app.case.base import BaseCase
 from app.case.document import Key
 from app.case.experiments import Experiment
-from app.case.inversion import ExpansionSpec, Flow, RegularisationSpec
+from app.case.inversion import ExpansionSpec, Flow
+from app.case.means import with_means
 from app.case.posterior import PosteriorSpec
+from app.case.regularisation import OWN, RegularisationSpec
 from app.case.unknowns import Unknown
 from app.equations import AnyEquationSpec, stands_for
 from app.observe import OBSERVATIONS, Observations, accepted_kinds
@@ -19,6 +21,9 @@ from app.schema.expression import Expression
 from app.schema.grammar import ExpressionError
 from app.schema.problems import CaseError, nearest
 from app.schema.section import NO_TRUTH_VALUE, Identifier, Section, refuse
+
+UNSHARED = ("scale", "mean")
+"""Entries that one unknown's regularisation does not have of another's."""
 
 
 class InverseEnergy(Section):
@@ -75,6 +80,12 @@ class Case(BaseCase):
                 for name, one in unknowns.items()
             }
         return {"equation": {"kind": "identity"}, **value, "unknowns": unknowns}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _starts_at_the_mean(cls, value: Any) -> Any:
+        """The mean of a prior is the unknown's reference."""
+        return with_means(value)
 
     @field_validator("equation")
     @classmethod
@@ -156,7 +167,7 @@ class Case(BaseCase):
         given = {name: usual if part == {} else part for name, part in value.items()}
         said = [part for part in given.values() if isinstance(part, dict)]
         if said:  # of one unknown, which holds for the others too
-            usual = {**usual, **{key: entry for key, entry in said[0].items() if key != "scale"}}
+            usual = {**usual, **{key: entry for key, entry in said[0].items() if key not in UNSHARED}}
         return {**{name: usual for name in info.data.get("unknowns", {})}, **given}
 
     @field_validator("regularisation")
@@ -171,15 +182,19 @@ class Case(BaseCase):
                 raise refuse(f"the name {name!r}", expected + nearest(name, unknowns), key=name)
             first = next(iter(value))
             for key in RegularisationSpec.model_fields:
-                if key == "scale":
+                if key in OWN:
                     continue
                 one, other = getattr(value[name], key), getattr(value[first], key)
                 if one != other:
                     found = f"{key} {one} beside {other} of the unknown {first}"
-                    raise refuse(found, "the same for all unknowns, scale aside", key=name)
+                    raise refuse(found, f"the same for all unknowns, {', '.join(OWN)} aside", key=name)
+            mean, start = value[name].mean, getattr(unknowns[name], "reference", None)
+            if mean is not None and start is not None and mean != start:
+                found = f"the mean {mean.text} beside the reference {start.text} of the unknown {name}"
+                raise refuse(found, "one of the two, or both alike", key=name)
             flow = info.data.get("flow", Flow())
-            if value[name].weight == "cross_validation" and not _has_choice(flow):
-                found = f"cross_validation with inner_product {flow.inner_product} and step {flow.step}"
+            if value[name].selected and not _has_choice(flow):
+                found = f"{value[name].weight} with inner_product {flow.inner_product} and step {flow.step}"
                 expected = "inner_product gauss_newton and step retracted, or another weight"
                 raise refuse(found, expected, key=name)
         return value

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
+from app.case.anisotropy import FORM
 from app.case.document import Key
 from app.schema.problems import nearest, shown
 from app.types import Described, Json
@@ -29,6 +30,7 @@ FORMATS = {
     "expression": "a number or an expression such as 1 + 0.5*sin(pi*x)",
     "path": "the path of a file",
     "length_or_inf": "a number > 0 or inf",
+    "anisotropy": FORM,
 }
 NAME = "a name of letters, digits and _ that begins with no digit"
 FOLDER_NAME = "text of letters a-z, digits, '.', '_' and '-', not only dots"

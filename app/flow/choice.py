@@ -11,7 +11,8 @@ from contextlib import closing
 import numpy as np
 
 from app.flow import doubt
-from app.flow.scores import Candidate, Choice, Score
+from app.flow.evidence import at_weight, by_evidence
+from app.flow.scores import Candidate, Choice, Criterion, Score
 from app.flow.sketch import Sketch
 from app.flow.study import Study
 from app.method import SelectionMethod
@@ -31,6 +32,7 @@ def choose(
     variance: float | None = None,
     fallback: float | None = None,
     groups: np.ndarray | None = None,
+    criterion: Criterion = "cross_validation",
 ) -> Choice:
     """The candidate and the weight that predict best; the fixed `start` is where lagged ones begin.
 
@@ -39,16 +41,22 @@ def choose(
     and has to be better by more than a standard error of the difference. Where predictions do not tell
     weights or candidates apart, or leave less of the data than noise of the `variance` (if it is known)
     accounts for, app.flow.doubt decides; `fallback` is the weight where nothing does. Readings of one of the
-    `groups`, if these are given, are of one place, and are left out together. Collective; alike on all ranks.
+    `groups`, if these are given, are of one place, and are left out together. The criterion evidence judges
+    fixed R and their weights alone. Collective; alike on all ranks.
     """
     with timed("selection"):
         if groups is not None:
             sketch = _together(sketch, start, reference, groups)
+        if criterion == "evidence":
+            study = Study(sketch, start, reference, [], method)
+            study.look_at(fixed := _fixed(candidates))
+            scores = by_evidence(study, fixed, variance)
+            return _choice(study, min(scores, key=_by_score), scores, "the greatest evidence")
         order = _in_order(sketch.data)[rng.permutation(len(sketch.data))]
         enough = len(order) >= method.fewest * method.folds
         folds = np.array_split(order, method.folds) if enough else []
         study = Study(sketch, start, reference, folds, method)
-        fixed = [candidate for candidate in candidates if candidate.regularisation.fixed]
+        fixed = _fixed(candidates)
         study.look_at(fixed)
         known = {id(candidate): study.score(candidate) for candidate in fixed}
         rival = min(known.values(), key=_by_score, default=None)
@@ -67,19 +75,27 @@ def choose(
 def taken_over(
     sketch: Sketch,
     start: Candidate,
-    candidate: Candidate,
+    candidates: Sequence[Candidate],
     weight: float,
     reference: np.ndarray,
     method: SelectionMethod = DEFAULT,
+    *,
+    variance: float | None = None,
+    reason: str = "",
 ) -> Choice:
-    """A candidate at a weight that an earlier run has chosen, with what these data say of it; collective."""
+    """At a weight that is given for the `reason`: the only candidate, or the one of greatest evidence there,
+    with what these data say of it; collective."""
     with timed("selection"):
         study = Study(sketch, start, reference, [], method)
-        hat = study.fit(candidate).hat
-        weights = np.sort(np.append(hat.weights, weight))[::-1]
-        left_out = np.mean(hat.left_out(weights) ** 2, axis=0)
-        score = Score(candidate, weights, left_out, None, int(np.flatnonzero(weights == weight)[0]))
-        return _choice(study, score, [score], "that of the run that is continued")
+        study.look_at(_fixed(candidates))
+        scores = at_weight(study, candidates, weight, variance)
+        if len(scores) > 1:
+            reason = f"{reason}; the greatest evidence there"
+        return _choice(study, min(scores, key=_by_score), scores, reason)
+
+
+def _fixed(candidates: Sequence[Candidate]) -> list[Candidate]:
+    return [candidate for candidate in candidates if candidate.regularisation.fixed]
 
 
 def _choice(study: Study, best: Score, scores: list[Score], reason: str) -> Choice:

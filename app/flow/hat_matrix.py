@@ -64,6 +64,22 @@ class HatMatrix:
         result: np.ndarray = residual / np.maximum(self._outer[:, None] + self._P**2 @ rest, 1e-12)
         return result
 
+    def evidence(self, weights: np.ndarray, variance: float | None) -> np.ndarray:
+        """−2/n log p(y) by weight, but for a constant, with y ~ N(0, v(S/w + I)) of n readings.
+
+        v is the variance of the noise, or, where that is None, the one that makes the readings most probable
+        (MacKay 1992; with v unknown this is generalised maximum likelihood, Wahba 1985).
+        """
+        rest = self._rest(weights)
+        count = len(self._outside)
+        determinant = -np.log(rest).sum(axis=0) / count
+        square = (rest.T @ np.square(self._seen) + np.square(self._outside).sum()) / count
+        if variance is None:
+            result: np.ndarray = determinant + np.log(np.maximum(square, np.finfo(float).tiny)) + 1.0
+        else:
+            result = determinant + square / variance + np.log(variance)
+        return result
+
     def fit(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """½‖residual‖² and the degrees of freedom tr H, by weight."""
         residual, _ = self._residual(weights)

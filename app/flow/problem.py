@@ -9,7 +9,7 @@ import numpy as np
 
 from app.flow.builders import ModelBuilder
 from app.flow.protocols import AnyEnergy, AnyEvaluation, Evaluation
-from app.flow.scores import Candidate
+from app.flow.scores import Candidate, Criterion
 from app.flow.state import Representation, StepState
 from app.flow.steps import Step
 from app.flow.stopping import Stopping
@@ -73,8 +73,12 @@ class Selection:
     rng: Callable[[], np.random.Generator]
     """A new stream for folds and random combinations of readings, each time the same one; alike on all
     ranks."""
+    criterion: Criterion = "cross_validation"
+    """By which they do."""
     weight: float | None = None
-    """Of the only candidate, where an earlier run has chosen both."""
+    """Of all candidates, where it is given."""
+    reason: str = ""
+    """By what it is given."""
     variance: float | None = None
     """Of the whitened noise, where it is known."""
     groups: np.ndarray | None = None

@@ -2,10 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from app.flow.protocols import ClosableProduct, Regularisation
+from app.types import Json
+
+type Criterion = Literal["cross_validation", "evidence"]
+"""What predicts readings that are left out best, or makes all of them most probable."""
 
 
 @dataclass(frozen=True)
@@ -15,11 +20,12 @@ class Candidate:
     kind: str
     length: float
     regularisation: Regularisation
-    parameters: Mapping[str, float] = field(default_factory=dict)
+    parameters: Mapping[str, Json] = field(default_factory=dict)
     """What else describes it, by the names that the case knows."""
 
     def __str__(self) -> str:
-        others = "".join(f", {name} {value:g}" for name, value in self.parameters.items())
+        told = {name: value for name, value in self.parameters.items() if value is not None}
+        others = "".join(f", {name} {_told(value)}" for name, value in told.items())
         return f"{self.kind} (length {self.length:.3g}{others})"
 
 
@@ -34,7 +40,9 @@ class Score:
     folds: np.ndarray | None
     """Mean square of the residuals of the folds, where R depends on m."""
     best: int
-    """Index of the weight, never the first or the last."""
+    """Index of the weight; where the data choose it never the first or the last."""
+    evidence: np.ndarray | None = None
+    """−2/n times the logarithm of the probability density of the n readings, where that is what counts."""
 
     @property
     def by_folds(self) -> bool:
@@ -47,13 +55,20 @@ class Score:
 
     @property
     def score(self) -> float:
-        """The mean square at the best weight."""
+        """What counts at the best weight."""
         return float(self.judged[self.best])
 
     @property
     def judged(self) -> np.ndarray:
-        """The mean squares that count, by weight."""
+        """What counts, by weight."""
+        if self.evidence is not None:
+            return self.evidence
         return self.left_out if self.folds is None else self.folds
+
+    @property
+    def judge(self) -> str:
+        """What it is."""
+        return "evidence" if self.evidence is not None else "folds" if self.by_folds else "leave_one_out"
 
 
 @dataclass(frozen=True)
@@ -79,3 +94,10 @@ class Choice:
     @property
     def candidate(self) -> Candidate:
         return self.score.candidate
+
+
+def _told(value: Json) -> str:
+    """A parameter, a matrix by its rows."""
+    if isinstance(value, int | float):
+        return f"{value:g}"
+    return value if isinstance(value, str) else str([[float(f"{x:.4g}") for x in row] for row in value])

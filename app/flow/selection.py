@@ -46,10 +46,19 @@ def select(
             variance=selection.variance,
             fallback=last.weight,
             groups=selection.groups,
+            criterion=selection.criterion,
         )
     else:
-        (only,), weight = selection.candidates, selection.weight
-        choice = taken_over(sketch, selection.start, only, weight, problem.reference, method.selection)
+        choice = taken_over(
+            sketch,
+            selection.start,
+            selection.candidates,
+            selection.weight,
+            problem.reference,
+            method.selection,
+            variance=selection.variance,
+            reason=selection.reason,
+        )
     problem.owned.callback(choice.R.close)
     numbers = {id(candidate): number for number, candidate in enumerate(selection.candidates)}
     selected = Selected(
@@ -85,12 +94,12 @@ def _numbers(score: Score, number: int) -> Summary:
         "weights": score.weights,
         "left_out": score.left_out,
         "folds": score.folds,
+        "evidence": score.evidence,
         "best": score.best,
     }
 
 
 def _score(told: Json, candidate: Candidate) -> Score:
-    folds = None if told["folds"] is None else np.asarray(told["folds"])
-    return Score(
-        candidate, np.asarray(told["weights"]), np.asarray(told["left_out"]), folds, int(told["best"])
-    )
+    arrays = {key: None if told[key] is None else np.asarray(told[key]) for key in ("folds", "evidence")}
+    weights, left_out = np.asarray(told["weights"]), np.asarray(told["left_out"])
+    return Score(candidate, weights, left_out, best=int(told["best"]), **arrays)

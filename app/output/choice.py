@@ -17,17 +17,17 @@ WRITES = ("choice.png",)
 """Names of the files, for whoever replaces them."""
 
 SHOWN = 2.0
-"""Scores up to this multiple of the chosen one are drawn."""
+"""Scores up to this multiple of the chosen one are drawn; of logarithms up to so much above it."""
 
 COLOURS = ("Greys", "Blues", "Greens", "Reds", "Purples")
 
 
 def choice_lines(choice: Choice) -> list[str]:
     """What was considered, each score, what was chosen and why."""
-    lines = ["regularisation from the data: mean square of what is predicted of readings left out"]
+    lines = [f"regularisation from the data: {_measure(choice)}"]
     for score in choice.scores:
         mark = "->" if score is choice.score else "  "
-        judge = "folds" if score.by_folds else "leave-one-out"
+        judge = score.judge.replace("_", "-")
         lines.append(
             f"  {mark} {score.candidate!s:<48} {score.score:10.5g} by {judge:<13} "
             f"at weight {score.weight:.3g}"
@@ -43,8 +43,9 @@ def choice_summary(choice: Choice | None, parameters: Sequence[str]) -> Summary:
     """The choice's part of summary.json; `parameters` are the names of those of any regularisation."""
     if choice is None:
         return {"cross_validation": None, "candidates": []}
+    best = choice.score
     return {
-        "cross_validation": choice.score.score,
+        "cross_validation": float((best.left_out if best.folds is None else best.folds)[best.best]),
         "candidates": [
             {
                 "kind": score.candidate.kind,
@@ -52,7 +53,7 @@ def choice_summary(choice: Choice | None, parameters: Sequence[str]) -> Summary:
                 **{name: score.candidate.parameters.get(name) for name in parameters},
                 "weight": score.weight,
                 "score": score.score,
-                "judged_by": "folds" if score.by_folds else "leave_one_out",
+                "judged_by": score.judge,
                 "chosen": score is choice.score,
             }
             for score in choice.scores
@@ -76,10 +77,12 @@ def _draw(path: Path, choice: Choice) -> None:
     figure: Canvas = Figure(figsize=(10.4, 5.2), dpi=130, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
+    best = choice.score.score
+    limit = best + SHOWN if choice.score.evidence is not None else SHOWN * best
     shades = _shades([score.candidate.kind for score in choice.scores])
     for score, shade in zip(choice.scores, shades, strict=True):
         values = score.judged
-        shown = np.isfinite(values) & (values < SHOWN * choice.score.score)
+        shown = np.isfinite(values) & (values < limit)
         chosen = score is choice.score
         (line,) = axes.plot(
             score.weights[shown] / score.weight,
@@ -92,11 +95,17 @@ def _draw(path: Path, choice: Choice) -> None:
         axes.plot(1.0, score.score, "*" if chosen else "o", color=line.get_color(), ms=14 if chosen else 5)
     axes.set_xscale("log")
     axes.set_xlabel("weight, relative to the best one of the same R")
-    axes.set_ylabel("mean square of what is predicted of readings left out")
+    axes.set_ylabel(_measure(choice))
     axes.set_title(f"chosen: {choice.candidate}, weight {choice.weight:.3g}")
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     with written(path) as part:
         figure.savefig(str(part))
+
+
+def _measure(choice: Choice) -> str:
+    if choice.score.evidence is not None:
+        return "-2 log(evidence) a reading"
+    return "mean square of what is predicted of readings left out"
 
 
 def _shades(kinds: list[str]) -> list[Any]:

@@ -7,7 +7,18 @@ What a case's schema asks for is here and needs neither PETSc nor DOLFINx; the i
 from app.prior.bilaplacian import Bilaplacian
 from app.prior.edge_preserving import EdgePreserving
 from app.prior.h1 import H1
-from app.prior.kinds import CandidateSpec, Kind, Parameter, effective_length, values_of
+from app.prior.kinds import (
+    AnyParameter,
+    CandidateSpec,
+    Kind,
+    Option,
+    Parameter,
+    Tensor,
+    Value,
+    effective_length,
+    values_of,
+)
+from app.prior.matern import Matern
 from app.prior.trilaplacian import Trilaplacian
 
 REGULARISATIONS: dict[str, Kind] = {
@@ -15,6 +26,7 @@ REGULARISATIONS: dict[str, Kind] = {
     "edge_preserving": EdgePreserving,
     "bilaplacian": Bilaplacian,
     "trilaplacian": Trilaplacian,
+    "matern": Matern,
 }
 
 
@@ -25,9 +37,13 @@ def parameter_names() -> list[str]:
 
 __all__ = [
     "REGULARISATIONS",
+    "AnyParameter",
     "CandidateSpec",
     "Kind",
+    "Option",
     "Parameter",
+    "Tensor",
+    "Value",
     "effective_length",
     "parameter_names",
     "values_of",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -31,6 +31,7 @@ class EdgePreserving:
     finite = False
     parameters = (EDGE_SHARE,)
     considered = (CandidateSpec(share, {EDGE_SHARE.name: 0.1}),)
+    lengths: ClassVar[tuple[float, ...]] = ()
 
     def __init__(
         self,

@@ -21,6 +21,7 @@ class H1:
     finite = False
     parameters: ClassVar[tuple[Parameter, ...]] = ()
     considered: ClassVar[tuple[CandidateSpec, ...]] = ()
+    lengths: ClassVar[tuple[float, ...]] = ()
 
     def __init__(self, space: CoefficientSpace, length: float, solver: SolverFactory) -> None:
         from app.prior.gram import Borrowed

@@ -34,12 +34,39 @@ class Parameter:
 
 
 @dataclass(frozen=True)
+class Option:
+    """One of several values that a regularisation has beside its length."""
+
+    name: str
+    default: int | str
+    values: tuple[int | str, ...]
+    sentence: str
+    """What it is, for the schema."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A symmetric positive definite matrix that a regularisation has beside its length, or None."""
+
+    name: str
+    sentence: str
+    """What it is, for the schema."""
+    default: None = None
+
+
+type AnyParameter = Parameter | Option | Tensor
+
+type Value = float | int | str | tuple[tuple[float, ...], ...] | None
+"""Of a parameter; of a tensor its rows."""
+
+
+@dataclass(frozen=True)
 class CandidateSpec:
     """A length, as a share of the diagonal of the mesh's bounding box, and the parameters that are not the
     default."""
 
     share: float
-    parameters: Mapping[str, float] = field(default_factory=dict)
+    parameters: Mapping[str, Value] = field(default_factory=dict)
 
 
 class Kind(Protocol):
@@ -62,12 +89,17 @@ class Kind(Protocol):
         """Whether the length has to be finite."""
 
     @property
-    def parameters(self) -> tuple[Parameter, ...]:
+    def parameters(self) -> tuple[AnyParameter, ...]:
         """Which are keyword arguments of the constructor."""
 
     @property
     def considered(self) -> tuple[CandidateSpec, ...]:
         """What a choice from the data tries of this kind, beside h1 with its usual length."""
+
+    @property
+    def lengths(self) -> tuple[float, ...]:
+        """What a choice from the data tries where this kind is asked for without a length, as shares of the
+        diagonal; none where its usual length is meant."""
 
     def __call__(
         self, space: CoefficientSpace, length: float, solver: SolverFactory, *args: Untyped, **kwargs: Untyped
@@ -83,6 +115,6 @@ def effective_length(diagonal: float, length_scale: float | None, share: float) 
     return INFINITE_LENGTH if math.isinf(length_scale) else length_scale
 
 
-def values_of(kind: Kind, given: Mapping[str, float]) -> dict[str, float]:
+def values_of(kind: Kind, given: Mapping[str, Value]) -> dict[str, Value]:
     """The kind's parameters by name, as given or by default."""
     return {one.name: given.get(one.name, one.default) for one in kind.parameters}

@@ -106,4 +106,6 @@ def _selection(problem: Problem, selection: Selection, chosen: Described) -> Sel
     report = report.levels[0] if isinstance(report, LevelsReport) else report
     assert isinstance(report, InversionReport)
     candidate = candidate_with(report.given, chosen["kind"], chosen["length"], chosen["parameters"])
-    return replace(selection, candidates=[candidate], weight=chosen["weight"])
+    return replace(
+        selection, candidates=[candidate], weight=chosen["weight"], reason="that of the run that is continued"
+    )

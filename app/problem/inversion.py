@@ -59,6 +59,7 @@ from app.problem.factories import (
     transform_of,
 )
 from app.problem.memory import Size, require_memory, require_rows
+from app.problem.priors import require_prior
 from app.problem.solvers import CONFIRMING_SOLVES, STATE_SOLVES, Solvers, unknowns
 from app.schema.problems import first_few
 from app.types import Untyped
@@ -163,12 +164,14 @@ def read_inversion(
             f"{case.where('regularisation', name, 'weight')}: found discrepancy with data that have "
             "no column sigma, expected cross_validation, a number or data with sigma"
         ])  # fmt: skip
+    for unknown, space in spaces.items():
+        require_prior(case, unknown, space, known=known)
     references = {name: _reference(case, space, name, data) for name, space in spaces.items()}
     reference = np.concatenate(list(references.values()))
     errors = {name: _error(case, space, name) for name, space in spaces.items() if case.unknowns[name].truth}
     energy: InverseProblem[Any] = InverseProblem(forward, data.values, sigma, **compared)
     # What outliers, if there are any, add to the misfit is not known: only who asks for a target gets one.
-    open_end = energy.robust and case.regularisation[name].weight == "cross_validation"
+    open_end = energy.robust and case.regularisation[name].selected
     target = 0.5 * case.flow.discrepancy**2 * energy.expectation if known and not open_end else None
     nodes = _nodes(case, spaces, references)
     owned.callback(forward.close)

@@ -22,6 +22,7 @@ from app.problem.factories import nodal_values
 from app.problem.functions import degree_of, drawn_rows, ending_of
 from app.problem.inversion import Inversion
 from app.problem.posterior_report import draw_posterior, posterior_fields
+from app.problem.priors import prior_std
 from app.problem.work import work_units
 from app.types import Summary, Untyped
 
@@ -102,6 +103,7 @@ class InversionReport:
             "length_scale": candidate.length,
             **{name: candidate.parameters.get(name) for name in parameter_names()},
             **output.choice_summary(choice, parameter_names()),
+            **_prior(given, candidate.kind, choice, state.records[-1].weight),
             **_noise(given, choice, state.records[-1].misfit),
             **_experiments(given, state),
             "worst_readings": _worst(given, state, reason, self.unmet),
@@ -293,6 +295,15 @@ def _experiments(given: Inversion, state: flow.FlowState) -> Summary:
         pooled = given.energy.pooled(own)
         told[name] = {"readings": rows.stop - rows.start, "misfit": 0.5 * float(pooled @ pooled)}
     return {"experiments": told}
+
+
+def _prior(given: Inversion, kind: str, choice: flow.Choice | None, weight: float | None) -> Summary:
+    """The standard deviation of a Matérn field, of several unknowns by their names."""
+    if kind != "matern" or weight is None:
+        return {}
+    dimension = given.domain.dimension
+    told = {name: prior_std(given.case, name, dimension, choice, weight) for name in given.spaces}
+    return {"prior_std": told if len(told) > 1 else next(iter(told.values()))}
 
 
 def _left_out(given: Inversion) -> Summary:

@@ -118,7 +118,7 @@ def require_rows(comm: MPI.Comm, case: Case, readings: int, nodes: int, method: 
     Only where the data choose the regularisation or its weight are they made for certain. Collective.
     """
     left = available(comm) * comm.size
-    if all(one.weight != "cross_validation" for one in case.regularisation.values()):
+    if all(not one.selected for one in case.regularisation.values()):
         return
     rows = readings if readings <= method.sketch.most_rows else method.sketch.columns
     needed = ROWS * NUMBER * float(rows) * nodes

@@ -3,13 +3,13 @@
 from app import flow
 from app.mesh import JointOrder, NodeOrder
 from app.problem.inversion import Inversion, start_of
-from app.problem.models import builder_of, candidate_of, selection_of
+from app.problem.models import builder_of, candidate_of, considered_of, selection_of
 
 
 def first_of(given: Inversion) -> flow.Candidate:
     """The regularisation on the way to the target, and the only one where the data choose none."""
     kind = given.case.regularisation[given.name].kind
-    return candidate_of(given, "h1" if kind == "auto" else kind, "riesz")
+    return candidate_of(given, "h1" if considered_of(given) else kind, "riesz")
 
 
 def minimisation_of(
@@ -25,7 +25,7 @@ def minimisation_of(
     pace = method.stopping.pace if to_target else 0.0
     stopping: flow.Stopping = flow.AtTarget(given.target, most, method.stopping, pace)
     selection = None
-    if chosen.weight == "cross_validation":
+    if chosen.selected:
         selection = selection_of(given, first, method)
         stopping = flow.NearTarget(given.target, most, method.stopping, pace)
     return flow.Minimisation(

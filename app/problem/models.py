@@ -8,7 +8,7 @@ from app import flow
 from app.flow.protocols import Regularisation
 from app.mesh import CoefficientSpace
 from app.parallel import timed
-from app.prior import REGULARISATIONS, CandidateSpec, effective_length, values_of
+from app.prior import REGULARISATIONS, CandidateSpec, Value, effective_length, values_of
 from app.prior.gram import SolverFactory
 from app.prior.inner_products import INNER_PRODUCTS
 from app.prior.stacked import StackedInnerProduct, StackedRegularisation
@@ -25,7 +25,8 @@ def candidate_of(
     """
     chosen, make = setup.case.regularisation[setup.name], REGULARISATIONS[kind]
     if spec is None:
-        length = effective_length(setup.domain.diagonal, chosen.length_scale, make.share)
+        stated, _ = chosen.stated(setup.domain.dimension) if kind == chosen.kind else (None, None)
+        length = effective_length(setup.domain.diagonal, stated or chosen.length_scale, make.share)
     else:
         length = effective_length(setup.domain.diagonal, None, spec.share)
     parameters = values_of(make, chosen.parameters if spec is None else spec.parameters)
@@ -33,7 +34,7 @@ def candidate_of(
 
 
 def candidate_with(
-    setup: Inversion, kind: str, length: float, parameters: Mapping[str, float], purpose: str = "riesz"
+    setup: Inversion, kind: str, length: float, parameters: Mapping[str, Value], purpose: str = "riesz"
 ) -> flow.Candidate:
     """A regularisation of this length and with these parameters, see candidate_of."""
     make = REGULARISATIONS[kind]
@@ -52,33 +53,52 @@ def candidate_with(
 
 
 def _scales(setup: Inversion) -> list[float]:
-    return [setup.case.regularisation[name].scale for name in setup.spaces]
+    """By how much each unknown varies: as stated of its prior, or in proportion."""
+    own = [setup.case.regularisation[name] for name in setup.spaces]
+    return [part.stated(setup.domain.dimension)[1] or part.scale for part in own]
 
 
 def _riesz_solvers(setup: Inversion, purpose: str, space: CoefficientSpace) -> SolverFactory:
     """Of the regularisations that the data choose among all are held at the same time."""
-    considered = len(_considered()) if setup.case.regularisation[setup.name].kind == "auto" else 0
+    considered = len(considered_of(setup))
     return setup.solvers.factory(setup.case.equation.solver, purpose, space, held=1 + considered)
 
 
-def _considered() -> list[tuple[str, CandidateSpec]]:
-    """Kinds with lengths and parameters, fixed ones first."""
-    kinds = sorted(REGULARISATIONS.items(), key=lambda item: not item[1].fixed)
-    return [(kind, spec) for kind, made in kinds for spec in made.considered]
+def considered_of(setup: Inversion) -> list[tuple[str, CandidateSpec]]:
+    """Kinds with lengths and parameters that the data choose among, fixed ones first: all kinds, or, of the
+    case's own without a length, several lengths; none where the case says what R is."""
+    chosen = setup.case.regularisation[setup.name]
+    if chosen.kind == "auto":
+        kinds = sorted(REGULARISATIONS.items(), key=lambda item: not item[1].fixed)
+        return [(kind, spec) for kind, made in kinds for spec in made.considered]
+    if chosen.stated(setup.domain.dimension)[0] is not None:
+        return []
+    given = chosen.parameters
+    return [(chosen.kind, CandidateSpec(share, given)) for share in REGULARISATIONS[chosen.kind].lengths]
 
 
 def selection_of(setup: Inversion, start: flow.Candidate, method: flow.Method) -> flow.Selection:
-    """What the data choose among: everything, or the weight of the case's kind alone."""
+    """What the data choose among: everything, lengths and weight of the case's kind, or its weight alone."""
 
     def rng() -> np.random.Generator:
         return stream(setup.case, "choice")
 
-    variance = _variance(setup, method.selection.repeats)
-    if setup.case.regularisation[setup.name].kind != "auto":
-        fixed = start if start.regularisation.fixed else candidate_of(setup, "h1", "start")
-        return flow.Selection(fixed, [start], rng, variance=variance, groups=setup.energy.repeats)
-    others = [candidate_of(setup, kind, "riesz", spec) for kind, spec in _considered()]
-    return flow.Selection(start, [start, *others], rng, variance=variance, groups=setup.energy.repeats)
+    chosen = setup.case.regularisation[setup.name]
+    candidates = [candidate_of(setup, kind, "riesz", spec) for kind, spec in considered_of(setup)]
+    first = start if start.regularisation.fixed else candidate_of(setup, "h1", "start")
+    if chosen.kind in ("auto", start.kind):
+        candidates = [start, *candidates]
+    stated = chosen.weight == "prior"
+    return flow.Selection(
+        first,
+        candidates,
+        rng,
+        criterion="evidence" if chosen.weight == "evidence" else "cross_validation",
+        weight=1.0 if stated else None,
+        reason="the std of the prior and the sigma of the readings are as stated" if stated else "",
+        variance=_variance(setup, method.selection.repeats),
+        groups=setup.energy.repeats,
+    )
 
 
 def _variance(setup: Inversion, fewest: int) -> float | None:

@@ -283,7 +283,7 @@ OVERRIDES = {  # --set: key at fault, found, expected
     ),
     "regularisation.q={}": ("regularisation.q", "the name 'q'", "an unknown of this case: m"),
     "regularisation.m.weight=discrepency": ("regularisation.m.weight", "'d", "(did you mean 'disc"),
-    "regularisation.m.weight=true": ("regularisation.m.weight", "true", "discrepancy or a finite"),
+    "regularisation.m.weight=true": ("regularisation.m.weight", "true", "prior or a finite"),
     "regularisation.m.kind=bilaplace": ("regularisation.m.kind", "'bilaplace'", "'bilaplacian'"),
     "regularisation.m.edge_share=0": ("regularisation.m.edge_share", "0", "a finite number > 0"),
     "observations.heads.noise=half": ("observations.heads.noise", "'half'", "relative"),

@@ -9,7 +9,7 @@ from elliptic import COMM, gathered
 
 from app.mesh import CoefficientSpace
 from app.parallel import LinearSolver
-from app.prior import REGULARISATIONS
+from app.prior import REGULARISATIONS, Value
 from app.prior.gram import InnerProduct, Regularisation
 from app.prior.inner_products import INNER_PRODUCTS
 
@@ -28,7 +28,7 @@ solver = partial(LinearSolver, COMM, "direct", "test_gram_")
 
 @contextmanager
 def regularisation(
-    name: str, space: CoefficientSpace, length: float = LENGTH, **parameters: float
+    name: str, space: CoefficientSpace, length: float = LENGTH, **parameters: Value
 ) -> Iterator[Regularisation]:
     """One of the dictionary, closed at the end."""
     made = REGULARISATIONS[name](space, length, solver, **parameters)

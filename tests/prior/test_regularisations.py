@@ -14,7 +14,17 @@ from products import LENGTH, SOLVED, regularisation, solver
 
 from app.mesh import MESHES, CoefficientSpace, joint_space
 from app.parallel import LinearSolver, SolveFailed, Tally
-from app.prior import REGULARISATIONS, effective_length, parameter_names, values_of
+from app.prior import (
+    REGULARISATIONS,
+    AnyParameter,
+    Option,
+    Parameter,
+    Tensor,
+    Value,
+    effective_length,
+    parameter_names,
+    values_of,
+)
 from app.prior.gram import GramMatrix, Regularisation
 from app.prior.kinds import INFINITE_LENGTH
 from app.prior.stacked import Space, StackedRegularisation
@@ -203,20 +213,30 @@ def test_all_ranks_together_find_what_one_finds(name: str) -> None:
     assert found[0] == pytest.approx(found[1], rel=SOLVED)
 
 
+def values(one: AnyParameter) -> list[Value]:
+    """Some that a parameter may have: of a number its default, if that is in its range, and half of the way
+    from there to the range's lower end."""
+    if isinstance(one, Option):
+        return list(one.values)
+    if isinstance(one, Tensor):
+        return [None, ((2.0, 0.5), (0.5, 1.0))]
+    return [one.default, 0.5 * (one.above + one.default)] if one.above < one.default < one.below else []
+
+
 PARAMETERS = [(name, one.name) for name, kind in REGULARISATIONS.items() for one in kind.parameters]
 
 
 @pytest.mark.serial
 @pytest.mark.parametrize("name, parameter", PARAMETERS)
 def test_a_parameter_has_its_default_and_matters(name: str, parameter: str) -> None:
-    """The default is in its range and is what the constructor takes unless given; half of the way from there
-    to the range's lower end R is another."""
+    """The default is one of its values and is what the constructor takes unless given; with another one R is
+    another."""
     (one,) = [one for one in REGULARISATIONS[name].parameters if one.name == parameter]
-    assert one.above < one.default < one.below
+    assert one.default in values(one)
     space = box_space(2, 4, 1, upper=2.0)
     x, m = random_rows(space), space.interpolate(WAVES)
 
-    def image(**given: float) -> np.ndarray:
+    def image(**given: Value) -> np.ndarray:
         with regularisation(name, space, **given) as made:
             R = made.at(m)
             found = R.apply(x)
@@ -225,7 +245,8 @@ def test_a_parameter_has_its_default_and_matters(name: str, parameter: str) -> N
 
     plain = image()
     np.testing.assert_array_equal(image(**{parameter: one.default}), plain)
-    other = image(**{parameter: 0.5 * (one.above + one.default)})
+    (another, *_) = [value for value in values(one) if value != one.default]
+    other = image(**{parameter: another})
     assert COMM.allreduce(float(np.abs(other - plain).max(initial=0.0))) > 1e-3 * np.abs(plain).max(initial=0)
 
 
@@ -248,9 +269,10 @@ def test_candidates_are_regularisations(name: str) -> None:
     kind = REGULARISATIONS[name]
     for candidate in kind.considered:
         assert candidate.share > 0
-        values = values_of(kind, candidate.parameters)
-        assert candidate.parameters.items() <= values.items()
-        assert all(one.above < values[one.name] < one.below for one in kind.parameters)
+        found = values_of(kind, candidate.parameters)
+        assert candidate.parameters.items() <= found.items()
+        numbers = [one for one in kind.parameters if isinstance(one, Parameter)]
+        assert all(one.above < found[one.name] < one.below for one in numbers)
 
 
 def test_lengths_are_given_or_shares_of_the_diagonal() -> None:
