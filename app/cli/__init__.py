@@ -6,13 +6,19 @@ from collections.abc import Sequence
 
 from app.cli.command import Command, UsageError, program, read
 from app.cli.exits import MEANING
+from app.cli.prior import SAMPLE_PRIOR
 from app.cli.results import EVALUATE, EXPORT
 from app.cli.run import RUN
 from app.cli.schema import SCHEMA
 
 __all__ = ["COMMANDS", "Command", "UsageError", "parse"]
 
-COMMANDS: dict[str, Command] = {"schema": SCHEMA, "evaluate": EVALUATE, "export": EXPORT}
+COMMANDS: dict[str, Command] = {
+    "schema": SCHEMA,
+    "evaluate": EVALUATE,
+    "export": EXPORT,
+    "sample-prior": SAMPLE_PRIOR,
+}
 """By the first word of the command line; any other is a case. Further commands join here."""
 
 

@@ -11,9 +11,6 @@ from dolfinx.io import VTKFile
 from app.parallel import agreed
 from app.types import Described, Space, Untyped
 
-WRITES = ("fields.pvd", "fields*.pvtu", "fields_p*_*.vtu")
-"""Names of the files, for whoever replaces them."""
-
 END = b"</VTKFile>"
 """The last line of a file that is whole."""
 
@@ -43,7 +40,7 @@ def write_fields(
     with agreed(comm):
         if comm.rank == 0:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _remove(path.parent)
+            _remove(path)
     file = VTKFile(comm, str(path), "w")
     for time in moments:  # what moves does so while they are gone through
         for name in moving:
@@ -60,15 +57,24 @@ def write_fields(
     except OSError:
         with agreed(comm):
             if comm.rank == 0:
-                _remove(path.parent)
+                _remove(path)
         raise
 
 
-def _remove(folder: Path) -> None:
+def written_beside(name: str) -> tuple[str, ...]:
+    """Patterns of the files that NAME.pvd consists of."""
+    return f"{name}.pvd", f"{name}*.pvtu", f"{name}_p*_*.vtu"
+
+
+def _remove(path: Path) -> None:
     """What is there of an earlier call, or of links of such a name."""
-    for pattern in WRITES:
-        for old in folder.glob(pattern):
+    for pattern in written_beside(path.stem):
+        for old in path.parent.glob(pattern):
             old.unlink()
+
+
+WRITES = written_beside("fields")
+"""Names of the files, for whoever replaces them."""
 
 
 def _check_whole(path: Path, rank: int, times: int) -> None:

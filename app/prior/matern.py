@@ -61,7 +61,7 @@ class Matern:
     finite = True
     parameters: ClassVar[tuple[AnyParameter, ...]] = (SMOOTHNESS, ANISOTROPY, BOUNDARY)
     considered: ClassVar[tuple[CandidateSpec, ...]] = ()
-    lengths: ClassVar[tuple[float, ...]] = (0.05, 0.1, 0.2, 0.4, 0.8)
+    lengths: ClassVar[tuple[float, ...]] = (0.1, 0.2, 0.4, 0.8, 1.6)
     """Where the data choose the length, as shares of the diagonal."""
 
     def __init__(

@@ -100,6 +100,11 @@ class Inversion:
         """The space of all unknowns: of one, its own."""
         return joint_space(list(self.spaces.values()))
 
+    def ending_of(self, name: str) -> str:
+        """What a field of an unknown that is not its own is called by, behind its name: of several
+        unknowns."""
+        return f"_{name}" if len(self.spaces) > 1 else ""
+
     def place_of(self, reading: int) -> tuple[Path, int]:
         """The file of a reading, and its line there."""
         ends = np.cumsum([count for _, count in self.files])
@@ -130,12 +135,12 @@ def read_inversion(
     """
     if not allow_code:
         physics.refuse_code(case)
-    survey = _survey(comm, case)
-    domain = _mesh(comm, case, survey)
+    survey = survey_of(comm, case)
+    domain = domain_of(comm, case, survey)
     for part in case.parts.values():
         with agreed(comm):
             check_dimension(part, domain.dimension)
-    spaces = {name: _space(case, domain, name) for name in case.unknowns}
+    spaces = {name: space_of(case, domain, name) for name in case.unknowns}
     coefficient = joint_space(list(spaces.values()))
     forward: ForwardModel | Experiments | ElectricalModel
     compared: dict[str, np.ndarray] = {}
@@ -217,7 +222,8 @@ def evaluated_at_start(given: Inversion) -> Misfit[Any]:
     return at_start
 
 
-def _space(case: Case, domain: TaggedMesh, name: str) -> CoefficientSpace:
+def space_of(case: Case, domain: TaggedMesh, name: str) -> CoefficientSpace:
+    """The space of an unknown; raises CaseError on all ranks."""
     unknown, known = case.unknowns[name], None
     if unknown.known is not None:
         on = unknown.known.on
@@ -253,7 +259,7 @@ def _error(case: Case, space: CoefficientSpace, name: str) -> RelativeError:
     return error
 
 
-def _survey(comm: MPI.Comm, case: Case) -> Survey | None:
+def survey_of(comm: MPI.Comm, case: Case) -> Survey | None:
     """The electrical survey of a case, of which it is the only observation."""
     if not isinstance(case.equation, ElectricalTomography):
         return None
@@ -318,7 +324,8 @@ def _observed(
     return forward, measured
 
 
-def _mesh(comm: MPI.Comm, case: Case, survey: Survey | None) -> TaggedMesh:
+def domain_of(comm: MPI.Comm, case: Case, survey: Survey | None) -> TaggedMesh:
+    """The mesh of a case, through the electrodes of its survey where it asks for that; raises CaseError."""
     if survey is not None and case.mesh.kind == "electrodes":
         size = Size.through(survey.readings.electrodes, case.mesh)
         require_memory(comm, case, size, ("mesh", "size"))

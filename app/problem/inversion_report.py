@@ -13,14 +13,13 @@ from app.energy import Misfit
 from app.energy.restricted import Restricted, on_its_mesh
 from app.equations.terms import physical, prefix_of
 from app.flow import Evaluation
-from app.mesh import discontinuous
 from app.parallel import on_root
 from app.pde import Experiments, TransientModel
 from app.posterior import Posterior
 from app.prior import parameter_names
 from app.problem.factories import nodal_values
-from app.problem.functions import degree_of, drawn_rows, ending_of
 from app.problem.inversion import Inversion
+from app.problem.panels import finest_of, panels_of
 from app.problem.posterior_report import draw_posterior, posterior_fields
 from app.problem.priors import prior_std
 from app.problem.work import work_units
@@ -159,10 +158,7 @@ class InversionReport:
             rows.append(shown)
             fields |= shown | rest
         fields |= posterior_fields(given, posterior)
-        # Discontinuous if one of the fields is.
-        finest = max([part.space for part in space.parts] + states, key=degree_of)
-        if any(part.degree == 0 for part in space.parts):
-            finest = discontinuous(given.domain, max(1, degree_of(finest)))
+        finest = finest_of(space.parts, states)
         path, moments = folder / "fields.pvd", _moments(forward, found)
         lost.attempt(path, lambda: output.write_fields(path, finest, fields, *moments))
         if choice is not None:
@@ -172,7 +168,7 @@ class InversionReport:
         points = points[np.isfinite(points).all(axis=1)]  # the others belong to parts of the mesh
         if posterior is not None:
             draw_posterior(given, posterior, folder, points, lost)
-        drawn_on, panels = drawn_rows(given, rows)
+        drawn_on, panels = panels_of(space.parts, rows)
         if not isinstance(forward, ElectricalModel):
             lost.draw(picture, lambda: output.draw_fields(picture, drawn_on, panels, points))
             return
@@ -323,7 +319,7 @@ def _shown(given: Inversion, name: str, values: np.ndarray, steepest: np.ndarray
     """Functions of an unknown that the picture shows, and those beside them; of several unknowns with its
     name."""
     space, unknown = given.spaces[name], given.case.unknowns[name]
-    ending = ending_of(given, name)
+    ending = given.ending_of(name)
     m = space.function(values, name)
     shown: Summary = {name: m}
     if unknown.truth is not None and unknown.on is None:  # a trace has no truth inside

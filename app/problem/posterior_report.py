@@ -7,8 +7,8 @@ import numpy as np
 from app import output
 from app.equations.terms import physical, prefix_of
 from app.posterior import Posterior
-from app.problem.functions import drawn_rows, ending_of
 from app.problem.inversion import Inversion
+from app.problem.panels import panels_of
 from app.types import Summary
 
 QUANTILES = {"5": 0.05, "95": 0.95}
@@ -27,7 +27,7 @@ def posterior_fields(given: Inversion, posterior: Posterior | None) -> Summary:
     fields: Summary = {}
     for label, values in everywhere.items():
         for (name, space), own in _each(given, values):
-            whole = space.everywhere(space.extended(own)[0], f"{label}{ending_of(given, name)}")
+            whole = space.everywhere(space.extended(own)[0], f"{label}{given.ending_of(name)}")
             fields[whole.name] = whole
     for label, probability in QUANTILES.items():
         for (name, space), own in _each(given, posterior.quantile(probability)):
@@ -37,7 +37,7 @@ def posterior_fields(given: Inversion, posterior: Posterior | None) -> Summary:
             fields[called] = physical(role, space.function(own, called))
     for label, values in coefficients.items():
         for (name, space), own in _each(given, values):
-            called = f"{label}{ending_of(given, name)}"
+            called = f"{label}{given.ending_of(name)}"
             fields[called] = space.function(own, called)
     return fields
 
@@ -50,13 +50,13 @@ def draw_posterior(
     parts = [_each(given, values) for values in (posterior.mean, posterior.std, posterior.resolved)]
     for (owner, m), (_, std), (_, resolved) in zip(*parts, strict=True):
         name, space = owner
-        ending = ending_of(given, name)
+        ending = given.ending_of(name)
         rows.append({
             name: space.function(m, name),
             f"std{ending}": space.everywhere(space.extended(std)[0], "std"),
             f"resolved{ending}": space.everywhere(space.extended(resolved)[0], "resolved"),
         })  # fmt: skip
-    picture, (drawn_on, panels) = folder / "posterior.png", drawn_rows(given, rows)
+    picture, (drawn_on, panels) = folder / "posterior.png", panels_of(given.coefficient.parts, rows)
     lost.draw(picture, lambda: output.draw_posterior(picture, drawn_on, panels, points))
 
 

@@ -18,7 +18,11 @@ from app.cli.run import RUN
 ROOT = Path(__file__).parents[2]
 
 
-NEEDED = {"evaluate": ["results", "--points", "p.csv"], "export": ["results", "--format", "npz"]}
+NEEDED = {
+    "evaluate": ["results", "--points", "p.csv"],
+    "export": ["results", "--format", "npz"],
+    "sample-prior": ["case.yaml"],
+}
 """Words without which a command is refused."""
 
 
@@ -53,8 +57,9 @@ REFUSED = {
     "a.yaml b.yaml": "unrecognized argument b.yaml",
     "a.yaml --set": "argument --set: expected one argument",
     "schema a.yaml": "python -m app schema: unrecognized argument a.yaml",
+    "sample-prior a.yaml --number 0": "argument --number: invalid _count value: '0'",
     "schema -log_view": "python -m app schema: unrecognized argument -log_view",
-    "shcema": "found 'shcema', expected a case file or one of the commands schema, evaluate, export (did you",
+    "shcema": "expected a case file or one of the commands schema, evaluate, export, sample-prior (did you",
 }
 
 

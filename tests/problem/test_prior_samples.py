@@ -1,0 +1,111 @@
+"""What a case claims before any reading, drawn."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyvista
+from small import CASES, COMM
+
+from app import output
+from app.__main__ import main
+from app.case import CaseError, load_case
+from app.problem.prior_samples import sample_prior, stated_priors
+
+CELLS = "mesh.cells=[24,24]"
+
+STATED = "regularisation.m={kind: matern, correlation_length: 0.3, std: 0.5, mean: '1 + x'}"
+
+
+def lines_of(folder: Path, *overrides: str) -> list[str]:
+    """Of two draws."""
+    return sample_prior(COMM, load_case(CASES / "quickstart.yaml", [CELLS, *overrides]), 2, folder)
+
+
+@pytest.fixture(autouse=True)
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
+    """Pictures take longer than all else; with which arguments they were asked for."""
+    asked: list[tuple[object, ...]] = []
+    monkeypatch.setattr(output, "draw_fields", lambda *how, **_: asked.append(how))
+    return asked
+
+
+START = "unknowns.m.reference=1 + x"
+
+
+@pytest.mark.distributed
+def test_deviation_and_length_are_those_that_are_stated(shared_tmp_path: Path) -> None:
+    """Within 10 %: the boundary, and cells of a seventh of the length, change them so much."""
+    given = load_case(CASES / "quickstart.yaml", [CELLS, STATED, START])
+    with stated_priors(COMM, given) as (prior,):
+        variance = prior.variance()
+        length = prior.correlation_length(variance.values)
+        deviation = np.concatenate(COMM.allgather(np.sqrt(variance.values)))
+        drawn = np.concatenate(
+            COMM.allgather(prior.draws(np.random.default_rng(0), 200) - prior.mean[:, None])
+        )
+    assert np.median(deviation) == pytest.approx(0.5, rel=0.1)
+    assert length == pytest.approx(0.3, rel=0.1)
+    # The mean square of 200 draws at 625 nodes; about 25 patches of a draw are independent: 2 %.
+    assert np.sqrt(np.mean(drawn**2)) == pytest.approx(np.sqrt(np.mean(deviation**2)), rel=0.06)
+
+
+def test_draws_and_deviation_are_fields(tmp_path: Path, undrawn: list[tuple[object, ...]]) -> None:
+    """prior_samples.pvd holds them about the mean, and what was there of the name before is gone."""
+    (tmp_path / "prior_samples_p7_000000.vtu").write_text("")
+    lines = lines_of(tmp_path, STATED, START)
+    assert lines[0].startswith("m: standard deviation 0.5") and "correlation length 0.2" in lines[0]
+    assert lines[-1] == f"written: {tmp_path / 'prior_samples.pvd'}, {tmp_path / 'prior_samples.png'}"
+    grid = pyvista.PVDReader(tmp_path / "prior_samples.pvd").read()[0]
+    assert {"m_1", "m_2", "std"} <= set(grid.point_data)
+    away = grid.point_data["m_1"] - (1 + grid.points[:, 0])
+    assert 0.2 < np.abs(away).max() < 2.5
+    assert not (tmp_path / "prior_samples_p7_000000.vtu").exists()
+    (rows,) = [how[2] for how in undrawn]
+    assert [list(row) for row in rows] == [["m_1", "m_2"], ["std"]]
+
+
+def test_a_known_part_is_not_drawn(tmp_path: Path) -> None:
+    """There the draw is the known value, and its deviation 0."""
+    lines_of(
+        tmp_path, "regularisation.m={kind: matern, correlation_length: 0.3, std: 0.5}", case="known_part"
+    )
+    grid = pyvista.PVDReader(tmp_path / "prior_samples.pvd").read()[0]
+    known = grid.point_data["std"] == 0.0
+    assert 0.05 < known.mean() < 0.95
+    np.testing.assert_array_equal(grid.point_data["m_1"][known], grid.point_data["m_2"][known])
+
+
+def test_what_is_left_to_the_data_is_told(tmp_path: Path) -> None:
+    """With what stands in for it."""
+    said = "\n".join(lines_of(tmp_path, "regularisation.m={kind: matern}"))
+    assert "m: the correlation length is left to the data: drawn with 0.566" in said
+    assert "m: the standard deviation is left to the data" in said
+
+
+@pytest.mark.parametrize(
+    "given, found",
+    [
+        ("{kind: auto}", "the kind auto, which depends on the data, expected matern"),
+        ("{kind: edge_preserving}", "the kind edge_preserving, which depends on the data, expected matern"),
+        ("{std: 1, anisotropy: [[1]]}", "a matrix of 1 rows, expected one of 2"),
+    ],
+)
+def test_what_is_no_prior_is_refused(tmp_path: Path, given: str, found: str) -> None:
+    """With the key, and what to say in its place; nothing is written."""
+    with pytest.raises(CaseError, match=r"regularisation\.m") as caught:
+        lines_of(tmp_path, f"regularisation.m={given}")
+    assert found in str(caught.value) and not list(tmp_path.iterdir())
+
+
+def test_the_command_says_what_it_did(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], undrawn: list[tuple[object, ...]]
+) -> None:
+    """Exit code 0 and the lines, or 2 and one message."""
+    words = ["sample-prior", str(CASES / "quickstart.yaml"), "--out", str(tmp_path), "--set", CELLS]
+    assert main([*words, "--number", "3", "--set", "regularisation.m={std: 1}"]) == 0
+    assert "m: standard deviation" in capsys.readouterr().out
+    assert [list(row) for row in undrawn[0][2]] == [["m_1", "m_2", "m_3"], ["std"]]
+    assert main(words) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "found the kind auto" in said
