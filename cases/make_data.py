@@ -147,6 +147,11 @@ def through_pieces(count: int) -> Callable[[np.random.Generator], np.ndarray]:
     return lambda rng: np.array([f"{side}_{i}" for side in sides for i in range(1, count + 1)])
 
 
+def in_lower_half(count: int) -> Callable[[np.random.Generator], np.ndarray]:
+    """Points uniform in [.1, .9] × [.1, .5]."""
+    return lambda rng: rng.uniform((0.1, 0.1), (0.9, 0.5), (count, 2))
+
+
 CASES = {
     "quickstart": Readings(in_square(300), 0.01, seed=1, digits=12),
     "lshape": Readings(in_lshape(120), 0.01, seed=2, digits=12),
@@ -189,6 +194,7 @@ CASES = {
     "scattered": Readings(
         in_square(500), 0.05, seed=26, exact="sin(2*pi*x)*cos(pi*y) + exp(-((x-.6)**2 + (y-.4)**2)/.05)"
     ),
+    "subsurface": Readings(in_lower_half(50), 0.01, seed=27),
     # Every node of quadratic elements on 64 × 64 cells.
     "hippylib_poisson": Readings(on_grid(129), 0.05, 9, discretisation=Discretisation((64, 64), higher=0)),
 }

@@ -50,6 +50,7 @@ NOISE = {
     "scattered": (500, 0.05),
     "heat_pinnacle": (2500, 0.1),
     "cooling": (300, 0.01),
+    "subsurface": (50, 0.01),
     "hippylib_poisson": (129 * 129, 0.05),  # the nodes of quadratic elements
     "peer64": (65 * 65, 0.01),  # the nodes of linear elements
 }
@@ -90,6 +91,7 @@ TERMS = {
 PROBLEM = {
     "equation": {"kind", "source", "degree", "boundary"} | TERMS,
     "m": {"role", "on", "known", "reference", "truth"},
+    "prior": {"kind", "gamma", "delta", "anisotropy", "mean"},
     "heads": {"kind", "file", "component", "misfit", "radius"},
 }
 """Keys that describe a problem; all others say how it is solved."""
@@ -137,12 +139,16 @@ def test_case_is_valid_and_has_its_name(name: str) -> None:
 
 @every_case
 def test_case_describes_the_problem_only(name: str) -> None:
-    """No flow, expansion, regularisation, seed, representation or solver: one default serves all."""
+    """No flow, expansion, seed, representation or solver: one default serves all; of the regularisation no
+    more than a prior that is known."""
     said = YAML(typ="safe").load(CASES[name])
     experiments = said.pop("experiments", {"": {"observations": said.get("observations")}})
     physics = "energy" if "energy" in said else "equation"
     assert {"name", "mesh", physics, "unknowns"} <= set(said)
+    prior = said.pop("regularisation", {})
     assert set(said) <= {"name", "mesh", physics, "unknowns", "observations"}
+    for part in prior.values():
+        assert part["kind"] == "matern" and set(part) <= PROBLEM["prior"]
     for unknown in said["unknowns"].values():
         assert set(unknown) <= PROBLEM["m"]
     for experiment in experiments.values():

@@ -67,9 +67,8 @@ def test_draws_and_deviation_are_fields(tmp_path: Path, undrawn: list[tuple[obje
 
 def test_a_known_part_is_not_drawn(tmp_path: Path) -> None:
     """There the draw is the known value, and its deviation 0."""
-    lines_of(
-        tmp_path, "regularisation.m={kind: matern, correlation_length: 0.3, std: 0.5}", case="known_part"
-    )
+    given = load_case(CASES / "known_part.yaml", ["regularisation.m={correlation_length: 0.3, std: 0.5}"])
+    sample_prior(COMM, given, 2, tmp_path)
     grid = pyvista.PVDReader(tmp_path / "prior_samples.pvd").read()[0]
     known = grid.point_data["std"] == 0.0
     assert 0.05 < known.mean() < 0.95
