@@ -50,6 +50,8 @@ SMALL = {
         "regularisation.m.weight=cross_validation",
         "unknowns.m.representation.kind=nodal",
     ),
+    "a prior by evidence": on_square("sparse", "regularisation.m={kind: matern, weight: evidence}"),
+    "a prior of stated deviation": on_square("sparse", "regularisation.m={kind: matern, std: 0.5}"),
     "plain step in H1": on_square(
         "sparse",
         "flow.inner_product=h1",
