@@ -15,8 +15,18 @@ from app.equations.diffusion import DiffusionSpec, ReactionDiffusionSpec
 from app.equations.heat import HeatSpec
 from app.equations.nonlinear import NonlinearDiffusionSpec, PLaplacianSpec
 from app.schema.expression import ParametricExpression
-from app.schema.grammar import CONSTANTS, COORDINATES, FUNCTIONS
-from app.schema.section import NO_TRUTH_VALUE, Count, Identifier, Length, Number, Parts, Section, refuse
+from app.schema.grammar import CONSTANTS, FUNCTIONS
+from app.schema.section import (
+    COORDINATES,
+    NO_TRUTH_VALUE,
+    Count,
+    Identifier,
+    Length,
+    Number,
+    Parts,
+    Section,
+    refuse,
+)
 from app.schema.solver import LinearSolverSpec
 from app.types import Described, Summary
 

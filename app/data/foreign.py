@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,10 @@ def read_foreign(kind: str, path: Path, dataset: str = "") -> dict[str, np.ndarr
 
 
 def _vtk(path: Path, dataset: str) -> dict[str, np.ndarray]:
-    from vtkmodules.util.numpy_support import vtk_to_numpy
+    from vtkmodules.util import numpy_support
     from vtkmodules.vtkIOXML import vtkXMLPUnstructuredGridReader, vtkXMLUnstructuredGridReader
 
+    to_numpy: Callable[..., np.ndarray] = numpy_support.vtk_to_numpy
     reader: Any = {".vtu": vtkXMLUnstructuredGridReader, ".pvtu": vtkXMLPUnstructuredGridReader}[
         path.suffix
     ]()
@@ -73,12 +75,12 @@ def _vtk(path: Path, dataset: str) -> dict[str, np.ndarray]:
     grid = reader.GetOutput()
     if not grid.GetNumberOfPoints():
         raise Unreadable("it has no nodes")
-    arrays = {"": vtk_to_numpy(grid.GetPoints().GetData())}
+    arrays = {"": to_numpy(grid.GetPoints().GetData())}
     values = grid.GetPointData()
     for index in range(values.GetNumberOfArrays()):
         array = values.GetArray(index)
         if array is not None and array.GetName():  # None where it holds no numbers
-            arrays[array.GetName()] = vtk_to_numpy(array)
+            arrays[array.GetName()] = to_numpy(array)
     return arrays
 
 

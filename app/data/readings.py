@@ -61,7 +61,8 @@ class ElectrodeReadings:
     def apparent_resistivities(self, factors: np.ndarray) -> np.ndarray:
         """In Ωm, the resistances times the geometric factors in m, or as the file has them; shape (n,)."""
         if self.resistances is not None:
-            return self.resistances * factors
+            apparent: np.ndarray = self.resistances * factors
+            return apparent
         if self.apparent is None:
             raise ValueError("found neither resistances nor apparent resistivities, expected one of them")
         return self.apparent

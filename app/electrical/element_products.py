@@ -10,7 +10,7 @@ from basix import CellType, make_quadrature
 from dolfinx import fem, la
 
 from app.electrical.wave_numbers import WaveNumbers
-from app.mesh.spaces import CoefficientSpace
+from app.mesh.spaces import CoefficientSpace, Function
 from app.parallel import timed
 from app.types import Space, Symbol, Untyped
 
@@ -30,7 +30,8 @@ class FourPoles:
     def of(self, poles: np.ndarray) -> np.ndarray:
         """Readings from what each pair (source, receiver) gives, shape (..., electrodes, electrodes)."""
         a, b, m, n = self.abmn.T
-        return poles[..., a, m] - poles[..., a, n] - poles[..., b, m] + poles[..., b, n]
+        readings: np.ndarray = poles[..., a, m] - poles[..., a, n] - poles[..., b, m] + poles[..., b, n]
+        return readings
 
 
 class ElementProducts:
@@ -41,7 +42,7 @@ class ElementProducts:
     electrodes. Exact for the discrete problem: by the quadrature the operator is assembled with.
     """
 
-    def __init__(self, coefficient: CoefficientSpace, m: fem.Function, state: Space, degree: int) -> None:
+    def __init__(self, coefficient: CoefficientSpace, m: Function, state: Space, degree: int) -> None:
         mesh = coefficient.domain.mesh
         cell = getattr(CellType, mesh.topology.cell_name())
         rule: tuple[Untyped, Untyped] = make_quadrature(cell, degree)
@@ -102,9 +103,8 @@ class ElementProducts:
         density = self._density.eval(self._mesh, cells).reshape(len(cells), points) * self._weights
         electrodes = products.shape[-1]
         hats = self._hats.T[None] * density[:, None, :]
-        return (hats @ products.reshape(len(cells), points, -1)).reshape(
-            len(cells), -1, electrodes, electrodes
-        )
+        integrals: np.ndarray = hats @ products.reshape(len(cells), points, -1)
+        return integrals.reshape(len(cells), -1, electrodes, electrodes)
 
 
 def _with_ghosts(index_map: Untyped, block: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from app.electrical.element_products import ElementProducts, FourPoles
 from app.electrical.wave_numbers import WaveNumbers
 from app.mesh import assemble
 from app.mesh.points import point_matrix
-from app.mesh.spaces import CoefficientSpace
+from app.mesh.spaces import CoefficientSpace, Function
 from app.parallel import LinearSolver, SolveFailed, gram, multiply, multiply_transpose, timed
 from app.parallel.blocks import PETSc
 from app.pde.linearisation import Counts
@@ -59,7 +59,8 @@ class ElectricalLinearisation:
     @property
     def readings(self) -> np.ndarray:
         """log ρₐ, shape (readings,), whole on every rank."""
-        return np.log(self.model.geometric_factors * self.resistances)
+        readings: np.ndarray = np.log(self.model.geometric_factors * self.resistances)
+        return readings
 
     def tangent(self, block: np.ndarray) -> np.ndarray:
         """J block."""
@@ -118,10 +119,10 @@ class ElectricalModel:
         self.coefficient = coefficient
         self.counts = Counts()
         self.space = fem.functionspace(domain.mesh, ("Lagrange", degree))
-        self.state = fem.Function(self.space, name="u")
+        self.state: Function = fem.Function(self.space, name="u")
         self._poles = FourPoles(len(electrodes), abmn)
         self._waves, self._solver = waves, solver
-        self._m = fem.Function(coefficient.space, name="m")
+        self._m: Function = fem.Function(coefficient.space, name="m")
         self._owned: int = self.space.dofmap.index_map.size_local
         shunt: Matrix = None
         with timed("assembly"):
@@ -184,7 +185,8 @@ class ElectricalModel:
     @property
     def size(self) -> int:
         """Number of state dofs over all ranks."""
-        return self.space.dofmap.index_map.size_global
+        size: int = self.space.dofmap.index_map.size_global
+        return size
 
     def at(self, values: np.ndarray, near: ElectricalLinearisation | None = None) -> ElectricalLinearisation:
         """The forward map at nodal values of m; `near` plays no part, as the equation is linear.
@@ -198,7 +200,7 @@ class ElectricalModel:
             raise SolveFailed("an apparent resistivity is not positive at this coefficient")
         return found
 
-    def function(self, found: ElectricalLinearisation) -> fem.Function:
+    def function(self, found: ElectricalLinearisation) -> Function:
         """Potential in V of 1 A through the electrodes of the first reading; another one takes its place in
         the same function."""
         a, b = self._poles.abmn[0, :2]

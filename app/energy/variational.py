@@ -11,7 +11,7 @@ from mpi4py import MPI
 from app.energy.functionals import Functional
 from app.equations.terms import BoundaryCondition
 from app.mesh.fields import Field, in_ufl
-from app.mesh.spaces import CoefficientSpace
+from app.mesh.spaces import CoefficientSpace, Function
 from app.parallel import timed
 from app.parallel.blocks import PETSc
 from app.pde.forms import boundary_measure, with_fixed_quadrature
@@ -42,7 +42,7 @@ class VariationalEnergy:
         self.space, self.comm = space, space.comm
         self.quadratic = functional.quadratic
         self._solver = solver
-        self._u = fem.Function(space.space, name="u")
+        self._u: Function = fem.Function(space.space, name="u")
         u, v, w = self._u, ufl.TestFunction(space.space), ufl.TrialFunction(space.space)
         conditions, x = list(boundary), space.domain.coordinates
         ds = boundary_measure(space.domain, conditions)
@@ -116,7 +116,8 @@ class H1Distance:
 
     def __init__(self, space: CoefficientSpace, length: float) -> None:
         self._space = space
-        self._u, self._w = fem.Function(space.space), fem.Function(space.space)
+        self._u: Function = fem.Function(space.space)
+        self._w: Function = fem.Function(space.space)
         inverse_square = fem.Constant(space.domain.mesh, length**-2)
 
         def square(v: Symbol) -> CompiledForm:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import app.wheel  # noqa: F401
 
 # isort: split
+import numpy as np
 from dolfinx import cpp, fem
 from dolfinx.fem import petsc as fem_petsc
 from petsc4py import PETSc
@@ -13,7 +14,7 @@ from app.parallel.solver import WHOLE
 from app.types import Form, Matrix, Untyped
 
 
-def assemble(matrix: Matrix, form: Form, bcs: Sequence[fem.DirichletBC] = ()) -> None:
+def assemble(matrix: Matrix, form: Form, bcs: Sequence[fem.DirichletBC[np.float64]] = ()) -> None:
     """Add a form to a matrix, with the identity on the rows of conditions; collective.
 
     PETSc adds what comes from several ranks in the order in which it arrives, so that entries that three

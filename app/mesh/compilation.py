@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import dolfinx.jit
-import ffcx
+import ffcx.options
 from ffcx.codegeneration import jit
 from mpi4py import MPI
 
@@ -40,7 +40,7 @@ def install() -> None:
     """
     with contextlib.chdir("/"):
         options = dolfinx.jit.get_options()
-        ffcx.get_options()
+        ffcx.options.get_options()
     cache = Path(options["cache_dir"])
     try:
         _try(cache)

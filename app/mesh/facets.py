@@ -62,7 +62,8 @@ def corners(domain: TaggedMesh, facets: np.ndarray) -> np.ndarray:
     """Vertices of this rank's facets, one facet's after the other's, shape (n, dimension)."""
     domain.mesh.topology.create_connectivity(domain.dimension - 1, domain.dimension)
     nodes = entities_to_geometry(domain.mesh, domain.dimension - 1, facets)
-    return domain.mesh.geometry.x[nodes.ravel(), : domain.dimension]
+    points: np.ndarray = domain.mesh.geometry.x[nodes.ravel(), : domain.dimension]
+    return points
 
 
 def unfit(name: str, count: int, interior: int) -> str:

@@ -169,7 +169,8 @@ def _solved(matrices: np.ndarray, right: np.ndarray) -> np.ndarray:
 def _into_simplex(X: np.ndarray) -> np.ndarray:
     """Each row itself if it is inside, else a point of the boundary as near as rounding asks for."""
     clipped = np.clip(X, 0.0, None)
-    return clipped / np.maximum(1.0, clipped.sum(axis=1, keepdims=True))
+    inside: np.ndarray = clipped / np.maximum(1.0, clipped.sum(axis=1, keepdims=True))
+    return inside
 
 
 def _bulge(domain: TaggedMesh) -> float:

@@ -36,12 +36,14 @@ class TaggedMesh:
 
     @property
     def comm(self) -> MPI.Comm:
-        return self.mesh.comm
+        comm: MPI.Comm = self.mesh.comm
+        return comm
 
     @property
     def dimension(self) -> int:
         """Dimension of the space and of the cells."""
-        return self.mesh.geometry.dim
+        dimension: int = self.mesh.geometry.dim
+        return dimension
 
     @property
     def coordinates(self) -> Symbol:
@@ -81,12 +83,16 @@ class TaggedMesh:
             raise MeshError(f"the mesh has no boundary part {unknown[0]!r}; it has {known}")
         parts = [self._exterior if name == "all" else self.facets[name] for name in names]
         facets = np.unique(np.concatenate(parts)).astype(np.int32)
-        return facets[facets < self.mesh.topology.index_map(self.dimension - 1).size_local]
+        own: np.ndarray = facets[facets < self.mesh.topology.index_map(self.dimension - 1).size_local]
+        return own
 
     def facet_midpoints(self, names: str | Sequence[str]) -> np.ndarray:
         """Of the rank's own facets of these parts of the boundary, shape (facets, dimension)."""
         facets = self.boundary(names)
-        return dmesh.compute_midpoints(self.mesh, self.dimension - 1, facets)[:, : self.dimension]
+        midpoints: np.ndarray = dmesh.compute_midpoints(self.mesh, self.dimension - 1, facets)[
+            :, : self.dimension
+        ]
+        return midpoints
 
     def region(self, names: str | Sequence[str]) -> np.ndarray:
         """Local indices of the cells of the named regions, ghosts included."""
@@ -121,7 +127,8 @@ class TaggedMesh:
         return [*lines, *(f"group {name} {why}" for name, why in sorted(self.refused.items()))]
 
     def _count(self, marks: np.ndarray) -> int:
-        return self.comm.allreduce(int(np.count_nonzero(marks)))
+        count: int = self.comm.allreduce(int(np.count_nonzero(marks)))
+        return count
 
     def _refuse_group(self, name: str) -> None:
         if name in self.refused:

@@ -42,7 +42,8 @@ class NodeOrder:
             whole = np.empty_like(values)
             whole[self._order] = values
             parts = np.split(whole, np.cumsum(self._counts)[:-1])
-        return self._comm.scatter(parts, root=0)
+        own: np.ndarray = self._comm.scatter(parts, root=0)
+        return own
 
 
 class JointOrder:

@@ -42,7 +42,8 @@ class Sizes:
     def at(self, points: np.ndarray) -> np.ndarray:
         """Size at points, shape (n, dimension)."""
         distance = np.linalg.norm(points[:, None, :] - self.electrodes[None, :, :], axis=2).min(axis=1)
-        return np.minimum(self.smallest + GROWTH * distance, self.largest)
+        size: np.ndarray = np.minimum(self.smallest + GROWTH * distance, self.largest)
+        return size
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,8 @@ def centroid(polygon: np.ndarray) -> np.ndarray:
     """Centroid of the area within a closed polygon, shape (2,)."""
     x, y = polygon.T
     cross = x * np.roll(y, -1) - np.roll(x, -1) * y
-    return ((polygon + np.roll(polygon, -1, axis=0)) * cross[:, None]).sum(axis=0) / (3.0 * cross.sum())
+    moments: np.ndarray = ((polygon + np.roll(polygon, -1, axis=0)) * cross[:, None]).sum(axis=0)
+    return moments / float(3.0 * cross.sum())
 
 
 def _ends(curve: CubicSpline, begin: float, end: float, width: float | None) -> list[float]:
@@ -146,7 +148,8 @@ def _graded(curve: CubicSpline, begin: float, end: float, sizes: Sizes) -> np.nd
     passed = np.concatenate([[0.0], np.cumsum(lengths / sizes.at(middle))])
     segments = max(2, round(float(passed[-1])))
     wanted = np.linspace(0.0, passed[-1], segments + 1)[:-1]
-    return curve(np.interp(wanted, passed, parameter))
+    graded: np.ndarray = curve(np.interp(wanted, passed, parameter))
+    return graded
 
 
 def _refuse_open_line(sides: np.ndarray) -> None:
@@ -169,10 +172,11 @@ def _refuse_crossing(closed: np.ndarray, words: str) -> None:
 
     def side(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
         """Sign of the turn a → b → c."""
-        return np.sign(
+        sign: np.ndarray = np.sign(
             (b[..., 0] - a[..., 0]) * (c[..., 1] - a[..., 1])
             - (b[..., 1] - a[..., 1]) * (c[..., 0] - a[..., 0])
         )
+        return sign
 
     a, b, c, d = begin[:, None], end[:, None], begin[None], end[None]
     crossed = (side(a, b, c) * side(a, b, d) < 0) & (side(c, d, a) * side(c, d, b) < 0)

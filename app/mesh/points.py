@@ -62,7 +62,8 @@ def cell_size(domain: TaggedMesh, point: np.ndarray) -> float:
     cells = np.arange(mesh.topology.index_map(dimension).size_local, dtype=np.int32)
     away = np.linalg.norm(compute_midpoints(mesh, dimension, cells)[:, :dimension] - point, axis=1)
     own = [(float(away.min()), float(mesh.h(dimension, cells[[away.argmin()]])[0]))] if len(cells) else []
-    return min(each for found in domain.comm.allgather(own) for each in found)[1]
+    size: float = min(each for found in domain.comm.allgather(own) for each in found)[1]
+    return size
 
 
 def _distance_to_box(domain: TaggedMesh, point: np.ndarray) -> float:

@@ -73,6 +73,6 @@ def integrals(space: Space, measure: Measure, component: int = 0) -> np.ndarray:
         form = fem.form((v[component] if v.ufl_shape else v) * measure)
     vector: Untyped = fem_petsc.assemble_vector(form)
     vector.ghostUpdate(addv=PETSc.InsertMode.ADD, mode=PETSc.ScatterMode.REVERSE)
-    values = vector.array.copy()
+    values: np.ndarray = vector.array.copy()
     vector.destroy()
     return values

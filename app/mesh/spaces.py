@@ -14,6 +14,9 @@ from app.parallel import timed
 from app.parallel.blocks import PETSc
 from app.types import Matrix, Space
 
+type Function = fem.Function[np.float64]
+"""A finite-element function; type checkers take one for single precision unless they are told."""
+
 
 @dataclass(frozen=True)
 class Known:
@@ -107,13 +110,13 @@ class CoefficientSpace:
         rows.destroy(), matrix.destroy()
         return part
 
-    def function(self, values: np.ndarray, name: str = "m") -> fem.Function:
+    def function(self, values: np.ndarray, name: str = "m") -> Function:
         """m with these owned nodal values as a finite-element function; ghosts are updated."""
-        function = fem.Function(self.space, name=name)
+        function: Function = fem.Function(self.space, name=name)
         self.assign(function, values)
         return function
 
-    def assign(self, function: fem.Function, values: np.ndarray) -> None:
+    def assign(self, function: Function, values: np.ndarray) -> None:
         """Make `function` the m with these owned nodal values and update its ghosts."""
         function.x.array[: self._nodes] = self._fixed + self.extended(values)[0]
         function.x.scatter_forward()
@@ -122,18 +125,18 @@ class CoefficientSpace:
         """Owned nodal values of the interpolant."""
         return field.numpy(self.coordinates)
 
-    def interpolant(self, field: Field, name: str) -> fem.Function:
+    def interpolant(self, field: Field, name: str) -> Function:
         """The interpolant, also where m is known."""
         return self.everywhere(field.numpy(self._everywhere), name)
 
-    def everywhere(self, values: np.ndarray, name: str) -> fem.Function:
+    def everywhere(self, values: np.ndarray, name: str) -> Function:
         """The function with these values at all owned nodes, also where m is known."""
-        function = fem.Function(self.space, name=name)
+        function: Function = fem.Function(self.space, name=name)
         function.x.array[: self._nodes] = values
         function.x.scatter_forward()
         return function
 
-    def nodal(self, function: fem.Function) -> np.ndarray:
+    def nodal(self, function: Function) -> np.ndarray:
         """Values of a function of this space at all owned nodes."""
         return function.x.array[: self._nodes].copy()
 
@@ -189,11 +192,11 @@ def discontinuous(domain: TaggedMesh, degree: int) -> Space:
     return fem.functionspace(domain.mesh, ("Discontinuous Lagrange", degree))
 
 
-def interpolated(function: fem.Function, space: Space) -> fem.Function:
+def interpolated(function: Function, space: Space) -> Function:
     """A function in another space of the same mesh; itself if it is there already."""
     if function.function_space is space:
         return function
-    other = fem.Function(space, name=function.name)
+    other: Function = fem.Function(space, name=function.name)
     other.interpolate(function)
     other.x.scatter_forward()
     return other
@@ -212,7 +215,7 @@ class RelativeError:
         if on is not None:
             (dx,) = surfaces(space.domain, [space.domain.boundary(on)], quadrature_degree=10)
         self._space = space
-        self._m = fem.Function(space.space)
+        self._m: Function = fem.Function(space.space)
         exact = in_ufl(truth, x)
         with timed("compile"):
             self._error = fem.form((self._m - exact) ** 2 * dx)
@@ -224,5 +227,6 @@ class RelativeError:
         self._space.assign(self._m, values)
         return float(np.sqrt(self._integral(self._error)) / self.norm)
 
-    def _integral(self, form: fem.Form) -> float:
-        return self._space.comm.allreduce(fem.assemble_scalar(form))
+    def _integral(self, form: fem.Form[np.float64]) -> float:
+        integral: float = self._space.comm.allreduce(fem.assemble_scalar(form))
+        return integral

@@ -35,7 +35,7 @@ class LeftOut:
     def contradicts(self) -> bool:
         """Whether the readings say something else than what is given, beyond their noise."""
         count = len(self.lines)
-        return 2 * self.misfit > count + BEYOND * np.sqrt(2.0 * count)
+        return bool(2 * self.misfit > count + BEYOND * np.sqrt(2.0 * count))
 
     def __str__(self) -> str:
         count = f"{len(self.lines)} reading{'s' if len(self.lines) > 1 else ''}"

@@ -113,7 +113,7 @@ def _nearest_in(corners: np.ndarray, point: np.ndarray) -> np.ndarray:
         return base
     products = edges @ edges.transpose(0, 2, 1)
     shares = np.linalg.solve(products, edges @ (point - base)[:, :, None])
-    near = base + (shares * edges).sum(axis=1)
+    near: np.ndarray = base + (shares * edges).sum(axis=1)
     missed = (shares < 0).any(axis=(1, 2)) | (shares.sum(axis=(1, 2)) > 1)
     if missed.any():
         count = corners.shape[1]

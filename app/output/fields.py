@@ -8,6 +8,7 @@ from pathlib import Path
 from dolfinx import fem
 from dolfinx.io import VTKFile
 
+from app.mesh.spaces import Function
 from app.parallel import agreed
 from app.types import Described, Space, Untyped
 
@@ -29,7 +30,8 @@ def write_fields(
     that are `moving` are looked at anew. Raises OSError on all ranks where a file is not whole, and leaves
     none then.
     """
-    shown, degree = {}, space.element.basix_element.degree
+    shown: dict[str, Function] = {}
+    degree = space.element.basix_element.degree
     for name, field in fields.items():
         shape = tuple(field.ufl_shape)
         if shape != tuple(space.value_shape):
@@ -87,7 +89,7 @@ def _check_whole(path: Path, rank: int, times: int) -> None:
                 raise OSError(errno.EIO, "the file was not written to its end", str(file))
 
 
-def _interpolate(function: fem.Function, field: Untyped) -> None:
+def _interpolate(function: Function, field: Untyped) -> None:
     if isinstance(field, fem.Function):
         function.interpolate(field)
     else:

@@ -47,7 +47,8 @@ def drawn(comm: MPI.Comm, draw: Callable[[], None]) -> str | None:
                 raise
             except Exception as error:
                 failure = str(error) or type(error).__name__
-    return comm.bcast(failure, root=0)
+    told: str | None = comm.bcast(failure, root=0)
+    return told
 
 
 class Losses:

@@ -2,27 +2,29 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import ufl
 from dolfinx import fem
 
 from app.equations.terms import BoundaryCondition
 from app.mesh.meshes import TaggedMesh
+from app.mesh.spaces import Function
 from app.types import Space, Untyped
 
 
 def dirichlet(
     space: Space, components: Sequence[str], domain: TaggedMesh, conditions: Sequence[BoundaryCondition]
-) -> tuple[list[fem.DirichletBC], fem.Function]:
+) -> tuple[list[fem.DirichletBC[np.float64]], Function]:
     """DOLFINx conditions, and a state that meets them and vanishes elsewhere; `components` are the names of
     the state's, none of a scalar."""
-    lifted = fem.Function(space)
-    bcs = []
+    lifted: Function = fem.Function(space)
+    bcs: list[fem.DirichletBC[np.float64]] = []
     for condition in conditions:
         if condition.kind != "dirichlet" or condition.value is None:
             continue
         facets = domain.boundary(condition.on)
         for part, values, field in _conditioned(space, components, condition):
-            value = fem.Function(values)
+            value: Function = fem.Function(values)
             value.interpolate(_boundary_value(field, values, domain))
             if part is values:
                 dofs = fem.locate_dofs_topological(part, domain.dimension - 1, facets)

@@ -2,14 +2,13 @@
 
 import numpy as np
 import ufl
-from dolfinx import fem
 from ufl.algorithms import estimate_total_polynomial_degree
 from ufl.algorithms.apply_algebra_lowering import apply_algebra_lowering
 
 from app.equations.terms import BoundaryCondition
 from app.mesh.facets import surfaces
 from app.mesh.meshes import TaggedMesh
-from app.mesh.spaces import discontinuous
+from app.mesh.spaces import Function, discontinuous
 from app.schema.grammar import ExpressionError
 from app.types import BoundaryMeasure
 
@@ -41,7 +40,7 @@ def with_fixed_quadrature(form: ufl.Form) -> ufl.Form:
     return ufl.Form(integrals)
 
 
-def derivative(form: ufl.Form, by: fem.Function) -> ufl.Form:
+def derivative(form: ufl.Form, by: Function) -> ufl.Form:
     """The derivative by a function, expanded: terms that do not depend on it are no longer in it, and
     equations that differ in those alone have one compiled form."""
     whole = ufl.derivative(form, by)

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
-from dolfinx import fem
 from dolfinx.fem import petsc as _fem_petsc
 
 from app.equations.terms import Equation
 from app.mesh import assemble, assembled
-from app.mesh.spaces import CoefficientSpace, CoefficientSpaces
+from app.mesh.spaces import CoefficientSpace, CoefficientSpaces, Function
 from app.parallel import LinearSolver, multiply, multiply_transpose, timed
 from app.parallel.blocks import PETSc
 from app.pde.linearisation import Linearisation
@@ -102,7 +101,7 @@ class ForwardModel(StateEquation):
         self._factorised = found
         return found
 
-    def function(self, found: Linearisation) -> fem.Function:
+    def function(self, found: Linearisation) -> Function:
         """The state of a linearisation; another one takes its place in the same function."""
         self._assign(found.state)
         return self.state
@@ -130,7 +129,8 @@ class ForwardModel(StateEquation):
         readings = self._gathered(multiply(self._observe, state))
         if self._tested is None:
             return readings
-        return readings + self._gathered(multiply(self._tested, self._whole_residual(state)))
+        whole: np.ndarray = readings + self._gathered(multiply(self._tested, self._whole_residual(state)))
+        return whole
 
     def _by_u(self) -> Matrix:
         """∂(readings)/∂u = B + W ∂A/∂u at the state that is set; made when first asked for."""

@@ -46,9 +46,10 @@ def newton(
         step = -solve(f)
         if not np.isfinite(norm(step)):
             raise SolveFailed("Newton's method found no state: a step is not finite")
-        if norm(step) <= SMALL * norm(u + step):
-            linearise(u + step)
-            return u + step
+        after: Vector = u + step
+        if norm(step) <= SMALL * norm(after):
+            linearise(after)
+            return after
         u, f = _backtracked(u, f, step, residual, norm)
     raise SolveFailed(f"Newton's method found no state in {MOST_STEPS} steps")
 

@@ -10,7 +10,7 @@ from mpi4py import MPI
 
 from app.equations.terms import Equation, components, roles_of
 from app.mesh import assemble
-from app.mesh.spaces import CoefficientSpace, CoefficientSpaces
+from app.mesh.spaces import CoefficientSpace, CoefficientSpaces, Function
 from app.parallel import LinearSolver, SolveFailed, multiply_transpose, timed
 from app.parallel.blocks import PETSc
 from app.pde.dirichlet import dirichlet
@@ -52,12 +52,12 @@ class StateEquation:
         """Names of the state's components, none of a scalar."""
         shape = (len(self.components),) if self.components else ()
         self.space = fem.functionspace(domain.mesh, ("Lagrange", degree, shape))
-        self.state = fem.Function(self.space, name="u")
+        self.state: Function = fem.Function(self.space, name="u")
         self._solver = self._factorised_by = solver
         self._setup = 0
         self._others: list[LinearSolver] = []
         self._linear = equation.linear
-        self._m = [fem.Function(part.space, name="m") for part in coefficient.parts]
+        self._m: list[Function] = [fem.Function(part.space, name="m") for part in coefficient.parts]
         self._owned: int = self.space.dofmap.index_map.size_local * self.space.dofmap.index_map_bs
 
         conditions = list(equation.boundary.values())
@@ -86,7 +86,8 @@ class StateEquation:
     @property
     def size(self) -> int:
         """Number of state dofs over all ranks."""
-        return self.space.dofmap.index_map.size_global * self.space.dofmap.index_map_bs
+        size: int = self.space.dofmap.index_map.size_global * self.space.dofmap.index_map_bs
+        return size
 
     @property
     def solver(self) -> LinearSolver:
@@ -108,7 +109,8 @@ class StateEquation:
         self._assemble_operator(start)
         residual = self._assemble_residual(start)
         self._factorise()
-        return start - self._newton_step(residual)
+        state: np.ndarray = start - self._newton_step(residual)
+        return state
 
     def _nonlinear_state(self, near: Linearisation | None) -> np.ndarray:
         """Owned dofs of the state, by Newton's method; the factorisation is that at the state."""
@@ -150,7 +152,7 @@ class StateEquation:
         with timed("assembly"):
             vector: Untyped = fem_petsc.assemble_vector(self._residual)
             vector.ghostUpdate(addv=PETSc.InsertMode.ADD, mode=PETSc.ScatterMode.REVERSE)
-            residual = vector.array.copy()
+            residual: np.ndarray = vector.array.copy()
             vector.destroy()
         return residual if self._supply is None else residual - self._supply
 
@@ -174,7 +176,7 @@ class StateEquation:
     def _by_cell(self, values: np.ndarray) -> np.ndarray:
         """What each of the rank's cells contributes to ∂A/∂u(v, v) at the state that is set, v having these
         owned dofs."""
-        v = fem.Function(self.space)
+        v: Function = fem.Function(self.space)
         v.x.array[: self._owned] = values
         v.x.scatter_forward()
         form = ufl.action(ufl.action(ufl.derivative(self._form, self.state), v), v)

@@ -74,7 +74,8 @@ class At:
         return in_ufl(self.field, x, self.t)
 
     def numpy(self, points: np.ndarray) -> np.ndarray:
-        return self.field.numpy(points, float(self.t.value))
+        values: np.ndarray = self.field.numpy(points, float(self.t.value))
+        return values
 
 
 def changes(field: Untyped) -> bool:

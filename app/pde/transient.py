@@ -186,7 +186,8 @@ class TransientModel(ForwardModel):
         self._lift(step)
         self._assign_old(before)
         start = self._lifted.x.array[: self._owned].copy()
-        return start - self._newton_step(self._assemble_residual(start))
+        state: np.ndarray = start - self._newton_step(self._assemble_residual(start))
+        return state
 
     def _lift(self, step: int) -> None:
         """Set the time, and a state that meets the Dirichlet conditions then."""
@@ -266,7 +267,10 @@ class TransientModel(ForwardModel):
     def _read(self, step: int, states: np.ndarray) -> np.ndarray:
         """What a state adds to this rank's readings."""
         weights = self._weights[:, step]
-        return (weights if states.ndim == 1 else weights[:, None]) * multiply(self._observe, states)
+        added: np.ndarray = (weights if states.ndim == 1 else weights[:, None]) * multiply(
+            self._observe, states
+        )
+        return added
 
     def _spread(self, step: int, mine: np.ndarray) -> np.ndarray:
         """The transpose of `_read`."""

@@ -213,7 +213,7 @@ def _boxes(domain: TaggedMesh, of_cells: np.ndarray, count: int) -> list[Part]:
 
 def _diagonal(matrix: Matrix) -> np.ndarray:
     vector = matrix.getDiagonal()
-    diagonal = np.abs(vector.array)
+    diagonal: np.ndarray = np.abs(vector.array)
     vector.destroy()
     return diagonal
 
@@ -221,8 +221,9 @@ def _diagonal(matrix: Matrix) -> np.ndarray:
 def _norm(comm: MPI.Comm, vector: np.ndarray) -> float:
     """Euclidean, scaled against overflow."""
     finite = comm.allreduce(bool(np.isfinite(vector).all()), op=MPI.LAND)
-    largest = comm.allreduce(float(np.abs(vector).max(initial=0.0)) if finite else np.inf, op=MPI.MAX)
+    largest: float = comm.allreduce(float(np.abs(vector).max(initial=0.0)) if finite else np.inf, op=MPI.MAX)
     if not 0 < largest < np.inf:
         return largest
     scaled = vector / largest
-    return largest * float(np.sqrt(comm.allreduce(float(scaled @ scaled))))
+    square: float = comm.allreduce(float(scaled @ scaled))
+    return largest * float(np.sqrt(square))

@@ -11,7 +11,7 @@ from app.prior.kinds import CandidateSpec, Parameter
 if TYPE_CHECKING:
     from petsc4py import PETSc
 
-    from app.mesh.spaces import CoefficientSpace
+    from app.mesh.spaces import CoefficientSpace, Function
     from app.prior.gram import GramMatrix, SolverFactory
 
 EDGE_SHARE = Parameter(
@@ -48,7 +48,7 @@ class EdgePreserving:
 
         self._space, self._solver, self._edge_share = space, solver, edge_share
         u, v = forms.arguments(space)
-        self._m = fem.Function(space.space)
+        self._m: Function = fem.Function(space.space)
         self._beta = forms.constant(space, 1.0)
         gradients = forms.Gradients(space)
         square = gradients.square(self._m)

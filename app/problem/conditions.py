@@ -150,4 +150,4 @@ def _agree(
             same = same and a == b
         else:
             same = same and bool(np.allclose(a.numpy(points), b.numpy(points), rtol=1e-9, atol=0.0))
-    return domain.comm.allreduce(int(not same)) == 0
+    return bool(domain.comm.allreduce(int(not same)) == 0)

@@ -178,7 +178,8 @@ class NodesOf:
 
     def coefficient(self, values: np.ndarray) -> np.ndarray:
         """See Arrival."""
-        return self._given.reference + self._transfer.prolonged(values - self._before.reference)
+        own: np.ndarray = self._given.reference + self._transfer.prolonged(values - self._before.reference)
+        return own
 
 
 def on_nodes(given: Inversion, own: flow.Representation) -> flow.Representation:

@@ -48,7 +48,8 @@ def equation(case: Case, domain: TaggedMesh) -> Equation:
     _check_shapes(case, domain, given)
     roles = tuple(unknown.role for unknown in case.unknowns.values())
     boundary = conditions(case, domain, components(physics, domain.dimension))
-    return physics(**given, boundary=boundary, role=roles)
+    made: Equation = physics(**given, boundary=boundary, role=roles)
+    return made
 
 
 def time_steps(case: Case) -> TimeSteps | None:

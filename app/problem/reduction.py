@@ -227,7 +227,8 @@ class ReductionReport(ConvexReport):
         """The network's at the unseen parameters, shape (owned, samples)."""
         network: Untyped = own.network
         nodes = self._family.nodes(self._samples, self._family.transform)
-        return network.at(nodes).values(own.theta).reshape(self._truth.shape, order="F")
+        values: np.ndarray = network.at(nodes).values(own.theta).reshape(self._truth.shape, order="F")
+        return values
 
     @property
     def _counts(self) -> list[int]:
@@ -240,7 +241,8 @@ class ReductionReport(ConvexReport):
         """Samples spread over the first parameter."""
         order = np.argsort(self._samples[:, 0], kind="stable")
         places = np.linspace(0, len(order) - 1, min(SHOWN, len(order))).round().astype(int)
-        return order[places].tolist()
+        chosen: list[int] = order[places].tolist()
+        return chosen
 
     def _errors(self, found: dict[str, np.ndarray]) -> dict[str, float]:
         """Relative, of all samples together; `found` by the norm in which its error is taken."""

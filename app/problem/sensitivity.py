@@ -55,7 +55,8 @@ def _still(given: Inversion, at_start: Misfit[Untyped]) -> np.ndarray:
     with _uncounted(given.forward):
         change = at_start.forward.tangent(direction)
     sizes = np.abs(at_start.forward.readings)
-    return np.abs(change) <= NOTHING * np.maximum(sizes, LEAST * sizes.max(initial=0.0))
+    without: np.ndarray = np.abs(change) <= NOTHING * np.maximum(sizes, LEAST * sizes.max(initial=0.0))
+    return without
 
 
 def _in_wells(given: Inversion, at_start: Misfit[Untyped]) -> list[str]:

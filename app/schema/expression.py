@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from pydantic_core import PydanticSerializationUnexpectedValue, core_schema
 
-from app.schema.grammar import BY_NUMPY, COORDINATES, Apply, ExpressionError, Tree, parse
+from app.schema.grammar import BY_NUMPY, Apply, ExpressionError, Tree, parse
 from app.schema.problems import shown
-from app.schema.section import refuse
+from app.schema.section import COORDINATES, refuse
 from app.types import Summary
 
 if TYPE_CHECKING:
