@@ -6,8 +6,10 @@ at once, with a checksum by which the reader knows that it is whole.
 """
 
 import contextlib
+import functools
 import hashlib
 import importlib.machinery
+import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -15,7 +17,7 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,13 +77,30 @@ def compiled(
     declared: str, forms: Any, objects: Any, name: str, options: Any, cache: Path, *how: Any, **more: Any
 ) -> Any:
     """Compile a module into the cache, in place of FFCx's; returns its code."""
-    with tempfile.TemporaryDirectory(prefix=BEGUN, dir=cache) as folder:
+    with tempfile.TemporaryDirectory(prefix=BEGUN, dir=cache) as folder, _plug_ins_looked_up_once():
         code = _compile(declared, forms, objects, name, options, Path(folder), *how, **more)
         library = Path(folder) / f"{name}{SUFFIX}"
         _told(library).write_text(_digest(library))
         for part in (_told(library), library):
             part.replace(cache / part.name)
     return code
+
+
+_entry_points: Callable[..., importlib.metadata.EntryPoints] = functools.cache(
+    importlib.metadata.entry_points
+)
+
+
+@contextlib.contextmanager
+def _plug_ins_looked_up_once() -> Iterator[None]:
+    """setuptools, which calls the compiler, searches all installed packages for plug-ins six times a form:
+    half of the time that a form takes in Python. Here it is told what was found the first time."""
+    looked_up = importlib.metadata.entry_points
+    importlib.metadata.entry_points = _entry_points
+    try:
+        yield
+    finally:
+        importlib.metadata.entry_points = looked_up
 
 
 def _digest(library: Path) -> str:

@@ -120,7 +120,7 @@ def require_rows(comm: MPI.Comm, case: Case, readings: int, nodes: int, method: 
     left = available(comm) * comm.size
     if all(not one.selected for one in case.regularisation.values()):
         return
-    rows = readings if readings <= method.sketch.most_rows else method.sketch.columns
+    rows = readings if readings <= method.sketch.most_rows else min(method.sketch.columns, readings)
     needed = ROWS * NUMBER * float(rows) * nodes
     if needed > left:
         where = case.where("experiments" if case.experiments else "observations")
