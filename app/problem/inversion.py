@@ -11,17 +11,9 @@ from mpi4py import MPI
 
 from app import flow
 from app.activity import doing
-from app.case import (
-    Case,
-    CaseError,
-    DataError,
-    ElectricalTomography,
-    Expression,
-    ExpressionError,
-    check_dimension,
-)
+from app.case import Case, CaseError, DataError, Expression, ExpressionError, check_dimension
 from app.data import PointData
-from app.electrical import ElectricalModel, Survey, read_survey
+from app.electrical import ElectricalModel, Survey
 from app.energy import InverseProblem, Misfit
 from app.mesh import (
     CoefficientSpace,
@@ -34,19 +26,8 @@ from app.mesh import (
 )
 from app.network import Nodes
 from app.observe.left_out import LeftOut
-from app.observe.measurements import Measurements, measurements, together
-from app.observe.readings import ReadingObservations
-from app.parallel import SolveFailed, agreed, on_root
-from app.parallel.solver_cost import System
-from app.pde import (
-    CustomError,
-    Experiments,
-    ForwardModel,
-    NotUnique,
-    TooLittleMemory,
-    TransientModel,
-    components,
-)
+from app.parallel import SolveFailed, agreed
+from app.pde import Experiments, ForwardModel, NotUnique
 from app.problem import physics
 from app.problem.conditions import place
 from app.problem.factories import (
@@ -58,11 +39,11 @@ from app.problem.factories import (
     nodal_values,
     transform_of,
 )
+from app.problem.forward_models import observed_of, survey_of
 from app.problem.memory import Size, require_memory, require_rows
 from app.problem.priors import require_prior
-from app.problem.solvers import CONFIRMING_SOLVES, STATE_SOLVES, Solvers, unknowns
+from app.problem.solvers import CONFIRMING_SOLVES, STATE_SOLVES, Solvers
 from app.schema.problems import first_few
-from app.types import Untyped
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,24 +123,9 @@ def read_inversion(
             check_dimension(part, domain.dimension)
     spaces = {name: space_of(case, domain, name) for name in case.unknowns}
     coefficient = joint_space(list(spaces.values()))
-    forward: ForwardModel | Experiments | ElectricalModel
-    compared: dict[str, np.ndarray] = {}
-    left_out: tuple[LeftOut, ...] = ()
     owned, solvers = ExitStack(), Solvers(comm, CONFIRMING_SOLVES if confirms else STATE_SOLVES)
-    if survey is not None:
-        (only,) = spaces.values()
-        forward, data, sigma = _electrical(case, only, survey, solvers)
-        compared = {"groups": survey.groups}
-        files: tuple[tuple[Path, int], ...] = ((survey.file, len(data.values)),)
-    else:
-        forward, measured = _experiments(case, coefficient, solvers, owned)
-        data, sigma, left_out = measured.data, measured.sigma, measured.left_out
-        compared = {
-            "logarithmic": measured.logarithmic,
-            "threshold": measured.threshold,
-            "groups": measured.groups,
-        }
-        files = measured.files
+    observed = observed_of(case, coefficient, survey, solvers, owned)
+    data, sigma = observed.data, observed.sigma
     if not confirms:
         require_rows(comm, case, len(data.values), coefficient.size, method)
     known = data.sigma is not None
@@ -174,27 +140,26 @@ def read_inversion(
     references = {name: _reference(case, space, name, data) for name, space in spaces.items()}
     reference = np.concatenate(list(references.values()))
     errors = {name: _error(case, space, name) for name, space in spaces.items() if case.unknowns[name].truth}
-    energy: InverseProblem[Any] = InverseProblem(forward, data.values, sigma, **compared)
+    energy: InverseProblem[Any] = InverseProblem(observed.forward, data.values, sigma, **observed.compared)
     # What outliers, if there are any, add to the misfit is not known: only who asks for a target gets one.
     open_end = energy.robust and case.regularisation[name].selected
     target = 0.5 * case.flow.discrepancy**2 * energy.expectation if known and not open_end else None
     nodes = _nodes(case, spaces, references)
-    owned.callback(forward.close)
     return Inversion(
         case,
         domain,
         spaces,
-        forward,
+        observed.forward,
         data,
         sigma,
-        files,
+        observed.files,
         energy,
         solvers,
         target,
         reference,
         nodes,
         errors,
-        left_out,
+        observed.left_out,
         owned=owned,
     )
 
@@ -259,71 +224,6 @@ def _error(case: Case, space: CoefficientSpace, name: str) -> RelativeError:
     return error
 
 
-def survey_of(comm: MPI.Comm, case: Case) -> Survey | None:
-    """The electrical survey of a case, of which it is the only observation."""
-    if not isinstance(case.equation, ElectricalTomography):
-        return None
-    (observation,) = case.observations.values()
-    if not isinstance(observation, ReadingObservations):
-        raise TypeError(f"found {type(observation).__name__}, which Case refuses with this equation")
-    return read_survey(comm, case, case.equation, observation)
-
-
-def _electrical(
-    case: Case, coefficient: CoefficientSpace, survey: Survey, solvers: Solvers
-) -> tuple[ElectricalModel, PointData, np.ndarray]:
-    """Forward model, data and standard deviations of four-electrode readings."""
-    domain, degree = coefficient.domain, case.equation.degree
-    sources = len(survey.readings.electrodes)
-    system = System(domain.dimension, unknowns(domain, degree), degree, solves=sources)
-    solver = solvers.of(case.equation.solver, "state", system)
-    forward = survey.forward_model(coefficient, solver)
-    data = on_root(coefficient.comm, lambda: survey.data(forward))
-    assert data.sigma is not None
-    return forward, data, data.sigma
-
-
-def _experiments(
-    case: Case, coefficient: CoefficientSpace | CoefficientSpaces, solvers: Solvers, owned: ExitStack
-) -> tuple[ForwardModel | Experiments, Measurements]:
-    """Forward model and measurements of the only experiment or of all together."""
-    parts = {
-        name: _observed(part, coefficient, solvers, len(case.parts), owned)
-        for name, part in case.parts.items()
-    }
-    if not case.experiments:
-        return parts[""]
-    forward = Experiments({name: model for name, (model, _) in parts.items()})
-    return forward, together([measured for _, measured in parts.values()], case.where("experiments"))
-
-
-def _observed(
-    case: Case,
-    coefficient: CoefficientSpace | CoefficientSpaces,
-    solvers: Solvers,
-    held: int,
-    owned: ExitStack,
-) -> tuple[ForwardModel, Measurements]:
-    """Forward model, one of `held`, and what is measured of its state."""
-    try:
-        forward = forward_of(case, coefficient.domain, coefficient, solvers, solvers.state_solves, held)
-        physics.feed(case, forward)
-    except ExpressionError as refused:
-        raise CaseError([f"{case.where('equation')}: {refused}"]) from None
-    except CustomError as refused:
-        raise CaseError([f"{case.where('equation', 'file')}: {refused}"]) from None
-    measured = measurements(case, case.observations, physics.observed_state(case, forward))
-    owned.callback(measured.close)
-    physics.check_driven(case)
-    assert measured.operator is not None
-    if isinstance(forward, TransientModel):
-        assert measured.data.times is not None
-        forward.observe_at(measured.operator.matrix, measured.data.times)
-    else:
-        forward.observe_with(measured.operator.matrix, measured.operator.weights)
-    return forward, measured
-
-
 def domain_of(comm: MPI.Comm, case: Case, survey: Survey | None) -> TaggedMesh:
     """The mesh of a case, through the electrodes of its survey where it asks for that; raises CaseError."""
     if survey is not None and case.mesh.kind == "electrodes":
@@ -334,35 +234,6 @@ def domain_of(comm: MPI.Comm, case: Case, survey: Survey | None) -> TaggedMesh:
         require_memory(comm, case, Size.of(domain), ("mesh", "size"))
         return domain
     return mesh_of(comm, case)
-
-
-def forward_of(
-    case: Case,
-    domain: TaggedMesh,
-    coefficient: CoefficientSpace | CoefficientSpaces,
-    solvers: Solvers,
-    solves: int,
-    held: int = 1,
-) -> ForwardModel:
-    """The model of a case's equation, with which so many solves are expected for each coefficient, one of
-    `held` models like it.
-
-    Raises CaseError on all ranks alike.
-    """
-    equation: Untyped = physics.equation(case, domain)
-    degree = case.equation.degree
-    times = physics.time_steps(case)
-    count = max(1, len(components(equation, domain.dimension)))
-    solves *= 1 if times is None else times.steps
-    size = unknowns(domain, degree) * count
-    system = System(domain.dimension, size, degree, count, equation.symmetric, solves, held)
-    solver = solvers.of(case.equation.solver, "state", system)
-    if times is None:
-        return ForwardModel(equation, coefficient, degree, solver)
-    try:
-        return TransientModel(equation, coefficient, degree, solver, times)
-    except TooLittleMemory as refused:
-        raise CaseError([f"{case.where('equation', 'time', 'memory_limit')}: {refused}"]) from None
 
 
 def start_of(given: Inversion, method: flow.Method) -> Start:

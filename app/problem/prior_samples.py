@@ -16,7 +16,8 @@ from app.prior import REGULARISATIONS, effective_length, values_of
 from app.prior.gram import InnerProduct
 from app.prior.variance import PointwiseVariance, pointwise_variance
 from app.problem.factories import nodal_values, stream
-from app.problem.inversion import domain_of, space_of, survey_of
+from app.problem.forward_models import survey_of
+from app.problem.inversion import domain_of, space_of
 from app.problem.panels import finest_of, panels_of
 from app.problem.priors import require_prior
 from app.problem.solvers import Solvers

@@ -29,7 +29,7 @@ from app.problem import physics
 from app.problem.base import WorkMeter
 from app.problem.convex import Approximation, ConvexReport, nodes_of
 from app.problem.factories import mesh_of, stream, transform_of
-from app.problem.inversion import forward_of
+from app.problem.forward_models import forward_of
 from app.problem.solvers import Solvers
 from app.types import Summary, Untyped
 
