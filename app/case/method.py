@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ast
 import inspect
-import textwrap
 from collections.abc import Mapping
 from dataclasses import Field as DataclassField
 from dataclasses import fields, is_dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, get_args, get_type_hints
 
-from pydantic import Field, create_model, model_serializer
+from pydantic import ConfigDict, Field, create_model, model_serializer
 
+from app import method
 from app.method import Method, Settable
 from app.schema.section import MOST, NO_TRUTH_VALUE, Plain, Section
 
@@ -24,6 +25,8 @@ class Constants(Protocol):
 
 class ConstantsSpec(Section):
     """Constants of the method; what is not said is what serves all shipped cases."""
+
+    model_config = ConfigDict(use_attribute_docstrings=False)  # a made class has no source to look for
 
     @model_serializer
     def changed(self) -> dict[str, Plain]:
@@ -63,7 +66,7 @@ def _put[C: Constants](constants: C, values: Mapping[str, Plain]) -> C:
 def _section(name: str, constants: Constants, *, inverse: bool) -> type[ConstantsSpec] | None:
     """The section of the marked constants and of the parts that have such; None where there are none."""
     own: dict[str, Any] = {}
-    hints, said = get_type_hints(type(constants), include_extras=True), _sentences(type(constants))
+    hints, said = get_type_hints(type(constants), include_extras=True), SENTENCES[type(constants).__name__]
     for key in (one.name for one in fields(constants)):
         value = getattr(constants, key)
         if is_dataclass(value) and not isinstance(value, type):
@@ -86,17 +89,22 @@ def _number(kind: type, mark: Settable) -> Any:
     return Annotated[kind, Field(gt=mark.above, ge=mark.least, lt=mark.below, le=most), NO_TRUTH_VALUE]
 
 
-def _sentences(constants: type) -> dict[str, str]:
-    """The docstring below each field of a dataclass."""
-    (body,) = ast.parse(textwrap.dedent(inspect.getsource(constants))).body
-    assert isinstance(body, ast.ClassDef)
+def _sentences(dataclass: ast.ClassDef) -> dict[str, str]:
+    """The docstring below each field."""
     said = {}
-    for field, below in zip(body.body, body.body[1:], strict=False):
+    for field, below in pairwise(dataclass.body):
         match field, below:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
                 said[name] = inspect.cleandoc(text)
     return said
 
+
+SENTENCES = {
+    node.name: _sentences(node)
+    for node in ast.parse(inspect.getsource(method)).body
+    if isinstance(node, ast.ClassDef)
+}
+"""What is said of each field, by the names of dataclass and field."""
 
 if TYPE_CHECKING:
     MethodSpec = ConstantsSpec
