@@ -110,7 +110,7 @@ GOING_ON = {
     ),
     "incomplete sketch": on_square("sparse", "levels=2", method=Method(sketch=INCOMPLETE)),
     "discrepancy": on_square("sparse", "levels=2", "regularisation.m.kind=h1"),
-    "two unknowns": on_square("two_unknowns", "levels=2", cells=8),
+    "two unknowns": on_square("two_unknowns", "levels=2", cells=4),
     "in time": on_square("heat_pinnacle", "levels=2", cells=16),
 }
 """Small problems on several meshes, beside those that all laws of states take."""
