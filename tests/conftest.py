@@ -100,6 +100,19 @@ def gmsh() -> ModuleType:
     return gmsh
 
 
+@pytest.fixture(scope="module")
+def undrawn() -> Iterator[dict[str, Any]]:
+    """No pictures, which take longer than small runs; gives what draws them, by its name in app.output."""
+    from app import output
+
+    names = "draw_fields", "draw_choice", "draw_expansion", "draw_posterior"
+    drawing = {name: getattr(output, name) for name in names}
+    with pytest.MonkeyPatch.context() as patch:
+        for name in drawing:
+            patch.setattr(output, name, lambda *_, **__: None)
+        yield drawing
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """A test that fails on one rank may leave the others waiting in a collective call: end them all."""
     if report.failed and MPI.COMM_WORLD.size > 1:

@@ -18,6 +18,8 @@ from app.problem import NotContinued, Problem
 
 COMM = MPI.COMM_WORLD
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 ROOT = Path(__file__).parents[1]
 
 SMALL = {

@@ -4,8 +4,9 @@ import csv
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,9 +24,7 @@ TIMES = {"seconds"}
 
 QUIET = Options(quiet=True)
 
-DRAW = {
-    name: getattr(output, name) for name in ("draw_fields", "draw_choice", "draw_expansion", "draw_posterior")
-}
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 def folder_of(shared_tmp_path: Path, name: str) -> Path:
@@ -35,19 +34,6 @@ def folder_of(shared_tmp_path: Path, name: str) -> Path:
         folder.mkdir()
     COMM.barrier()
     return folder
-
-
-def no_picture(*_: object, **__: object) -> None:
-    """There is one, for all that a run knows."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def undrawn() -> Iterator[pytest.MonkeyPatch]:
-    """Pictures take longer than these runs."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in DRAW:
-            patch.setattr(output, name, no_picture)
-        yield patch
 
 
 def history(folder: Path) -> list[dict[str, str]]:
@@ -93,14 +79,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 @pytest.mark.parametrize("name", ["network", "two unknowns", "convex"] if ALONE else ["convex"])
 def test_a_run_leaves_what_its_states_say(
-    shared_tmp_path: Path, undrawn: pytest.MonkeyPatch, name: str
+    shared_tmp_path: Path, undrawn: dict[str, Any], monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """history.csv has the cells of the records and the summary their sums; the last checkpoint is the last
     state; `--overwrite` removes every file that was written."""
     folder = folder_of(shared_tmp_path, "results")
-    with SMALL[name].built() as problem, undrawn.context() as drawn:
-        for picture, draw in DRAW.items():
-            drawn.setattr(output, picture, draw)
+    for picture, draw in undrawn.items():
+        monkeypatch.setattr(output, picture, draw)
+    with SMALL[name].built() as problem:
         summary = run(problem, folder, QUIET)
         _, last, _ = read_state(problem, folder)
         sums = output.records_summary(last.records) | output.work_summary(last.spent)
