@@ -6,6 +6,7 @@ import numpy as np
 
 from app import output
 from app.equations.terms import physical, prefix_of
+from app.mesh import CoefficientSpace
 from app.posterior import Posterior
 from app.problem.inversion import Inversion
 from app.problem.panels import panels_of
@@ -60,6 +61,6 @@ def draw_posterior(
     lost.draw(picture, lambda: output.draw_posterior(picture, drawn_on, panels, points))
 
 
-def _each(given: Inversion, values: np.ndarray) -> list[tuple]:
+def _each(given: Inversion, values: np.ndarray) -> list[tuple[tuple[str, CoefficientSpace], np.ndarray]]:
     """The unknowns, each with its space and its own values."""
     return list(zip(given.spaces.items(), given.coefficient.split(values), strict=True))
