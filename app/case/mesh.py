@@ -110,6 +110,8 @@ class ElectrodeMesh(Section):
     size: Positive | None = None
     """Size of the cells far from the electrodes, in m; without it an eighteenth of the section's radius, in 3
     dimensions growing up to the box's sides."""
+    coarsening: Annotated[Number, Field(ge=0.01, le=4), NO_TRUTH_VALUE] = 1.0
+    """All cells, those at the electrodes too, are so many times as large; 0.5 halves them."""
     margin: Positive | None = None
     """How far the box reaches beyond the electrodes, in m; without it ten times their largest distance. In 3
     dimensions only."""

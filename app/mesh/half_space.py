@@ -32,13 +32,14 @@ def half_space(
     width: float | None = None,
     margin: float | None = None,
     depth: float | None = None,
+    coarsening: float = 1.0,
 ) -> HalfSpace:
     """The box below electrodes, shape (n, 3), in metres, in any order.
 
     It reaches `margin` beyond them to all sides and `depth` below (default of both: REACH times their largest
-    distance); `largest` is the size of cells far from them (default: what growth leads to). Serial. Raises
-    LayoutError with fewer than four electrodes, two at one place or wider than apart, or not in one
-    horizontal plane.
+    distance); `largest` is the size of cells far from them (default: what growth leads to), and all are
+    `coarsening` times as large as they would be. Serial. Raises LayoutError with fewer than four electrodes,
+    two at one place or wider than apart, or not in one horizontal plane.
     """
     smallest = size_at_electrodes(electrodes, width)
     heights, longest = electrodes[:, 2], float(pdist(electrodes).max())
@@ -54,4 +55,5 @@ def half_space(
     upper = electrodes.max(axis=0) + np.array([margin, margin, 0.0])
     grown = smallest + GROWTH * float(np.linalg.norm(upper - lower))
     largest = grown if largest is None else largest
-    return HalfSpace(lower, upper, Sizes(electrodes, min(smallest, largest), largest))
+    sizes = Sizes(electrodes, min(smallest, largest), largest)
+    return HalfSpace(lower, upper, sizes.times(coarsening))

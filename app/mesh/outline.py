@@ -1,6 +1,6 @@
 """A smooth closed outline through electrodes, cut into segments that are short at the electrodes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -38,11 +38,22 @@ class Sizes:
     """Shape (electrodes, dimension)."""
     smallest: float
     largest: float
+    growth: float = GROWTH
+    """What the size gains per distance from the nearest electrode."""
+
+    def times(self, factor: float) -> "Sizes":
+        """All of them so many times as large everywhere."""
+        return replace(
+            self,
+            smallest=factor * self.smallest,
+            largest=factor * self.largest,
+            growth=factor * self.growth,
+        )
 
     def at(self, points: np.ndarray) -> np.ndarray:
         """Size at points, shape (n, dimension)."""
         distance = np.linalg.norm(points[:, None, :] - self.electrodes[None, :, :], axis=2).min(axis=1)
-        size: np.ndarray = np.minimum(self.smallest + GROWTH * distance, self.largest)
+        size: np.ndarray = np.minimum(self.smallest + self.growth * distance, self.largest)
         return size
 
 
@@ -58,14 +69,18 @@ class Outline:
 
 
 def closed_outline(
-    electrodes: np.ndarray, largest: float | None = None, width: float | None = None
+    electrodes: np.ndarray,
+    largest: float | None = None,
+    width: float | None = None,
+    coarsening: float = 1.0,
 ) -> Outline:
     """The periodic cubic spline by chord length through the electrodes in their order, as a polygon.
 
     `electrodes` has shape (n, 2), in metres, and goes around the section in either sense; `largest` is the
-    size of cells far from them (default: a share of the section's radius), and the polygon has corners where
-    electrodes of a `width` end. Serial. Raises LayoutError with fewer than four electrodes, two at one place
-    or wider than apart, on an open line, or an outline that crosses itself.
+    size of cells far from them (default: a share of the section's radius), all are `coarsening` times as
+    large as they would be, and the polygon has corners where electrodes of a `width` end. Serial. Raises
+    LayoutError with fewer than four electrodes, two at one place or wider than apart, on an open line, or an
+    outline that crosses itself.
     """
     count = len(electrodes)
     smallest = size_at_electrodes(electrodes, width)
@@ -78,7 +93,7 @@ def closed_outline(
 
     radius = np.sqrt(abs(enclosed_area(electrodes)) / np.pi)
     largest = radius / ACROSS if largest is None else largest
-    sizes = Sizes(electrodes, min(smallest, largest), largest)
+    sizes = Sizes(electrodes, min(smallest, largest), largest).times(coarsening)
     corners: list[np.ndarray] = []
     places = np.zeros(count, dtype=int)
     for i in range(count):

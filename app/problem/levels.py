@@ -43,6 +43,7 @@ def read_levels(
     asked = case.levels != "auto"
     coarse = None if case.levels == 1 else coarser(case, asked=asked)
     found = [read_inversion(comm, case, method, allow_code=allow_code, confirms=coarse is not None)]
+    coarse = None if coarse is None else _referred(coarse, found[0])
     while coarse is not None and len(found) != case.levels:
         try:
             level = read_inversion(comm, coarse, method, allow_code=allow_code, confirms=True)
@@ -313,6 +314,16 @@ def _alike(one: Inversion, other: Inversion) -> bool:
     return one.data.values.shape == other.data.values.shape and np.array_equal(
         one.data.points, other.data.points, equal_nan=True
     )
+
+
+def _referred(coarse: Case, finest: Inversion) -> Case:
+    """The case on a coarser mesh with m_ref as it is on the finest, where the data tell it: readings of
+    electrodes are of resistivities by the geometric factors of the mesh."""
+    unknowns = {
+        name: given.model_copy(update={"reference": finest.reference_of(name)})
+        for name, given in coarse.unknowns.items()
+    }
+    return coarse.model_copy(update={"unknowns": unknowns})
 
 
 def _resolves(given: Inversion, coarse: Misfit[Untyped], fine: Misfit[Untyped], method: LevelsMethod) -> bool:

@@ -46,6 +46,9 @@ CELLS = {1: 1, 2: 2, 3: 6}
 """Simplices into which an interval, a rectangle and a box are cut, by the dimension; a mesh of simplices that
 is refined again and again comes to have so many for each vertex."""
 
+AT_ELECTRODE = 2
+"""Cells at an electrode that is a vertex of the boundary, where all have the usual sizes; at least."""
+
 type Path = tuple[str, ...]
 
 
@@ -75,14 +78,15 @@ class Size:
 
     @staticmethod
     def through(electrodes: np.ndarray, mesh: ElectrodeMesh) -> Size:
-        """Of a mesh through electrodes that has cells of one size far from them, at least."""
-        extent, distance = np.ptp(electrodes, axis=0), mesh.size or np.inf
+        """Of a mesh through electrodes, at least: cells of one size far from them and some at each."""
+        extent, distance = np.ptp(electrodes, axis=0), mesh.coarsening * (mesh.size or np.inf)
         if len(extent) == 2:
             cells = 0.5 * float(np.prod(extent)) / distance**2
         else:
             reach = 10.0 * float(np.linalg.norm(extent))
             margin, depth = mesh.margin or reach, mesh.depth or reach
             cells = float(np.prod(extent[:2] + 2.0 * margin)) * depth / distance**3
+        cells += AT_ELECTRODE * len(electrodes) / mesh.coarsening ** len(extent)
         return Size(cells, cells / (2 if len(extent) == 2 else 6), len(extent))
 
     @staticmethod

@@ -1,5 +1,6 @@
 """Meshes through electrodes: their outline, their vertices, their sizes, and electrodes that allow none."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,17 @@ def test_cells_are_small_at_electrodes_and_as_large_as_asked_for_elsewhere() -> 
         for size in (0.02, 0.01)
     ]
     assert cells[1] > 1.5 * cells[0]
+
+
+def test_a_mesh_of_larger_cells_goes_through_the_same_electrodes() -> None:
+    """With cells twice as large everywhere there are a quarter as many, less those on the outline, and each
+    electrode is a vertex still."""
+    meshes = [MESHES["electrodes"](COMM, positions=AROUND, coarsening=factor).mesh for factor in (0.5, 1, 2)]
+    cells = [mesh.topology.index_map(2).size_global for mesh in meshes]
+    assert all(2.5 * few < many < 5 * few for many, few in pairwise(cells))
+    vertices = np.vstack(COMM.allgather(meshes[-1].geometry.x[:, :2]))
+    for electrode in AROUND:
+        assert (vertices == electrode).all(axis=1).any()
 
 
 def test_the_mesh_is_the_same_each_time() -> None:

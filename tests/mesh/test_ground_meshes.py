@@ -81,6 +81,17 @@ def test_size_is_that_of_cells_far_from_electrodes() -> None:
     assert cells[0] < cells[1] and 3 * cells[1] < 2 * cells[2]
 
 
+def test_a_mesh_of_larger_cells_goes_through_the_same_electrodes() -> None:
+    """With cells twice as large there are fewer than a third as many, and each electrode is a vertex still."""
+    given = {"positions": ROW[:4], "margin": 5.0, "depth": 5.0}
+    meshes = [MESHES["electrodes"](COMM, coarsening=factor, **given).mesh for factor in (1, 2)]
+    cells = [mesh.topology.index_map(3).size_global for mesh in meshes]
+    assert 3 * cells[1] < cells[0]
+    vertices = np.vstack(COMM.allgather(meshes[1].geometry.x))
+    for electrode in ROW[:4]:
+        assert (vertices == electrode).all(axis=1).any()
+
+
 def test_electrodes_with_a_width_have_facets() -> None:
     """Wide electrodes without a resistance of their own lie within a few percent of points."""
     contacts = Contacts(width=0.3, impedance=1e-3)

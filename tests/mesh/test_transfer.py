@@ -1,10 +1,13 @@
 """Between a coarse mesh and a finer one: prolongation and its transpose."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from bodies import RADIUS, ring
 from elliptic import COMM, gathered
 
-from app.mesh import CoefficientSpace, TaggedMesh, box, interval, joint_space, rectangle
+from app.mesh import MESHES, CoefficientSpace, TaggedMesh, box, interval, joint_space, rectangle
 from app.mesh.transfer import Transfer
 from app.parallel import gram
 
@@ -55,6 +58,19 @@ def test_coarse_functions_are_the_same_functions_on_a_nested_mesh(degree: int) -
     assert low.min() - ROUNDING <= high.min() and high.max() <= low.max() + ROUNDING
     if degree == 0:
         assert set(np.round(high, 12)) == set(np.round(low, 12))
+    transfer.close()
+
+
+def test_polynomials_are_carried_over_between_meshes_through_electrodes(gmsh: Any) -> None:
+    """Neither the cells nor the outlines of which are nested; electrodes are vertices of both."""
+    meshes = [MESHES["electrodes"](COMM, positions=ring(), coarsening=factor) for factor in (2.0, 1.0)]
+    coarse, fine = (CoefficientSpace(domain, 1) for domain in meshes)
+    transfer = Transfer(coarse, fine)
+    found = transfer.prolonged(coarse.coordinates[:, 0])
+    sagitta = 0.02 * RADIUS  # of the longest chord
+    np.testing.assert_allclose(found, fine.coordinates[:, 0], atol=sagitta)
+    inside = np.linalg.norm(fine.coordinates, axis=1) < RADIUS - sagitta
+    np.testing.assert_allclose(found[inside], fine.coordinates[inside, 0], atol=ROUNDING)
     transfer.close()
 
 

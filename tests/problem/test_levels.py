@@ -2,10 +2,11 @@
 
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from small import CASES, COMM, INCOMPLETE, SMALL, on_square
+from small import CASES, COMM, FEW, INCOMPLETE, SMALL, Small, on_square
 from states import assert_same, bare, states_of
 
 from app.case import BaseCase, CaseError, load_case
@@ -141,3 +142,30 @@ def test_experiments_are_on_the_coarser_mesh_too(tmp_path: Path) -> None:
     found = coarser(case)
     assert found is not None
     assert {part.mesh.model_dump_json() for part in found.parts.values()} == {found.mesh.model_dump_json()}
+
+
+ELECTRODES = ("equation.dimension=2", "mesh.coarsening=2")
+"""The trunk as a problem of small meshes."""
+
+
+def test_meshes_through_electrodes_are_made_anew_with_larger_cells() -> None:
+    """As often as is asked for, with auto once from the usual ones."""
+    case = load_case(CASES / "trunk.yaml")
+    coarse = coarser(case)
+    assert coarse is not None and coarse.mesh == case.mesh.model_copy(update={"coarsening": 2.0})
+    assert coarser(coarse) is None
+    assert coarser(coarse, asked=True) is not None
+
+
+def test_levels_of_a_mesh_through_electrodes(gmsh: Any) -> None:
+    """The reference is that of the finest mesh on both, though each has readings by geometric factors of its
+    own; what these differ by is seen before anything is solved for but the first states."""
+    problem = Small("trunk", (*ELECTRODES, "levels=2", FEW)).built()
+    coarse, fine = (problem.on(level, level) for level in (0, 1))
+    assert coarse.reference[0] == fine.reference[0]
+    moved = [each.at(each.start).residual for each in (coarse, fine)]
+    change = np.sqrt(np.mean((moved[1] - moved[0]) ** 2))
+    assert 1e-3 < change < problem.method.levels.resolved
+    end = states_of(problem)[-1]
+    assert (end.level, end.stop_reason) == (1, "minimum")
+    problem.close()

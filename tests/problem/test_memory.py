@@ -155,11 +155,15 @@ def test_the_size_of_a_refined_mesh_is_foreseen() -> None:
 
 @pytest.mark.parametrize("dimension", [2, 3])
 def test_cells_too_small_between_electrodes_are_foreseen(dimension: int) -> None:
-    """Without a size their number has no bound that is known before."""
+    """Without a size no more than a few at each electrode are known before, with all sizes smaller as many
+    more."""
     electrodes = np.random.default_rng(0).uniform(size=(16, dimension))
     tiny, usual = ElectrodeMesh(kind="electrodes", size=1e-6), ElectrodeMesh(kind="electrodes")
+    finer = ElectrodeMesh(kind="electrodes", coarsening=0.01)
     assert memory.Size.through(electrodes, tiny).cells > 1e11
-    assert memory.Size.through(electrodes, usual).cells == 0
+    few = memory.Size.through(electrodes, usual).cells
+    assert 0 < few <= 2 * len(electrodes)
+    assert memory.Size.through(electrodes, finer).cells == pytest.approx(100**dimension * few)
 
 
 def test_limits_of_the_process_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
