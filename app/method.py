@@ -330,6 +330,9 @@ class LevelsMethod:
     the variance that the mesh adds to the noise is then a quarter of it at most."""
     unknown: float = 0.01
     """Of data whose noise is not known, the same before anything is found, as a share of the residual."""
+    shown: float = 0.3
+    """A function is approximated first on a mesh whose best one differs from that of the next finer mesh by
+    no more than this share of its norm."""
     misled: InversePositive = 1.0
     """Where readings move by more with the regularisation that was selected, it is selected anew on the finer
     mesh, once."""

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from app.case.base import BaseCase
 from app.case.inversion import ExpansionSpec
+from app.case.mesh import Levels
 from app.case.method import ConvexMethodSpec
 from app.case.unknowns import NetworkRepresentation, Representation
 from app.schema.expression import Expression
@@ -68,6 +69,10 @@ class ConvexCase(BaseCase):
     """How the iteration goes and when it stops."""
     expansion: ConvexExpansion = ConvexExpansion()
     """When and how the network grows."""
+    levels: Levels = "auto"
+    """Meshes, each of half the cell size of the one before, on which a network grows one after the other; the
+    last is the case's own. auto: as many as show the function, of regression and variational problems; 1: the
+    case's own only."""
     method: ConvexMethodSpec = ConvexMethodSpec()
     """Constants of the flow, for the few cases that the default ones do not serve."""
 

@@ -12,6 +12,7 @@ from app.case.document import Key
 from app.case.experiments import Experiment
 from app.case.inversion import ExpansionSpec, Flow
 from app.case.means import with_means
+from app.case.mesh import Levels
 from app.case.posterior import PosteriorSpec
 from app.case.regularisation import OWN, RegularisationSpec
 from app.case.unknowns import Unknown
@@ -20,7 +21,7 @@ from app.observe import OBSERVATIONS, Observations, accepted_kinds
 from app.schema.expression import Expression
 from app.schema.grammar import ExpressionError
 from app.schema.problems import CaseError, nearest
-from app.schema.section import NO_TRUTH_VALUE, Identifier, Section, refuse
+from app.schema.section import Identifier, Section, refuse
 
 UNSHARED = ("scale", "mean")
 """Entries that one unknown's regularisation does not have of another's."""
@@ -59,7 +60,7 @@ class Case(BaseCase):
     """The regularisation of each unknown, by the unknown's name; of several alike but for the scale."""
     expansion: ExpansionSpec = ExpansionSpec()
     """When and how the network grows."""
-    levels: Literal["auto"] | Annotated[int, Field(ge=1, le=20), NO_TRUTH_VALUE] = "auto"
+    levels: Levels = "auto"
     """Meshes, each of half the cell size of the one before, on which the run goes one after the other: all is
     decided on the coarsest and confirmed on the others, the last of which is the case's own. auto: as many as
     resolve the equation; 1: the case's own only."""

@@ -13,6 +13,9 @@ from app.schema.section import NO_TRUTH_VALUE, Count, DataFile, Number, Positive
 RESOLVED = 1e6
 """Size of a cell in roundings of its coordinates, at least: what a run then loses is below its tolerances."""
 
+Levels = Literal["auto"] | Annotated[int, Field(ge=1, le=20), NO_TRUTH_VALUE]
+"""On how many meshes a run goes, one after the other."""
+
 Refinements = Annotated[int, Field(ge=0, le=10), NO_TRUTH_VALUE]
 """Whether so many fit into memory is seen once the file is read."""
 

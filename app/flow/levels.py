@@ -81,8 +81,8 @@ def _refined(finer: Minimisation, method: Method, state: FlowState) -> FlowState
 
 def _change(finer: Minimisation, state: FlowState, coarse: AnyEvaluation, fine: AnyEvaluation) -> Refinement:
     """What the finer mesh changes in the residual."""
-    if coarse.residual.shape != fine.residual.shape or not finer.measured:
-        return Refinement(finer.level, len(state.records), np.nan, np.nan, 0)
+    if not finer.measured or coarse.residual.shape != fine.residual.shape:
+        return Refinement(finer.level, len(state.records), 0.0, 0.0, 0)
     change = fine.residual - coarse.residual
     worst = int(np.argmax(np.abs(change)))
     moved = float(np.sqrt(np.mean(change**2)))

@@ -63,6 +63,8 @@ class StepState:
     """Whether the next proposal may begin from the run's first parameters."""
     time: float = 1.0
     """Length of the explicit Euler step."""
+    mistaken: float = 0.0
+    """What exact models are wrong by, as the last one was about its step: an energy."""
 
     def generator(self) -> np.random.Generator:
         """The stream, to draw from; a certain one where none was given, so that all ranks draw alike."""
@@ -113,7 +115,7 @@ class Refinement:
     """The record that is the first of this mesh."""
     moved: float
     """Root mean square of the change of the predicted readings, in standard deviations of the noise as it
-    counts in the misfit; nan where there are no readings."""
+    counts in the misfit; 0 where there are no readings."""
     most: float
     """The largest change of a residual, with its sign."""
     reading: int

@@ -152,6 +152,8 @@ class Problem:
     """The finer meshes on which the run goes on; the last is the case's own."""
     uncertainty_of: Callable[[Minimisation, FlowState, StopReason], Uncertainty] | None = None
     """Works out how sure a result is, where its energy has that."""
+    moves_on: bool = False
+    """Whether a network moves on to the nodes of each finer mesh, where its energy is minimised anew."""
     earlier: Untyped = None
     """What it took over of an earlier run (app.problem.continued.Earlier), if anything."""
 
@@ -184,7 +186,7 @@ class Problem:
     def _refined(self, state: FlowState) -> FlowState:
         """The state on the next finer mesh, or as it was if it is to be selected on its own."""
         state = complete(self.on(state.level, state.base), self.method, state)
-        own_nodes = state.representation.network is None
+        own_nodes = self.moves_on or state.representation.network is None
         finer = self.on(state.level + 1, state.level + 1 if own_nodes else state.base)
         after = refine(finer, self.method, state)
         if after.level == state.level:

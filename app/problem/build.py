@@ -6,11 +6,11 @@ from typing import Any
 from mpi4py import MPI
 
 from app import flow
-from app.case import BaseCase, Case, ReductionCase, RegressionCase, RitzCase
+from app.case import BaseCase, Case, ConvexCase, ReductionCase, RegressionCase, RitzCase
 from app.energy import Misfit
 from app.parallel import Clock
 from app.problem.base import Problem, WorkMeter
-from app.problem.convex import problem_of
+from app.problem.convex_levels import problem_of, read_approximations
 from app.problem.inversion import Inversion, evaluated_at_start, read_inversion
 from app.problem.inversion_report import InversionReport
 from app.problem.levels import LevelsReport, MeshLevel, read_levels
@@ -60,7 +60,9 @@ def build(
         if isinstance(case, Case):
             levels, at_start = read_levels(comm, case, method, allow_code=allow_code)
             return _inversion(levels, at_start, method, clock)
-        return problem_of(READ[type(case)](comm, case, clock), method, clock)
+        assert isinstance(case, ConvexCase)
+        approximations = read_approximations(comm, case, clock, READ[type(case)], method.levels)
+        return problem_of(approximations, method, clock)
 
 
 def _inversion(levels: list[Inversion], at_start: Misfit[Any], method: flow.Method, clock: Clock) -> Problem:

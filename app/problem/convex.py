@@ -12,11 +12,11 @@ from mpi4py import MPI
 
 from app import flow, output
 from app.case import ConvexCase
-from app.mesh import CoefficientSpace, NodeOrder
+from app.mesh import CoefficientSpace
 from app.network import Nodes, Transform
-from app.parallel import Clock, SolveFailed, gram
+from app.parallel import SolveFailed, gram
 from app.posterior import Posterior
-from app.problem.base import Problem, WorkMeter
+from app.problem.base import WorkMeter
 from app.problem.factories import Start, network_of, network_start, nodal_start, transform_of
 from app.problem.solvers import Solvers
 from app.types import Summary, Untyped
@@ -47,6 +47,11 @@ class Approximation:
     meter: WorkMeter
     owned: ExitStack
     """Closes what was made."""
+    space: CoefficientSpace | None = None
+    """Of the function, where it is one on the mesh."""
+    minimiser: Callable[[], np.ndarray] | None = None
+    """The minimiser among all functions of the space, where that is known or easily found; raises
+    SolveFailed."""
 
 
 def start_of(given: Approximation, method: flow.Method) -> Start:
@@ -58,25 +63,30 @@ def start_of(given: Approximation, method: flow.Method) -> Start:
     return Start(start.own, start.step, start.step.following_closely(start.own, start.state))
 
 
-def problem_of(given: Approximation, method: flow.Method, clock: Clock) -> Problem:
-    """The minimisation of a convex energy."""
-    comm, case, report, start = given.comm, given.case, given.report, start_of(given, method)
-    most, half_square = case.flow.max_iterations, report.half_square
-    minimisation = flow.Minimisation(
+def on_nodes(given: Approximation, own: flow.Representation) -> flow.Representation:
+    """A network at the nodes of a mesh."""
+    (network,), (theta,) = own.split()
+    assert given.nodes is not None
+    return flow.Representation.of(network.at(given.nodes.rescaled(network.box)), theta)
+
+
+def minimisation_of(given: Approximation, method: flow.Method, meter: WorkMeter) -> flow.Minimisation:
+    """The minimisation of a convex energy on a mesh."""
+    case, report, start = given.case, given.report, start_of(given, method)
+    most = case.flow.max_iterations
+    return flow.Minimisation(
         energy=given.energy,
         reference=np.zeros_like(start.own.values()),
         start=start.own,
         step=start.step,
         builder=flow.ConvexBuilder(given.plain, method),
-        stopping=flow.AtTolerance(case.flow.tolerance, half_square, most, method.stopping),
+        stopping=flow.AtTolerance(case.flow.tolerance, report.half_square, most, method.stopping),
         max_iterations=most,
         state=start.state,
-        meter=given.meter,
+        meter=meter,
         truth=report,
         owned=given.owned,
     )
-    order, points = NodeOrder(comm, given.points), {case.approximant[0]: given.points}
-    return Problem(case, comm, minimisation, method, report, clock, order, points, None, given.meter.read())
 
 
 class ConvexReport(ABC):
@@ -86,7 +96,7 @@ class ConvexReport(ABC):
 
     def __init__(self, solvers: Solvers, case: ConvexCase, size: int) -> None:
         """`size` is the number of nodal values over all ranks."""
-        self._comm, self._solvers, self._case, self._size = solvers.comm, solvers, case, size
+        self._comm, self._solvers, self._case, self.size = solvers.comm, solvers, case, size
 
     def half_square(self, at: Untyped) -> float:
         """½‖m‖²_K of an evaluation by its own product, alike on all ranks; collective."""
@@ -100,7 +110,7 @@ class ConvexReport(ABC):
 
     def opening(self) -> list[str]:
         """See Report."""
-        return [f"{self._case.name}: {self._size} nodal values, {self._comm.size} rank(s)"]
+        return [f"{self._case.name}: {self.size} nodal values, {self._comm.size} rank(s)"]
 
     def error(self, at: flow.Evaluation) -> float | None:
         """See Report."""
@@ -146,7 +156,7 @@ class ConvexReport(ABC):
             **self.told(state),
             **output.work_summary(state.spent),
             "solvers": self._solvers.summary(),
-            "coefficient_dofs": self._size,
+            "coefficient_dofs": self.size,
             "seed": case.seed,
         }
 

@@ -99,7 +99,10 @@ def read_regression(comm: MPI.Comm, case: RegressionCase, clock: Clock) -> Appro
     nodes = nodes_of(case, lambda transform: Nodes.of(space.coordinates, box, zeros, transform))
     report = RegressionReport(solvers, case, space, function, norm)
     meter = WorkMeter(clock, riesz=[solvers.riesz])
-    return Approximation(comm, case, energy, nodes, space.coordinates, zeros, plain, report, meter, owned)
+    points = space.coordinates
+    return Approximation(
+        comm, case, energy, nodes, points, zeros, plain, report, meter, owned, space, lambda: function
+    )
 
 
 def _finite(case: RegressionCase, space: CoefficientSpace, key: str) -> np.ndarray:

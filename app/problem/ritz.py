@@ -64,7 +64,20 @@ def read_ritz(comm: MPI.Comm, case: RitzCase, clock: Clock) -> Approximation:
     report = RitzReport(solvers, case, space, energy)
     meter = WorkMeter(clock, riesz=[solvers.riesz])
     points = space.coordinates
-    return Approximation(comm, case, energy, nodes, points, reference, plain, report, meter, owned)
+    return Approximation(
+        comm,
+        case,
+        energy,
+        nodes,
+        points,
+        reference,
+        plain,
+        report,
+        meter,
+        owned,
+        space,
+        lambda: energy.minimiser(reference),
+    )
 
 
 class RitzReport(ConvexReport):

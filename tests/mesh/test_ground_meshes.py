@@ -82,7 +82,7 @@ def test_size_is_that_of_cells_far_from_electrodes() -> None:
 
 
 def test_a_mesh_of_larger_cells_goes_through_the_same_electrodes() -> None:
-    """With cells twice as large there are fewer than a third as many, and each electrode is a vertex still."""
+    """With cells twice as large there are less than a third as many, and each electrode is a vertex still."""
     given = {"positions": ROW[:4], "margin": 5.0, "depth": 5.0}
     meshes = [MESHES["electrodes"](COMM, coarsening=factor, **given).mesh for factor in (1, 2)]
     cells = [mesh.topology.index_map(3).size_global for mesh in meshes]

@@ -72,7 +72,9 @@ SMALL = {
     "levels, nodal": on_square("quickstart", "levels=2", "unknowns.m.representation.kind=nodal", cells=12),
     "levels, J taken anew": on_square("sparse", "levels=2", method=Method(exact=Exact(stale=10.0))),
     "convex": Small("ritz_semilinear", ("mesh.cells=40", FEW)),
+    "convex, levels": Small("ritz_semilinear", ("mesh.cells=40", "levels=2", FEW)),
     "regression": on_square("smooth", "flow.tolerance=1.e-2", cells=16),
+    "regression, levels": on_square("smooth", "flow.tolerance=1.e-2", "levels=2", cells=16),
 }
 
 SOUGHT = {"nonlinear"}

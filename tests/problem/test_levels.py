@@ -169,3 +169,40 @@ def test_levels_of_a_mesh_through_electrodes(gmsh: Any) -> None:
     end = states_of(problem)[-1]
     assert (end.level, end.stop_reason) == (1, "minimum")
     problem.close()
+
+
+def test_a_function_is_approximated_on_a_coarser_mesh_first() -> None:
+    """Where that shows it, as 32 x 32 cells show a smooth one; there a network grows that on the finer mesh
+    hardly does."""
+    problem = on_square("smooth", "flow.tolerance=1.e-2", cells=64).built()
+    assert [len(problem.on(level, level).reference) for level in (0, 1)] == [33**2, 65**2]
+    end = states_of(problem)[-1]
+    assert (end.level, end.base, end.stop_reason) == (1, 1, "tolerance")
+    told = problem.report.summary(end, "tolerance")
+    coarse, fine = told["levels"]
+    assert coarse["iterations"] > fine["iterations"] >= 1
+    assert told["distance"] <= 1e-2 and told["coefficient_dofs"] == 65**2
+    problem.close()
+
+
+def test_a_function_that_a_coarser_mesh_does_not_show_is_approximated_on_its_own() -> None:
+    """Thirty waves on 64 cells are none on 32."""
+    waves = "energy.function=sin(60*pi*x)"
+    problem = on_square("smooth", waves, cells=64).built()
+    assert not problem.finer
+    problem.close()
+
+
+NOT_ON_COARSER_MESHES = {
+    "nodal values": ("smooth", "unknowns.m.representation.kind=nodal"),
+    "reduction": ("reduction_front", "mesh.cells=20", "equation.time.steps=5", "energy.unseen=2"),
+}
+"""A case, and keys that are changed."""
+
+
+@pytest.mark.parametrize("what", NOT_ON_COARSER_MESHES)
+def test_what_does_not_grow_on_coarser_meshes_is_told(what: str) -> None:
+    """Several levels are refused with the key."""
+    case, *overrides = NOT_ON_COARSER_MESHES[what]
+    with pytest.raises(CaseError, match=r"levels: found 2, expected at most 1: only the networks of"):
+        Small(case, (*overrides, "levels=2")).built()

@@ -1,0 +1,196 @@
+"""A convex energy on several meshes: a network grows on the coarsest and goes on at the finer ones' nodes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from mpi4py import MPI
+
+from app import flow, output
+from app.case import CaseError, ConvexCase, InputError
+from app.case.levels import coarser
+from app.flow.method import LevelsMethod
+from app.mesh import NodeOrder
+from app.mesh.transfer import Transfer
+from app.parallel import Clock, SolveFailed, gram
+from app.problem.base import Problem, WorkMeter
+from app.problem.convex import Approximation, ConvexReport, minimisation_of, on_nodes
+from app.types import Summary, Untyped
+
+type Read = Callable[[MPI.Comm, Untyped, Clock], Approximation]
+"""Reads a case on its own mesh."""
+
+
+def read_approximations(
+    comm: MPI.Comm, case: ConvexCase, clock: Clock, read: Read, method: LevelsMethod
+) -> list[Approximation]:
+    """A case on each of its meshes, the coarsest first; collective.
+
+    With auto a coarser mesh is used if its finite-element functions show the minimiser: theirs is near that
+    of the next finer mesh. Raises InputError on all ranks for what is wrong on the case's own mesh, and for
+    levels that there are not.
+    """
+    asked, found = case.levels != "auto", [read(comm, case, clock)]
+    serves = found[0].minimiser is not None and found[0].nodes is not None
+    coarse = coarser(case, asked=asked) if serves and case.levels != 1 else None
+    while coarse is not None and len(found) != case.levels:
+        try:
+            level = read(comm, coarse, clock)
+        except InputError:
+            break
+        if not asked and not _shown(level, found[-1], method):
+            level.owned.close()
+            break
+        found.append(level)
+        coarse = coarser(coarse, asked=asked)
+    if case.levels != "auto" and len(found) < case.levels:
+        why = "no coarser mesh has the parts of the case"
+        if not serves:
+            why = "only the networks of regression and variational problems grow on coarser meshes"
+        raise CaseError(
+            [f"{case.where('levels')}: found {case.levels}, expected at most {len(found)}: {why}"]
+        )
+    found.reverse()
+    for level in found[1:]:
+        found[0].owned.callback(level.owned.close)
+    return found
+
+
+def problem_of(levels: Sequence[Approximation], method: flow.Method, clock: Clock) -> Problem:
+    """The minimisation of a convex energy, on the coarsest of its meshes and on each finer one."""
+    coarsest, own = levels[0], levels[-1]
+    forward = [each for level in levels for each in level.meter.forward]
+    meter = WorkMeter(clock, forward, [each for level in levels for each in level.meter.riesz])
+    reports = tuple(level.report for level in levels)
+    return Problem(
+        case=own.case,
+        comm=own.comm,
+        minimisation=minimisation_of(coarsest, method, meter),
+        method=method,
+        report=ConvexLevelsReport(reports) if len(levels) > 1 else own.report,
+        clock=clock,
+        order=NodeOrder(own.comm, coarsest.points),
+        points={own.case.approximant[0]: coarsest.points},
+        at_start=None,
+        built=meter.read(),
+        finer=[ConvexLevel(number, level, method, meter) for number, level in enumerate(levels)][1:],
+        moves_on=True,
+    )
+
+
+class ConvexLevel:
+    """A finer mesh of a convex energy, see app.problem.base.Level."""
+
+    def __init__(self, number: int, given: Approximation, method: flow.Method, meter: WorkMeter) -> None:
+        self._number, self._given, self._method, self._meter = number, given, method, meter
+
+    @cached_property
+    def order(self) -> NodeOrder:
+        """See Problem."""
+        return NodeOrder(self._given.comm, self._given.points)
+
+    def seen(self, before: flow.Minimisation) -> flow.Minimisation:
+        """See Level; what is approximated is so at the nodes of its own mesh only."""
+        return self.own(before)
+
+    def own(self, before: flow.Minimisation) -> flow.Minimisation:
+        """See Level; with what a run took over of an earlier one."""
+        arrival = NodesOf(self._given)
+        there = minimisation_of(self._given, self._method, self._meter)
+        return replace(
+            there,
+            start=arrival.representation(before.start),
+            level=self._number,
+            base=self._number,
+            coarser=before,
+            arrival=arrival,
+        )
+
+
+class NodesOf:
+    """To the nodes of a finer mesh, see app.flow.problem.Arrival."""
+
+    def __init__(self, given: Approximation) -> None:
+        self._given = given
+
+    def representation(self, own: flow.Representation) -> flow.Representation:
+        """See Arrival; of a network."""
+        return on_nodes(self._given, own)
+
+    def coefficient(self, values: np.ndarray) -> np.ndarray:
+        """See Arrival; no product of a convex energy is made from an earlier coefficient."""
+        raise TypeError("found nodal values of a coarser mesh, which no convex energy keeps")
+
+
+@dataclass(frozen=True, eq=False)
+class ConvexLevelsReport:
+    """What is said, written and drawn of a run on several meshes: that of the mesh where it is."""
+
+    levels: tuple[ConvexReport, ...]
+    """The coarsest first."""
+    target: float | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """See Report; there is one unknown."""
+        return []
+
+    def opening(self) -> list[str]:
+        """See Report."""
+        sizes = ", ".join(str(level.size) for level in self.levels)
+        return [*self.levels[-1].opening(), f"{len(self.levels)} meshes, with {sizes} nodal values"]
+
+    def error(self, at: flow.Evaluation) -> float | None:
+        """See Report; of the case's own mesh."""
+        return self.levels[-1].error(at)
+
+    def refined(self, state: flow.FlowState) -> str:
+        """See Report."""
+        size = self.levels[state.level].size
+        return f"mesh {state.level + 1} of {len(self.levels)}, {size} nodal values"
+
+    def summary(self, state: flow.FlowState, reason: flow.StopReason) -> Summary:
+        """See Report."""
+        return self.levels[state.level].summary(state, reason) | {"levels": self._levels(state)}
+
+    def coefficient(self, state: flow.FlowState) -> output.Coefficient:
+        """See Report."""
+        return self.levels[state.level].coefficient(state)
+
+    def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> None:
+        """See Report."""
+        self.levels[state.level].write(state, folder, lost)
+
+    def _levels(self, state: flow.FlowState) -> list[Summary]:
+        """What came of the iterations on each mesh, the coarsest first."""
+        firsts = [0, *(each.iteration for each in state.refinements), len(state.records)]
+        told: list[Summary] = []
+        for number, (first, end) in enumerate(pairwise(firsts)):
+            last = state.records[end - 1]
+            told.append({
+                "coefficient_dofs": self.levels[number].size,
+                "iterations": last.iteration - (first - 1 if number else 0),
+                "energy": last.misfit,
+                "parameters": last.parameters,
+            })  # fmt: skip
+        return told
+
+
+def _shown(coarse: Approximation, fine: Approximation, method: LevelsMethod) -> bool:
+    """Whether the minimiser among the functions of the coarse mesh is near that among the fine mesh's, in the
+    energy's own norm there."""
+    assert coarse.minimiser is not None and fine.minimiser is not None
+    assert coarse.space is not None and fine.space is not None
+    try:
+        low, high = coarse.minimiser(), fine.minimiser()
+    except SolveFailed:
+        return False
+    transfer = Transfer(coarse.space, fine.space)
+    apart = fine.reference + transfer.prolonged(low - coarse.reference) - high
+    transfer.close()
+    at = fine.energy.at(high)
+    K = at.hessian()
+    return 0.5 * float(gram(K.comm, apart, K.apply(apart))) <= method.shown**2 * fine.report.half_square(at)
