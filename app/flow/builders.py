@@ -25,6 +25,7 @@ from app.flow.protocols import (
 )
 from app.method import Method
 from app.parallel import gram, timed
+from app.types import Untyped
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,10 @@ class Built:
     vectors: int = 0
     owned: ClosableProduct | None = None
     """R, where it was made for this iteration."""
+    factors: Untyped = None
+    """J in the products that an exact model needs, to be kept while it is true."""
+    fresh: bool = False
+    """Whether J was taken for this iteration."""
 
     def close(self) -> None:
         """Release what was made for the iteration."""

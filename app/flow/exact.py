@@ -6,7 +6,7 @@ import numpy as np
 
 from app.flow.builders import Built
 from app.flow.models import ExactModel, LowRankFactors, Model, exact_factors
-from app.flow.protocols import AnyEnergy, InnerProduct, LeastSquares
+from app.flow.protocols import InnerProduct, LeastSquares
 from app.flow.sketch import Sketch, retaken
 from app.flow.state import Representation
 from app.flow.stopping import Stopping
@@ -101,35 +101,77 @@ class ExactBuilder:
 
     def build(
         self,
-        energy: AnyEnergy,
         at: LeastSquares,
         departure: np.ndarray,
+        representation: Representation,
+        memory: ExactMemory,
+        factors: Factors,
+    ) -> Built:
+        """The model at an evaluation of the representation, with J, which may have been taken anew there."""
+        with timed("krylov"):
+            pull = self.weight * self.R.apply(departure)
+            derivative = at.derivative() + pull
+            before, stale = self._before(at, departure, pull), memory.stale
+            model = self._model(factors, derivative, memory)
+            if memory.old and not stale:
+                promised = 0.5 * float(gram(self.R.comm, derivative, model.inner.riesz(derivative)))
+                stale = promised > self.method.exact.excess * before
+            if stale:
+                return self._anew(at, derivative, before, memory, factors, representation)
+            fresh = not memory.old
+            if fresh and not memory.complete:
+                factors = self._completed(factors, at, derivative, before)
+                memory = replace(memory, taken=replace(memory.taken, completed=True))
+            model = self._model(factors, derivative, memory)
+        return Built(model, self.R, replace(memory, old=True), factors=factors, fresh=fresh)
+
+    def renewed(
+        self,
+        built: Built,
+        model: Model,
+        at: LeastSquares,
+        departure: np.ndarray,
+        representation: Representation,
+    ) -> Built | None:
+        """What was built at an evaluation with J taken anew there, if rejections have damped the model so far
+        that an older J is out of date."""
+        memory = built.memory
+        assert isinstance(model, ExactModel) and isinstance(memory, ExactMemory)
+        if built.fresh or not self._steep(model, memory):
+            return None
+        with timed("krylov"):
+            pull = self.weight * self.R.apply(departure)
+            before = self._before(at, departure, pull)
+            return self._anew(at, model.derivative, before, memory, built.factors, representation)
+
+    def _anew(
+        self,
+        at: LeastSquares,
+        derivative: np.ndarray,
+        before: float,
         memory: ExactMemory,
         factors: Factors,
         representation: Representation,
-    ) -> tuple[Built, Factors]:
-        """The model at an evaluation of the representation, and J, which may have been taken anew there."""
-        R, weight, exact = self.R, self.weight, self.method.exact
-        with timed("krylov"):
-            pull = weight * R.apply(departure)
-            derivative = at.derivative() + pull
-            before = self._before(at, departure, pull)
-            model = ExactModel(R, weight, factors.low_rank, derivative, memory.damping, exact.damped)
-            stale, taken = memory.stale, memory.taken
-            if memory.old and not stale:
-                promised = 0.5 * float(gram(R.comm, derivative, model.inner.riesz(derivative)))
-                stale = promised > exact.excess * before
-            if stale:
-                Q = factors.directions
-                low_rank = exact_factors(R, weight, at.vjp(Q), exact.cut)
-                factors = Factors(low_rank, Q if memory.complete else Q @ low_rank.combinations)
-                taken = self._taken_at(representation, Q, memory)
-            if not memory.complete and (stale or not memory.old):
-                factors = self._completed(factors, at, derivative, before)
-                taken = replace(taken, completed=True)
-            model = replace(model, factors=factors.low_rank)
+    ) -> Built:
+        """The model with J taken there along the directions that mattered."""
+        Q = factors.directions
+        low_rank = exact_factors(self.R, self.weight, at.vjp(Q), self.method.exact.cut)
+        factors = Factors(low_rank, Q if memory.complete else Q @ low_rank.combinations)
+        taken = self._taken_at(representation, Q, memory)
+        if not memory.complete:
+            factors = self._completed(factors, at, derivative, before)
+            taken = replace(taken, completed=True)
         memory = replace(memory, taken=taken, old=True, stale=False)
-        return Built(model, R, memory), factors
+        model = self._model(factors, derivative, memory)
+        return Built(model, self.R, memory, factors=factors, fresh=True)
+
+    def _model(self, factors: Factors, derivative: np.ndarray, memory: ExactMemory) -> ExactModel:
+        damped = self.method.exact.damped
+        return ExactModel(self.R, self.weight, factors.low_rank, derivative, memory.damping, damped)
+
+    def _steep(self, model: ExactModel, memory: ExactMemory) -> bool:
+        """Whether rejections have raised the damping by much."""
+        return model.damping >= self.method.exact.steep * max(memory.damping, self.weight)
 
     def on_finer_nodes(
         self, at: LeastSquares, representation: Representation, memory: ExactMemory, factors: Factors
@@ -149,8 +191,7 @@ class ExactBuilder:
     def learned(self, memory: ExactMemory, ratio: float, model: Model) -> ExactMemory:
         """A good ratio lessens the damping; a poor one, or a steep rise of it, says that J is out of date."""
         assert isinstance(model, ExactModel)
-        exact = self.method.exact
-        steep = model.damping >= exact.steep * max(memory.damping, self.weight)
+        exact, steep = self.method.exact, self._steep(model, memory)
         lessened = model.damping * (exact.lessened if ratio > exact.good else 1.0)
         return replace(
             memory,

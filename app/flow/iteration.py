@@ -10,9 +10,9 @@ from app.flow.minimiser import Minimiser
 from app.flow.problem import Minimisation
 from app.flow.protocols import AnyEvaluation, Evaluation
 from app.flow.records import Record, StopReason
-from app.flow.state import Exact, FlowState
+from app.flow.state import FlowState
 from app.flow.stopping import Stopping
-from app.flow.trials import Effort, penalty_at, record_of, search
+from app.flow.trials import Effort, Renewal, penalty_at, record_of, search
 from app.method import Method
 from app.parallel import check_identical
 from app.types import Untyped
@@ -22,18 +22,25 @@ def after_iteration(problem: Minimisation, method: Method, state: FlowState) -> 
     """After one more outer iteration."""
     at: AnyEvaluation = state.evaluation
     departure = at.m - problem.reference
-    exact, stopping = state.exact, problem.stopping
-    builder: Untyped = problem.builder
-    if isinstance(exact, Minimiser):
-        assert exact.factors is not None
-        builder, stopping = exact.builder, exact.stopping
-        given = (problem.energy, at, departure, state.model, exact.factors, state.representation)
-        built, factors = builder.build(*given)
-        exact = replace(exact, factors=factors)
-    else:
-        built = builder.build(problem.energy, at, departure, state.model)
-    with closing(built):
-        return _stepped(problem, method, state, built, exact, builder, stopping, departure)
+    exact, memory = state.exact, state.model
+    if not isinstance(exact, Minimiser):
+        builder: Untyped = problem.builder
+        built = builder.build(problem.energy, at, departure, memory)
+        with closing(built):
+            return _stepped(problem, method, state, built, builder, problem.stopping, departure)
+    assert exact.factors is not None
+    own, given = exact.builder, (at, departure, state.representation)
+    built = own.build(*given, memory, exact.factors)
+    return _stepped(
+        problem,
+        method,
+        state,
+        built,
+        own,
+        exact.stopping,
+        departure,
+        lambda before, model: own.renewed(before, model, *given),
+    )
 
 
 def _stepped(
@@ -41,14 +48,17 @@ def _stepped(
     method: Method,
     state: FlowState,
     built: Built,
-    exact: Exact,
     builder: Untyped,
     stopping: Stopping,
     departure: np.ndarray,
+    renewed: Renewal | None = None,
 ) -> FlowState:
     """After the step of a model that was built, or after the iteration in vain."""
     at: AnyEvaluation = state.evaluation
-    trial, effort = search(problem, method, state, at, built, stopping, departure)
+    trial, effort, built = search(problem, method, state, at, built, stopping, departure, renewed)
+    exact = state.exact
+    if isinstance(exact, Minimiser):
+        exact = replace(exact, factors=built.factors)
     if trial is None:
         return _in_vain(problem, replace(state, exact=exact), built, effort, departure)
     proposal = trial.proposal

@@ -63,8 +63,6 @@ class StepState:
     """Whether the next proposal may begin from the run's first parameters."""
     time: float = 1.0
     """Length of the explicit Euler step."""
-    mistaken: float = 0.0
-    """What exact models are wrong by, as the last one was about its step: an energy."""
 
     def generator(self) -> np.random.Generator:
         """The stream, to draw from; a certain one where none was given, so that all ranks draw alike."""

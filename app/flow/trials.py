@@ -1,5 +1,6 @@
 """The search for a step: proposals are tried by the true energy until one lowers it enough."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +15,9 @@ from app.flow.steps import Base, Proposal
 from app.flow.stopping import Stopping
 from app.method import Method
 from app.parallel import SolveFailed, gram
+
+type Renewal = Callable[[Built, Model], Built | None]
+"""What was built, made anew where the model that rejections led to asks for it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +58,9 @@ def search(
     built: Built,
     stopping: Stopping,
     departure: np.ndarray,
-) -> tuple[Trial | None, Effort]:
-    """The accepted trial, and what it took.
+    renewed: Renewal | None = None,
+) -> tuple[Trial | None, Effort, Built]:
+    """The accepted trial, what it took, and what its model was built with, anew if rejections asked for it.
 
     No trial if too many were rejected, or, then with none rejected, if the first step promises too little.
     """
@@ -73,15 +78,17 @@ def search(
         )
         first = effort.rejected == 0 and not model.damped
         if first and proposal.predicted < stopping.least_gain * scale:
-            return None, effort
+            return None, effort, built
         trial = _tried(problem, built, model, proposal, at, before, scale)
         if trial is not None and trial.ratio > method.trials.accept:
-            return trial, effort
+            return trial, effort, built
         effort = replace(effort, rejected=effort.rejected + 1)
         if effort.rejected >= step.max_rejections:
-            return None, effort
+            return None, effort, built
         base, model = step.rejected(effort.base, model)
         effort = replace(effort, base=base)
+        if renewed is not None and (anew := renewed(built, model)) is not None:
+            built, model = anew, anew.model
 
 
 def _tried(

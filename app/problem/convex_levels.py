@@ -12,9 +12,9 @@ from mpi4py import MPI
 from app import flow, output
 from app.case import CaseError, ConvexCase, InputError
 from app.case.levels import coarser
-from app.flow.method import LevelsMethod
 from app.mesh import NodeOrder
 from app.mesh.transfer import Transfer
+from app.method import LevelsMethod
 from app.parallel import Clock, SolveFailed, gram
 from app.problem.base import Problem, WorkMeter
 from app.problem.convex import Approximation, ConvexReport, minimisation_of, on_nodes

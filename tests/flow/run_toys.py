@@ -124,8 +124,8 @@ class Exactly:
     def build(
         self, energy: Readings, at: Misfit, departure: np.ndarray, memory: tuple[ExactMemory, Factors]
     ) -> Built:
-        built, factors = self.builder.build(energy, at, departure, *memory, nodal(at.m))
-        return replace(built, memory=(built.memory, factors))
+        built = self.builder.build(at, departure, nodal(at.m), *memory)
+        return replace(built, memory=(built.memory, built.factors))
 
     def learned(
         self, memory: tuple[ExactMemory, Factors], ratio: float, model: Model

@@ -144,9 +144,8 @@ class Setting:
 
     def build(self, coefficient: np.ndarray) -> ExactModel:
         at, own = self.energy.at(coefficient), nodal(coefficient)
-        given = (self.energy, at, coefficient - self.reference, self.memory, self.factors, own)
-        built, self.factors = self.builder.build(*given)
-        self.memory = built.memory
+        built = self.builder.build(at, coefficient - self.reference, own, self.memory, self.factors)
+        self.memory, self.factors = built.memory, built.factors
         assert isinstance(built.model, ExactModel)
         return built.model
 
@@ -252,6 +251,28 @@ def test_damping_is_remembered_and_wears_off() -> None:
         model = setting.build(setting.start)
         setting.learn(1.0, model)
     assert setting.build(setting.start).damping == 0.0
+
+
+def test_rejections_that_damp_an_older_model_by_much_take_j_anew() -> None:
+    """At the second one, along all directions of the data here, and without what they added; a J that is of
+    the same coefficient is only damped."""
+    setting = Setting(bend=0.2, weight=1e-3)
+    for shift, fresh in ((0.0, True), (0.01, False)):
+        m = setting.start + shift
+        given = (setting.energy.at(m), m - setting.reference, nodal(m))
+        built = setting.builder.build(*given, setting.memory, setting.factors)
+        assert built.fresh == fresh
+        once = built.model.rejected()
+        assert setting.builder.renewed(built, once, *given) is None
+        anew = setting.builder.renewed(built, once.rejected(), *given)
+        assert (anew is None) == fresh
+        setting.memory, setting.factors = built.memory, built.factors
+    assert anew is not None and isinstance(anew.model, ExactModel)
+    J = setting.energy.jacobian(m)
+    expected = setting.weight * setting.R.matrix + J.T @ J
+    np.testing.assert_allclose(anew.model.inner.apply(np.eye(SIZE)), expected, atol=1e-9 * expected.max())
+    assert anew.model.damping == 0.0
+    assert setting.builder.renewed(anew, anew.model.rejected().rejected(), *given) is None
 
 
 @pytest.mark.parametrize("bend", [0.0, 0.2, 1.0])
