@@ -16,6 +16,7 @@ from app.mesh import NodeOrder
 from app.mesh.transfer import Transfer
 from app.method import LevelsMethod
 from app.parallel import Clock, SolveFailed, gram
+from app.posterior import Posterior
 from app.problem.base import Problem, WorkMeter
 from app.problem.convex import Approximation, ConvexReport, minimisation_of, on_nodes
 from app.types import Summary, Untyped
@@ -160,9 +161,11 @@ class ConvexLevelsReport:
         """See Report."""
         return self.levels[state.level].coefficient(state)
 
-    def write(self, state: flow.FlowState, folder: Path, lost: output.Losses) -> None:
+    def write(
+        self, state: flow.FlowState, folder: Path, lost: output.Losses, posterior: Posterior | None
+    ) -> None:
         """See Report."""
-        self.levels[state.level].write(state, folder, lost)
+        self.levels[state.level].write(state, folder, lost, posterior)
 
     def _levels(self, state: flow.FlowState) -> list[Summary]:
         """What came of the iterations on each mesh, the coarsest first."""
