@@ -24,7 +24,13 @@ MORE = {
     "degree 2": on_square("sparse", "unknowns.m.degree=2", "levels=2", cells=12),
 }
 
-WITHOUT = {"plain step in H1": "no prior", "convex": "", "regression": ""}
+WITHOUT = {
+    "plain step in H1": "no prior",
+    "convex": "",
+    "convex, levels": "",
+    "regression": "",
+    "regression, levels": "",
+}
 """Those that have none, and a word of the reason."""
 
 TRIED = [*SMALL, *MORE] if ALONE else ["network", "levels, nodal", "two unknowns"]
