@@ -106,6 +106,8 @@ class _RegularisationSpec(Section):
         if self.kind == "auto" and self.weight not in ("cross_validation", "evidence"):
             expected = "the weight cross_validation or evidence"
             raise refuse(f"auto with the weight {self.weight}", expected, key="weight")
+        if self.weight == "evidence" and self.kind != "auto" and not REGULARISATIONS[self.kind].fixed:
+            raise refuse(f"evidence of {self.kind}", "cross_validation: its R depends on m", key="weight")
         if self.kind == "auto" and self.length_scale is not None:
             raise refuse("auto with a length_scale", "none: auto chooses it", key="length_scale")
         for name in (*self.parameters, *(name for name in STATED if getattr(self, name) is not None)):
@@ -132,6 +134,9 @@ class _RegularisationSpec(Section):
         if getattr(self, says) is None:
             if self.weight == "prior":
                 raise refuse("the weight prior without a std", "a std of the kind matern", key="weight")
+            if self.kind == "matern" and not self.selected and self.correlation_length is None:
+                found = f"the weight {self.weight} without a correlation_length"
+                raise refuse(found, "one, or a weight by which the data choose it", key="weight")
             return self
         if self.weight != "prior":
             found = f"the weight {self.weight} beside {says}"

@@ -74,6 +74,12 @@ REFUSED = {
     "{std: 0.5, scale: 2}": ("scale", "a scale beside std", "one of the two"),
     "{kind: matern, weight: prior}": ("weight", "the weight prior without a std", "a std"),
     "{kind: h1, weight: prior}": ("weight", "the weight prior without a std", "kind matern"),
+    "{kind: matern, weight: 2}": (
+        "weight",
+        "the weight 2.0 without a correlation_length",
+        "one, or a weight",
+    ),
+    "{kind: edge_preserving, weight: evidence}": ("weight", "evidence of edge", "its R depends on m"),
     "{gamma: 0.1}": ("gamma", "gamma alone", "gamma and delta"),
     "{gamma: 0.1, delta: 1, std: 2}": ("gamma", "gamma and delta beside std", "one or the other"),
     "{smoothness: 4}": ("smoothness", "4", "one of 1, 2, 3"),

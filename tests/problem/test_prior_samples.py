@@ -10,6 +10,7 @@ from small import CASES, COMM
 from app import output
 from app.__main__ import main
 from app.case import CaseError, load_case
+from app.problem import build
 from app.problem.prior_samples import sample_prior, stated_priors
 
 CELLS = "mesh.cells=[24,24]"
@@ -95,6 +96,14 @@ def test_what_is_no_prior_is_refused(tmp_path: Path, given: str, found: str) -> 
     with pytest.raises(CaseError, match=r"regularisation\.m") as caught:
         lines_of(tmp_path, f"regularisation.m={given}")
     assert found in str(caught.value) and not list(tmp_path.iterdir())
+
+
+def test_a_stated_deviation_needs_stated_noise(tmp_path: Path) -> None:
+    """Else no weight follows from it."""
+    (tmp_path / "heads.csv").write_text("x,y,value\n.2,.3,.4\n.5,.5,.6\n.7,.1,.3\n")
+    overrides = [CELLS, f"observations.heads.file={tmp_path / 'heads.csv'}", "regularisation.m={std: 1}"]
+    with pytest.raises(CaseError, match="found a std with data that have no column sigma, expected"):
+        build(load_case(CASES / "quickstart.yaml", overrides), COMM)
 
 
 def test_the_command_says_what_it_did(
