@@ -194,7 +194,7 @@ CASES = {
     "scattered": Readings(
         in_square(500), 0.05, seed=26, exact="sin(2*pi*x)*cos(pi*y) + exp(-((x-.6)**2 + (y-.4)**2)/.05)"
     ),
-    "subsurface": Readings(in_lower_half(50), 0.01, seed=27),
+    "subsurface": Readings(in_lower_half(50), 0.01, seed=27, of="readings"),
     # Every node of quadratic elements on 64 × 64 cells.
     "hippylib_poisson": Readings(on_grid(129), 0.05, 9, discretisation=Discretisation((64, 64), higher=0)),
 }
