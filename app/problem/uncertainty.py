@@ -27,6 +27,9 @@ from app.types import Json, Summary
 UNFINISHED: tuple[StopReason, ...] = ("interrupted", "time_limit", "error")
 """Reasons to stop that leave no result to be sure of."""
 
+AT_MINIMUM: tuple[StopReason, ...] = ("minimum", "noise_not_met", "tolerance")
+"""Reasons to stop at the minimum of the energy."""
+
 DETERMINED = 0.5
 """Share of the prior variance from which on the data count as having determined m at a place."""
 
@@ -65,7 +68,8 @@ class UncertaintyOf:
         now = problem.meter.read()
         seconds = given.domain.comm.allreduce(time.perf_counter() - begun, op=MPI.MAX)
         work = {name: now.get(name, 0) - before.get(name, 0) for name in COUNTED}
-        note = "; ".join([*found.notes, *_estimated(given, posterior)]) or None
+        notes = [*found.notes, *_short(given.case, reason), *_estimated(given, posterior)]
+        note = "; ".join(notes) or None
         return Uncertainty(
             posterior, {**told, "mesh": state.base + 1, **work, "seconds": seconds, "note": note}
         )
@@ -128,6 +132,15 @@ def _integrals(given: Inversion, values: np.ndarray, *, share: bool = False) -> 
 def _integral(space: CoefficientSpace, values: np.ndarray) -> float:
     function = space.everywhere(space.extended(values)[0], "variance")
     return integral(space, fem.form(function * dx))
+
+
+def _short(case: Case, reason: StopReason) -> list[str]:
+    """What is said of a run that has not come to the minimum; with the weight by discrepancy it comes to that
+    of its last weight."""
+    weight = next(iter(case.regularisation.values())).weight
+    if reason in AT_MINIMUM or (reason == "discrepancy" and weight == "discrepancy"):
+        return []
+    return [f"the run ended ({reason}) before the minimum of its energy, where the posterior is centred"]
 
 
 def _estimated(given: Inversion, posterior: Posterior) -> list[str]:
