@@ -1,6 +1,7 @@
 """The posterior of the problem linearised at a run's result: with the R, the weight and the J of its end."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from app.flow import Candidate, FlowState, Method, Minimisation
 from app.flow.exact import ExactMemory
 from app.flow.protocols import AnyEvaluation
 from app.flow.sketch import take_sketch
-from app.parallel import gram
+from app.parallel import SolveFailed, gram
 from app.parallel.memory import available
 from app.posterior import LinearisedPosterior
 from app.problem.factories import stream
@@ -93,7 +94,17 @@ def _factors(
     factors = state.exact.factors
     if _holds(R, weight, factors.low_rank, memory.taken.anchor.values() - at.m):
         return factors.low_rank.C, factors.low_rank.RinvC, memory.complete
-    return at.vjp(factors.directions), None, memory.complete
+    return _where_r_is(problem, state).vjp(factors.directions), None, memory.complete
+
+
+def _where_r_is(problem: Minimisation, state: FlowState) -> AnyEvaluation:
+    """The evaluation from which J is taken: that of the result or, where a network is seen at the nodes of a
+    coarser mesh, that of its readings there, on which a block of right-hand sides costs little. A state that
+    is not found there leaves that of the result."""
+    if state.base < state.level:
+        with suppress(SolveFailed):
+            return problem.on(state.base).at(state.representation)
+    return state.evaluation
 
 
 def _holds(R: Untyped, weight: float, low_rank: Untyped, moved: np.ndarray) -> bool:
@@ -111,8 +122,7 @@ def _taken(
     given: Inversion, problem: Minimisation, method: Method, state: FlowState, R: Untyped
 ) -> tuple[np.ndarray, None, bool]:
     """J by one block of adjoint right-hand sides, of many readings what matters of it; collective."""
-    at: AnyEvaluation = state.evaluation
-    comm = R.comm
+    at, comm = _where_r_is(problem, state), R.comm
     readings = len(at.residual)
     rows = min(readings, method.sketch.most_columns if readings > method.sketch.most_rows else readings)
     if ROWS * NUMBER * float(rows) * given.coefficient.size > available(comm) * comm.size:

@@ -137,7 +137,8 @@ def test_a_case_can_do_without(tmp_path: Path) -> None:
 @pytest.mark.skipif(not ALONE, reason="nothing of rows")
 @pytest.mark.parametrize("name", ["network", "levels"])
 def test_j_that_holds_is_not_taken_again(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then nothing is solved; else one block, after which the deviations are those of J at the result."""
+    """Then nothing is solved; else one block, after which the deviations are those of J at the result, on the
+    mesh where R is, with a state there if that is a coarser one."""
     found = solved(name)
     state = found.state
     reason = state.stop_reason
@@ -148,9 +149,10 @@ def test_j_that_holds_is_not_taken_again(name: str, monkeypatch: pytest.MonkeyPa
     assert as_it_was.told["linear_solves"] == 0
     monkeypatch.setattr("app.problem.linearised._holds", lambda *_: False)
     anew = problem_of(name).uncertainty(state, reason)
-    assert anew.told["linear_solves"] == directions
-    posterior, evaluation = found.posterior.linearised, state.evaluation
-    rows = evaluation.vjp(np.eye(len(evaluation.residual)))  # type: ignore[union-attr]
+    assert anew.told["linear_solves"] == directions + (state.base < state.level)
+    posterior, at = found.posterior.linearised, problem_of(name).on(state.base, state.base).at
+    evaluation = at(state.representation)
+    rows = evaluation.vjp(np.eye(len(evaluation.residual)))
     exact = LinearisedPosterior.of(
         posterior.mean, posterior.reference, posterior.R, posterior.weight, posterior.noise, rows
     )
