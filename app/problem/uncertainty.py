@@ -150,4 +150,4 @@ def _estimated(given: Inversion, posterior: Posterior) -> list[str]:
     if not error > 0:
         return []
     typical = np.sqrt(error / comm.allreduce(at.variance() @ at.variance()))
-    return [f"variances are estimated from draws, with a standard error of {100 * typical:.1g} %"]
+    return [f"variances are estimated from draws, with a standard error of {100 * typical:.2g} %"]
