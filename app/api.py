@@ -23,7 +23,7 @@ from app.energy.restricted import on_its_mesh
 from app.flow import FlowState, Method, Record, StopReason
 from app.output import Coefficient
 from app.parallel import on_root
-from app.posterior import Posterior
+from app.posterior import Posterior, Predictions
 from app.problem import Problem, Uncertainty, continued, earlier
 from app.problem import build as _build
 from app.run import read_state, save_case, save_state, write_results
@@ -180,6 +180,11 @@ class Solution(Function):
         collective. Raises ValueError where there is no posterior, PointOutside on all ranks."""
         values = self.posterior.std_prior if prior else self.posterior.std
         return self.coefficient.with_values(values).evaluate(points)
+
+    @property
+    def predictions(self) -> Predictions | None:
+        """What the case predicts, None if nothing: `labels`, `value`, `std`, `std_prior`, `quantiles`."""
+        return self.uncertainty.predictions
 
     @property
     def m(self) -> np.ndarray:

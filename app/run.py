@@ -174,6 +174,9 @@ def write_results(
         coefficient.save(folder, lost)
         if sure.posterior is not None:
             output.save_deviations(coefficient, sure.posterior, folder, lost)
+        if (found := sure.predictions) is not None:
+            table = folder / "predictions.csv"
+            lost.attempt(table, lambda: on_root(problem.comm, lambda: output.write_predictions(table, found)))
     spent = problem.spent_since(state)
     summary |= output.resources(problem.comm, spent)
     missing = {name: reason for name, reason in lost.unwritten.items() if name != path.name}

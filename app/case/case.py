@@ -15,6 +15,7 @@ from app.case.means import with_means
 from app.case.mesh import Levels
 from app.case.posterior import PosteriorSpec
 from app.case.regularisation import OWN, RegularisationSpec
+from app.case.predictions import Prediction, check_predictions
 from app.case.unknowns import Unknown
 from app.equations import AnyEquationSpec, stands_for
 from app.observe import OBSERVATIONS, Observations, accepted_kinds
@@ -66,6 +67,8 @@ class Case(BaseCase):
     resolve the equation; 1: the case's own only."""
     posterior: PosteriorSpec = PosteriorSpec()
     """How sure the result is; changes nothing in the run."""
+    predictions: dict[Identifier, Prediction] = Field(default_factory=dict)
+    """What is worked out with its uncertainty once the run is over, by name; changes nothing in the run."""
 
     @model_validator(mode="before")
     @classmethod
@@ -155,6 +158,13 @@ class Case(BaseCase):
                 raise refuse(found, f"the kind {' or '.join(kinds)}, or another mesh", key=name)
             if observation.alone and len(value) > 1:
                 raise refuse(f"{len(value)} observations", f"one of the kind {observation.kind}", key=name)
+        return value
+
+    @field_validator("predictions")
+    @classmethod
+    def _predictions_fit(cls, value: dict[str, Prediction], info: ValidationInfo) -> dict[str, Prediction]:
+        """Kinds go with the equation, and what is named is there."""
+        check_predictions(value, *map(info.data.get, ("equation", "experiments", "unknowns")))
         return value
 
     @field_validator("regularisation", mode="before")

@@ -31,6 +31,8 @@ FORMATS = {
     "path": "the path of a file",
     "length_or_inf": "a number > 0 or inf",
     "anisotropy": FORM,
+    "places": "a list of places such as [[0.2, 0.5], [0.8, 0.5]], or of names of parts of the mesh",
+    "place": "a list of numbers such as [0.2, 0.5], or the name of a part of the mesh",
 }
 NAME = "a name of letters, digits and _ that begins with no digit"
 FOLDER_NAME = "text of letters a-z, digits, '.', '_' and '-', not only dots"

@@ -26,7 +26,8 @@ def canonical_case(case: BaseCase) -> dict[str, Plain]:
     files = {file: _content(file) for file in case.files()}
     data = case.effective(files.__getitem__)
     del data["name"]
-    data.pop("posterior", None)
+    for afterwards in ("posterior", "predictions"):
+        data.pop(afterwards, None)
     return data
 
 

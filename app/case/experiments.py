@@ -71,7 +71,7 @@ class Within:
 def experiment_data(data: Described, name: str) -> Summary:
     """The data of one experiment's case."""
     experiment = data["experiments"][name]
-    rest = {key: value for key, value in data.items() if key != "experiments"}
+    rest = {key: value for key, value in data.items() if key not in ("experiments", "predictions")}
     equation = merged(data.get("equation", {"kind": "identity"}), experiment.get("equation") or {})
     return {**rest, "equation": equation, "observations": experiment["observations"]}
 

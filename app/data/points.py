@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from app.data.places import Source
 from app.data.tables import column_names, read_table
 from app.schema.problems import DataError
 from app.schema.section import COORDINATES
@@ -40,7 +41,7 @@ class PointData:
 
 
 def read_points(
-    path: Path, dimension: int, *, in_time: bool = False, columns: Sequence[str] = ()
+    path: Source, dimension: int, *, in_time: bool = False, columns: Sequence[str] = ()
 ) -> PointData:
     """Read the columns x, y, z (the first `dimension`), of a state in time t, value and, if there, sigma; and
     further `columns` of numbers.
@@ -58,7 +59,7 @@ def read_points(
     )
 
 
-def read_averages(path: Path, dimension: int, radius: float | None, *, in_time: bool = False) -> PointData:
+def read_averages(path: Source, dimension: int, radius: float | None, *, in_time: bool = False) -> PointData:
     """Read the column `on`, or centres x, y, z and, unless all balls have one, the column radius; of a state
     in time t; value and sigma.
 
@@ -77,7 +78,7 @@ def read_averages(path: Path, dimension: int, radius: float | None, *, in_time: 
     return replace(data, columns={"radius": np.full(len(data.values), float(radius))})
 
 
-def read_parts(path: Path, dimension: int, *, in_time: bool = False) -> PointData:
+def read_parts(path: Source, dimension: int, *, in_time: bool = False) -> PointData:
     """Read the columns on (the name of a part or region), of a state in time t, value and, if there, sigma.
 
     Raises DataError.

@@ -6,13 +6,14 @@ import csv
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from app.data.arrays import read_array
+from app.data.places import READING, InlineRows, Places, Source
 from app.data.problems import LONGEST_ECHO, Problems, echo
 from app.schema.files import read_text
 from app.schema.problems import DataError, shown
@@ -40,14 +41,16 @@ class Table:
     """Line of the file that each row stands on; of an NPY file its number, counted from 1."""
 
 
-def read_table(path: Path, needed: Sequence[str], optional: Sequence[str] = ("sigma",)) -> Table:
+def read_table(source: Source, needed: Sequence[str], optional: Sequence[str] = ("sigma",)) -> Table:
     """Read columns by name from a CSV file, or from an NPY file with fields of these names.
 
     Columns may come in any order among others; in CSV blank lines and lines that begin with # are skipped. An
-    NPY file without names has the columns that are needed in that order, and then the optional ones. Raises
-    DataError with the line of everything that is wrong.
+    NPY file without names has the columns that are needed in that order, and then the optional ones. Of
+    places readings are nan. Raises DataError with the line of everything that is wrong.
     """
-    path = Path(path)
+    if isinstance(source, Places):
+        return _read_places(source, needed, optional)
+    path = Path(source)
     if path.suffix == ".npy":
         return _read_npy(path, needed, optional)
     text = read_text(path, f"a CSV file with the columns {', '.join(needed)}", DataError)
@@ -68,14 +71,41 @@ def read_table(path: Path, needed: Sequence[str], optional: Sequence[str] = ("si
     return _table(path, cells, lines, problems)
 
 
-def column_names(path: Path) -> list[str] | None:
+def column_names(source: Source) -> list[str] | None:
     """Names of the columns that a file has, None where they have none."""
-    path = Path(path)
+    if isinstance(source, Places):
+        of = source.source
+        named = isinstance(of, InlineRows) and any(isinstance(row[0], str) for row in of.rows)
+        return ([*TEXTS] if named else None) if isinstance(of, InlineRows) else column_names(of)
+    path = Path(source)
     if path.suffix == ".npy":
         fields = read_array(path, "an array").dtype.names
         return None if fields is None else list(fields)
     _, header = next(_rows(path, read_text(path, "a CSV file", DataError)), (1, []))
     return header
+
+
+def _read_places(places: Places, needed: Sequence[str], optional: Sequence[str]) -> Table:
+    """Without readings, which are nan."""
+    columns = [name for name in needed if name != READING]
+    of = places.source
+    table = _read_rows(of, columns) if isinstance(of, InlineRows) else read_table(of, columns, optional)
+    return replace(table, numbers={**table.numbers, READING: np.full(len(table.lines), np.nan)})
+
+
+def _read_rows(given: InlineRows, needed: Sequence[str]) -> Table:
+    """Rows of a case, each by its number from 1; raises DataError."""
+    problems, lines = Problems(), list(range(1, len(given.rows) + 1))
+    cells: dict[str, list[Any]] = {name: [] for name in needed}
+    for line, row in zip(lines, given.rows, strict=True):
+        place = f"{given}:{line}"
+        if len(row) != len(needed):
+            entries = "1 entry" if len(row) == 1 else f"{len(row)} entries"
+            problems.add(f"{place}: found {entries}, expected {', '.join(needed)}")
+            continue
+        for name, cell in zip(needed, map(str, row), strict=True):
+            cells[name].append(cell if name in TEXTS else _number(place, name, cell, problems))
+    return _table(given, cells, lines, problems)
 
 
 def _read_npy(path: Path, needed: Sequence[str], optional: Sequence[str]) -> Table:
@@ -121,7 +151,9 @@ def _text(entry: str | bytes) -> str:
     return entry.decode(errors="replace") if isinstance(entry, bytes) else entry
 
 
-def _table(path: Path, cells: dict[str, list[Any]], lines: list[int], problems: Problems) -> Table:
+def _table(
+    path: Path | InlineRows, cells: dict[str, list[Any]], lines: list[int], problems: Problems
+) -> Table:
     if not problems and not lines:
         problems.add(f"{path}: found no readings after the header, expected at least one")
     problems.check()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from app.data.fields import read_field
+from app.data.places import Source
 from app.data.points import PointData
 from app.observe.kinds import ObservedState, StateObservations
 from app.observe.operators import ObservationOperator
@@ -23,8 +24,12 @@ class FieldObservations(StateObservations):
     array: str | None = None
     """Name of the field's array where the file has several."""
 
-    def read(self, path: Path, dimension: int, *, in_time: bool) -> PointData:
+    of_table = False
+
+    def read(self, path: Source, dimension: int, *, in_time: bool) -> PointData:
         """See StateObservations."""
+        if not isinstance(path, Path):
+            raise TypeError("found places without readings, which a field does not have")
         return read_field(path, dimension, self.array)
 
     def operator(self, state: ObservedState, data: PointData) -> ObservationOperator:

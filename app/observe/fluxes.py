@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from app.data.places import Source
 from app.data.points import PointData, read_parts
 from app.observe.kinds import ObservedState, StateObservations
 from app.observe.operators import ObservationOperator
@@ -35,7 +35,7 @@ class FluxObservations(StateObservations):
 
     of_components = False
 
-    def read(self, path: Path, dimension: int, *, in_time: bool) -> PointData:
+    def read(self, path: Source, dimension: int, *, in_time: bool) -> PointData:
         """See StateObservations."""
         return read_parts(path, dimension)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 import numpy as np
 
+from app.data.places import Source
 from app.data.points import PointData
 from app.observe.noise import GaussianMisfit, Misfit, Noise
 from app.observe.operators import ObservationOperator
@@ -87,12 +87,15 @@ class StateObservations(ObservationSection):
 
     of_components: ClassVar[bool] = True
     """Whether it goes with states of several components, of which it then reads one."""
+    of_table: ClassVar[bool] = True
+    """Whether its file is a table, by whose rows one can say what else is to be known of a state."""
 
     @abstractmethod
-    def read(self, path: Path, dimension: int, *, in_time: bool) -> PointData:
+    def read(self, path: Source, dimension: int, *, in_time: bool) -> PointData:
         """The readings of the file, on a mesh of this dimension; `in_time`: each at a time of its own.
 
-        Serial. Raises DataError with the line of everything that is wrong.
+        Of places without readings these are nan. Serial. Raises DataError with the line of everything that is
+        wrong.
         """
 
     @abstractmethod

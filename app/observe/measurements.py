@@ -11,18 +11,15 @@ from app.activity import doing
 from app.data.missing import stand_ins
 from app.data.points import PointData
 from app.data.problems import Problems
-from app.mesh import MeshError, PlaceError
+from app.observe.entries import Entry, check_component, check_times, operator_of
 from app.observe.kinds import HeldReadings, ObservationSection, ObservedState, StateObservations
 from app.observe.left_out import LeftOut, kept_data, kept_rows
 from app.observe.noise import Deviations, Place, deviations
 from app.observe.operators import ObservationOperator, joined
 from app.observe.repeats import groups_of, signatures
-from app.parallel import on_root, timed
+from app.parallel import on_root
 from app.schema.problems import CaseError, DataError
 from app.schema.section import Written
-
-ROUNDING = 1e-9
-"""A reading may be outside of the time by this share of it."""
 
 
 @dataclass(frozen=True)
@@ -52,24 +49,6 @@ class Measurements:
             self.operator.close()
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """One observation of a case, and where the case says it."""
-
-    written: Written
-    path: tuple[str, ...]
-    section: StateObservations
-
-    @property
-    def file(self) -> Path:
-        """The readings' file."""
-        return self.written.resolve(self.section.file)
-
-    def refused(self, key: str, problem: str) -> CaseError:
-        """The error that names a key of the section."""
-        return CaseError([f"{self.written.where(*self.path, key)}: {problem}"])
-
-
 def measurements(
     written: Written,
     observations: Mapping[str, ObservationSection],
@@ -83,14 +62,14 @@ def measurements(
     and readings that are all left out.
     """
     entries = [
-        _Entry(written, (*path, name), section)
+        Entry(written, (*path, name), section, written.resolve(section.file))
         for name, section in observations.items()
         if isinstance(section, StateObservations)
     ]
     with ExitStack() as made:
         parts = [made.enter_context(closing(_measured(entry, state))) for entry in entries]
         if not any(len(part.data.values) for part in parts):
-            files = ", ".join(str(entry.file) for entry in entries)
+            files = ", ".join(str(entry.source) for entry in entries)
             found = "found readings only where the state is given, which no coefficient changes"
             raise DataError([f"{files}: {found}, expected some elsewhere"])
         if len(parts) == 1:
@@ -136,10 +115,10 @@ def _grouped(found: Measurements, state: ObservedState) -> Measurements:
     return replace(found, groups=on_root(state.domain.comm, lambda: groups_of(signs)))
 
 
-def _measured(entry: _Entry, state: ObservedState) -> Measurements:
+def _measured(entry: Entry[Path], state: ObservedState) -> Measurements:
     """What one observation says."""
     section = entry.section
-    _check_component(entry, state)
+    check_component(entry, state)
     with doing("reading the data"):
         data, found = on_root(state.domain.comm, lambda: _read(entry, state))
     threshold = section.misfit.threshold
@@ -149,18 +128,18 @@ def _measured(entry: _Entry, state: ObservedState) -> Measurements:
         raise entry.refused("misfit", f"{problem}, expected {expected}")
     count = len(data.values)
     whole = Measurements(
-        _operator(entry, state, data),
+        operator_of(entry, state, data),
         replace(data, sigma=found.sigma.copy() if found.known else None),
         found.sigma,
         np.full(count, section.scale == "log"),
         np.full(count, threshold),
         np.arange(count),
-        ((entry.file, count),),
+        ((entry.source, count),),
     )
     return whole if state.held is None else _kept(entry, state.held, whole)
 
 
-def _kept(entry: _Entry, held: HeldReadings, whole: Measurements) -> Measurements:
+def _kept(entry: Entry[Path], held: HeldReadings, whole: Measurements) -> Measurements:
     """Without the readings that no coefficient changes, which may be all; collective."""
     assert whole.operator is not None
     left_out, values = held(whole.operator.matrix, whole.operator.weights, whole.data.times)
@@ -181,33 +160,18 @@ def _kept(entry: _Entry, held: HeldReadings, whole: Measurements) -> Measurement
             whole.logarithmic[kept],
             whole.threshold[kept],
             np.arange(np.count_nonzero(kept)),
-            ((entry.file, int(np.count_nonzero(kept))),),
-            (LeftOut(entry.file, data.lines[left_out], residual),),
+            ((entry.source, int(np.count_nonzero(kept))),),
+            (LeftOut(entry.source, data.lines[left_out], residual),),
         )
 
 
-def _check_component(entry: _Entry, state: ObservedState) -> None:
-    """Raises CaseError where the observation's component is none of the state's."""
-    said, names = entry.section.component, ", ".join(state.components)
-    if state.components and not entry.section.of_components:
-        found = f"found {entry.section.kind} of a state with the components {names}"
-        raise entry.refused("kind", f"{found}, expected another kind of observation")
-    if said not in (state.components or (None,)):
-        expected = f"one of {names}" if names else "none: the state has one component"
-        raise entry.refused("component", f"found {said or 'nothing'}, expected {expected}")
-
-
-def _read(entry: _Entry, state: ObservedState) -> tuple[PointData, Deviations]:
+def _read(entry: Entry[Path], state: ObservedState) -> tuple[PointData, Deviations]:
     """The readings, and the standard deviations of what is compared; serial."""
-    section, file = entry.section, entry.file
+    section, file = entry.section, entry.source
     logarithmic = section.scale == "log"
     data = section.read(file, state.domain.dimension, in_time=state.end is not None)
     problems = Problems()
-    if state.end is not None and data.times is not None:
-        outside = (data.times < -ROUNDING * state.end) | (data.times > (1 + ROUNDING) * state.end)
-        expected = f"a time from 0 to {state.end:g}, the end of the equation's time"
-        for line, t in zip(data.lines[outside], data.times[outside], strict=True):
-            problems.add(f"{file}:{line}: t: found {t:.10g}, expected {expected}")
+    check_times(entry, state, data, problems)
     for i in stand_ins(data.values):
         problems.add(
             f"{file}:{data.lines[i]}: value: found {data.values[i]:.10g}, which stands for a missing reading "
@@ -220,14 +184,3 @@ def _read(entry: _Entry, state: ObservedState) -> tuple[PointData, Deviations]:
     problems.check()
     place = Place(entry.written, (*entry.path, "noise"), file)
     return data, deviations(section.noise, data, logarithmic, place)
-
-
-def _operator(entry: _Entry, state: ObservedState, data: PointData) -> ObservationOperator:
-    """What reads the state there; collective."""
-    try:
-        with timed("assembly"):
-            return entry.section.operator(state, data)
-    except PlaceError as error:
-        raise DataError([f"{entry.file}:{data.lines[error.index]}: {error}"]) from None
-    except MeshError as error:
-        raise entry.refused("on", str(error)) from None

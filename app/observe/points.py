@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
+from app.data.places import Source
 from app.data.points import PointData, read_points
 from app.observe.kinds import ObservedState, StateObservations
 from app.observe.operators import ObservationOperator
@@ -22,7 +22,7 @@ class PointObservations(StateObservations):
 
     in_time = True
 
-    def read(self, path: Path, dimension: int, *, in_time: bool) -> PointData:
+    def read(self, path: Source, dimension: int, *, in_time: bool) -> PointData:
         """See StateObservations."""
         return read_points(path, dimension, in_time=in_time)
 

@@ -14,6 +14,7 @@ from app.output.folder import FolderTaken, check, hold, prepare
 from app.output.history import History
 from app.output.picture import draw_fields
 from app.output.posterior import draw_posterior
+from app.output.predictions import write_predictions
 from app.output.reduction import Decay, Shown, draw_reduction
 from app.output.summary import (
     read_summary,
@@ -65,5 +66,6 @@ __all__ = [
     "write_fields",
     "write_fit",
     "write_json",
+    "write_predictions",
     "written",
 ]

@@ -13,6 +13,7 @@ from app.flow import FlowState, Record
 from app.output.choice import choice_lines
 from app.output.history import mean_error, spent_seconds
 from app.output.posterior import posterior_lines
+from app.output.predictions import prediction_lines
 from app.output.reduction import reduction_lines
 from app.types import Summary
 
@@ -112,6 +113,7 @@ def closing_lines(summary: Summary, folder: Path) -> list[str]:
     names = ["summary.json", "history.csv", "fields.pvd"]
     names.append("reduction.png" if "reduction" in summary else "coefficient.png")
     names += ["posterior.png"] if summary.get("posterior") else []
+    names += ["predictions.csv"] if summary.get("predictions") else []
     names += ["choice.png"] if summary["candidates"] else []
     names += ["expansions.csv", "expansion.png"] if summary.get("widths") else []
     return [
@@ -121,6 +123,7 @@ def closing_lines(summary: Summary, folder: Path) -> list[str]:
         *_worst_lines(summary),
         *_mesh_lines(summary),
         *posterior_lines(summary),
+        *prediction_lines(summary),
         f"results in {folder}: {', '.join(name for name in names if (folder / name).exists())}",
     ]
 

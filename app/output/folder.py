@@ -20,6 +20,7 @@ from app.output import (
     history,
     picture,
     posterior,
+    predictions,
     reduction,
     summary,
 )
@@ -38,6 +39,7 @@ _NAMES: tuple[str, ...] = (
     *history.WRITES,
     *picture.WRITES,
     *posterior.WRITES,
+    *predictions.WRITES,
     *reduction.WRITES,
     *summary.WRITES,
 )

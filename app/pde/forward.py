@@ -58,6 +58,22 @@ class ForwardModel(StateEquation):
         """
         self._observe, self._tested, self._slope = matrix, weights, None
 
+    @contextmanager
+    def reading(self, matrix: Matrix, weights: Matrix | None, times: np.ndarray | None) -> Iterator[None]:
+        """Take the readings B u + W A(u, m) with these operators for a while, at times if the state has one;
+        the caller keeps the matrices.
+
+        Linearisations that were made in it lose their J with it, others have theirs again behind it.
+        """
+        own = self._observe, self._tested
+        self._forget_slope()
+        self._observe, self._tested = matrix, weights
+        try:
+            yield
+        finally:
+            self._forget_slope()
+            self._observe, self._tested = own
+
     def held_readings(
         self, matrix: Matrix, weights: Matrix | None, times: np.ndarray | None
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -120,6 +136,9 @@ class ForwardModel(StateEquation):
     def _forget(self) -> None:
         """Whose operators these are: the matrices are about to change."""
         self._factorised = self._sensitive = None
+        self._forget_slope()
+
+    def _forget_slope(self) -> None:
         if self._slope is not None:
             self._slope.destroy()
             self._slope = None

@@ -1,6 +1,7 @@
 """The map from a coefficient to readings in space and time; its adjoint goes backwards."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import ufl
@@ -77,6 +78,19 @@ class TransientModel(ForwardModel):
         self.observe_with(matrix)
         first, last = matrix.getOwnershipRange()
         self._weights = self.times.weights(times)[first:last]
+
+    @contextmanager
+    def reading(self, matrix: Matrix, weights: Matrix | None, times: np.ndarray | None) -> Iterator[None]:
+        """See ForwardModel."""
+        assert times is not None
+        own = self._weights
+        with super().reading(matrix, weights, times):
+            first, last = matrix.getOwnershipRange()
+            self._weights = self.times.weights(times)[first:last]
+            try:
+                yield
+            finally:
+                self._weights = own
 
     def held_readings(
         self, matrix: Matrix, weights: Matrix | None, times: np.ndarray | None

@@ -2,5 +2,6 @@
 
 from app.posterior.linearised import LinearisedPosterior, Prior
 from app.posterior.posterior import Posterior
+from app.posterior.predictions import Predictions
 
-__all__ = ["LinearisedPosterior", "Posterior", "Prior"]
+__all__ = ["LinearisedPosterior", "Posterior", "Predictions", "Prior"]

@@ -99,6 +99,13 @@ class LinearisedPosterior:
         image: np.ndarray = self._spread * self.R.riesz(block)
         return image
 
+    def functional_covariances(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """rowsᵀ covariance rows before the data and after them, (k, k) and the same on all ranks."""
+        before = self._spread * gram(self.R.comm, rows, self.R.riesz(rows))
+        seen = gram(self.R.comm, self.W, rows)
+        taken = self._spread * seen.T @ self._scaled(self._shares, seen)
+        return before, before - taken
+
     def variance(self) -> np.ndarray:
         """Of each nodal value, (owned,) ≥ 0."""
         variance: np.ndarray = self._spread * (self._left + self._unseen.values)

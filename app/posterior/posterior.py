@@ -48,6 +48,11 @@ class Posterior:
         """The same before the data, (owned,)."""
         return self._root(self.linearised.prior_variance())
 
+    def std_less(self, taken: np.ndarray) -> np.ndarray:
+        """Standard deviation of m where so much is taken off the variances of the nodal values where R and J
+        are, (owned,)."""
+        return self._root(self.linearised.variance() - taken)
+
     @property
     def resolved(self) -> np.ndarray:
         """1 − posterior over prior variance, in [0, 1], (owned,): what the data say; 0 where m is known."""
@@ -71,8 +76,16 @@ class Posterior:
 
     def covariance_product(self, block: np.ndarray) -> np.ndarray:
         """Covariance @ block of dual vectors (owned, columns), or one (owned,)."""
-        coarse = block if self.transfer is None else self.transfer.restricted(block)
-        return self._prolonged(self.linearised.covariance(coarse))
+        return self._prolonged(self.linearised.covariance(self.restricted(block)))
+
+    def functional_covariances(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Covariances before the data and after them, (k, k) each and the same on all ranks, of functionals
+        with these derivatives, a block of k columns: one block of solves with R."""
+        return self.linearised.functional_covariances(self.restricted(rows))
+
+    def restricted(self, rows: np.ndarray) -> np.ndarray:
+        """Of dual vectors of the result's nodes what they say of functions where R and J are."""
+        return rows if self.transfer is None else self.transfer.restricted(rows)
 
     def _prolonged(self, block: np.ndarray) -> np.ndarray:
         return block if self.transfer is None else self.transfer.prolonged(block)

@@ -26,10 +26,11 @@ from app.flow import (
 )
 from app.mesh import JointOrder, NodeOrder
 from app.output import Coefficient, Losses
+from app.output.predictions import summarised
 from app.parallel import Clock, Tally, on_root, timed
 from app.parallel.blocks import PETSc
 from app.pde import Counts
-from app.posterior import Posterior
+from app.posterior import Posterior, Predictions
 from app.problem.work import work_on
 from app.types import Summary, Untyped
 
@@ -71,11 +72,14 @@ class Uncertainty:
     posterior: Posterior | None = None
     told: Summary = field(default_factory=dict)
     """The section `posterior` of summary.json, see docs/running.md."""
+    predictions: Predictions | None = None
+    """What the case predicts, if anything."""
 
     @property
     def summary(self) -> Summary:
-        """The section under its name."""
-        return {"posterior": self.told} if self.told else {}
+        """The sections under their names."""
+        predictions = {} if self.predictions is None else {"predictions": summarised(self.predictions)}
+        return ({"posterior": self.told} if self.told else {}) | predictions
 
 
 class Counting(Protocol):
@@ -154,6 +158,8 @@ class Problem:
     """Works out how sure a result is, where its energy has that."""
     moves_on: bool = False
     """Whether a network moves on to the nodes of each finer mesh, where its energy is minimised anew."""
+    predictions_of: Callable[[FlowState, Posterior | None], Predictions | None] | None = None
+    """Works out what its case predicts, likewise."""
     earlier: Untyped = None
     """What it took over of an earlier run (app.problem.continued.Earlier), if anything."""
 
@@ -209,7 +215,10 @@ class Problem:
         if self.uncertainty_of is None:
             return Uncertainty()
         with self.clock.running(), timed("posterior"):
-            return self.uncertainty_of(self.on(state.level, state.base), state, reason)
+            found = self.uncertainty_of(self.on(state.level, state.base), state, reason)
+            if self.predictions_of is None:
+                return found
+            return replace(found, predictions=self.predictions_of(state, found.posterior))
 
     def on(self, level: int, base: int) -> Minimisation:
         """What is minimised on a mesh at the nodes of another, the base, that is the same or coarser; the

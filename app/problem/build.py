@@ -15,6 +15,7 @@ from app.problem.inversion import Inversion, evaluated_at_start, read_inversion
 from app.problem.inversion_report import InversionReport
 from app.problem.levels import LevelsReport, MeshLevel, read_levels
 from app.problem.minimisation import first_of, minimisation_of, order_of
+from app.problem.predictions import PredictionsOf, predicted
 from app.problem.reduction import read_reduction
 from app.problem.regression import read_regression
 from app.problem.ritz import read_ritz
@@ -38,6 +39,7 @@ def check(case: BaseCase, comm: MPI.Comm = MPI.COMM_WORLD, *, allow_code: bool =
     if isinstance(case, Case):
         given = read_inversion(comm, case, case.method.over(flow.Method()), allow_code=allow_code)
         notes = notes_of(given, evaluated_at_start(given))
+        predicted(given)
         return [*(f"mesh: {line}" for line in given.domain.contents()), *notes]
     READ[type(case)](comm, case, Clock())
     return []
@@ -90,4 +92,5 @@ def _inversion(levels: list[Inversion], at_start: Misfit[Any], method: flow.Meth
         built=meter.read(),
         finer=finer,
         uncertainty_of=uncertainty_of,
+        predictions_of=PredictionsOf(levels),
     )

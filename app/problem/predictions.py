@@ -1,0 +1,147 @@
+"""What a case predicts, on a mesh of its problem."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import cast
+
+import numpy as np
+from ufl import dx
+
+from app.case import CaseError, InputError
+from app.case.predictions import IntegralPrediction, Prediction, StatePrediction
+from app.energy.restricted import on_its_mesh
+from app.flow import FlowState
+from app.mesh import MeshError
+from app.mesh.rows import over_cells, over_facets
+from app.observe import ObservedState, StateObservations
+from app.observe.entries import Entry
+from app.observe.unmeasured import Unmeasured, unmeasured
+from app.pde import Experiments, ForwardModel
+from app.pde.functionals import CoefficientIntegral, Functionals, JointFunctionals, StateFunctionals
+from app.posterior import Posterior, Predictions
+from app.posterior.predictions import Label, predictions_of, pushed
+from app.problem import physics
+from app.problem.inversion import Inversion
+from app.schema.section import part_names
+from app.types import Measure
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """What is predicted: a map from coefficients to numbers, and what each of them is called."""
+
+    labels: tuple[Label, ...]
+    functionals: Functionals
+
+
+class PredictionsOf:
+    """Works out the predictions of a case for states of its problem on one or several meshes."""
+
+    def __init__(self, levels: Sequence[Inversion]) -> None:
+        """The coarsest first; reads what is predicted on the last. Collective, raises InputError."""
+        self._levels = levels
+        self._made: dict[int, Predicted | None] = {}
+        self.on(len(levels) - 1)
+
+    def on(self, level: int) -> Predicted | None:
+        """What is predicted, on a mesh by its number: q(m) by `functionals.values(m)`; None where the case
+        predicts nothing, or a coarser mesh has not the places. Collective."""
+        if level not in self._made:
+            try:
+                self._made[level] = predicted(self._levels[level])
+            except InputError:
+                if level == len(self._levels) - 1:
+                    raise
+                self._made[level] = None
+        return self._made[level]
+
+    def __call__(self, state: FlowState, posterior: Posterior | None) -> Predictions | None:
+        """At the result of a complete state, with its posterior if it has one; collective."""
+        found = self.on(state.level)
+        if found is None:
+            return None
+        at = on_its_mesh(state.evaluation)
+        values = partial(found.functionals.values, near=at.forward)
+        if posterior is None:
+            value = values(at.m)
+            return predictions_of(found.labels, value, np.zeros((len(at.m), len(value))), None)
+        value, rows = found.functionals.linearised(at.m, at.forward)
+        count = self._levels[state.level].case.posterior.samples
+        draws = pushed(values, posterior.sample(count), len(value)) if count else None
+        return predictions_of(found.labels, value, rows, posterior, draws)
+
+
+def predicted(given: Inversion) -> Predicted | None:
+    """The predictions of a case, None where there are none; collective.
+
+    What is made is closed with the problem. Raises InputError on all ranks alike.
+    """
+    case = given.case
+    predictions = cast("Mapping[str, Prediction]", case.predictions)
+    parts: list[Functionals] = []
+    labels: list[Label] = []
+    for name, each in predictions.items():
+        if isinstance(each, StatePrediction):
+            read, places = state_functionals(given, each, name)
+            parts.append(read)
+        else:
+            integral, places = _integral(given, each, name)
+            parts.append(integral)
+        labels += [Label(name, place) for place in places]
+    return Predicted(tuple(labels), JointFunctionals(parts)) if parts else None
+
+
+def state_functionals(
+    given: Inversion, prediction: StatePrediction, name: str
+) -> tuple[StateFunctionals, list[str]]:
+    """Those of one entry, and their places in words; collective. Raises InputError on all ranks alike."""
+    section, path = prediction.section(), ("predictions", name)
+    entry = Entry(given.case, path, section, prediction.places(given.case, *path))
+    model, state = observed(given, prediction.experiment)
+    found = unmeasured(entry, state)
+    given.owned.callback(found.close)
+    return functionals_of(model, found, section, prediction.experiment), found.places
+
+
+def _integral(given: Inversion, said: IntegralPrediction, name: str) -> tuple[CoefficientIntegral, list[str]]:
+    unknown = said.unknown or given.name
+    index = list(given.spaces).index(unknown)
+    role = given.case.unknowns[unknown].role if said.of == "term" else ""
+    try:
+        measure, place = _measure(given, said, unknown)
+    except MeshError as error:
+        raise CaseError([f"{given.case.where('predictions', name, 'on')}: {error}"]) from None
+    return CoefficientIntegral(given.coefficient, index, role, measure, mean=said.mean), [place]
+
+
+def _measure(given: Inversion, said: IntegralPrediction, unknown: str) -> tuple[Measure, str]:
+    """Where an integral is taken, and what that is called. Raises MeshError on all ranks."""
+    domain, own = given.domain, given.case.unknowns[unknown].on
+    on = said.on or own
+    parts = None if on is None else part_names(on)
+    if own is not None:
+        names = parts or ("all",)
+        return over_facets(domain, domain.boundary(names)), ", ".join(names)
+    if parts is None:
+        return dx(domain.mesh), "all"
+    return over_cells(domain, domain.region(parts)), ", ".join(parts)
+
+
+def observed(given: Inversion, experiment: str | None) -> tuple[ForwardModel, ObservedState]:
+    """The forward model of an experiment, or the only one, and its state as observations see it."""
+    forward = given.forward
+    if isinstance(forward, Experiments):
+        assert experiment is not None
+        forward = forward.models[experiment]
+    assert isinstance(forward, ForwardModel)
+    return forward, physics.observed_state(given.case.parts[experiment or ""], forward)
+
+
+def functionals_of(
+    model: ForwardModel, found: Unmeasured, section: StateObservations, experiment: str | None
+) -> StateFunctionals:
+    """What is read of a model's state there, or its logarithms."""
+    operator, logarithmic = found.operator, section.scale == "log"
+    times = found.data.times
+    return StateFunctionals(model, operator.matrix, operator.weights, times, logarithmic, experiment or "")
