@@ -7,7 +7,7 @@ a clock and counts of its own; whoever built one closes it, or uses it as a cont
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import app.wheel  # noqa: F401
 from app.types import Summary
@@ -19,6 +19,7 @@ from mpi4py import MPI
 from app import case as _case
 from app import output
 from app.case import BaseCase
+from app.data.places import InlineRows, Places
 from app.energy.restricted import on_its_mesh
 from app.flow import FlowState, Method, Record, StopReason
 from app.output import Coefficient
@@ -26,6 +27,7 @@ from app.parallel import on_root
 from app.posterior import Posterior, Predictions
 from app.problem import Problem, Uncertainty, continued, earlier
 from app.problem import build as _build
+from app.problem.design import Designed, Wanted
 from app.run import read_state, save_case, save_state, write_results
 
 if TYPE_CHECKING:
@@ -185,6 +187,28 @@ class Solution(Function):
     def predictions(self) -> Predictions | None:
         """What the case predicts, None if nothing: `labels`, `value`, `std`, `std_prior`, `quantiles`."""
         return self.uncertainty.predictions
+
+    def design(
+        self,
+        places: np.ndarray | Sequence[str],
+        number: int,
+        *,
+        aim: Literal["mean", "predictions"] = "mean",
+        observation: str | None = None,
+        sigma: float | np.ndarray | None = None,
+    ) -> Designed:
+        """Choose so many of the places where to measure next, for a small mean variance of the unknowns or of
+        the case's predictions; collective.
+
+        Places are rows with what the table of the `observation` has but for the reading, such as coordinates
+        and a time, or names of parts of the mesh; noise and all else is that of the observation, of the first
+        of points unless it is named. Raises app.case.InputError on all ranks, also where there is no
+        posterior.
+        """
+        rows = tuple((row,) if isinstance(row, str) else tuple(map(float, row)) for row in places)
+        candidates = Places(InlineRows("candidates", rows))
+        wanted = Wanted(candidates=candidates, number=number, observation=observation, sigma=sigma, aim=aim)
+        return self.problem.designed(self.state, wanted, self.uncertainty.posterior)
 
     @property
     def m(self) -> np.ndarray:

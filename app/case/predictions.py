@@ -109,6 +109,8 @@ STATE_PREDICTIONS: dict[str, type[StatePrediction]] = {
 }
 """By the kind of observation."""
 
+globals().update({each.__name__: each for each in STATE_PREDICTIONS.values()})  # where pickle looks for them
+
 if TYPE_CHECKING:
     Prediction = StatePrediction | IntegralPrediction
 else:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 
 from app.cli.command import Command, UsageError, program, read
+from app.cli.design import DESIGN
 from app.cli.exits import MEANING
 from app.cli.prior import SAMPLE_PRIOR
 from app.cli.results import EVALUATE, EXPORT
@@ -18,6 +19,7 @@ COMMANDS: dict[str, Command] = {
     "evaluate": EVALUATE,
     "export": EXPORT,
     "sample-prior": SAMPLE_PRIOR,
+    "design": DESIGN,
 }
 """By the first word of the command line; any other is a case. Further commands join here."""
 

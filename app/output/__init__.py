@@ -4,6 +4,7 @@ from app.output.checkpoint import Checkpoint, NoCheckpoint, read_checkpoint, wri
 from app.output.choice import choice_summary, draw_choice
 from app.output.coefficient import Coefficient, NoResult, Part, read_coefficient
 from app.output.console import Terminal, closing_lines
+from app.output.design import design_lines, draw_design, write_design
 from app.output.deviations import read_deviations, save_deviations
 from app.output.expansion import draw_expansion
 from app.output.exports import NotExportable, export, write_columns
@@ -43,7 +44,9 @@ __all__ = [
     "check",
     "choice_summary",
     "closing_lines",
+    "design_lines",
     "draw_choice",
+    "draw_design",
     "draw_expansion",
     "draw_fields",
     "draw_posterior",
@@ -63,6 +66,7 @@ __all__ = [
     "work_summary",
     "write_checkpoint",
     "write_columns",
+    "write_design",
     "write_fields",
     "write_fit",
     "write_json",

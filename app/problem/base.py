@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from mpi4py import MPI
 
-from app.case import BaseCase, canonical_case
+from app.case import BaseCase, CaseError, canonical_case
 from app.flow import (
     ONWARD,
     Evaluation,
@@ -31,6 +31,7 @@ from app.parallel import Clock, Tally, on_root, timed
 from app.parallel.blocks import PETSc
 from app.pde import Counts
 from app.posterior import Posterior, Predictions
+from app.problem.design import Designed, DesignOf, Wanted
 from app.problem.work import work_on
 from app.types import Summary, Untyped
 
@@ -160,6 +161,8 @@ class Problem:
     """Whether a network moves on to the nodes of each finer mesh, where its energy is minimised anew."""
     predictions_of: Callable[[FlowState, Posterior | None], Predictions | None] | None = None
     """Works out what its case predicts, likewise."""
+    design_of: DesignOf | None = None
+    """Designs measurements, likewise."""
     earlier: Untyped = None
     """What it took over of an earlier run (app.problem.continued.Earlier), if anything."""
 
@@ -212,13 +215,30 @@ class Problem:
 
     def uncertainty(self, state: FlowState, reason: StopReason) -> Uncertainty:
         """How sure the result of a complete state is; collective."""
-        if self.uncertainty_of is None:
-            return Uncertainty()
         with self.clock.running(), timed("posterior"):
-            found = self.uncertainty_of(self.on(state.level, state.base), state, reason)
+            found = self._without_predictions(state, reason)
             if self.predictions_of is None:
                 return found
             return replace(found, predictions=self.predictions_of(state, found.posterior))
+
+    def designed(self, state: FlowState, wanted: Wanted, posterior: Posterior | None = None) -> Designed:
+        """Measurements that are to follow the result of a complete state, whose posterior may be known;
+        collective.
+
+        Raises InputError on all ranks alike, also where there is no posterior.
+        """
+        with self.clock.running(), timed("posterior"):
+            if posterior is None:
+                found = self._without_predictions(state, state.stop_reason or "interrupted")
+                posterior, why = found.posterior, found.told.get("note", "this energy has none")
+            if posterior is None or self.design_of is None:
+                raise CaseError([f"found no posterior ({why}), expected a run to its end with one"])
+            return self.design_of(state, posterior, wanted)
+
+    def _without_predictions(self, state: FlowState, reason: StopReason) -> Uncertainty:
+        if self.uncertainty_of is None:
+            return Uncertainty()
+        return self.uncertainty_of(self.on(state.level, state.base), state, reason)
 
     def on(self, level: int, base: int) -> Minimisation:
         """What is minimised on a mesh at the nodes of another, the base, that is the same or coarser; the

@@ -11,6 +11,7 @@ from app.energy import Misfit
 from app.parallel import Clock
 from app.problem.base import Problem, WorkMeter
 from app.problem.convex_levels import problem_of, read_approximations
+from app.problem.design import DesignOf
 from app.problem.inversion import Inversion, evaluated_at_start, read_inversion
 from app.problem.inversion_report import InversionReport
 from app.problem.levels import LevelsReport, MeshLevel, read_levels
@@ -78,6 +79,7 @@ def _inversion(levels: list[Inversion], at_start: Misfit[Any], method: flow.Meth
         MeshLevel(levels, number, method, meter, first, reports[number]) for number in range(1, len(levels))
     ]
     points = {name: space.coordinates for name, space in coarsest.spaces.items()}
+    predictions_of = PredictionsOf(levels)
     uncertainty_of = UncertaintyOf(levels, first, method)
     return Problem(
         case=own.case,
@@ -92,5 +94,6 @@ def _inversion(levels: list[Inversion], at_start: Misfit[Any], method: flow.Meth
         built=meter.read(),
         finer=finer,
         uncertainty_of=uncertainty_of,
-        predictions_of=PredictionsOf(levels),
+        predictions_of=predictions_of,
+        design_of=DesignOf(levels, predictions_of),
     )

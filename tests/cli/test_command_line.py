@@ -22,6 +22,7 @@ NEEDED = {
     "evaluate": ["results", "--points", "p.csv"],
     "export": ["results", "--format", "npz"],
     "sample-prior": ["case.yaml"],
+    "design": ["results", "--candidates", "p.csv", "--number", "2"],
 }
 """Words without which a command is refused."""
 
@@ -59,7 +60,7 @@ REFUSED = {
     "schema a.yaml": "python -m app schema: unrecognized argument a.yaml",
     "sample-prior a.yaml --number 0": "argument --number: invalid _count value: '0'",
     "schema -log_view": "python -m app schema: unrecognized argument -log_view",
-    "shcema": "expected a case file or one of the commands schema, evaluate, export, sample-prior (did you",
+    "shcema": "expected a case file or one of the commands schema, evaluate, export, sample-prior, design (did",
 }
 
 

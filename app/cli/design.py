@@ -1,0 +1,91 @@
+"""Where to measure next, from results: the command `design`."""
+
+import argparse
+from pathlib import Path
+
+from app.cli.command import Command, RunError
+from app.cli.exits import CONVERGED
+from app.cli.ranks import start
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The results, the candidates, and what they are chosen for."""
+    parser.add_argument(
+        "results", type=Path, metavar="RESULTS", help="the folder of a run, with its checkpoint"
+    )
+    parser.add_argument(
+        "--candidates",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="CSV or NPY with the columns of the observation but for value, and perhaps sigma",
+    )
+    parser.add_argument("--number", type=_count, required=True, metavar="K", help="how many are to be chosen")
+    told = "what is to become sure: the unknown in the mean (mean, the default), or the case's predictions"
+    parser.add_argument("--for", choices=("mean", "predictions"), default="mean", dest="aim", help=told)
+    parser.add_argument(
+        "--observation",
+        metavar="NAME",
+        help="that of the case of whose kind, component and noise the candidates are, of an experiment as "
+        "EXPERIMENT.NAME; by default the first of points",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="a CSV file, beside it the picture; by default in the results",
+    )
+    parser.add_argument("--allow-code", action="store_true", help="run the Python file of a custom equation")
+
+
+def answer(options: argparse.Namespace) -> int:
+    """Choose, say, write and draw; collective."""
+    comm = start()
+    from app import output
+    from app.case import InputError, load_case
+    from app.data.places import Places
+    from app.parallel import on_root
+    from app.problem import build
+    from app.problem.design import Wanted
+    from app.run import read_state
+
+    case = on_root(comm, lambda: load_case(options.results / "case.yaml"))
+    with build(case, comm, allow_code=options.allow_code) as problem:
+        try:
+            problem, state, _ = read_state(problem, options.results)
+        except output.NoCheckpoint as none:
+            raise InputError([str(none)]) from None
+        state = problem.complete(state)
+        wanted = Wanted(
+            candidates=Places(options.candidates),
+            number=options.number,
+            observation=options.observation,
+            aim=options.aim,
+        )
+        found = problem.designed(state, wanted)
+        path, lost, rows = options.out or options.results / "design.csv", output.Losses(), found.rows
+        lost.attempt(path, lambda: on_root(comm, lambda: output.write_design(path, rows)))
+        picture = path.with_suffix(".png")
+        lost.draw(picture, lambda: found.draw(picture))
+        if comm.rank == 0:
+            for line in output.design_lines(rows, found.candidates, found.aim):
+                print(line)
+            print(path)
+            for name, reason in lost.undrawn.items():
+                print(f"no picture {picture.parent / name}: {reason}")
+        try:
+            lost.check(path.parent)
+        except output.Unwritten as error:
+            raise RunError(str(error)) from None
+    return CONVERGED
+
+
+def _count(text: str) -> int:
+    """A number > 0; raises ValueError."""
+    count = int(text)
+    if count < 1:
+        raise ValueError(text)
+    return count
+
+
+DESIGN = Command("Choose where to measure next, from results.", arguments, answer, supervised=True)
