@@ -60,15 +60,26 @@ class Predictions(Protocol):
         """At draws."""
 
     @property
+    def truth(self) -> np.ndarray | None:
+        """At the true coefficient."""
+
+    @property
+    def covered(self) -> float | None:
+        """Share whose truth lies between the outer quantiles."""
+
+    @property
     def lost(self) -> int:
         """Draws without a state."""
 
 
 def rows_of(found: Predictions) -> list[Summary]:
-    """A mapping from COLUMNS for each prediction; None stands for what is not known."""
-    numbers = np.column_stack([found.value, found.std, found.std_prior, found.quantiles]).tolist()
+    """A mapping from COLUMNS for each prediction, and from truth where that is known; None stands for what is
+    not."""
+    known = [] if found.truth is None else [found.truth]
+    names = [*COLUMNS, *(["truth"] if known else [])]
+    numbers = np.column_stack([found.value, found.std, found.std_prior, found.quantiles, *known]).tolist()
     return [
-        dict(zip(COLUMNS, (label.name, label.place, *map(_known, row)), strict=True))
+        dict(zip(names, (label.name, label.place, *map(_known, row)), strict=True))
         for label, row in zip(found.labels, numbers, strict=True)
     ]
 
@@ -76,17 +87,16 @@ def rows_of(found: Predictions) -> list[Summary]:
 def summarised(found: Predictions) -> Summary:
     """The section `predictions` of summary.json."""
     draws = 0 if found.draws is None else found.draws.shape[1]
-    return {"draws": draws, "draws_lost": found.lost, "values": rows_of(found)}
+    return {"draws": draws, "draws_lost": found.lost, "covered": found.covered, "values": rows_of(found)}
 
 
 def write_predictions(path: Path, found: Predictions) -> None:
     """predictions.csv: a row each; serial. Raises OSError."""
     with written(path) as part, part.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for row in rows_of(found):
-            name, place, *numbers = row.values()
-            writer.writerow([name, place, *("" if each is None else repr(each) for each in numbers)])
+        rows = rows_of(found)
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def prediction_lines(summary: Summary) -> list[str]:

@@ -39,6 +39,17 @@ class Predictions:
     """By QUANTILES, shape (predictions, 3): of q at the draws, without draws those of the Gaussian."""
     draws: np.ndarray | None = None
     """q at the draws, shape (predictions, draws), nan where a draw has no state; None without draws."""
+    truth: np.ndarray | None = None
+    """q at the true coefficient, where that is known."""
+
+    @property
+    def covered(self) -> float | None:
+        """The share of the predictions whose truth lies between the quantiles of 5 and 95 %, None where there
+        is no truth or no posterior."""
+        if self.truth is None or np.isnan(self.quantiles).any():
+            return None
+        low, _, high = self.quantiles.T
+        return float(np.mean((low <= self.truth) & (self.truth <= high)))
 
     @property
     def lost(self) -> int:

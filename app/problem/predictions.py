@@ -1,7 +1,7 @@
 """What a case predicts, on a mesh of its problem."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
 
@@ -17,11 +17,13 @@ from app.mesh.rows import over_cells, over_facets
 from app.observe import ObservedState, StateObservations
 from app.observe.entries import Entry
 from app.observe.unmeasured import Unmeasured, unmeasured
+from app.parallel import SolveFailed
 from app.pde import Experiments, ForwardModel
 from app.pde.functionals import CoefficientIntegral, Functionals, JointFunctionals, StateFunctionals
 from app.posterior import Posterior, Predictions
 from app.posterior.predictions import Label, predictions_of, pushed
 from app.problem import physics
+from app.problem.factories import nodal_values
 from app.problem.inversion import Inversion
 from app.schema.section import part_names
 from app.types import Measure
@@ -61,15 +63,28 @@ class PredictionsOf:
         found = self.on(state.level)
         if found is None:
             return None
-        at = on_its_mesh(state.evaluation)
+        given, at = self._levels[state.level], on_its_mesh(state.evaluation)
         values = partial(found.functionals.values, near=at.forward)
         if posterior is None:
             value = values(at.m)
-            return predictions_of(found.labels, value, np.zeros((len(at.m), len(value))), None)
-        value, rows = found.functionals.linearised(at.m, at.forward)
-        count = self._levels[state.level].case.posterior.samples
-        draws = pushed(values, posterior.sample(count), len(value)) if count else None
-        return predictions_of(found.labels, value, rows, posterior, draws)
+            told = predictions_of(found.labels, value, np.zeros((len(at.m), len(value))), None)
+        else:
+            value, rows = found.functionals.linearised(at.m, at.forward)
+            count = given.case.posterior.samples
+            draws = pushed(values, posterior.sample(count), len(value)) if count else None
+            told = predictions_of(found.labels, value, rows, posterior, draws)
+        return replace(told, truth=_truth(given, values))
+
+
+def _truth(given: Inversion, values: Callable[[np.ndarray], np.ndarray]) -> np.ndarray | None:
+    """The predictions of the true coefficients, None where one is not known; collective."""
+    if len(given.errors) < len(given.spaces):
+        return None
+    true = [nodal_values(given.case, space, name, "truth") for name, space in given.spaces.items()]
+    try:
+        return values(np.concatenate(true))
+    except SolveFailed:
+        return None
 
 
 def predicted(given: Inversion) -> Predicted | None:

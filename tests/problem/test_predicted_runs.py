@@ -115,6 +115,18 @@ def test_draws_are_pushed_through_the_equation(shared_tmp_path: Path) -> None:
     np.testing.assert_array_equal([float(row["sd"]) for row in rows], told.std)
 
 
+def test_the_truth_is_predicted_too() -> None:
+    """Where the case knows it: the values at its nodal values, and how many lie in the band."""
+    found, problem = solved("network"), problem_of("network")
+    (space,) = problem.predictions_of._levels[0].spaces.values()
+    q = problem.predictions_of.on(0).functionals
+    told = found.predictions
+    np.testing.assert_allclose(told.truth, q.values(space.interpolate(problem.case.unknowns["m"].truth)))
+    inside = (told.quantiles[:, 0] <= told.truth) & (told.truth <= told.quantiles[:, 2])
+    assert found.summary["predictions"]["covered"] == pytest.approx(np.mean(inside))
+    assert "truth" in found.summary["predictions"]["values"][0]
+
+
 def test_the_run_is_the_one_without_predictions() -> None:
     """To the last bit, and a checkpoint of the one goes on as the other."""
     with on_square("quickstart", "posterior.kind=none").built() as plain:
