@@ -14,8 +14,8 @@ from app.case.inversion import ExpansionSpec, Flow
 from app.case.means import with_means
 from app.case.mesh import Levels
 from app.case.posterior import PosteriorSpec
-from app.case.regularisation import OWN, RegularisationSpec
 from app.case.predictions import Prediction, check_predictions
+from app.case.regularisation import OWN, RegularisationSpec
 from app.case.unknowns import Unknown
 from app.equations import AnyEquationSpec, stands_for
 from app.observe import OBSERVATIONS, Observations, accepted_kinds

@@ -14,7 +14,7 @@ from app.parallel import timed
 from app.pde.experiments import Linearisations
 from app.pde.forward import ForwardModel
 from app.pde.linearisation import Linearisation
-from app.types import Matrix, Measure
+from app.types import CompiledForm, Matrix, Measure
 
 type Near = Linearisation | Linearisations | None
 """The forward map at a coefficient that is not far, if there is one."""
@@ -87,7 +87,7 @@ class CoefficientIntegral:
         for m itself. Collective."""
         self._coefficient, self._index = coefficient, index
         space = coefficient.parts[index]
-        self._m = fem.Function(space.space, name="m")
+        self._m = space.everywhere(np.zeros(len(space.everywhere_coordinates)), "m")
         one, v = fem.Constant(space.domain.mesh, 1.0), ufl.TestFunction(space.space)
         form = physical(role, self._m) * measure
         with timed("compile"):
@@ -115,7 +115,7 @@ class CoefficientIntegral:
         own = self._coefficient.split(m)[self._index]
         self._coefficient.parts[self._index].assign(self._m, own)
 
-    def _summed(self, form: fem.Form) -> float:
+    def _summed(self, form: CompiledForm) -> float:
         return float(self._coefficient.comm.allreduce(fem.assemble_scalar(form)))
 
 

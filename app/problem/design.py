@@ -21,8 +21,8 @@ from app.observe.unmeasured import Unmeasured, unmeasured
 from app.posterior import Posterior
 from app.posterior.design import Aim, Design, designed, functional_variance, mean_variance
 from app.problem.conditions import place
-from app.problem.functions import drawn_rows, ending_of
 from app.problem.inversion import Inversion
+from app.problem.panels import panels_of
 from app.problem.predictions import PredictionsOf, functionals_of, observed
 from app.types import Summary
 
@@ -87,12 +87,12 @@ class Designed:
         own = {label: self.given.coefficient.split(values) for label, values in both.items()}
         rows = []
         for number, (name, space) in enumerate(self.given.spaces.items()):
-            ending = ending_of(self.given, name)
+            ending = self.given.ending_of(name)
             rows.append({
                 f"sd{ending} {label}": space.everywhere(space.extended(parts[number])[0], label)
                 for label, parts in own.items()
             })  # fmt: skip
-        drawn_on, panels = drawn_rows(self.given, rows)
+        drawn_on, panels = panels_of(self.given.coefficient.parts, rows)
         return output.draw_design(picture, drawn_on, panels, self.points, self.design.share)
 
 

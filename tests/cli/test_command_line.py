@@ -60,7 +60,7 @@ REFUSED = {
     "schema a.yaml": "python -m app schema: unrecognized argument a.yaml",
     "sample-prior a.yaml --number 0": "argument --number: invalid _count value: '0'",
     "schema -log_view": "python -m app schema: unrecognized argument -log_view",
-    "shcema": "expected a case file or one of the commands schema, evaluate, export, sample-prior, design (did",
+    "shcema": "one of the commands schema, evaluate, export, sample-prior, design (did",
 }
 
 
