@@ -90,11 +90,15 @@ def test_the_order_of_the_candidates_does_not_matter(setting: Setting) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_units(name: str) -> None:
-    """m in another unit: the same choice and shares."""
+    """m in another unit, and lengths, which weights are a power of: the same choice and shares."""
     with setting_of(name) as setting, setting_of(name, 100.0) as scaled:
         one, other = (posterior_of(each, readings=2) for each in (setting, scaled))
         found = design(setting, one, functional_variance(one, setting.rows[:, :2]), 3)
         again = design(scaled, other, functional_variance(other, scaled.rows[:, :2]), 3)
+        np.testing.assert_array_equal(again.order, found.order)
+        np.testing.assert_allclose(again.share, found.share, rtol=ROUNDING)
+        found, again = (design(each, at, mean_variance(at, length**2 * weights_of(setting)), 3)
+                        for each, at, length in ((setting, one, 1.0), (scaled, other, 1e3)))  # fmt: skip
         np.testing.assert_array_equal(again.order, found.order)
         np.testing.assert_allclose(again.share, found.share, rtol=ROUNDING)
 

@@ -127,6 +127,16 @@ def test_the_truth_is_predicted_too() -> None:
     assert "truth" in found.summary["predictions"]["values"][0]
 
 
+def test_without_a_posterior_the_values_remain() -> None:
+    """As numbers without deviations."""
+    with on_square("quickstart", HEADS, "posterior.kind=none").built() as problem:
+        found = solve(problem)
+    told = found.predictions
+    np.testing.assert_allclose(told.value, solved("network").predictions.value[:2], rtol=1e-9)
+    assert np.isnan(told.std).all() and told.covered is None
+    assert found.summary["predictions"]["values"][0]["sd"] is None
+
+
 def test_the_run_is_the_one_without_predictions() -> None:
     """To the last bit, and a checkpoint of the one goes on as the other."""
     with on_square("quickstart", "posterior.kind=none").built() as plain:
