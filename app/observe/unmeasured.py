@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from app.activity import doing
 from app.data.places import Places
@@ -10,22 +13,33 @@ from app.data.points import PointData
 from app.data.problems import Problems
 from app.observe.entries import Entry, check_component, check_times, operator_of
 from app.observe.kinds import ObservedState
-from app.observe.operators import ObservationOperator
+from app.observe.operators import ObservationOperator, joined
 from app.parallel import on_root
 
 
 @dataclass(frozen=True)
 class Unmeasured:
-    """Places of one kind of observation, whole on every rank, and the operator; the caller closes it."""
+    """What could be read of a state, whole on every rank, and the operator; the caller closes it."""
 
-    data: PointData
-    """Its values are nan."""
+    data: tuple[PointData, ...]
+    """The places of each kind, whose values are nan."""
     operator: ObservationOperator
+    logarithmic: np.ndarray
+    """Whether the logarithm is meant, shape (places,)."""
+
+    @property
+    def times(self) -> np.ndarray | None:
+        """Of a state in time, shape (places,)."""
+        times = [data.times for data in self.data if data.times is not None]
+        return np.concatenate(times) if times else None
 
     @property
     def places(self) -> list[str]:
         """Each in words: the part of the mesh or the coordinates, and the time."""
-        data = self.data
+        return [place for data in self.data for place in self._named(data)]
+
+    @staticmethod
+    def _named(data: PointData) -> list[str]:
         names = data.names or [" ".join(f"{x:.10g}" for x in point) for point in data.points]
         times = [""] * len(names) if data.times is None else [f" t {t:.10g}" for t in data.times]
         return [f"{name}{time}" for name, time in zip(names, times, strict=True)]
@@ -52,4 +66,16 @@ def unmeasured(entry: Entry[Places], state: ObservedState) -> Unmeasured:
 
     with doing("reading the data"):
         data = on_root(state.domain.comm, read)
-    return Unmeasured(data, operator_of(entry, state, data))
+    logarithmic = np.full(len(data.lines), entry.section.scale == "log")
+    return Unmeasured((data,), operator_of(entry, state, data), logarithmic)
+
+
+def together(parts: Sequence[Unmeasured]) -> Unmeasured:
+    """All places of at least one, which are closed if they are several; collective."""
+    if len(parts) == 1:
+        return parts[0]
+    operator = joined([part.operator for part in parts])
+    for part in parts:
+        part.close()
+    data = tuple(each for part in parts for each in part.data)
+    return Unmeasured(data, operator, np.concatenate([part.logarithmic for part in parts]))

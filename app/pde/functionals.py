@@ -45,7 +45,8 @@ class StateFunctionals:
     """W, None where it is zero."""
     times: np.ndarray | None
     """Of a state in time, shape (functionals,)."""
-    logarithmic: bool = False
+    logarithmic: np.ndarray
+    """Of which of them the logarithm is taken, shape (functionals,)."""
     experiment: str = ""
     """Whose model it is, of several."""
 
@@ -59,16 +60,16 @@ class StateFunctionals:
         with self.model.reading(self.matrix, self.weights, self.times):
             found = self._at(m, near)
             rows = found.adjoint(np.asfortranarray(np.eye(len(found.readings))))
-        slopes = 1.0 / found.readings if self.logarithmic else np.ones(len(found.readings))
+        slopes = 1.0 / np.where(self.logarithmic, found.readings, 1.0)
         return self._compared(found.readings), rows.reshape(len(m), -1) * slopes
 
     def _at(self, m: np.ndarray, near: Near) -> Linearisation:
         return self.model.at(m, near.parts[self.experiment] if isinstance(near, Linearisations) else near)
 
     def _compared(self, readings: np.ndarray) -> np.ndarray:
-        if not self.logarithmic:
-            return readings
-        return np.log(readings, out=np.full(len(readings), np.nan), where=readings > 0)
+        compared = np.where(self.logarithmic, np.nan, readings)
+        np.log(readings, out=compared, where=self.logarithmic & (readings > 0))
+        return compared
 
 
 class CoefficientIntegral:
@@ -121,15 +122,18 @@ class CoefficientIntegral:
 
 @dataclass(frozen=True, eq=False)
 class JointFunctionals:
-    """The functionals of several, one's after the other's."""
+    """The functionals of several, in an order of their own."""
 
     parts: Sequence[Functionals]
+    order: np.ndarray
+    """Which of all, one part's after the other's, stands at each place, shape (functionals,)."""
 
     def values(self, m: np.ndarray, near: Near = None) -> np.ndarray:
         """See Functionals."""
-        return np.concatenate([part.values(m, near) for part in self.parts])
+        found: np.ndarray = np.concatenate([part.values(m, near) for part in self.parts])[self.order]
+        return found
 
     def linearised(self, m: np.ndarray, near: Near = None) -> tuple[np.ndarray, np.ndarray]:
         """See Functionals."""
         values, rows = zip(*(part.linearised(m, near) for part in self.parts), strict=True)
-        return np.concatenate(values), np.asfortranarray(np.hstack(rows))
+        return np.concatenate(values)[self.order], np.asfortranarray(np.hstack(rows)[:, self.order])

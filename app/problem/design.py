@@ -17,7 +17,7 @@ from app.mesh.rows import integrals, over_facets
 from app.observe import StateObservations
 from app.observe.entries import Entry
 from app.observe.noise import AbsoluteNoise, Place, RelativeNoise
-from app.observe.unmeasured import Unmeasured, unmeasured
+from app.observe.unmeasured import unmeasured
 from app.posterior import Posterior
 from app.posterior.design import Aim, Design, designed, functional_variance, mean_variance
 from app.problem.conditions import place
@@ -113,18 +113,18 @@ class DesignOf:
         model, seen = observed(given, experiment or None)
         found = unmeasured(entry, seen)
         given.owned.callback(found.close)
-        count = len(found.data.lines)
+        (data,), count = found.data, len(found.places)
         if not 1 <= wanted.number <= count:
             expected = f"a number from 1 to {count}, how many candidates there are"
             raise DataError([f"{wanted.candidates}: found {wanted.number} to choose, expected {expected}"])
-        functionals, at = functionals_of(model, found, section, experiment), on_its_mesh(state.evaluation)
+        functionals, at = functionals_of(model, found, experiment), on_its_mesh(state.evaluation)
         values, rows = functionals.linearised(at.m, at.forward)
-        variances = _noise(given, entry, found, values, posterior, wanted.sigma)
+        variances = _noise(given, entry, data.sigma, values, posterior, wanted.sigma)
         aim = self._aim(state, posterior, wanted.aim)
         design = designed(posterior, rows, variances, aim, wanted.number)
         order = design.order
         places = tuple(found.places[number] for number in order)
-        lines, points = found.data.lines[order], found.data.points[order]
+        lines, points = data.lines[order], data.points[order]
         return Designed(design, lines, places, points, np.sqrt(variances[order]), count, wanted.aim, given)
 
     def _aim(self, state: FlowState, posterior: Posterior, wanted: str) -> Aim:
@@ -164,17 +164,17 @@ def _observation(case: Case, said: str | None) -> tuple[str, str, StateObservati
 def _noise(
     given: Inversion,
     entry: Entry[Places],
-    found: Unmeasured,
+    column: np.ndarray | None,
     values: np.ndarray,
     posterior: Posterior,
     said: float | np.ndarray | None,
 ) -> np.ndarray:
     """Variances of what the candidates would read, or of its logarithm, whose `values` are predicted: by what
     is said, the column sigma, the case's noise, or the median of what the observation's file says."""
-    section, data = entry.section, found.data
+    section = entry.section
     logarithmic = section.scale == "log"
     size = np.abs(np.exp(values) if logarithmic else values)
-    sigma = data.sigma if said is None else np.broadcast_to(np.asarray(said, dtype=float), len(values))
+    sigma = column if said is None else np.broadcast_to(np.asarray(said, dtype=float), len(values))
     factor = 1.0
     if sigma is None:
         factor = 1.0 if given.data.sigma is not None else posterior.linearised.noise

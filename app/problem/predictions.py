@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import cast
 
 import numpy as np
@@ -14,9 +15,9 @@ from app.energy.restricted import on_its_mesh
 from app.flow import FlowState
 from app.mesh import MeshError
 from app.mesh.rows import over_cells, over_facets
-from app.observe import ObservedState, StateObservations
+from app.observe import ObservedState
 from app.observe.entries import Entry
-from app.observe.unmeasured import Unmeasured, unmeasured
+from app.observe.unmeasured import Unmeasured, together, unmeasured
 from app.parallel import SolveFailed
 from app.pde import Experiments, ForwardModel
 from app.pde.functionals import CoefficientIntegral, Functionals, JointFunctionals, StateFunctionals
@@ -92,31 +93,45 @@ def predicted(given: Inversion) -> Predicted | None:
 
     What is made is closed with the problem. Raises InputError on all ranks alike.
     """
-    case = given.case
-    predictions = cast("Mapping[str, Prediction]", case.predictions)
-    parts: list[Functionals] = []
+    predictions = cast("Mapping[str, Prediction]", given.case.predictions)
+    reads: dict[str | None, list[Unmeasured]] = {}
+    numbers: dict[str | None, list[int]] = {}
+    integrals: list[tuple[int, Functionals]] = []
     labels: list[Label] = []
     for name, each in predictions.items():
+        first = len(labels)
         if isinstance(each, StatePrediction):
-            read, places = state_functionals(given, each, name)
-            parts.append(read)
+            read = _unmeasured(given, each, name)
+            places = read.places
+            reads.setdefault(each.experiment, []).append(read)
+            numbers.setdefault(each.experiment, []).extend(range(first, first + len(places)))
         else:
             integral, places = _integral(given, each, name)
-            parts.append(integral)
+            integrals.append((first, integral))
         labels += [Label(name, place) for place in places]
-    return Predicted(tuple(labels), JointFunctionals(parts)) if parts else None
+    if not labels:
+        return None
+    states = [_of_state(given, experiment, own) for experiment, own in reads.items()]
+    found = np.array([*chain(*numbers.values()), *(first for first, _ in integrals)])
+    joint = JointFunctionals([*states, *(integral for _, integral in integrals)], np.argsort(found))
+    return Predicted(tuple(labels), joint)
 
 
-def state_functionals(
-    given: Inversion, prediction: StatePrediction, name: str
-) -> tuple[StateFunctionals, list[str]]:
-    """Those of one entry, and their places in words; collective. Raises InputError on all ranks alike."""
-    section, path = prediction.section(), ("predictions", name)
-    entry = Entry(given.case, path, section, prediction.places(given.case, *path))
-    model, state = observed(given, prediction.experiment)
-    found = unmeasured(entry, state)
+def _unmeasured(given: Inversion, prediction: StatePrediction, name: str) -> Unmeasured:
+    """What one entry reads, closed with the problem; collective. Raises InputError on all ranks alike."""
+    path = ("predictions", name)
+    entry = Entry(given.case, path, prediction.section(), prediction.places(given.case, *path))
+    found = unmeasured(entry, observed(given, prediction.experiment)[1])
     given.owned.callback(found.close)
-    return functionals_of(model, found, section, prediction.experiment), found.places
+    return found
+
+
+def _of_state(given: Inversion, experiment: str | None, reads: Sequence[Unmeasured]) -> StateFunctionals:
+    """All that is read of one state, by one solve for it; collective."""
+    model, _ = observed(given, experiment)
+    found = together(reads)
+    given.owned.callback(found.close)
+    return functionals_of(model, found, experiment)
 
 
 def _integral(given: Inversion, said: IntegralPrediction, name: str) -> tuple[CoefficientIntegral, list[str]]:
@@ -153,10 +168,9 @@ def observed(given: Inversion, experiment: str | None) -> tuple[ForwardModel, Ob
     return forward, physics.observed_state(given.case.parts[experiment or ""], forward)
 
 
-def functionals_of(
-    model: ForwardModel, found: Unmeasured, section: StateObservations, experiment: str | None
-) -> StateFunctionals:
+def functionals_of(model: ForwardModel, found: Unmeasured, experiment: str | None) -> StateFunctionals:
     """What is read of a model's state there, or its logarithms."""
-    operator, logarithmic = found.operator, section.scale == "log"
-    times = found.data.times
-    return StateFunctionals(model, operator.matrix, operator.weights, times, logarithmic, experiment or "")
+    operator = found.operator
+    return StateFunctionals(
+        model, operator.matrix, operator.weights, found.times, found.logarithmic, experiment or ""
+    )

@@ -85,6 +85,22 @@ def test_the_data_make_predictions_surer(name: str) -> None:
     assert (np.diff(told.quantiles, axis=1) >= 0).all()
 
 
+def test_predictions_stand_in_the_order_of_the_case() -> None:
+    """Though those of one state take one solve together: values and names, whatever stands beside them."""
+    log = "predictions.log={kind: points, at: [[0.3, 0.4]], scale: log}"
+    with on_square("quickstart", FLUX, TERM, log, HEADS, cells=6).built() as problem:
+        found = problem.predictions_of.on(0)
+        m = np.zeros(len(problem.points["m"]))
+        before = problem.minimisation.meter.read()["state_solves"]
+        values = found.functionals.values(m)
+        assert problem.minimisation.meter.read()["state_solves"] == before + 1
+    with on_square("quickstart", HEADS, FLUX, TERM, cells=6).built() as problem:
+        *heads, left, whole, term = problem.predictions_of.on(0).functionals.values(m)
+    np.testing.assert_allclose(values, [left, whole, term, np.log(heads[0]), *heads], rtol=1e-9)
+    names = [label.name for label in found.labels]
+    assert names == ["flux", "flux", "term", "log", "heads", "heads"]
+
+
 def test_a_prediction_that_repeats_a_reading_has_at_most_its_noise() -> None:
     """At the places of the readings, whose sigma is known."""
     repeated = Small(
