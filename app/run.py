@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -12,13 +13,17 @@ import numpy as np
 from app import activity, output
 from app.case import differing_keys, effective_yaml
 from app.flow import Damaged, FlowState, StopReason, as_data, from_data
-from app.parallel import Interrupt, Interrupted, on_root, timed
+from app.parallel import Every, Interrupt, Interrupted, SolveFailed, on_root, timed
 from app.problem import Earlier, Problem, Uncertainty, continued
 from app.types import Summary
 
 MARGIN = 1.5
 """A run stops before its time limit if one more step as long as the longest so far, by this factor, would not
 be over in time."""
+
+PORTION, TOLD, SAVED = 2.0, 20.0, 60.0
+"""Seconds that Markov chains go on before a signal is heard, between lines about them, and between their
+checkpoints."""
 
 
 def _nothing() -> None:
@@ -76,8 +81,9 @@ class _Run:
                 self._terminal.note(line)
             state, reason = self._flow(state, interrupt)
             activity.end()
+            state, reason, sure = self._sampled(state, reason, interrupt)
             with interrupt.held():
-                summary = self._finish(state, reason)
+                summary = self._finish(state, reason, sure)
         self._lost.check(self._folder)
         return summary
 
@@ -93,7 +99,7 @@ class _Run:
         while state.stop_reason is None:
             if interrupt.wished():
                 return state, "interrupted"
-            if self._late():
+            if self._late(self._longest):
                 return state, "time_limit"
             begun = time.monotonic()
             try:
@@ -119,27 +125,68 @@ class _Run:
         if told := self._lost.attempt(self._folder / name, write):
             self._terminal.note(told)
 
-    def _late(self) -> bool:
-        """Whether one more step would not be over in time; alike on all ranks."""
+    def _late(self, longest: float) -> bool:
+        """Whether one more step, of at most so many seconds as yet, would not be over in time; alike on all
+        ranks."""
         if self._options.minutes is None:
             return False
         spent = sum(self._problem.clock.seconds().values())
-        late = spent + MARGIN * self._longest > 60 * self._options.minutes
+        late = spent + MARGIN * longest > 60 * self._options.minutes
         return bool(self._comm.bcast(late, root=0))
 
-    def _finish(self, state: FlowState, reason: StopReason) -> Summary:
+    def _sampled(
+        self, state: FlowState, reason: StopReason, interrupt: Interrupt
+    ) -> tuple[FlowState, StopReason, Uncertainty]:
+        """The last state with how sure it is, and why the run ends: Markov chains, if the case asks for some,
+        go on from where they were saved."""
+        problem = self._problem
+        with interrupt.held():
+            state = problem.complete(state)
+            sure = problem.uncertainty(state, reason)
+            if sure.sample is None:
+                return state, reason, sure
+            with timed("chains"):
+                try:
+                    sampling = sure.sample()
+                    draws = sampling.read(self._folder) or sampling.begun()
+                except SolveFailed as failure:
+                    self._terminal.note(f"warning: no Markov chains: {failure}")
+                    return state, reason, sure
+        told, saved = Every(TOLD, self._comm), Every(SAVED, self._comm)
+        while draws.steps < sampling.steps:
+            if interrupt.wished():
+                reason = "interrupted"
+                break
+            if self._late(PORTION):
+                reason = "time_limit"
+                break
+            with interrupt.held(), timed("chains"):
+                draws = sampling.advance(draws, PORTION)
+                if told.due():
+                    self._terminal.note(sampling.line(draws))
+                if saved.due():
+                    self._keep("chains", partial(sampling.save, draws, self._folder))
+        with interrupt.held(), timed("output"):
+            self._keep("chains", partial(sampling.save, draws, self._folder))
+            self._terminal.note(sampling.line(draws))
+            self._lost.draw(self._folder / "chains.nc", partial(sampling.write, draws, self._folder))
+            sure = sure.with_chains(sampling.moments(draws), sampling.told(draws))
+        sampling.close()
+        return state, reason, sure
+
+    def _finish(self, state: FlowState, reason: StopReason, sure: Uncertainty) -> Summary:
         """Write the results of the last state."""
         problem, folder = self._problem, self._folder
         kept = ("case.yaml", "history.csv", "checkpoint")
         if self._lost or not on_root(self._comm, lambda: all((folder / name).exists() for name in kept)):
             self._keep("case.yaml", lambda: save_case(problem, folder))
             self._tell(state)
-        summary, told = write_results(problem, state, reason, folder, self._lost)
+        summary, told = write_results(problem, state, reason, folder, self._lost, sure)
         for line in told:
             self._terminal.note(line)
         for line in output.closing_lines(summary, folder):
             self._terminal.note(line)
-        if state.stop_reason is None:
+        if reason != state.stop_reason:
             self._terminal.note(f"{self._options.again} goes on from here")
         return summary
 

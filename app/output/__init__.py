@@ -1,5 +1,6 @@
 """What a run leaves behind and says: history, console, fields, picture, summary."""
 
+from app.output.chains import STATISTICS, chain_line, write_chains
 from app.output.checkpoint import Checkpoint, NoCheckpoint, read_checkpoint, write_checkpoint
 from app.output.choice import choice_summary, draw_choice
 from app.output.coefficient import Coefficient, NoResult, Part, read_coefficient
@@ -9,7 +10,7 @@ from app.output.deviations import read_deviations, save_deviations
 from app.output.expansion import draw_expansion
 from app.output.exports import NotExportable, export, write_columns
 from app.output.fields import write_fields
-from app.output.files import Losses, Unwritten, written
+from app.output.files import Losses, Unwritten, drawn, written
 from app.output.fit import write_fit
 from app.output.folder import FolderTaken, check, hold, prepare
 from app.output.history import History
@@ -28,6 +29,7 @@ from app.output.summary import (
 )
 
 __all__ = [
+    "STATISTICS",
     "Checkpoint",
     "Coefficient",
     "Decay",
@@ -41,6 +43,7 @@ __all__ = [
     "Shown",
     "Terminal",
     "Unwritten",
+    "chain_line",
     "check",
     "choice_summary",
     "closing_lines",
@@ -51,6 +54,7 @@ __all__ = [
     "draw_fields",
     "draw_posterior",
     "draw_reduction",
+    "drawn",
     "export",
     "hold",
     "prepare",
@@ -64,6 +68,7 @@ __all__ = [
     "status",
     "versions",
     "work_summary",
+    "write_chains",
     "write_checkpoint",
     "write_columns",
     "write_design",

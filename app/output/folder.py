@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from app.output import (
+    chains,
     checkpoint,
     choice,
     coefficient,
@@ -29,6 +30,7 @@ from app.output.files import PART
 
 _NAMES: tuple[str, ...] = (
     "case.yaml",
+    *chains.WRITES,
     *checkpoint.WRITES,
     *choice.WRITES,
     *coefficient.WRITES,

@@ -15,10 +15,11 @@ from app.parallel.blocks import (
 )
 from app.parallel.interrupt import Interrupt, Interrupted, let_go, plain_signals
 from app.parallel.solver import LinearSolver, SolveFailed, Tally
-from app.parallel.timing import Clock, peak_memory_mb, process_age, timed
+from app.parallel.timing import Clock, Every, peak_memory_mb, process_age, timed
 
 __all__ = [
     "Clock",
+    "Every",
     "FailedElsewhere",
     "Interrupt",
     "Interrupted",

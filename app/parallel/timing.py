@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
+from mpi4py import MPI
+
 from app.activity import doing
 
 STAGES = (
     "startup", "compile", "assembly", "solve", "krylov", "selection", "jacobian", "flow_matrix", "retraction",
-    "expansion", "posterior", "output", "other",
+    "expansion", "posterior", "chains", "output", "other",
 )  # fmt: skip
 """All that time is charged to."""
 
@@ -29,11 +31,12 @@ ACTIVITIES = {
     "retraction": "fitting the network",
     "expansion": "growing the network",
     "posterior": "working out how sure the result is",
+    "chains": "drawing from the posterior",
     "output": "writing results",
 }
 """What is done in a stage, for the user who waits."""
 
-WHOLE = ("selection", "posterior")
+WHOLE = ("selection", "posterior", "chains")
 """Stages that are charged with all that is done in them, solves and assembly too."""
 
 
@@ -133,3 +136,16 @@ def process_age() -> float:
 def peak_memory_mb() -> float:
     """Largest resident set of this process so far, in MB (10⁶ bytes)."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+
+
+class Every:
+    """Whether so many seconds have passed since it was last the case; rank 0 decides."""
+
+    def __init__(self, seconds: float, comm: MPI.Comm) -> None:
+        self._seconds, self._comm, self._last = seconds, comm, time.monotonic()
+
+    def due(self) -> bool:
+        """Alike on all ranks; collective."""
+        due = bool(self._comm.bcast(time.monotonic() - self._last >= self._seconds, root=0))
+        self._last = time.monotonic() if due else self._last
+        return due

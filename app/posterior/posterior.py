@@ -22,6 +22,14 @@ class Transfer(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
+class Drawn:
+    """Mean and standard deviation of m by Markov chains, nodal values of the result, (owned,)."""
+
+    mean: np.ndarray
+    std: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Posterior:
     """The posterior of the linearised problem as nodal values of the result; all that it does is collective.
 
@@ -37,6 +45,8 @@ class Posterior:
     """None where R and J are at the result's own nodes."""
     stream: Callable[[], np.random.Generator]
     """A new stream for draws, each time the same one; alike on all ranks."""
+    drawn: Drawn | None = None
+    """What Markov chains say, where there are some."""
 
     @cached_property
     def std(self) -> np.ndarray:
@@ -73,6 +83,10 @@ class Posterior:
         departures = at.sample(self.stream() if rng is None else rng, count) - at.mean[:, None]
         draws: np.ndarray = self.mean[:, None] + self._prolonged(departures)
         return draws
+
+    def at_result(self, mean: np.ndarray, variance: np.ndarray) -> Drawn:
+        """Mean and standard deviation of m from a mean and variances where R and J are."""
+        return Drawn(self.mean + self._prolonged(mean - self.linearised.mean), self._root(variance))
 
     def covariance_product(self, block: np.ndarray) -> np.ndarray:
         """Covariance @ block of dual vectors (owned, columns), or one (owned,)."""

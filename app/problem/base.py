@@ -30,7 +30,8 @@ from app.output.predictions import summarised
 from app.parallel import Clock, Tally, on_root, timed
 from app.parallel.blocks import PETSc
 from app.pde import Counts
-from app.posterior import Posterior, Predictions
+from app.posterior import Drawn, Posterior, Predictions
+from app.problem.chains import Sampling
 from app.problem.design import Designed, DesignOf, Wanted
 from app.problem.work import work_on
 from app.types import Summary, Untyped
@@ -75,6 +76,13 @@ class Uncertainty:
     """The section `posterior` of summary.json, see docs/running.md."""
     predictions: Predictions | None = None
     """What the case predicts, if anything."""
+    sample: Callable[[], Sampling] | None = None
+    """Makes the Markov chains, where the case asks for some; collective, raises SolveFailed on all ranks."""
+
+    def with_chains(self, drawn: Drawn, told: Summary) -> "Uncertainty":
+        """With what they have found."""
+        assert self.posterior is not None
+        return Uncertainty(replace(self.posterior, drawn=drawn), {**self.told, "chains": told})
 
     @property
     def summary(self) -> Summary:

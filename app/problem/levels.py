@@ -49,7 +49,7 @@ def read_levels(
             level = read_inversion(comm, coarse, method, allow_code=allow_code, confirms=True)
         except InputError:
             break
-        if not _alike(level, found[-1]):
+        if not alike(level, found[-1]):
             level.owned.close()
             break
         found.append(level)
@@ -309,7 +309,7 @@ def _halvings(moved: Sequence[float]) -> int:
     return int(np.ceil(np.log2(moved[-1] / ENOUGH) / max(order, 1.0)))
 
 
-def _alike(one: Inversion, other: Inversion) -> bool:
+def alike(one: Inversion, other: Inversion) -> bool:
     """Whether both have the same readings."""
     return one.data.values.shape == other.data.values.shape and np.array_equal(
         one.data.points, other.data.points, equal_nan=True

@@ -31,6 +31,8 @@ class Linearised:
     """The posterior where R and J are, and what is to be known of it."""
 
     posterior: LinearisedPosterior
+    candidate: Candidate
+    """Whose R it has."""
     notes: tuple[str, ...]
 
 
@@ -64,7 +66,7 @@ def linearised(
         notes.append("J is known along some combinations of the readings only: deviations are too large")
     found = LinearisedPosterior.of(at.m, problem.reference, R, weight, 1.0, C, X)
     noise, told = _noise(given, at, found.freedom)
-    return Linearised(found.with_noise(noise), (*notes, *told))
+    return Linearised(found.with_noise(noise), candidate, (*notes, *told))
 
 
 def _lagged(kind: str) -> str:

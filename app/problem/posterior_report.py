@@ -22,6 +22,8 @@ def posterior_fields(given: Inversion, posterior: Posterior | None) -> Summary:
     if posterior is None:
         return {}
     everywhere = {"std": posterior.std, "std_prior": posterior.std_prior, "resolved": posterior.resolved}
+    if posterior.drawn is not None:
+        everywhere |= {"mean_chain": posterior.drawn.mean, "std_chain": posterior.drawn.std}
     count = given.case.posterior.samples
     draws = posterior.sample(count).T if count else ()
     coefficients = {f"sample_{number}": draw for number, draw in enumerate(draws, 1)}

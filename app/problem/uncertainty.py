@@ -19,6 +19,7 @@ from app.parallel import SolveFailed
 from app.posterior import Posterior
 from app.prior.forms import integral
 from app.problem.base import Uncertainty
+from app.problem.chain_meshes import sampling_of
 from app.problem.factories import stream
 from app.problem.inversion import Inversion
 from app.problem.linearised import NoPosterior, linearised
@@ -70,9 +71,11 @@ class UncertaintyOf:
         work = {name: now.get(name, 0) - before.get(name, 0) for name in COUNTED}
         notes = [*found.notes, *_short(given.case, reason), *_estimated(given, posterior)]
         note = "; ".join(notes) or None
-        return Uncertainty(
-            posterior, {**told, "mesh": state.base + 1, **work, "seconds": seconds, "note": note}
-        )
+        told |= {"mesh": state.base + 1, **work, "seconds": seconds, "note": note}
+        sample = None
+        if given.case.posterior.kind == "mcmc":
+            sample = partial(sampling_of, self.levels, self.method, state, posterior, found.candidate)
+        return Uncertainty(posterior, told, sample)
 
     def _covered(self, state: FlowState, posterior: Posterior) -> Json:
         """Share of the nodes whose truth lies in the band of 90 %; of several unknowns by name, None where

@@ -84,7 +84,7 @@ class Sampler:
             point = self.kernel.started(self.target, self.target.mean + self.target.draw(rng))
             if point is not None:
                 stream, moments = rng.bit_generator.state, Moments.none(len(point.m))
-                none = np.empty((0, len(self._row(point))))
+                none = np.empty((0, len(self._row(point)) + 1))
                 return Chain(number, point, stream, FIRST, Tally(), Tally(), moments, none)
         raise SolveFailed(f"none of {TRIES} draws of the linearised posterior has a state")
 
@@ -104,7 +104,7 @@ class Sampler:
             else:
                 kept = kept.with_one(move)
                 moments = moments.with_one(point.m)
-                rows.append(row[None])
+                rows.append(np.append(row, float(move.moved))[None])
         return replace(
             chain,
             point=point,
@@ -119,10 +119,11 @@ class Sampler:
     def columns(self, quantities: list[str]) -> list[str]:
         """Names of what a row of draws holds, of which the first are the quantities."""
         directions = min(COORDINATES, len(self.target.reference.eigenvalues))
-        return [*quantities, *(f"direction_{number}" for number in range(1, directions + 1)), "misfit", "lp"]
+        along = [f"direction_{number}" for number in range(1, directions + 1)]
+        return [*quantities, *along, "misfit", "lp", "accepted"]
 
     def _row(self, point: Point) -> np.ndarray:
-        """What is kept of a step."""
+        """What is kept of a point."""
         lp = -point.energy - 0.5 * float(self.target.reference.square_distance(point.m[:, None])[0])
         directions = self.target.coordinates(point.m, COORDINATES)
         return np.concatenate([point.quantities, directions, [point.misfit, lp]])

@@ -167,7 +167,11 @@ class DelayedAcceptance:
         return Move(_with_screened(trial.point(derivative=False), screened), True, probability, 1, solves)
 
 
-KERNELS = {"pcn": CrankNicolson, "mala": Langevin, "delayed_rejection": DelayedRejection}
+KERNELS: dict[str, Callable[[], Kernel]] = {
+    "pcn": CrankNicolson,
+    "mala": Langevin,
+    "delayed_rejection": DelayedRejection,
+}
 """By their names in a case."""
 
 

@@ -1,0 +1,158 @@
+"""The meshes and ranks that chains of a result are on."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+from mpi4py import MPI
+
+from app.case import Case, InputError
+from app.case.levels import coarser
+from app.energy.restricted import Restricted, on_its_mesh
+from app.flow import Candidate, FlowState, Method
+from app.mesh.transfer import Transfer
+from app.parallel import SolveFailed
+from app.posterior import LinearisedPosterior, Posterior
+from app.posterior.chains import KERNELS, DelayedAcceptance, Sampler, Target
+from app.posterior.chains.kernels import Kernel
+from app.problem.chains import Sampling
+from app.problem.factories import STREAMS
+from app.problem.inversion import Inversion, read_inversion
+from app.problem.levels import alike
+from app.problem.likelihood import Means, NearResult, Quantities, ReadingsLikelihood, Screen
+from app.problem.minimisation import order_of
+from app.problem.models import candidate_with
+from app.types import Untyped
+
+SMALL = 60_000
+"""State dofs up to which each rank has a copy of the problem: a state takes about a second."""
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """A result on the ranks that work on a chain together."""
+
+    fine: Inversion
+    """On the mesh of the result."""
+    base: Inversion
+    """On the mesh whose nodes R is at and chains move on."""
+    result: np.ndarray
+    """m at the fine nodes, (owned,)."""
+    transfer: Untyped
+    """From the nodes of the base to the fine ones; None where they are the same."""
+    measure: LinearisedPosterior
+    owned: ExitStack
+
+
+def sampling_of(
+    levels: Sequence[Inversion],
+    method: Method,
+    state: FlowState,
+    posterior: Posterior,
+    candidate: Candidate,
+) -> Sampling:
+    """The chains of a complete state on the mesh of the case, with its linearised posterior and its R;
+    collective. Raises SolveFailed on all ranks."""
+    fine = levels[state.level]
+    case, comm = fine.case, fine.domain.comm
+    assert isinstance(case, Case)
+    shared = comm.size > 1 and fine.forward.size <= SMALL
+    base = levels[state.base]
+    place = (
+        _copied(fine, base, posterior, candidate, method) if shared else _own(fine, base, state, posterior)
+    )
+    quantities = Means(place.fine)
+    target, screen = _targets(place, case.posterior.coarse_steps > 0, quantities, method)
+    kernel: Kernel = KERNELS[case.posterior.kernel]()
+    if screen is not None:
+        kernel = DelayedAcceptance(kernel, screen, case.posterior.coarse_steps)
+    per_chain = -(-case.posterior.burn_in // case.posterior.chains)
+    seed = (case.seed, STREAMS["chains"])
+    return Sampling(
+        comm=comm,
+        shared=shared,
+        spec=case.posterior,
+        seed=case.seed,
+        sampler=Sampler(target, kernel, -(-per_chain // kernel.proposals), seed),
+        quantities=quantities.names,
+        order=order_of(place.base),
+        posterior=posterior,
+        base_order=order_of(base),
+        owned=place.owned,
+    )
+
+
+def _own(fine: Inversion, base: Inversion, state: FlowState, posterior: Posterior) -> Place:
+    """Where the run is, on all its ranks."""
+    at = state.evaluation
+    transfer = at if isinstance(at, Restricted) else None
+    return Place(fine, base, on_its_mesh(at).m, transfer, posterior.linearised, ExitStack())
+
+
+def _copied(
+    fine: Inversion, base: Inversion, posterior: Posterior, candidate: Candidate, method: Method
+) -> Place:
+    """A copy of the problem on each rank; collective."""
+    owned, same = ExitStack(), base is fine
+    copy = _read(fine.case, method, owned)
+    below = copy if same else _read(base.case, method, owned)
+    transfer = None if same else Transfer(below.coefficient, copy.coefficient)
+    if transfer is not None:
+        owned.callback(transfer.close)
+    at, comm = posterior.linearised, fine.domain.comm
+
+    def moved(values: np.ndarray, whence: Inversion, whither: Inversion) -> np.ndarray:
+        whole = comm.bcast(order_of(whence).gathered(values), root=0)
+        return np.asfortranarray(order_of(whither).spread(whole))
+
+    mean, reference, W, RW = (moved(each, base, below) for each in (at.mean, at.reference, at.W, at.RW))
+    again = candidate_with(below, candidate.kind, candidate.length, candidate.parameters)
+    R: Untyped = again.regularisation.at(mean)
+    owned.callback(R.close)
+    measure = LinearisedPosterior(mean, reference, R, at.weight, at.noise, at.eigenvalues, W, RW)
+    return Place(copy, below, moved(posterior.mean, fine, copy), transfer, measure, owned)
+
+
+def _read(case: Case, method: Method, owned: ExitStack) -> Inversion:
+    """On this rank alone; what is run already may be read again."""
+    found = read_inversion(MPI.COMM_SELF, case, method, allow_code=True)
+    owned.callback(found.owned.close)
+    return found
+
+
+def _targets(
+    place: Place, screened: bool, quantities: Quantities, method: Method
+) -> tuple[Target, Target | None]:
+    """What chains draw from, and the same as a coarser mesh sees it, if there is one."""
+    at = place.measure
+    near = NearResult(place.fine, place.result, place.transfer)
+    likelihood = ReadingsLikelihood(near, at.mean, at.noise, quantities)
+    target = Target(at, likelihood)
+    coarse = _coarse(place, method) if screened else None
+    return target, None if coarse is None else Target(at, Screen.of(likelihood, coarse))
+
+
+def _coarse(place: Place, method: Method) -> NearResult | None:
+    """The mesh where chains move, or else one of twice its cells' size; None where there is none that has
+    the same readings."""
+    if place.base is not place.fine:
+        return NearResult(place.base, place.measure.mean, None)
+    case = coarser(place.fine.case, asked=True)
+    if case is None:
+        return None
+    try:
+        found = read_inversion(place.fine.domain.comm, case, method, allow_code=True)
+    except InputError:
+        return None
+    place.owned.callback(found.owned.close)
+    if not alike(found, place.fine):
+        return None
+    transfer = Transfer(place.fine.coefficient, found.coefficient)
+    place.owned.callback(transfer.close)
+    near = NearResult(found, transfer.prolonged(place.result), transfer)
+    try:
+        _ = near.at_result
+    except SolveFailed:
+        return None
+    return near
