@@ -128,9 +128,9 @@ def _targets(
     at = place.measure
     near = NearResult(place.fine, place.result, place.transfer)
     likelihood = ReadingsLikelihood(near, at.mean, at.noise, quantities)
-    target = Target(at, likelihood)
+    target = Target(at, likelihood).centred()
     coarse = _coarse(place, method) if screened else None
-    return target, None if coarse is None else Target(at, Screen.of(likelihood, coarse))
+    return target, None if coarse is None else Target(target.reference, Screen.of(likelihood, coarse))
 
 
 def _coarse(place: Place, method: Method) -> NearResult | None:

@@ -87,7 +87,7 @@ class Sampling:
 
     def save(self, draws: Draws, folder: Path) -> None:
         """Write a checkpoint of the chains into results."""
-        whole = self._gathered([as_data(chain, self.order) for chain in draws.chains])
+        whole = self.gathered([as_data(chain, self.order) for chain in draws.chains])
 
         def write() -> None:
             arrays = {name: array for _, each in whole for name, array in each.items()}
@@ -116,7 +116,7 @@ class Sampling:
         """What is told of the chains: work, acceptance, and of each quantity its mean, deviation, effective
         samples and R̂."""
         rows, names = self._rows(draws), self.columns
-        done = self._gathered([(chain.burnt, chain.kept, chain.size) for chain in draws.chains])
+        done = self.gathered([(chain.burnt, chain.kept, chain.size) for chain in draws.chains])
         kept = [tally for _, tally, _ in done]
         work = [tally for burnt, tally, _ in done for tally in (burnt, tally)]
         steps, each = max(1, sum(tally.steps for tally in kept)), self.sampler.kernel.proposals
@@ -150,7 +150,7 @@ class Sampling:
         """Mean and standard deviation of m at the nodes of the result, (owned,)."""
         own = [chain.moments for chain in draws.chains]
         whole = [Moments(each.count, self._whole(each.mean), self._whole(each.square)) for each in own]
-        found = together(self._gathered(whole))  # of use on rank 0
+        found = together(self.gathered(whole))  # of use on rank 0
         mean, variance = (self.base_order.spread(each) for each in (found.mean, found.variance))
         return self.posterior.at_result(mean, variance)
 
@@ -190,7 +190,7 @@ class Sampling:
             found = tuple(of(number) for number in self._numbers)
         return found
 
-    def _gathered[T](self, own: Sequence[T]) -> list[T]:
+    def gathered[T](self, own: Sequence[T]) -> list[T]:
         """Of all chains by their numbers, on all ranks."""
         if not self.shared:
             return list(own)
@@ -199,7 +199,7 @@ class Sampling:
 
     def _rows(self, draws: Draws) -> np.ndarray:
         """Draws of all chains, shape (chains, draws, columns), on all ranks."""
-        return np.array(self._gathered([chain.draws for chain in draws.chains]))
+        return np.array(self.gathered([chain.draws for chain in draws.chains]))
 
     def _whole(self, values: np.ndarray) -> np.ndarray:
         whole = self.order.gathered(values)
