@@ -76,8 +76,9 @@ class Uncertainty:
     """The section `posterior` of summary.json, see docs/running.md."""
     predictions: Predictions | None = None
     """What the case predicts, if anything."""
-    sample: Callable[[], Sampling] | None = None
-    """Makes the Markov chains, where the case asks for some; collective, raises SolveFailed on all ranks."""
+    sample: Callable[..., Sampling] | None = None
+    """Makes the Markov chains, where the case asks for some; `quantities` are told of each draw, see
+    app.problem.likelihood. Collective, raises SolveFailed on all ranks."""
 
     def with_chains(self, drawn: Drawn, told: Summary) -> "Uncertainty":
         """With what they have found."""

@@ -1,6 +1,6 @@
 """The meshes and ranks that chains of a result are on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -51,6 +51,7 @@ def sampling_of(
     state: FlowState,
     posterior: Posterior,
     candidate: Candidate,
+    quantities: Callable[[Inversion], Quantities] = Means,
 ) -> Sampling:
     """The chains of a complete state on the mesh of the case, with its linearised posterior and its R;
     collective. Raises SolveFailed on all ranks."""
@@ -62,8 +63,8 @@ def sampling_of(
     place = (
         _copied(fine, base, posterior, candidate, method) if shared else _own(fine, base, state, posterior)
     )
-    quantities = Means(place.fine)
-    target, screen = _targets(place, case.posterior.coarse_steps > 0, quantities, method)
+    told = quantities(place.fine)
+    target, screen = _targets(place, case.posterior.coarse_steps > 0, told, method)
     kernel: Kernel = KERNELS[case.posterior.kernel]()
     if screen is not None:
         kernel = DelayedAcceptance(kernel, screen, case.posterior.coarse_steps)
@@ -75,7 +76,7 @@ def sampling_of(
         spec=case.posterior,
         seed=case.seed,
         sampler=Sampler(target, kernel, -(-per_chain // kernel.proposals), seed),
-        quantities=quantities.names,
+        quantities=list(told.names),
         order=order_of(place.base),
         posterior=posterior,
         base_order=order_of(base),
