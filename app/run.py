@@ -170,7 +170,8 @@ class _Run:
             self._keep("chains", partial(sampling.save, draws, self._folder))
             self._terminal.note(sampling.line(draws))
             self._lost.draw(self._folder / "chains.nc", partial(sampling.write, draws, self._folder))
-            sure = sure.with_chains(sampling.moments(draws), sampling.told(draws))
+            drawn = sampling.moments(draws)
+            sure = sure.with_chains(drawn, sampling.told(draws) | sampling.compared(drawn))
         sampling.close()
         return state, reason, sure
 

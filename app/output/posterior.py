@@ -28,10 +28,11 @@ def draw_posterior(
     path: Path, space: Space, rows: Sequence[Mapping[str, np.ndarray]], points: np.ndarray
 ) -> str | None:
     """Draw owned nodal values of a Lagrange space: in each row a coefficient, its standard deviation and what
-    of it is resolved, in this order; collective, rank 0 draws.
+    of it is resolved, in this order, and the deviation by Markov chains if there are some; collective, rank 0
+    draws.
 
     In the plane the coefficient is veiled where less than VEILED is resolved, on a line it has its 90 % band,
-    in space all three are shown. Returns, on all ranks, why there is no picture, None if there is one. Raises
+    in space all are shown. Returns, on all ranks, why there is no picture, None if there is one. Raises
     OSError on all ranks.
     """
     comm: MPI.Comm = space.mesh.comm
@@ -60,7 +61,18 @@ def posterior_lines(summary: Summary) -> list[str]:
         where = f"the unknown on {share:.0%}"
     return [
         f"posterior: the data determine {where} of the domain (half of the prior variance or more), with "
-        f"{told['freedom']:.1f} degrees of freedom, {told['information']:.1f} nats{note}"
+        f"{told['freedom']:.1f} degrees of freedom, {told['information']:.1f} nats{note}",
+        *_chain_lines(told.get("chains")),
+    ]
+
+
+def _chain_lines(told: Summary | None) -> list[str]:
+    """What Markov chains say of the linearised posterior."""
+    if told is None or told["std_ratio"] is None:
+        return []
+    return [
+        f"chains: the standard deviation of the posterior is {told['std_ratio']:.2f} times that of the "
+        "linearised problem (median of the nodes)"
     ]
 
 
@@ -69,9 +81,13 @@ def _draw_line(path: Path, drawing: Drawing, points: np.ndarray) -> None:
     order = np.argsort(drawing.nodes[:, 0], kind="stable")
     x = drawing.nodes[order, 0]
     for (axes,), fields in zip(panels, drawing.rows, strict=True):
-        (name, m), (_, std), (_, resolved) = ((key, values[order]) for key, values in fields.items())
+        (name, m), (_, std), (_, resolved), *chains = ((key, values[order]) for key, values in fields.items())
         axes.plot(x, m, label=name)
         axes.fill_between(x, m - BAND * std, m + BAND * std, alpha=0.3, linewidth=0, label="90 %")
+        for _, other in chains:
+            band = {"color": "black", "linestyle": "dashed", "linewidth": 0.8}
+            axes.plot(x, m - BAND * other, **band, label="90 % by chains")
+            axes.plot(x, m + BAND * other, **band)
         low, high = axes.get_ylim()
         veil = {"color": GREY, "alpha": 0.5, "linewidth": 0, "label": _legend()}
         axes.fill_between(x, low, high, where=resolved < VEILED, **veil)
@@ -84,13 +100,16 @@ def _draw_line(path: Path, drawing: Drawing, points: np.ndarray) -> None:
 
 
 def _draw_plane(path: Path, drawing: Drawing, points: np.ndarray) -> None:
-    figure, panels = panelled(len(drawing.rows), 2)
-    for (left, right), fields in zip(panels, drawing.rows, strict=True):
-        (name, m), (label, std), (_, resolved) = fields.items()
+    figure, panels = panelled(len(drawing.rows), len(drawing.rows[0]) - 1)
+    for (left, right, *others), fields in zip(panels, drawing.rows, strict=True):
+        (name, m), (label, std), (_, resolved), *chains = fields.items()
         _panel(figure, left, drawing, name, m)
         _veil(left, drawing, resolved)
         left.set_title(f"{name} (grey: {_legend()})")
-        _panel(figure, right, drawing, label, std)
+        ends = (std.min(), std.max()) if chains else (None, None)
+        _panel(figure, right, drawing, label, std, ends)
+        for axes, (called, other) in zip(others, chains, strict=True):
+            _panel(figure, axes, drawing, called, other, ends)
         if len(points) <= MOST_POINTS:
             right.scatter(points[:, 0], points[:, 1], s=3, c="white", alpha=0.7, linewidths=0)
     _save(figure, path)
@@ -102,9 +121,18 @@ def _draw_space(path: Path, drawing: Drawing, points: np.ndarray) -> None:
     picture.draw_space(path, Drawing(drawing.cells, drawing.types, drawing.nodes, rows), points)
 
 
-def _panel(figure: Canvas, axes: Axes, drawing: Drawing, name: str, values: np.ndarray) -> None:
+def _panel(
+    figure: Canvas,
+    axes: Axes,
+    drawing: Drawing,
+    name: str,
+    values: np.ndarray,
+    ends: tuple[float | None, float | None] = (None, None),
+) -> None:
+    """Nodal values by colours between these ends, or their own."""
     x, y = drawing.nodes[:, 0], drawing.nodes[:, 1]
-    image = axes.tripcolor(x, y, triangles(drawing), values, shading="gouraud", cmap="viridis")
+    shown = {"shading": "gouraud", "cmap": "viridis", "vmin": ends[0], "vmax": ends[1]}
+    image = axes.tripcolor(x, y, triangles(drawing), values, **shown)
     figure.colorbar(image, ax=axes, location="bottom", shrink=0.85, pad=0.03)
     axes.set_title(name)
     axes.set_aspect("equal")

@@ -154,6 +154,13 @@ class Sampling:
         mean, variance = (self.base_order.spread(each) for each in (found.mean, found.variance))
         return self.posterior.at_result(mean, variance)
 
+    def compared(self, drawn: Drawn) -> Summary:
+        """The deviation by the chains as a multiple of that of the linearised posterior, the median of all
+        nodes."""
+        known = self.posterior.std > 0
+        ratios = np.concatenate(self.comm.allgather(drawn.std[known] / self.posterior.std[known]))
+        return {"std_ratio": float(np.median(ratios)) if len(ratios) else None}
+
     def write(self, draws: Draws, folder: Path) -> str | None:
         """Write chains.nc; why there is none, None if there is one, on all ranks. Raises OSError on all
         ranks."""

@@ -50,15 +50,16 @@ def draw_posterior(
 ) -> None:
     """posterior.png: m with its standard deviation, veiled where the data do not determine it; collective."""
     rows: list[Summary] = []
-    parts = [_each(given, values) for values in (posterior.mean, posterior.std, posterior.resolved)]
-    for (owner, m), (_, std), (_, resolved) in zip(*parts, strict=True):
+    beside = {"std": posterior.std, "resolved": posterior.resolved}
+    if posterior.drawn is not None:
+        beside["std_chain"] = posterior.drawn.std
+    parts = [_each(given, values) for values in beside.values()]
+    for (owner, m), *others in zip(_each(given, posterior.mean), *parts, strict=True):
         name, space = owner
-        ending = given.ending_of(name)
-        rows.append({
-            name: space.function(m, name),
-            f"std{ending}": space.everywhere(space.extended(std)[0], "std"),
-            f"resolved{ending}": space.everywhere(space.extended(resolved)[0], "resolved"),
-        })  # fmt: skip
+        row: Summary = {name: space.function(m, name)}
+        for label, (_, own) in zip(beside, others, strict=True):
+            row[f"{label}{given.ending_of(name)}"] = space.everywhere(space.extended(own)[0], label)
+        rows.append(row)
     picture, (drawn_on, panels) = folder / "posterior.png", panels_of(given.coefficient.parts, rows)
     lost.draw(picture, lambda: output.draw_posterior(picture, drawn_on, panels, points))
 
