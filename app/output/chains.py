@@ -29,7 +29,7 @@ def write_chains(path: Path, names: Sequence[str], draws: np.ndarray) -> None:
         import h5netcdf
     except ImportError:
         found = f"{LIBRARY} is not installed, which writes netCDF"
-        raise RuntimeError(f"{found}: python -m pip install {LIBRARY}, and --resume writes it") from None
+        raise RuntimeError(f"{found}: python -m pip install {LIBRARY} h5py, and --resume writes it") from None
     with written(path) as part, h5netcdf.File(part, "w") as file:
         for group, variables in _groups(names, draws).items():
             place = file.create_group(group)

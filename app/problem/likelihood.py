@@ -80,7 +80,7 @@ class Means:
         self._given = given
         self._forms = {}
         for name, space in given.spaces.items():
-            function = fem.Function(space.space, name="m")
+            function = space.function(np.zeros(space.owned), "m")
             self._forms[name] = (function, fem.form(function * dx))
         ones = [np.ones(space.owned) for space in given.spaces.values()]
         self._sizes = np.ones(len(ones))
