@@ -124,6 +124,7 @@ class Sampler:
 
     def _row(self, point: Point) -> np.ndarray:
         """What is kept of a point."""
+        assert point.quantities is not None
         lp = -point.energy - 0.5 * float(self.target.reference.square_distance(point.m[:, None])[0])
         directions = self.target.coordinates(point.m, COORDINATES)
         return np.concatenate([point.quantities, directions, [point.misfit, lp]])

@@ -9,12 +9,12 @@ With C of the linearised posterior they are known as h-pCN and h-MALA; of the pr
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
-from app.posterior.chains.target import Point, Target
+from app.posterior.chains.target import Point, Target, Trial
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +55,7 @@ class Kernel(Protocol):
 
 def _started(self: Kernel, target: Target, m: np.ndarray) -> Point | None:
     trial = target.at(m)
-    return None if trial is None else trial.point(derivative=self.differentiates)
+    return None if trial is None else trial.reached(trial.point(derivative=self.differentiates))
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class DelayedRejection:
         """See Kernel."""
         first = target.at(target.mean + target.draw(rng))
         if first is not None and np.log(rng.random()) < x.energy - first.energy:
-            return Move(first.point(derivative=True), True, None, 1)
+            return Move(first.reached(first.point(derivative=True)), True, None, 1)
 
         def correction(y: Point) -> float:
             transitions = log_transition(target, y, x, size) - log_transition(target, x, y, size)
@@ -145,7 +145,7 @@ class DelayedAcceptance:
         """See Kernel."""
         screened = self.kernel.started(self.screen, m)
         trial = None if screened is None else target.at(m)
-        return None if trial is None else _with_screened(trial.point(derivative=False), screened)
+        return None if trial is None else _with_screened(trial, screened)
 
     def step(self, target: Target, x: Point, size: float, rng: np.random.Generator) -> Move:
         """See Kernel."""
@@ -164,7 +164,7 @@ class DelayedAcceptance:
         away = screened.energy - x.screened.energy
         if trial is None or chance >= x.energy - trial.energy + away:
             return Move(x, False, probability, 1, solves)
-        return Move(_with_screened(trial.point(derivative=False), screened), True, probability, 1, solves)
+        return Move(_with_screened(trial, screened), True, probability, 1, solves)
 
 
 KERNELS: dict[str, Callable[[], Kernel]] = {
@@ -211,15 +211,11 @@ def _decided(
     trial = target.at(proposed)
     if trial is None:
         return Move(x, False, 0.0, 1)
-    if not differentiates:
-        log_ratio = x.energy - trial.energy
-        if chance >= log_ratio:
-            return Move(x, False, _probability(log_ratio), 1)
-        return Move(trial.point(derivative=False), True, _probability(log_ratio), 1)
-    y = trial.point(derivative=True)
+    y = trial.point(derivative=differentiates)
     log_ratio = x.energy - y.energy + correction(y)
-    accepted = bool(chance < log_ratio)
-    return Move(y if accepted else x, accepted, _probability(log_ratio), 1)
+    if chance >= log_ratio:
+        return Move(x, False, _probability(log_ratio), 1)
+    return Move(trial.reached(y), True, _probability(log_ratio), 1)
 
 
 def _probability(log_ratio: float) -> float:
@@ -237,5 +233,5 @@ def _kept(size: float) -> float:
     return float(np.sqrt((1.0 - size) * (1.0 + size)))
 
 
-def _with_screened(point: Point, screened: Point | None) -> Point:
-    return Point(point.m, point.energy, point.misfit, point.quantities, screened=screened)
+def _with_screened(trial: Trial, screened: Point | None) -> Point:
+    return replace(trial.reached(trial.point(derivative=False)), screened=screened)

@@ -66,6 +66,7 @@ def _packed(point: Point, order: Order, arrays: dict[str, np.ndarray], name: str
     spread = [key for key in SPREAD if getattr(point, key) is not None]
     for key in spread:
         arrays[f"{name}.{key}"] = _whole(order, getattr(point, key))
+    assert point.quantities is not None
     arrays[f"{name}.quantities"] = point.quantities
     screened = point.screened
     return {

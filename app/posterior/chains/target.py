@@ -54,8 +54,8 @@ class Point:
     """Ψ(m)."""
     misfit: float
     """Φ(m)."""
-    quantities: np.ndarray
-    """See Evaluated."""
+    quantities: np.ndarray | None = None
+    """See Evaluated; None where no chain has come."""
     derivative: np.ndarray | None = None
     """Ψ′(m), a dual vector (owned,), for kernels that ask for it."""
     gradient: np.ndarray | None = None
@@ -74,9 +74,13 @@ class Trial:
     energy: float
 
     def point(self, *, derivative: bool) -> Point:
-        """All of it; collective."""
-        point = Point(self.m, self.energy, self.at.value, self.at.quantities())
+        """With the derivative, if that is asked for; collective."""
+        point = Point(self.m, self.energy, self.at.value)
         return self.target.differentiated(point, self.at) if derivative else point
+
+    def reached(self, point: Point) -> Point:
+        """The point of this coefficient when a chain is there: with its quantities; collective."""
+        return replace(point, quantities=self.at.quantities())
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,8 +130,7 @@ class Target:
         seen = self.reference.eigenvalues * self._seen(point.m - self.mean)
         derivative = at.derivative() + self._pull - self.reference.RW @ (seen / self.reference.noise)
         gradient = self.reference.covariance(derivative)
-        kept = {name: getattr(point, name) for name in ("m", "energy", "misfit", "quantities")}
-        return Point(**kept, derivative=derivative, gradient=gradient)
+        return replace(point, derivative=derivative, gradient=gradient)
 
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         """ξ of N(0, C), (owned,); the stream is the same on all ranks."""
