@@ -83,7 +83,8 @@ class Uncertainty:
     def with_chains(self, drawn: Drawn, told: Summary) -> "Uncertainty":
         """With what they have found."""
         assert self.posterior is not None
-        return Uncertainty(replace(self.posterior, drawn=drawn), {**self.told, "chains": told})
+        posterior = replace(self.posterior, drawn=drawn)
+        return replace(self, posterior=posterior, told={**self.told, "chains": told}, sample=None)
 
     @property
     def summary(self) -> Summary:
