@@ -234,7 +234,12 @@ def write_results(
     else:
         with suppress(OSError):  # all but the seconds is there
             save()
-    return summary, [f"no picture {folder / name}: {reason}" for name, reason in lost.undrawn.items()]
+    return summary, [f"no {_kind(name)}{folder / name}: {reason}" for name, reason in lost.undrawn.items()]
+
+
+def _kind(name: str) -> str:
+    """What a missing file is called before its name."""
+    return "picture " if name.endswith(".png") else ""
 
 
 def save_case(problem: Problem, folder: Path) -> None:
