@@ -30,7 +30,7 @@ SUMMARY = {
 
 STAGES = {
     "startup", "compile", "assembly", "solve", "krylov", "selection", "jacobian", "flow_matrix", "retraction",
-    "expansion", "posterior", "output", "other",
+    "expansion", "posterior", "chains", "output", "other",
 }  # fmt: skip
 """Keys of `seconds`."""
 
