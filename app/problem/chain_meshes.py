@@ -20,7 +20,7 @@ from app.problem.chains import Sampling
 from app.problem.factories import STREAMS
 from app.problem.inversion import Inversion, read_inversion
 from app.problem.levels import alike
-from app.problem.likelihood import Means, NearResult, Quantities, ReadingsLikelihood, Screen
+from app.problem.likelihood import NearResult, Quantities, ReadingsLikelihood, Screen, Told
 from app.problem.minimisation import order_of
 from app.problem.models import candidate_with
 from app.types import Untyped
@@ -51,7 +51,7 @@ def sampling_of(
     state: FlowState,
     posterior: Posterior,
     candidate: Candidate,
-    quantities: Callable[[Inversion], Quantities] = Means,
+    quantities: Callable[[Inversion], Quantities] = Told,
 ) -> Sampling:
     """The chains of a complete state on the mesh of the case, with its linearised posterior and its R;
     collective. Raises SolveFailed on all ranks."""

@@ -12,6 +12,7 @@ from app.energy import Misfit
 from app.parallel import gram
 from app.prior.forms import integral
 from app.problem.inversion import Inversion
+from app.problem.predictions import predicted
 from app.types import Untyped
 
 MOST_ROWS = 1000
@@ -102,6 +103,29 @@ class Means:
             space.assign(function, values)
             found.append(integral(space, form))
         return np.array(found)
+
+
+class Told:
+    """The mean of each unknown, and what the case predicts."""
+
+    def __init__(self, given: Inversion) -> None:
+        """Raises InputError on all ranks for predictions that the mesh has no place for."""
+        self._means, self._predicted = Means(given), predicted(given)
+
+    @property
+    def names(self) -> list[str]:
+        """See Quantities."""
+        labels = () if self._predicted is None else self._predicted.labels
+        places = (f"{label.name} {label.place}".replace("/", "_") for label in labels)
+        return [*self._means.names, *places]
+
+    def of(self, found: Misfit[Untyped]) -> np.ndarray:
+        """See Quantities; predictions of a state take it once more."""
+        means = self._means.of(found)
+        if self._predicted is None:
+            return means
+        values = self._predicted.functionals.values(found.m, near=found.forward)
+        return np.concatenate([means, values])
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,12 +24,20 @@ MCMC = ("posterior.kind=mcmc", "posterior.proposals=40", "posterior.burn_in=16",
 CASES = {
     "screened": on_square("sparse", "levels=1", *MCMC),
     "levels": on_square("sparse", "levels=2", *MCMC, cells=12),
+    "predictions": on_square(
+        "sparse",
+        "levels=1",
+        "posterior.coarse_steps=0",
+        "predictions.more={kind: points, at: [[0.3, 0.3], [0.6, 0.2]]}",
+        "predictions.whole={kind: integrals}",
+        *MCMC,
+    ),
     "alone": on_square("sparse", "levels=1", "posterior.coarse_steps=0", *MCMC),
     "nonlinear": Small("nonlinear", (*SMALL["nonlinear"].overrides, *MCMC)),
     "two unknowns": Small("two_unknowns", (*SMALL["two unknowns"].overrides, *MCMC)),
 }
 
-TRIED = list(CASES) if ALONE else ["levels"]
+TRIED = [name for name in CASES if name != "predictions"] if ALONE else ["levels"]
 
 
 @cache
@@ -147,6 +155,20 @@ def test_a_run_draws_tells_and_writes(shared_tmp_path: Path, monkeypatch: pytest
     if COMM.rank == 0:
         read = json.loads((folders[1] / "summary.json").read_text())
         assert read["posterior"]["chains"] == json.loads(json.dumps(told))
+
+
+def test_predictions_are_told_of() -> None:
+    """As those of the result, where a chain is at the result."""
+    sampling, found = sampling_of("predictions"), solved("predictions")
+    result = sampling.sampler.target.likelihood.mean
+    trial = sampling.sampler.target.at(result)
+    expected = found.uncertainty.predictions
+    point = trial.reached(trial.point(derivative=True))
+    np.testing.assert_allclose(point.quantities[1:], expected.value, rtol=1e-9)
+    assert sampling.quantities[1:3] == ["more 0.3 0.3", "more 0.6 0.2"]
+    again = sampling.sampler.target.at(result).point(derivative=True)
+    np.testing.assert_allclose(point.derivative, again.derivative, rtol=1e-9)
+    sampling.close()
 
 
 def test_draws_are_written_for_arviz(tmp_path: Path) -> None:
