@@ -75,7 +75,7 @@ class UncertaintyOf:
         sample = None
         if given.case.posterior.kind == "mcmc":
             sample = partial(sampling_of, self.levels, self.method, state, posterior, found.candidate)
-        return Uncertainty(posterior, told, sample)
+        return Uncertainty(posterior, told, sample=sample)
 
     def _covered(self, state: FlowState, posterior: Posterior) -> Json:
         """Share of the nodes whose truth lies in the band of 90 %; of several unknowns by name, None where
