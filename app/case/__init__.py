@@ -3,7 +3,7 @@
 from app.case.approximation import Approximant, ConvexCase, RegressionCase
 from app.case.base import BaseCase
 from app.case.case import Case, check_dimension
-from app.case.digest import canonical_case, case_digest, differing_keys
+from app.case.digest import canonical_case, canonical_predictions, case_digest, differing_keys
 from app.case.inversion import ExpansionSpec, Flow
 from app.case.load import effective_yaml, load_case, schema
 from app.case.mesh import BoxMesh, ElectrodeMesh, FileMesh, IntervalMesh, RectangleMesh
@@ -59,6 +59,7 @@ __all__ = [
     "SpaceTimeExpression",
     "Unknown",
     "canonical_case",
+    "canonical_predictions",
     "case_digest",
     "check_dimension",
     "differing_keys",

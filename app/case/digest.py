@@ -23,12 +23,22 @@ def canonical_case(case: BaseCase) -> dict[str, Plain]:
     Plain data that survive JSON. Serial: reads all files that the case names, once each. Raises DataError for
     one that cannot be read.
     """
-    files = {file: _content(file) for file in case.files()}
-    data = case.effective(files.__getitem__)
+    data = _by_content(case)
     del data["name"]
     for afterwards in ("posterior", "predictions"):
         data.pop(afterwards, None)
     return data
+
+
+def canonical_predictions(case: BaseCase) -> Plain:
+    """What the case predicts, its files by what is in them; serial, and raises, as canonical_case."""
+    return _by_content(case).get("predictions", {})
+
+
+def _by_content(case: BaseCase) -> dict[str, Plain]:
+    """The effective case with what is in its files in place of their names."""
+    files = {file: _content(file) for file in case.files()}
+    return case.effective(files.__getitem__)
 
 
 def case_digest(case: BaseCase) -> str:

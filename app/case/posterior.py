@@ -16,7 +16,8 @@ class PosteriorSpec(Section):
     """laplace: the Gaussian posterior of the problem linearised at the result; none: nothing of it; mcmc:
     Markov chains that draw from the posterior itself beside it."""
     samples: Annotated[int, Field(ge=0, le=1000), NO_TRUTH_VALUE] = 0
-    """Draws of the posterior that are written as fields."""
+    """Draws of the posterior that are written as fields, and pushed through the equation for the quantiles of
+    predictions."""
     proposals: Count = 20_000
     """Of all Markov chains together, after their burn-in."""
     chains: Annotated[int, Field(ge=1, le=1000), NO_TRUTH_VALUE] = 4

@@ -1,18 +1,18 @@
 """The meshes and ranks that chains of a result are on."""
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 from mpi4py import MPI
 
-from app.case import Case, InputError
+from app.case import Case, InputError, canonical_predictions
 from app.case.levels import coarser
 from app.energy.restricted import Restricted, on_its_mesh
 from app.flow import Candidate, FlowState, Method
 from app.mesh.transfer import Transfer
-from app.parallel import SolveFailed
+from app.parallel import SolveFailed, agreed, on_root
 from app.posterior import LinearisedPosterior, Posterior
 from app.posterior.chains import KERNELS, DelayedAcceptance, Sampler, Target
 from app.posterior.chains.kernels import Kernel
@@ -23,15 +23,15 @@ from app.problem.levels import alike
 from app.problem.likelihood import NearResult, Quantities, ReadingsLikelihood, Screen, Told
 from app.problem.minimisation import order_of
 from app.problem.models import candidate_with
-from app.types import Untyped
+from app.types import Summary, Untyped
 
 SMALL = 60_000
 """State dofs up to which each rank has a copy of the problem: a state takes about a second."""
 
 
 @dataclass(frozen=True, eq=False)
-class Place:
-    """A result on the ranks that work on a chain together."""
+class ChainProblem:
+    """The problem of a result on the ranks that work on a chain together."""
 
     fine: Inversion
     """On the mesh of the result."""
@@ -55,45 +55,57 @@ def sampling_of(
 ) -> Sampling:
     """The chains of a complete state on the mesh of the case, with its linearised posterior and its R;
     collective. Raises SolveFailed on all ranks."""
-    fine = levels[state.level]
+    fine, base = levels[state.level], levels[state.base]
     case, comm = fine.case, fine.domain.comm
     assert isinstance(case, Case)
-    shared = comm.size > 1 and fine.forward.size <= SMALL
-    base = levels[state.base]
-    place = (
-        _copied(fine, base, posterior, candidate, method) if shared else _own(fine, base, state, posterior)
-    )
-    told = quantities(place.fine)
-    target, screen = _targets(place, case.posterior.coarse_steps > 0, told, method)
-    kernel: Kernel = KERNELS[case.posterior.kernel]()
+    spec, shared = case.posterior, comm.size > 1 and fine.forward.size <= SMALL
+    own = _copied(fine, base, posterior, candidate, method) if shared else _own(fine, base, state, posterior)
+    try:
+        with agreed(comm) if shared else nullcontext():
+            told = quantities(own.fine)
+            target, screen = _targets(own, spec.coarse_steps > 0, told, method)
+    except SolveFailed:
+        own.owned.close()
+        raise
+    kernel: Kernel = KERNELS[spec.kernel]()
     if screen is not None:
-        kernel = DelayedAcceptance(kernel, screen, case.posterior.coarse_steps)
-    per_chain = -(-case.posterior.burn_in // case.posterior.chains)
-    seed = (case.seed, STREAMS["chains"])
+        kernel = DelayedAcceptance(kernel, screen, spec.coarse_steps)
+    per_chain, names = -(-spec.burn_in // spec.chains), list(told.names)
+    burn_in = -(-per_chain // kernel.proposals)
     return Sampling(
         comm=comm,
         shared=shared,
-        spec=case.posterior,
-        seed=case.seed,
-        sampler=Sampler(target, kernel, -(-per_chain // kernel.proposals), seed),
-        quantities=list(told.names),
-        order=order_of(place.base),
+        spec=spec,
+        identity=_identity(comm, case, kernel, names),
+        sampler=Sampler(target, kernel, burn_in, (case.seed, STREAMS["chains"])),
+        quantities=names,
+        order=order_of(own.base),
         posterior=posterior,
         base_order=order_of(base),
-        owned=place.owned,
+        owned=own.owned,
     )
 
 
-def _own(fine: Inversion, base: Inversion, state: FlowState, posterior: Posterior) -> Place:
+def _identity(comm: MPI.Comm, case: Case, kernel: Kernel, quantities: list[str]) -> Summary:
+    """What chains of one result have to have in common to go on from one checkpoint; collective."""
+    settings = {
+        name: getattr(case.posterior, name) for name in ("kernel", "chains", "burn_in", "coarse_steps")
+    }
+    predictions = on_root(comm, lambda: canonical_predictions(case)) if case.predictions else {}
+    told = {"quantities": quantities, "predictions": predictions}
+    return {**settings, "seed": case.seed, "in_a_step": kernel.proposals, **told}
+
+
+def _own(fine: Inversion, base: Inversion, state: FlowState, posterior: Posterior) -> ChainProblem:
     """Where the run is, on all its ranks."""
     at = state.evaluation
     transfer = at if isinstance(at, Restricted) else None
-    return Place(fine, base, on_its_mesh(at).m, transfer, posterior.linearised, ExitStack())
+    return ChainProblem(fine, base, on_its_mesh(at).m, transfer, posterior.linearised, ExitStack())
 
 
 def _copied(
     fine: Inversion, base: Inversion, posterior: Posterior, candidate: Candidate, method: Method
-) -> Place:
+) -> ChainProblem:
     """A copy of the problem on each rank; collective."""
     owned, same = ExitStack(), base is fine
     copy = _read(fine.case, method, owned)
@@ -112,7 +124,7 @@ def _copied(
     R: Untyped = again.regularisation.at(mean)
     owned.callback(R.close)
     measure = LinearisedPosterior(mean, reference, R, at.weight, at.noise, at.eigenvalues, W, RW)
-    return Place(copy, below, moved(posterior.mean, fine, copy), transfer, measure, owned)
+    return ChainProblem(copy, below, moved(posterior.mean, fine, copy), transfer, measure, owned)
 
 
 def _read(case: Case, method: Method, owned: ExitStack) -> Inversion:
@@ -123,35 +135,35 @@ def _read(case: Case, method: Method, owned: ExitStack) -> Inversion:
 
 
 def _targets(
-    place: Place, screened: bool, quantities: Quantities, method: Method
+    own: ChainProblem, screened: bool, quantities: Quantities, method: Method
 ) -> tuple[Target, Target | None]:
     """What chains draw from, and the same as a coarser mesh sees it, if there is one."""
-    at = place.measure
-    near = NearResult(place.fine, place.result, place.transfer)
+    at = own.measure
+    near = NearResult(own.fine, own.result, own.transfer)
     likelihood = ReadingsLikelihood(near, at.mean, at.noise, quantities)
     target = Target(at, likelihood).centred()
-    coarse = _coarse(place, method) if screened else None
+    coarse = _coarse(own, method) if screened else None
     return target, None if coarse is None else Target(target.reference, Screen.of(likelihood, coarse))
 
 
-def _coarse(place: Place, method: Method) -> NearResult | None:
+def _coarse(own: ChainProblem, method: Method) -> NearResult | None:
     """The mesh where chains move, or else one of twice its cells' size; None where there is none that has
     the same readings."""
-    if place.base is not place.fine:
-        return NearResult(place.base, place.measure.mean, None)
-    case = coarser(place.fine.case, asked=True)
+    if own.base is not own.fine:
+        return NearResult(own.base, own.measure.mean, None)
+    case = coarser(own.fine.case, asked=True)
     if case is None:
         return None
     try:
-        found = read_inversion(place.fine.domain.comm, case, method, allow_code=True)
+        found = read_inversion(own.fine.domain.comm, case, method, allow_code=True)
     except InputError:
         return None
-    place.owned.callback(found.owned.close)
-    if not alike(found, place.fine):
+    own.owned.callback(found.owned.close)
+    if not alike(found, own.fine):
         return None
-    transfer = Transfer(place.fine.coefficient, found.coefficient)
-    place.owned.callback(transfer.close)
-    near = NearResult(found, transfer.prolonged(place.result), transfer)
+    transfer = Transfer(own.fine.coefficient, found.coefficient)
+    own.owned.callback(transfer.close)
+    near = NearResult(found, transfer.prolonged(own.result), transfer)
     try:
         _ = near.at_result
     except SolveFailed:

@@ -17,7 +17,7 @@ from mpi4py import MPI
 from app import output
 from app.case.posterior import PosteriorSpec
 from app.mesh import JointOrder
-from app.parallel import agreed, on_root
+from app.parallel import SolveFailed, agreed, on_root
 from app.posterior import Drawn, Posterior
 from app.posterior.chains import (
     Chain,
@@ -28,7 +28,7 @@ from app.posterior.chains import (
     split_rhat,
     together,
 )
-from app.posterior.chains.saving import as_data, from_data
+from app.posterior.chains.saving import as_data, from_data, whole_on_root
 from app.types import Summary
 
 FOLDER = "chains"
@@ -55,7 +55,8 @@ class Sampling:
     shared: bool
     """Whether ranks share the chains."""
     spec: PosteriorSpec
-    seed: int
+    identity: Summary
+    """What chains have in common that may go on from one checkpoint, as JSON has it."""
     sampler: Sampler
     quantities: list[str]
     order: JointOrder
@@ -73,8 +74,13 @@ class Sampling:
         return self.sampler.burn_in + -(-per_chain // self.sampler.kernel.proposals)
 
     def begun(self) -> Draws:
-        """All chains at their starts; raises SolveFailed on all ranks."""
-        return Draws(0, self._each(self.sampler.begun))
+        """All chains at their starts; where one finds none this is closed, and SolveFailed raised on all
+        ranks."""
+        try:
+            return Draws(0, self._each(self.sampler.begun))
+        except SolveFailed:
+            self.close()
+            raise
 
     def advance(self, draws: Draws, seconds: float) -> Draws:
         """All chains after as many more steps as take about so long, at least one."""
@@ -91,22 +97,23 @@ class Sampling:
 
         def write() -> None:
             arrays = {name: array for _, each in whole for name, array in each.items()}
-            content = {**self._identity, "steps": draws.steps, "trees": [tree for tree, _ in whole]}
+            content = {"identity": self.identity, "steps": draws.steps, "trees": [tree for tree, _ in whole]}
             output.write_checkpoint(folder / FOLDER, draws.steps, content, arrays)
 
         on_root(self.comm, write)
 
     def read(self, folder: Path) -> Draws | None:
-        """The chains of the last checkpoint in results; None where there are none of these settings."""
+        """The chains of the last checkpoint in results; None where there are none of this identity."""
 
         def found() -> output.Checkpoint | None:
             try:
-                return output.read_checkpoint(folder / FOLDER)
+                saved = output.read_checkpoint(folder / FOLDER)
             except output.NoCheckpoint:
                 return None
+            return saved if saved.content.get("identity") == self.identity else None
 
         saved = on_root(self.comm, found)
-        if saved is None or any(saved.content.get(name) != value for name, value in self._identity.items()):
+        if saved is None:
             return None
         trees = {tree["number"]: tree for tree in saved.content["trees"]}
         own = self._each(lambda number: from_data(trees[number], saved.arrays, self.order))
@@ -149,7 +156,10 @@ class Sampling:
     def moments(self, draws: Draws) -> Drawn:
         """Mean and standard deviation of m at the nodes of the result, (owned,)."""
         own = [chain.moments for chain in draws.chains]
-        whole = [Moments(each.count, self._whole(each.mean), self._whole(each.square)) for each in own]
+        whole = [
+            Moments(each.count, *(whole_on_root(self.order, part) for part in (each.mean, each.square)))
+            for each in own
+        ]
         found = together(self.gathered(whole))  # of use on rank 0
         mean, variance = (self.base_order.spread(each) for each in (found.mean, found.variance))
         return self.posterior.at_result(mean, variance)
@@ -177,13 +187,6 @@ class Sampling:
         return self.sampler.columns(self.quantities)
 
     @property
-    def _identity(self) -> Summary:
-        """What chains have in common that may go on from one checkpoint."""
-        kept = ("kernel", "chains", "burn_in", "coarse_steps")
-        own = {name: getattr(self.spec, name) for name in kept}
-        return {**own, "seed": self.seed, "in_a_step": self.sampler.kernel.proposals}
-
-    @property
     def _numbers(self) -> range:
         """Of this rank's chains."""
         first, step = (self.comm.rank, self.comm.size) if self.shared else (0, 1)
@@ -207,10 +210,6 @@ class Sampling:
     def _rows(self, draws: Draws) -> np.ndarray:
         """Draws of all chains, shape (chains, draws, columns), on all ranks."""
         return np.array(self.gathered([chain.draws for chain in draws.chains]))
-
-    def _whole(self, values: np.ndarray) -> np.ndarray:
-        whole = self.order.gathered(values)
-        return np.empty(0) if whole is None else whole
 
 
 def _number(value: float) -> float | None:

@@ -10,6 +10,7 @@ from ufl import dx
 
 from app.energy import Misfit
 from app.parallel import gram
+from app.posterior.posterior import Transfer
 from app.prior.forms import integral
 from app.problem.inversion import Inversion
 from app.problem.predictions import predicted
@@ -17,16 +18,6 @@ from app.types import Untyped
 
 MOST_ROWS = 1000
 """Readings up to which the Jacobians of two meshes are compared: a block of solves each."""
-
-
-class Transfer(Protocol):
-    """See app.mesh.Transfer."""
-
-    def prolonged(self, block: np.ndarray) -> np.ndarray:
-        """P @ block."""
-
-    def restricted(self, block: np.ndarray) -> np.ndarray:
-        """Pᵀ @ block."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,14 +159,16 @@ class Readings:
 @dataclass(frozen=True, eq=False)
 class Screen:
     """The same by a coarser mesh, whose residual is corrected so that it agrees with that of the finer one at
-    the result, in its derivative too: e*(m) = e_c(m) + (e − e_c)(m̄) + (J − J_c)(m − m̄) (Alexandrov and Lewis
-    2001)."""
+    the result m_res, in its derivative too (Alexandrov and Lewis 2001):
+    e*(m) = e_c(m) + (e − e_c)(m_res) + (J − J_c)(m − m_res)."""
 
     near: NearResult
     mean: np.ndarray
+    """m_res where departures are given, (owned,)."""
     noise: float
+    """s²."""
     shift: np.ndarray
-    """(e − e_c)(m̄), shape (readings,)."""
+    """(e − e_c)(m_res), shape (readings,)."""
     rows: np.ndarray | None
     """(J − J_c)ᵀ, a block of a column each reading; None of too many."""
 

@@ -171,6 +171,22 @@ def test_predictions_are_told_of() -> None:
     sampling.close()
 
 
+def test_chains_of_other_predictions_begin_anew(shared_tmp_path: Path) -> None:
+    """What a case predicts is no part of its run, but of its chains, whose draws have a column of each."""
+    small = CASES["levels"]
+    for more in ("", "kind: integrals", "kind: integrals, of: unknown"):
+        told = (f"predictions.whole={{{more}}}",) if more else ()
+        problem = Small(small.case, (*small.overrides, "posterior.coarse_steps=0", *told)).built()
+        sample = solve(problem).uncertainty.sample
+        assert sample is not None
+        sampling = sample()
+        assert sampling.read(shared_tmp_path) is None
+        sampling.save(sampling.begun(), shared_tmp_path)
+        assert sampling.read(shared_tmp_path) is not None
+        sampling.close()
+        problem.close()
+
+
 def test_draws_are_written_for_arviz(tmp_path: Path) -> None:
     """With groups, dimensions and coordinates; where the library is missing it is said which."""
     names = ["mean_m", "direction_1", "direction_2", "misfit", "lp", "accepted"]

@@ -29,7 +29,7 @@ def as_data(chain: Chain, order: Order) -> tuple[Summary, dict[str, np.ndarray]]
     """The chain as a tree for JSON and the arrays that it names; collective, whole on rank 0 only."""
     arrays = {"draws": chain.draws}
     for name in ("mean", "square"):
-        arrays[f"moments.{name}"] = _whole(order, getattr(chain.moments, name))
+        arrays[f"moments.{name}"] = whole_on_root(order, getattr(chain.moments, name))
     tree: Summary = {
         "number": chain.number,
         "stream": dict(chain.stream),
@@ -65,7 +65,7 @@ def _is_of(name: str, number: int) -> bool:
 def _packed(point: Point, order: Order, arrays: dict[str, np.ndarray], name: str) -> Summary:
     spread = [key for key in SPREAD if getattr(point, key) is not None]
     for key in spread:
-        arrays[f"{name}.{key}"] = _whole(order, getattr(point, key))
+        arrays[f"{name}.{key}"] = whole_on_root(order, getattr(point, key))
     assert point.quantities is not None
     arrays[f"{name}.quantities"] = point.quantities
     screened = point.screened
@@ -88,7 +88,7 @@ def _unpacked(tree: Json, arrays: Mapping[str, np.ndarray], order: Order, name: 
     )
 
 
-def _whole(order: Order, values: np.ndarray) -> np.ndarray:
+def whole_on_root(order: Order, values: np.ndarray) -> np.ndarray:
     """All of it on rank 0, nothing on the others."""
     whole = order.gathered(values)
     return np.empty(0) if whole is None else whole
