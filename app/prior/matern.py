@@ -26,8 +26,8 @@ SMOOTHNESS = Option(
 ANISOTROPY = Tensor(
     "anisotropy",
     "{ratio, angle} of the longest to the shortest correlation length in two dimensions and, in degrees from "
-    "the x axis, of the direction of the longest; or a symmetric matrix T, with the correlation length times "
-    "sqrt(e.T e) in the direction e",
+    "the x axis, of the direction of the longest; or a symmetric matrix T, with the correlation length over "
+    "sqrt(e.inverse(T) e) in the direction e",
 )
 
 BOUNDARY = Option(
