@@ -1,6 +1,7 @@
 """Imports run one way, as the README says; read from the import statements."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -85,6 +86,23 @@ def imported(file: str) -> Iterator[str]:
 def test_every_room_has_its_arrows() -> None:
     """A new room has to say in ARROWS what it knows."""
     assert {room(file) for file in FILES} == set(ARROWS)
+
+
+def test_the_readme_has_the_house_as_it_is() -> None:
+    """Its map names every room and module, and its sentence has the arrows of those that others build on."""
+    readme = (APP.parent / "README.md").read_text()
+    told = readme[readme.index("## The house") :]
+    named = set(re.findall(r"(\w+)(?:\.py|/)", told[: told.index("cases/")]))
+    assert named >= set(ARROWS) - {"__init__"}
+    sentence = told[told.index("Imports run one way (") : told.index("all may use")]
+    arrows: dict[str, set[str]] = {}
+    for chain in re.findall("`([^`]+)`", sentence):
+        *starts, ends = chain.split(" → ")
+        for start, end in zip(starts, [*starts[1:], ends], strict=True):
+            arrows.setdefault(start, set()).update(end.split(", "))
+    assert arrows == {
+        name: known - {"supervisor"} for name, known in ARROWS.items() if known and name != "__init__"
+    }
 
 
 def test_arrows_make_no_circle() -> None:
