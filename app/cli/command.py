@@ -1,6 +1,7 @@
 """What a command is, and how its words are read."""
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
@@ -46,6 +47,18 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{self.prog}: {message} (see --help)")
+
+
+def counted(most: float = math.inf) -> Callable[[str], int]:
+    """What reads a word as a number from 1 to `most`; it raises ValueError."""
+
+    def number(text: str) -> int:
+        count = int(text)
+        if not 1 <= count <= most:
+            raise ValueError(text)
+        return count
+
+    return number
 
 
 def program() -> str:

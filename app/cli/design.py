@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from app.cli.command import Command, RunError
+from app.cli.command import Command, RunError, counted
 from app.cli.exits import CONVERGED
 from app.cli.ranks import start
 
@@ -20,7 +20,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="CSV or NPY with the columns of the observation but for value, and perhaps sigma",
     )
-    parser.add_argument("--number", type=_count, required=True, metavar="K", help="how many are to be chosen")
+    parser.add_argument(
+        "--number", type=counted(), required=True, metavar="K", help="how many are to be chosen"
+    )
     told = "what is to become sure: the unknown in the mean (mean, the default), or the case's predictions"
     parser.add_argument("--for", choices=("mean", "predictions"), default="mean", dest="aim", help=told)
     parser.add_argument(
@@ -78,14 +80,6 @@ def answer(options: argparse.Namespace) -> int:
         except output.Unwritten as error:
             raise RunError(str(error)) from None
     return CONVERGED
-
-
-def _count(text: str) -> int:
-    """A number > 0; raises ValueError."""
-    count = int(text)
-    if count < 1:
-        raise ValueError(text)
-    return count
 
 
 DESIGN = Command("Choose where to measure next, from results.", arguments, answer, supervised=True)

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from app.cli.command import Command
+from app.cli.command import Command, counted
 from app.cli.exits import CONVERGED
 from app.cli.ranks import start
 
@@ -15,7 +15,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The case, how many draws, and where they go."""
     parser.add_argument("case", type=Path, metavar="CASE.yaml", help="the case file")
     told = f"how many samples, 4 unless given, at most {MOST}"
-    parser.add_argument("--number", type=_count, default=4, metavar="K", help=told)
+    parser.add_argument("--number", type=counted(MOST), default=4, metavar="K", help=told)
     parser.add_argument("--out", type=Path, metavar="DIR", help="a folder, by default results/NAME-prior")
     parser.add_argument(
         "--set",
@@ -44,14 +44,6 @@ def answer(options: argparse.Namespace) -> int:
     if comm.rank == 0:
         print("\n".join(lines))
     return CONVERGED
-
-
-def _count(text: str) -> int:
-    """A number of draws; raises ValueError."""
-    count = int(text)
-    if not 1 <= count <= MOST:
-        raise ValueError(text)
-    return count
 
 
 SAMPLE_PRIOR = Command("Draw samples of the prior that a case states.", arguments, answer, supervised=True)

@@ -15,8 +15,9 @@ from app.types import Axes, Canvas, Space, Summary, Untyped
 WRITES = ("posterior.png",)
 """Names of the files, for whoever replaces them."""
 
-VEILED = 0.5
-"""What is resolved by less than this share is veiled in the picture."""
+DETERMINED = 0.5
+"""Share of the prior variance from which on the data count as having determined m at a place; where they
+resolve less it is veiled in the picture."""
 
 BAND = 1.6449
 """Standard deviations to either side that hold 90 %."""
@@ -31,8 +32,8 @@ def draw_posterior(
     of it is resolved, in this order, and the deviation by Markov chains if there are some; collective, rank 0
     draws.
 
-    In the plane the coefficient is veiled where less than VEILED is resolved, on a line it has its 90 % band,
-    in space all are shown. Returns, on all ranks, why there is no picture, None if there is one. Raises
+    In the plane the coefficient is veiled where less than DETERMINED is resolved, on a line it has its 90 %
+    band, in space all are shown. Returns, on all ranks, why there is no picture, None if there is one. Raises
     OSError on all ranks.
     """
     comm: MPI.Comm = space.mesh.comm
@@ -90,7 +91,7 @@ def _draw_line(path: Path, drawing: Drawing, points: np.ndarray) -> None:
             axes.plot(x, m + BAND * other, **band)
         low, high = axes.get_ylim()
         veil = {"color": GREY, "alpha": 0.5, "linewidth": 0, "label": _legend()}
-        axes.fill_between(x, low, high, where=resolved < VEILED, **veil)
+        axes.fill_between(x, low, high, where=resolved < DETERMINED, **veil)
         if len(points):
             axes.plot(points[:, 0], np.full(len(points), low), "k|", label="readings")
         axes.set_ylim(low, high)
@@ -140,13 +141,13 @@ def _panel(
 
 
 def _veil(axes: Axes, drawing: Drawing, resolved: np.ndarray) -> None:
-    """Grey where less than VEILED is resolved."""
+    """Grey where less than DETERMINED is resolved."""
     x, y = drawing.nodes[:, 0], drawing.nodes[:, 1]
-    axes.tricontourf(x, y, triangles(drawing), resolved, levels=[-1.0, VEILED], colors=[GREY], alpha=0.85)
+    axes.tricontourf(x, y, triangles(drawing), resolved, levels=[-1.0, DETERMINED], colors=[GREY], alpha=0.85)
 
 
 def _legend() -> str:
-    return f"less than {VEILED:.0%} resolved"
+    return f"less than {DETERMINED:.0%} resolved"
 
 
 def _save(figure: Canvas, path: Path) -> None:

@@ -73,8 +73,8 @@ class Predictions(Protocol):
 
 
 def rows_of(found: Predictions) -> list[Summary]:
-    """A mapping from COLUMNS for each prediction, and from truth where that is known; None stands for what is
-    not."""
+    """A mapping from COLUMNS for each prediction, and from truth where that is known; None stands for numbers
+    that are not known."""
     known = [] if found.truth is None else [found.truth]
     names = [*COLUMNS, *(["truth"] if known else [])]
     numbers = np.column_stack([found.value, found.std, found.std_prior, found.quantiles, *known]).tolist()

@@ -112,7 +112,7 @@ class CoefficientIntegral:
         own[:, 0] = self._scale * vector.array[: len(own)]
         return value, self._coefficient.restricted(parts)
 
-    def _assign(self, m: np.ndarray, near: Near = None) -> None:
+    def _assign(self, m: np.ndarray) -> None:
         own = self._coefficient.split(m)[self._index]
         self._coefficient.parts[self._index].assign(self._m, own)
 

@@ -36,7 +36,8 @@ class Predictions:
     std_prior: np.ndarray
     """The same before the data."""
     quantiles: np.ndarray
-    """By QUANTILES, shape (predictions, 3): of q at the draws, without draws those of the Gaussian."""
+    """By QUANTILES, shape (predictions, 3): of q at the draws that have one; those of the Gaussian without
+    draws, and where some prediction has none."""
     draws: np.ndarray | None = None
     """q at the draws, shape (predictions, draws), nan where a draw has no state; None without draws."""
     truth: np.ndarray | None = None
@@ -53,7 +54,7 @@ class Predictions:
 
     @property
     def lost(self) -> int:
-        """How many draws have no state."""
+        """How many draws have no state, or no logarithm of one of the readings."""
         return 0 if self.draws is None else int(np.isnan(self.draws).any(axis=0).sum())
 
 

@@ -14,7 +14,7 @@ from app.case import Case
 from app.energy.restricted import Restricted, on_its_mesh
 from app.flow import Candidate, FlowState, Method, Minimisation, StopReason
 from app.mesh import CoefficientSpace
-from app.output.posterior import BAND
+from app.output.posterior import BAND, DETERMINED
 from app.parallel import SolveFailed
 from app.posterior import Posterior
 from app.prior.forms import integral
@@ -30,9 +30,6 @@ UNFINISHED: tuple[StopReason, ...] = ("interrupted", "time_limit", "error")
 
 AT_MINIMUM: tuple[StopReason, ...] = ("minimum", "noise_not_met", "tolerance")
 """Reasons to stop at the minimum of the energy."""
-
-DETERMINED = 0.5
-"""Share of the prior variance from which on the data count as having determined m at a place."""
 
 COUNTED = ("linear_solves", "riesz_solves")
 """What the meter counts that the posterior may add to."""
