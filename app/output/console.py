@@ -113,6 +113,7 @@ def closing_lines(summary: Summary, folder: Path) -> list[str]:
     names = ["summary.json", "history.csv", "fields.pvd"]
     names.append("reduction.png" if "reduction" in summary else "coefficient.png")
     names += ["posterior.png"] if summary.get("posterior") else []
+    names += ["chains.nc"] if summary.get("posterior", {}).get("chains") else []
     names += ["predictions.csv"] if summary.get("predictions") else []
     names += ["choice.png"] if summary["candidates"] else []
     names += ["expansions.csv", "expansion.png"] if summary.get("widths") else []
