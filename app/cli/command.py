@@ -50,15 +50,15 @@ class Parser(argparse.ArgumentParser):
 
 
 def counted(most: float = math.inf) -> Callable[[str], int]:
-    """What reads a word as a number from 1 to `most`; it raises ValueError."""
+    """What reads a word as a whole number from 1 to `most`; raises ArgumentTypeError."""
+    expected = "a whole number >= 1" if most == math.inf else f"a whole number from 1 to {most}"
 
-    def number(text: str) -> int:
-        count = int(text)
-        if not 1 <= count <= most:
-            raise ValueError(text)
-        return count
+    def read_count(text: str) -> int:
+        if not (text.isdecimal() and 1 <= int(text) <= most):
+            raise argparse.ArgumentTypeError(f"found {text!r}, expected {expected}")
+        return int(text)
 
-    return number
+    return read_count
 
 
 def program() -> str:

@@ -182,10 +182,13 @@ def _again(options: argparse.Namespace) -> str:
 
 
 def _minutes(text: str) -> float:
-    """A time limit; raises ValueError."""
-    minutes = float(text)
+    """A time limit; raises ArgumentTypeError."""
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0.0
     if not 0 < minutes < float("inf"):
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected minutes > 0")
     return minutes
 
 

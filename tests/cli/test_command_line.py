@@ -57,8 +57,10 @@ REFUSED = {
     "--colour a.yaml": "unrecognized argument --colour",
     "a.yaml b.yaml": "unrecognized argument b.yaml",
     "a.yaml --set": "argument --set: expected one argument",
+    "a.yaml --time-limit soon": "argument --time-limit: found 'soon', expected minutes > 0",
+    "design a --candidates b --number x": "argument --number: found 'x', expected a whole number >= 1",
     "schema a.yaml": "python -m app schema: unrecognized argument a.yaml",
-    "sample-prior a.yaml --number 0": "argument --number: invalid _count value: '0'",
+    "sample-prior a.yaml --number 0": "argument --number: found '0', expected a whole number from 1 to 1000",
     "schema -log_view": "python -m app schema: unrecognized argument -log_view",
     "shcema": "one of the commands schema, evaluate, export, sample-prior, design (did",
 }
