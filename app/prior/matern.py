@@ -133,7 +133,8 @@ def stated_by(
     gamma_: float, delta: float, smoothness: int, anisotropy: Rows | None, dimension: int
 ) -> tuple[float, float]:
     """Correlation length and standard deviation of (δ − γ∇·Θ∇)^(−α): ρ = √(8νγ/δ), and
-    σ² = Γ(ν) / (Γ(α) (4π)^(d/2) √det Θ (γ/δ)^(d/2) δ^α)."""
-    inner = sqrt(gamma_ / delta)
-    variance = unit_precision(smoothness, tensor(anisotropy, dimension), inner) / delta ** (smoothness + 1)
-    return sqrt(8.0 * nu(smoothness, dimension)) * inner, sqrt(variance)
+    σ² = Γ(ν) / (Γ(α) (4π)^(d/2) √det Θ (γ/δ)^(d/2) δ^α); inf, nan or 0 beyond the range of numbers."""
+    inner = np.sqrt(np.float64(gamma_) / delta)
+    variance = unit_precision(smoothness, tensor(anisotropy, dimension), inner)
+    std = np.sqrt(variance / np.float64(delta) ** (smoothness + 1))
+    return float(sqrt(8.0 * nu(smoothness, dimension)) * inner), float(std)

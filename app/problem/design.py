@@ -186,7 +186,13 @@ def _noise(
         raise DataError(
             [f"{entry.source}: sigma: found a value that is not > 0, expected finite numbers > 0"]
         )
-    variances: np.ndarray = factor * np.square(sigma / size if logarithmic else sigma)
+    with np.errstate(over="ignore", under="ignore", divide="ignore"):
+        variances: np.ndarray = factor * np.square(sigma / size if logarithmic else sigma)
+    if not (np.isfinite(variances) & (variances > 0)).all():
+        found = "found a value whose square is no positive number"
+        if logarithmic:
+            found += ", or a predicted reading of 0 with scale: log"
+        raise DataError([f"{entry.source}: sigma: {found}, expected finite numbers > 0"])
     return variances
 
 

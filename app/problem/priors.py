@@ -1,8 +1,16 @@
 """What a stated prior asks of mesh and readings, and the standard deviation that the data give one."""
 
+import numpy as np
+
 from app import flow
 from app.case import Case, CaseError
 from app.mesh import CoefficientSpace
+
+LENGTHS = (1e-6, 1e6)
+"""Correlation lengths that can be computed with, in diagonals of the mesh."""
+
+DEVIATIONS = (1e-50, 1e50)
+"""Standard deviations that can be computed with: their squares, and products of these, are numbers."""
 
 
 def require_prior(case: Case, name: str, space: CoefficientSpace, *, known: bool) -> None:
@@ -16,6 +24,7 @@ def require_prior(case: Case, name: str, space: CoefficientSpace, *, known: bool
         raise CaseError([f"{case.where('regularisation', name, key)}: found {found}, expected {expected}"])
     rows = chosen.parameters.get("anisotropy")
     if rows is None:
+        _require_range(case, name, space)
         return
     assert isinstance(rows, tuple)
     where, dimension = case.where("regularisation", name, "anisotropy"), space.domain.dimension
@@ -25,6 +34,26 @@ def require_prior(case: Case, name: str, space: CoefficientSpace, *, known: bool
     if space.degree == 0:
         found, expected = "an anisotropy of an unknown of degree 0", "none, or the degree 1 or 2"
         raise CaseError([f"{where}: found {found}, expected {expected}"])
+    _require_range(case, name, space)
+
+
+def _require_range(case: Case, name: str, space: CoefficientSpace) -> None:
+    """Raise CaseError for a stated length or deviation with which nothing can be computed."""
+    chosen, diagonal = case.regularisation[name], space.domain.diagonal
+    with np.errstate(all="ignore"):
+        length, std = chosen.stated(space.domain.dimension)
+    low, high = (diagonal * end for end in LENGTHS)
+    for key, value, least, most in (
+        ("correlation_length", length, low, high),
+        ("std", std, *DEVIATIONS),
+    ):
+        if value is not None and not least <= value <= most:
+            own = key if chosen.gamma is None else "gamma"
+            found = f"a {key} of {value:.3g}" + ("" if own == key else " by gamma and delta")
+            expected = f"one from {least:.3g} to {most:.3g}"
+            raise CaseError(
+                [f"{case.where('regularisation', name, own)}: found {found}, expected {expected}"]
+            )
 
 
 def prior_std(case: Case, name: str, dimension: int, choice: flow.Choice | None, weight: float) -> float:

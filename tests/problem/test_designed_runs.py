@@ -101,6 +101,7 @@ WRONG = {
     "candidates: found 9 to choose, expected a number from 1 to 5": {"number": 9},
     "found wells, expected one of heads": {"observation": "wells"},
     "sigma: found a value that is not > 0": {"sigma": 0.0},
+    "sigma: found a value whose square is no positive number": {"sigma": 1e300},
     "candidates:1: found 3 entries, expected x, y": {"places": [[0.3, 0.4, 1.0]]},
 }
 

@@ -89,6 +89,12 @@ def test_what_is_left_to_the_data_is_told(tmp_path: Path) -> None:
         ("{kind: auto}", "the kind auto, which depends on the data, expected matern"),
         ("{kind: edge_preserving}", "the kind edge_preserving, which depends on the data, expected matern"),
         ("{std: 1, anisotropy: [[1]]}", "a matrix of 1 rows, expected one of 2"),
+        ("{std: 1.e-200}", "a std of 1e-200, expected one from 1e-50 to 1e+50"),
+        ("{std: 1.e+300}", "a std of 1e+300, expected one from 1e-50 to 1e+50"),
+        ("{correlation_length: 1.e-200}", "a correlation_length of 1e-200, expected one from 1.41e-06 to"),
+        ("{correlation_length: 1.e+200}", "a correlation_length of 1e+200, expected one from 1.41e-06 to"),
+        ("{gamma: 1.e-300, delta: 1.e+300}", "a correlation_length of 0 by gamma and delta, expected one"),
+        ("{gamma: 1.e+300, delta: 1.e+300}", "a std of 0 by gamma and delta, expected one from"),
     ],
 )
 def test_what_is_no_prior_is_refused(tmp_path: Path, given: str, found: str) -> None:
