@@ -24,6 +24,7 @@ DIFFUSION: dict[str, Any] = {
     "unknowns": {"m": {"role": "log_diffusivity", "truth": "x*y"}},
     "observations": {"heads": {"kind": "points", "file": "heads.csv"}},
 }
+ANISOTROPY = {"ratio": 2, "angle": 30}
 BASES: dict[str, dict[str, Any]] = {
     "diffusion": DIFFUSION,
     "heat": DIFFUSION
@@ -54,6 +55,20 @@ BASES: dict[str, dict[str, Any]] = {
     "mesh file": DIFFUSION | {"mesh": {"kind": "file", "file": "square.msh"}},
     "field": DIFFUSION | {"observations": {"heads": {"kind": "field", "file": "field.xdmf"}}},
     "array": DIFFUSION | {"observations": {"heads": {"kind": "points", "file": "heads.npy"}}},
+    "uncertainty": DIFFUSION
+    | {
+        "regularisation": {
+            "m": {"kind": "matern", "correlation_length": 0.5, "std": 1, "anisotropy": ANISOTROPY}
+        },
+        "posterior": {"kind": "mcmc", "samples": 2, "proposals": 8, "chains": 2, "burn_in": 4},
+        "predictions": {
+            "heads": {"kind": "points", "at": [[0.3, 0.4]]},
+            "wells": {"kind": "averages", "at": [[0.5, 0.5]], "radius": 0.1},
+            "drained": {"kind": "fluxes", "at": ["left"]},
+            "content": {"kind": "integrals", "of": "unknown", "mean": True},
+        },
+        "method": {"krylov": {"max_vectors": 20}, "stopping": {"negligible": 0.1}},
+    },
 }
 
 HEADS = "x,y,value,sigma\n.2,.3,.4,.01\n.5,.5,.6,.01\n.7,.1,.3,.01\n"
