@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 import ufl
 from dolfinx import fem, la
+from mpi4py import MPI
 
 from app.equations.terms import physical
 from app.mesh.spaces import CoefficientSpace, CoefficientSpaces
@@ -15,6 +16,9 @@ from app.pde.experiments import Linearisations
 from app.pde.forward import ForwardModel
 from app.pde.linearisation import Linearisation
 from app.types import CompiledForm, Matrix, Measure
+
+ROUNDING = 1e-12
+"""Readings below this share of the largest value of the state are rounding, and have no logarithm."""
 
 type Near = Linearisation | Linearisations | None
 """The forward map at a coefficient that is not far, if there is one."""
@@ -51,25 +55,31 @@ class StateFunctionals:
     """Whose model it is, of several."""
 
     def values(self, m: np.ndarray, near: Near = None) -> np.ndarray:
-        """See Functionals; nan is the logarithm of what is not positive."""
+        """See Functionals; nan is the logarithm of what is not positive, or is rounding, as where the state
+        is given as 0."""
         with self.model.reading(self.matrix, self.weights, self.times):
-            return self._compared(self._at(m, near).readings)
+            return self._compared(self._at(m, near))[0]
 
     def linearised(self, m: np.ndarray, near: Near = None) -> tuple[np.ndarray, np.ndarray]:
-        """See Functionals."""
+        """See Functionals; what is nan has the derivative 0."""
         with self.model.reading(self.matrix, self.weights, self.times):
             found = self._at(m, near)
             rows = found.adjoint(np.asfortranarray(np.eye(len(found.readings))))
-        slopes = 1.0 / np.where(self.logarithmic, found.readings, 1.0)
-        return self._compared(found.readings), rows.reshape(len(m), -1) * slopes
+        values, slopes = self._compared(found)
+        return values, rows.reshape(len(m), -1) * slopes
 
     def _at(self, m: np.ndarray, near: Near) -> Linearisation:
         return self.model.at(m, near.parts[self.experiment] if isinstance(near, Linearisations) else near)
 
-    def _compared(self, readings: np.ndarray) -> np.ndarray:
-        compared = np.where(self.logarithmic, np.nan, readings)
-        np.log(readings, out=compared, where=self.logarithmic & (readings > 0))
-        return compared
+    def _compared(self, found: Linearisation) -> tuple[np.ndarray, np.ndarray]:
+        """Readings or their logarithms, and the derivatives of these by the readings."""
+        readings, own = found.readings, float(np.abs(found.state).max(initial=0.0))
+        largest = max(self.model.comm.allreduce(own, op=MPI.MAX), float(np.abs(readings).max(initial=0.0)))
+        known = readings > ROUNDING * largest
+        values, slopes = np.where(self.logarithmic, np.nan, readings), 1.0 - self.logarithmic
+        np.log(readings, out=values, where=self.logarithmic & known)
+        np.divide(1.0, readings, out=slopes, where=self.logarithmic & known)
+        return values, slopes
 
 
 class CoefficientIntegral:

@@ -25,7 +25,7 @@ class Label:
 class Predictions:
     """Values q at the result and how sure they are; arrays of shape (predictions,), whole on every rank.
 
-    Where there is no posterior, deviations and quantiles are nan.
+    Where there is no posterior, and of what has no value itself, deviations and quantiles are nan.
     """
 
     labels: tuple[Label, ...]
@@ -36,8 +36,8 @@ class Predictions:
     std_prior: np.ndarray
     """The same before the data."""
     quantiles: np.ndarray
-    """By QUANTILES, shape (predictions, 3): of q at the draws that have one; those of the Gaussian without
-    draws, and where some prediction has none."""
+    """By QUANTILES, shape (predictions, 3): of q at the draws that have one; those of the Gaussian where none
+    has."""
     draws: np.ndarray | None = None
     """q at the draws, shape (predictions, draws), nan where a draw has no state; None without draws."""
     truth: np.ndarray | None = None
@@ -45,12 +45,13 @@ class Predictions:
 
     @property
     def covered(self) -> float | None:
-        """The share of the predictions whose truth lies between the quantiles of 5 and 95 %, None where there
-        is no truth or no posterior."""
-        if self.truth is None or np.isnan(self.quantiles).any():
+        """The share of the predictions that have a value whose truth lies between the quantiles of 5 and
+        95 %, None where there is no truth or no posterior."""
+        known = ~np.isnan(self.quantiles).any(axis=1)
+        if self.truth is None or not known.any():
             return None
-        low, _, high = self.quantiles.T
-        return float(np.mean((low <= self.truth) & (self.truth <= high)))
+        low, _, high = self.quantiles[known].T
+        return float(np.mean((low <= self.truth[known]) & (self.truth[known] <= high)))
 
     @property
     def lost(self) -> int:
@@ -70,11 +71,12 @@ def predictions_of(
         unknown = np.full(len(value), np.nan)
         return Predictions(tuple(labels), value, unknown, unknown, np.full((len(value), 3), np.nan))
     prior, left = posterior.functional_covariances(rows)
-    std, std_prior = (np.sqrt(np.maximum(np.diag(each), 0.0)) for each in (left, prior))
-    if draws is None or np.isnan(draws).all(axis=1).any():
-        quantiles = value[:, None] + std[:, None] * ndtri(QUANTILES)
-    else:
-        quantiles = np.nanquantile(draws, QUANTILES, axis=1).T
+    known = np.where(np.isnan(value), np.nan, 1.0)
+    std, std_prior = (known * np.sqrt(np.maximum(np.diag(each), 0.0)) for each in (left, prior))
+    quantiles = value[:, None] + std[:, None] * ndtri(QUANTILES)
+    if draws is not None:
+        pushed_on = ~np.isnan(draws).all(axis=1)
+        quantiles[pushed_on] = np.nanquantile(draws[pushed_on], QUANTILES, axis=1).T
     return Predictions(tuple(labels), value, std, std_prior, quantiles, draws)
 
 

@@ -204,3 +204,16 @@ def test_times_beyond_the_end_are_told(shared_tmp_path: Path) -> None:
     said = f"predictions.q={{kind: points, file: {file}}}"
     with pytest.raises(InputError, match=r"places.csv:3: t: found 77, expected a time from 0 to"):
         on_square("heat_pinnacle", said, cells=4).built()
+
+
+@pytest.mark.skipif(not ALONE, reason="a law of each rank alike")
+def test_a_logarithm_of_a_given_zero_is_not_known() -> None:
+    """Where the state is given as 0 its logarithm is one of rounding: nan with its deviation and quantiles,
+    None in the table, and the others keep the quantiles of their draws."""
+    at = "predictions.q={kind: points, at: [[0.3, 0.4], [0.0, 0.5]], scale: log}"
+    with on_square("quickstart", at, "posterior.samples=3").built() as problem:
+        found = solve(problem).predictions
+    assert found is not None and found.draws is not None
+    assert np.isnan([found.value[1], found.std[1], found.std_prior[1], *found.quantiles[1]]).all()
+    assert np.isfinite(found.value[0]) and found.std[0] > 0 and found.covered in (0.0, 1.0)
+    np.testing.assert_allclose(found.quantiles[0], np.quantile(found.draws[0], (0.05, 0.5, 0.95)))
