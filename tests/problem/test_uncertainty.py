@@ -1,6 +1,8 @@
 """How sure the results of runs are: whatever the unknown, the energy, the model and the mesh."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -36,6 +38,10 @@ WITHOUT = {
 TRIED = [*SMALL, *MORE] if ALONE else ["network", "levels, nodal", "two unknowns"]
 
 
+KEPT = ("network", "levels", "levels, nodal", "J taken anew")
+"""Those that several tests are about; all at once would take all of MPI's communicators."""
+
+
 @cache
 def problem_of(name: str) -> Problem:
     return (SMALL | MORE)[name].built()
@@ -44,6 +50,16 @@ def problem_of(name: str) -> Problem:
 @cache
 def solved(name: str) -> Solution:
     return solve(problem_of(name))
+
+
+@contextmanager
+def result_of(name: str) -> Iterator[Solution]:
+    """A solution whose problem is closed unless it is kept."""
+    if name in KEPT:
+        yield solved(name)
+        return
+    with (SMALL | MORE)[name].built() as problem:
+        yield solve(problem)
 
 
 def largest(values: np.ndarray) -> float:
@@ -55,27 +71,27 @@ def largest(values: np.ndarray) -> float:
 def test_the_data_make_every_result_surer(name: str) -> None:
     """0 < deviation ≤ the prior one, finite and told in the summary with what it took: no solve of the
     equation but at most one block."""
-    found = solved(name)
-    told, posterior = found.summary["posterior"], found.posterior
-    assert told["kind"] == "laplace"
-    assert (posterior.std >= 0).all() and (posterior.std <= posterior.std_prior).all()
-    assert np.isfinite(posterior.std_prior).all() and posterior.std.shape == found.m.shape
-    assert 0 < told["freedom"] <= told["directions"] and told["information"] > 0
-    readings = len(found.state.evaluation.residual)  # type: ignore[union-attr]
-    steps = 12 if name == "in time" else 1
-    assert told["linear_solves"] in range(3 * steps * readings + 1)
-    if isinstance(told["trace"], float):
-        assert 0 < told["trace"] < told["trace_prior"]
+    with result_of(name) as found:
+        told, posterior = found.summary["posterior"], found.posterior
+        assert told["kind"] == "laplace"
+        assert (posterior.std >= 0).all() and (posterior.std <= posterior.std_prior).all()
+        assert np.isfinite(posterior.std_prior).all() and posterior.std.shape == found.m.shape
+        assert 0 < told["freedom"] <= told["directions"] and told["information"] > 0
+        readings = len(found.state.evaluation.residual)  # type: ignore[union-attr]
+        steps = 12 if name == "in time" else 1
+        assert told["linear_solves"] in range(3 * steps * readings + 1)
+        if isinstance(told["trace"], float):
+            assert 0 < told["trace"] < told["trace_prior"]
 
 
 @pytest.mark.parametrize("name", [name for name in WITHOUT if ALONE])
 def test_where_there_is_none_the_reason_is_told(name: str) -> None:
     """Without a prior; energies without readings say nothing."""
-    found = solved(name)
-    why = WITHOUT[name]
-    assert why in found.summary.get("posterior", {"note": ""})["note"]
-    with pytest.raises(ValueError, match=f"found no posterior .*{why}"):
-        _ = found.posterior
+    with result_of(name) as found:
+        why = WITHOUT[name]
+        assert why in found.summary.get("posterior", {"note": ""})["note"]
+        with pytest.raises(ValueError, match=f"found no posterior .*{why}"):
+            _ = found.posterior
 
 
 @pytest.mark.parametrize(
