@@ -14,7 +14,8 @@ from app.problem.convex_levels import problem_of, read_approximations
 from app.problem.design import DesignOf
 from app.problem.inversion import Inversion, evaluated_at_start, read_inversion
 from app.problem.inversion_report import InversionReport
-from app.problem.levels import LevelsReport, MeshLevel, read_levels
+from app.problem.levels import MeshLevel, read_levels
+from app.problem.levels_report import LevelsReport
 from app.problem.minimisation import first_of, minimisation_of, order_of
 from app.problem.predictions import PredictionsOf, predicted
 from app.problem.reduction import read_reduction

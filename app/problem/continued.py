@@ -10,7 +10,7 @@ from app.output import Coefficient
 from app.prior import REGULARISATIONS, parameter_names
 from app.problem.base import Problem
 from app.problem.inversion_report import InversionReport
-from app.problem.levels import LevelsReport
+from app.problem.levels_report import LevelsReport
 from app.problem.models import candidate_with
 from app.types import Described, Summary, Untyped
 

@@ -3,22 +3,20 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from mpi4py import MPI
 
-from app import flow, output
+from app import flow
 from app.case import CaseError, ConvexCase, InputError
 from app.case.levels import coarser
 from app.mesh import NodeOrder
 from app.mesh.transfer import Transfer
 from app.method import LevelsMethod
 from app.parallel import Clock, SolveFailed, gram
-from app.posterior import Posterior
 from app.problem.base import Problem, WorkMeter
 from app.problem.convex import Approximation, ConvexReport, minimisation_of, on_nodes
+from app.problem.levels_report import MeshesReport, ended_on_meshes
 from app.types import Summary, Untyped
 
 type Read = Callable[[MPI.Comm, Untyped, Clock], Approximation]
@@ -127,26 +125,13 @@ class NodesOf:
 
 
 @dataclass(frozen=True, eq=False)
-class ConvexLevelsReport:
-    """What is said, written and drawn of a run on several meshes: that of the mesh where it is."""
-
-    levels: tuple[ConvexReport, ...]
-    """The coarsest first."""
-    target: float | None = None
-
-    @property
-    def names(self) -> list[str]:
-        """See Report; there is one unknown."""
-        return []
+class ConvexLevelsReport(MeshesReport[ConvexReport]):
+    """Of a convex energy."""
 
     def opening(self) -> list[str]:
         """See Report."""
         sizes = ", ".join(str(level.size) for level in self.levels)
         return [*self.levels[-1].opening(), f"{len(self.levels)} meshes, with {sizes} nodal values"]
-
-    def error(self, at: flow.Evaluation) -> float | None:
-        """See Report; of the case's own mesh."""
-        return self.levels[-1].error(at)
 
     def refined(self, state: flow.FlowState) -> str:
         """See Report."""
@@ -154,32 +139,17 @@ class ConvexLevelsReport:
         return f"mesh {state.level + 1} of {len(self.levels)}, {size} nodal values"
 
     def summary(self, state: flow.FlowState, reason: flow.StopReason) -> Summary:
-        """See Report."""
-        return self.levels[state.level].summary(state, reason) | {"levels": self._levels(state)}
-
-    def coefficient(self, state: flow.FlowState) -> output.Coefficient:
-        """See Report."""
-        return self.levels[state.level].coefficient(state)
-
-    def write(
-        self, state: flow.FlowState, folder: Path, lost: output.Losses, posterior: Posterior | None
-    ) -> None:
-        """See Report."""
-        self.levels[state.level].write(state, folder, lost, posterior)
-
-    def _levels(self, state: flow.FlowState) -> list[Summary]:
-        """What came of the iterations on each mesh, the coarsest first."""
-        firsts = [0, *(each.iteration for each in state.refinements), len(state.records)]
-        told: list[Summary] = []
-        for number, (first, end) in enumerate(pairwise(firsts)):
-            last = state.records[end - 1]
-            told.append({
-                "coefficient_dofs": self.levels[number].size,
-                "iterations": last.iteration - (first - 1 if number else 0),
+        """See Report; with what came of the iterations on each mesh, the coarsest first."""
+        told = [
+            {
+                "coefficient_dofs": level.size,
+                "iterations": iterations,
                 "energy": last.misfit,
                 "parameters": last.parameters,
-            })  # fmt: skip
-        return told
+            }
+            for level, (last, iterations) in zip(self.levels, ended_on_meshes(state), strict=False)
+        ]
+        return self.levels[state.level].summary(state, reason) | {"levels": told}
 
 
 def _shown(coarse: Approximation, fine: Approximation, method: LevelsMethod) -> bool:

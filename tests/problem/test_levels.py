@@ -14,7 +14,7 @@ from app.case.levels import coarser
 from app.energy.restricted import Restricted
 from app.flow import Method
 from app.parallel import gram
-from app.problem.levels import _halvings
+from app.problem.levels_report import _halvings
 
 MESHES = {
     "1D": ("interval", "cells=128", "cells=64"),
