@@ -1,6 +1,7 @@
 """Where to measure next: the candidates of a problem, and what their choice leaves."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -111,14 +112,15 @@ class DesignOf:
         part = given.case.parts[experiment]
         entry = Entry(part, ("observations", name), section, wanted.candidates)
         model, seen = observed(given, experiment or None)
-        found = unmeasured(entry, seen)
-        given.owned.callback(found.close)
-        (data,), count = found.data, len(found.places)
-        if not 1 <= wanted.number <= count:
-            expected = f"a number from 1 to {count}, how many candidates there are"
-            raise DataError([f"{wanted.candidates}: found {wanted.number} to choose, expected {expected}"])
-        functionals, at = functionals_of(model, found, experiment), on_its_mesh(state.evaluation)
-        values, rows = functionals.linearised(at.m, at.forward)
+        at = on_its_mesh(state.evaluation)
+        with closing(unmeasured(entry, seen)) as found:
+            (data,), count = found.data, len(found.places)
+            if not 1 <= wanted.number <= count:
+                expected = f"a number from 1 to {count}, how many candidates there are"
+                raise DataError(
+                    [f"{wanted.candidates}: found {wanted.number} to choose, expected {expected}"]
+                )
+            values, rows = functionals_of(model, found, experiment).linearised(at.m, at.forward)
         variances = _noise(given, entry, data.sigma, values, posterior, wanted.sigma)
         aim = self._aim(state, posterior, wanted.aim)
         design = designed(posterior, rows, variances, aim, wanted.number)
