@@ -7,7 +7,6 @@ the data determine, of which there are no more than readings (Flath et al. 2011;
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 
@@ -18,10 +17,6 @@ from app.prior.variance import Gaussian, PointwiseVariance
 
 NEGLIGIBLE = 1e-14
 """Eigenvalues below this share of the largest are rounding."""
-
-
-class Prior(Gaussian, Protocol):
-    """An inner product R that is the precision of a Gaussian field, see app.prior.gram.InnerProduct."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +31,8 @@ class LinearisedPosterior:
     """m, (owned,)."""
     reference: np.ndarray
     """m_ref, the prior's mean, (owned,)."""
-    R: Prior
-    """Whoever made it closes it, after the last use of this."""
+    R: Gaussian
+    """The prior's precision but for a factor; whoever made it closes it, after the last use of this."""
     weight: float
     """w > 0."""
     noise: float
@@ -53,7 +48,7 @@ class LinearisedPosterior:
     def of(
         mean: np.ndarray,
         reference: np.ndarray,
-        R: Prior,
+        R: Gaussian,
         weight: float,
         noise: float,
         C: np.ndarray,

@@ -71,8 +71,8 @@ def predictions_of(
         unknown = np.full(len(value), np.nan)
         return Predictions(tuple(labels), value, unknown, unknown, np.full((len(value), 3), np.nan))
     prior, left = posterior.functional_covariances(rows)
-    known = np.where(np.isnan(value), np.nan, 1.0)
-    std, std_prior = (known * np.sqrt(np.maximum(np.diag(each), 0.0)) for each in (left, prior))
+    variances = (np.where(np.isnan(value), np.nan, np.diag(each)) for each in (left, prior))
+    std, std_prior = (np.sqrt(np.maximum(each, 0.0)) for each in variances)
     quantiles = value[:, None] + std[:, None] * ndtri(QUANTILES)
     if draws is not None:
         pushed_on = ~np.isnan(draws).all(axis=1)

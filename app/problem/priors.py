@@ -22,10 +22,14 @@ def require_prior(case: Case, name: str, space: CoefficientSpace, *, known: bool
         found = f"a {key} with data that have no column sigma"
         expected = "data with sigma, or none: the data then tell it"
         raise CaseError([f"{case.where('regularisation', name, key)}: found {found}, expected {expected}"])
-    rows = chosen.parameters.get("anisotropy")
-    if rows is None:
-        _require_range(case, name, space)
-        return
+    if "anisotropy" in chosen.parameters:
+        _require_anisotropy(case, name, space)
+    _require_range(case, name, space)
+
+
+def _require_anisotropy(case: Case, name: str, space: CoefficientSpace) -> None:
+    """Raise CaseError for one that the space of the unknown cannot have."""
+    rows = case.regularisation[name].parameters["anisotropy"]
     assert isinstance(rows, tuple)
     where, dimension = case.where("regularisation", name, "anisotropy"), space.domain.dimension
     if len(rows) != dimension:
@@ -34,7 +38,6 @@ def require_prior(case: Case, name: str, space: CoefficientSpace, *, known: bool
     if space.degree == 0:
         found, expected = "an anisotropy of an unknown of degree 0", "none, or the degree 1 or 2"
         raise CaseError([f"{where}: found {found}, expected {expected}"])
-    _require_range(case, name, space)
 
 
 def _require_range(case: Case, name: str, space: CoefficientSpace) -> None:

@@ -10,9 +10,10 @@ from elliptic import COMM, WAVES, box_space, gathered, random_rows
 
 from app.mesh import joint_space
 from app.parallel import LinearSolver
-from app.posterior import LinearisedPosterior, Prior
+from app.posterior import LinearisedPosterior
 from app.prior import REGULARISATIONS
 from app.prior.stacked import StackedRegularisation
+from app.prior.variance import Gaussian
 
 LENGTH, WEIGHT, NOISE, READINGS = 0.3, 0.7, 1.3, 6
 
@@ -23,7 +24,7 @@ solver = partial(LinearSolver, COMM, "direct", "test_posterior_")
 class Setting:
     """A regularisation with the rows of J of some readings."""
 
-    R: Prior
+    R: Gaussian
     rows: np.ndarray
     mean: np.ndarray
     reference: np.ndarray

@@ -10,6 +10,7 @@ With C of the linearised posterior they are known as h-pCN and h-MALA; of the pr
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -85,12 +86,8 @@ class Langevin:
 
     def step(self, target: Target, x: Point, size: float, rng: np.random.Generator) -> Move:
         """See Kernel."""
-
-        def transitions(y: Point) -> float:
-            return log_transition(target, y, x, size) - log_transition(target, x, y, size)
-
-        moved = langevin(target, x, size, rng)
-        return _decided(target, x, moved, rng, differentiates=True, correction=transitions)
+        moved, correction = langevin(target, x, size, rng), partial(_back_over_forth, target, x, size)
+        return _decided(target, x, moved, rng, differentiates=True, correction=correction)
 
 
 @dataclass(frozen=True)
@@ -111,7 +108,7 @@ class DelayedRejection:
             return Move(first.reached(first.point(derivative=True)), True, None, 1)
 
         def correction(y: Point) -> float:
-            transitions = log_transition(target, y, x, size) - log_transition(target, x, y, size)
+            transitions = _back_over_forth(target, x, size, y)
             if first is None:  # never accepted, from wherever
                 return transitions
             return transitions + _log_rejected(y.energy, first.energy) - _log_rejected(x.energy, first.energy)
@@ -195,6 +192,11 @@ def log_transition(target: Target, x: Point, y: Point, size: float) -> float:
     kept = _kept(size)
     away = (y.m - target.mean) - kept * (x.m - target.mean) + 0.5 * (1.0 - kept) * x.gradient
     return -target.dot(x.derivative, away) / (1.0 + kept)
+
+
+def _back_over_forth(target: Target, x: Point, size: float, y: Point) -> float:
+    """Logarithm of the density of a Langevin proposal back from y to x over that of the one from x to y."""
+    return log_transition(target, y, x, size) - log_transition(target, x, y, size)
 
 
 def _decided(
