@@ -49,6 +49,18 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{self.prog}: {message} (see --help)")
 
 
+def add_overrides(parser: argparse.ArgumentParser, example: str) -> None:
+    """Give a command the option --set, in its help with an example."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help=f"override a dotted key of the case, e.g. {example}",
+    )
+
+
 def counted(most: float = math.inf) -> Callable[[str], int]:
     """What reads a word as a whole number from 1 to `most`; raises ArgumentTypeError."""
     expected = "a whole number >= 1" if most == math.inf else f"a whole number from 1 to {most}"

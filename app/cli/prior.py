@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from app.cli.command import Command, counted
+from app.cli.command import Command, add_overrides, counted
 from app.cli.exits import CONVERGED
 from app.cli.ranks import start
 
@@ -17,14 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     told = f"how many samples, 4 unless given, at most {MOST}"
     parser.add_argument("--number", type=counted(MOST), default=4, metavar="K", help=told)
     parser.add_argument("--out", type=Path, metavar="DIR", help="a folder, by default results/NAME-prior")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="override a dotted key of the case, e.g. regularisation.m.std=0.5",
-    )
+    add_overrides(parser, "regularisation.m.std=0.5")
 
 
 def answer(options: argparse.Namespace) -> int:

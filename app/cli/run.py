@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import app
 from app import activity
-from app.cli.command import Command, RunError, UsageError, program
+from app.cli.command import Command, RunError, UsageError, add_overrides, program
 from app.cli.exits import BY_STATUS, CONVERGED
 from app.cli.ranks import launched, speaks, start
 
@@ -35,14 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="start with the network of an earlier run and, unless the case says otherwise, its R and weight",
     )
     parser.add_argument("--check", action="store_true", help="check case, mesh and data, do not run")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="override a dotted key of the case, e.g. regularisation.m.weight=1",
-    )
+    add_overrides(parser, "regularisation.m.weight=1")
     parser.add_argument(
         "--time-limit",
         type=_minutes,
