@@ -339,6 +339,58 @@ class LevelsMethod:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PhasesMethod:
+    """Coefficients of few values, and the fit of their interfaces."""
+
+    widths: tuple[float, ...] = (2.0, 1.0, 0.35)
+    """Half widths of the interface by which it becomes sharp, in widths of the cells (study of 2026)."""
+    held: float = 0.3
+    """One over the standard deviation of a level set's parameters, in units of their scales: no reading tells
+    the height of a level set (study of 2026)."""
+    neurons: int = 8
+    """Of each level set at the start."""
+    starts: Annotated[int, Settable(least=1, most=100, inverse=True)] = 2
+    """Random starts of which that of the least energy is taken: the energy has more than one minimum."""
+    halvings: int = 8
+    """Times at most that the perimeter's weight is halved until the misfit is down to the noise's."""
+    first: float = 2.0
+    """The perimeter of the start costs this many times the misfit that noise accounts for."""
+    least_progress: float = 0.1
+    """Where half of the weight takes less than this share off what the misfit is above the target, neurons
+    join instead."""
+    joining: int = 8
+    """Neurons that join at once."""
+    candidates: int = 400
+    """Random neurons to choose from, for each level set."""
+    slopes: tuple[float, float] = (1.0, 30.0)
+    """Range of the slopes of their arguments where these are zero."""
+    most_rows: float = 2.0
+    """J is taken by its rows where there are no more readings than this many times the parameters."""
+    few_steps: int = 12
+    """Steps at most while the interface is still wide, ..."""
+    most_steps: int = 30
+    """... and when it is sharp."""
+    together: int = 5
+    """Steps that make an iteration of a run: J is taken at its beginning."""
+    slow: float = 3e-3
+    """Two steps running that gain less than this share of the energy end a fit (study of 2026)."""
+    damping: float = 0.1
+    """Of the first step, in units of H of parameters of unit size."""
+    least_damping: float = 1e-8
+    """Damping that no step falls below."""
+    least_factor: float = 0.2
+    """A good step lowers the damping by this factor at most (Nielsen 1999: 1/3)."""
+    rejected: float = 5.0
+    """A rejected one raises it by this."""
+    accept: float = 1e-4
+    """A step is accepted if the energy falls by more than this share of what is promised (Armijo)."""
+    stale: float = 0.5
+    """J is taken anew after a step that gains less than this share of what is promised."""
+    max_rejections: int = 16
+    """Trials of one step at which a fit is over."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Method:
     """The constants of the flow, which `advance` and `solve` take beside the problem."""
 
@@ -368,6 +420,8 @@ class Method:
     """When a run ends."""
     levels: LevelsMethod = field(default_factory=LevelsMethod)
     """What the meshes of a run decide."""
+    phases: PhasesMethod = field(default_factory=PhasesMethod)
+    """Coefficients of few values."""
 
 
 Measure = Literal["capture", "alignment"]

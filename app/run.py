@@ -26,6 +26,10 @@ PORTION, TOLD, SAVED = 2.0, 20.0, 60.0
 checkpoints."""
 
 
+STEPS = {"approach": 0, "selection": 0, "minimisation": 1, "contest": 2, "phases": 1}
+"""How many states there are before one of a stage that have as many records."""
+
+
 def _nothing() -> None:
     """Leave a folder as it is."""
 
@@ -268,7 +272,7 @@ def save_state(problem: Problem, state: FlowState, folder: Path) -> None:
         whole = given.theta if given.networks else problem.order.gathered(given.theta)
         arrays["earlier"] = np.empty(0) if whole is None else whole
         content["earlier"] = {"networks": given.networks, "regularisation": given.regularisation}
-    number = len(state.records) + (state.stage == "minimisation")
+    number = len(state.records) + STEPS[state.stage] + 2 * (state.phase_choice is not None)
     on_root(problem.comm, lambda: output.write_checkpoint(folder, number, content, arrays))
 
 
@@ -288,8 +292,9 @@ def read_state(problem: Problem, folder: Path) -> tuple[Problem, FlowState, tupl
     try:
         tree = found.content["state"]
         base = int(tree["base"])
-        network = problem.on(base, base).start.network
-        state = from_data(tree, found.arrays, problem.order_on(base), network)
+        minimised = problem.on(base, base)
+        made = minimised.start.network, minimised.phases
+        state = from_data(tree, found.arrays, problem.order_on(base), *made)
     except (Damaged, KeyError, IndexError) as error:
         raise output.NoCheckpoint(f"{folder}: {error}") from None
     return problem, state, found.warnings

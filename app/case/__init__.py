@@ -12,9 +12,11 @@ from app.case.regularisation import RegularisationSpec
 from app.case.ritz import RitzCase
 from app.case.unknowns import (
     BoundedTransform,
+    GrowingNetwork,
     IdentityTransform,
     NetworkRepresentation,
     NodalRepresentation,
+    PhasesRepresentation,
     Unknown,
 )
 from app.equations.diffusion import DiffusionSpec
@@ -44,6 +46,7 @@ __all__ = [
     "ExpressionError",
     "FileMesh",
     "Flow",
+    "GrowingNetwork",
     "IdentityTransform",
     "InputError",
     "IntervalMesh",
@@ -51,6 +54,7 @@ __all__ = [
     "NetworkRepresentation",
     "NodalRepresentation",
     "ParametricExpression",
+    "PhasesRepresentation",
     "RectangleMesh",
     "ReductionCase",
     "RegressionCase",

@@ -37,7 +37,8 @@ class _RegularisationSpec(Section):
     kind: str
     """What smooth means; auto: whichever of the others, at several lengths, predicts left-out readings best
     (0.81 of the error of h1 with the weight by discrepancy, median over the ten cases); matern: a Gaussian
-    field of Matern's covariance, stated in its own terms."""
+    field of Matern's covariance, stated in its own terms; perimeter: the size of the interfaces of an unknown
+    of few values, whose representation is phases."""
     weight: Literal["cross_validation", "evidence", "discrepancy", "prior"] | Positive
     """What predicts left-out readings best, what makes the readings most probable (the evidence of the
     linearised problem), what meets the noise level (the discrepancy principle), what the std of the prior and
@@ -71,10 +72,20 @@ class _RegularisationSpec(Section):
         }
 
     @property
+    def open(self) -> bool:
+        """Whether R is any of all, which the data choose; also before interfaces are fitted."""
+        return self.kind in ("auto", "perimeter")
+
+    @property
+    def stated_weight(self) -> float | None:
+        """Of R, where it is a number."""
+        return None if self.open or isinstance(self.weight, str) else float(self.weight)
+
+    @property
     def selected(self) -> bool:
         """Whether R or its weight are settled by the readings' linearised problem and the energy is then
         minimised with them."""
-        return self.weight in ("cross_validation", "evidence", "prior")
+        return self.open or self.weight in ("cross_validation", "evidence", "prior")
 
     def stated(self, dimension: int) -> tuple[float | None, float | None]:
         """Correlation length and standard deviation of a Matérn field, None where left to the data."""
@@ -96,7 +107,8 @@ class _RegularisationSpec(Section):
         described = value.get("length_scale") is not None or own
         usual = _kinds_with(own[0])[0] if own else "h1"
         kind = value.get("kind", "auto" if chosen and not described else usual)
-        settled = {"auto": "cross_validation", "matern": "cross_validation"}.get(str(kind), "discrepancy")
+        chooses = kind in ("auto", "matern", "perimeter")
+        settled = "cross_validation" if chooses else "discrepancy"
         if kind == "matern" and (value.get("std") is not None or value.get("gamma") is not None):
             settled = "prior"
         return {**value, "kind": kind, "weight": value.get("weight", settled)}
@@ -106,17 +118,20 @@ class _RegularisationSpec(Section):
         if self.kind == "auto" and self.weight not in ("cross_validation", "evidence"):
             expected = "the weight cross_validation or evidence"
             raise refuse(f"auto with the weight {self.weight}", expected, key="weight")
-        if self.weight == "evidence" and self.kind != "auto" and not REGULARISATIONS[self.kind].fixed:
+        if self.kind == "perimeter" and self.weight in ("evidence", "prior"):
+            expected = "the weight cross_validation, discrepancy or a number"
+            raise refuse(f"perimeter with the weight {self.weight}", expected, key="weight")
+        if self.weight == "evidence" and not self.open and not REGULARISATIONS[self.kind].fixed:
             raise refuse(f"evidence of {self.kind}", "cross_validation: its R depends on m", key="weight")
-        if self.kind == "auto" and self.length_scale is not None:
-            raise refuse("auto with a length_scale", "none: auto chooses it", key="length_scale")
+        if self.open and self.length_scale is not None:
+            raise refuse(f"{self.kind} with a length_scale", "none: the data choose it", key="length_scale")
         for name in (*self.parameters, *(name for name in STATED if getattr(self, name) is not None)):
             if self.kind not in (kinds := _kinds_with(name)):
                 found = f"{self.kind} with {'an' if name[0] in 'aeiou' else 'a'} {name}"
                 raise refuse(found, f"one with {' or '.join(kinds)} only", key=name)
         if self.kind == "matern" and self.length_scale is not None:
             raise refuse("matern with a length_scale", "a correlation_length", key="length_scale")
-        if self.kind != "auto" and REGULARISATIONS[self.kind].finite and self.length_scale == math.inf:
+        if not self.open and REGULARISATIONS[self.kind].finite and self.length_scale == math.inf:
             raise refuse(f"{self.kind} with length inf", "a finite length", key="length_scale")
         return self
 
@@ -156,7 +171,7 @@ def _kinds_with(parameter: str) -> list[str]:
 
 def _kind() -> Any:
     """The field `kind`, with the kinds that there are."""
-    return Literal["auto", *REGULARISATIONS], Field(
+    return Literal["auto", "perimeter", *REGULARISATIONS], Field(
         description=_RegularisationSpec.model_fields["kind"].description
     )
 

@@ -40,11 +40,13 @@ Transform = Annotated[
 ]
 
 
-class NetworkRepresentation(Section):
+PhaseValue = Literal["free"] | Number | tuple[Number, Number]
+"""Of a phase: known, between two bounds, or free."""
+
+
+class GrowingNetwork(Section):
     """A network of the coordinates that grows as needed."""
 
-    kind: Literal["network"] = "network"
-    """A network of the coordinates."""
     hidden: Annotated[tuple[Count, ...], Field(min_length=1, max_length=4)] = (4,)
     """Widths of the hidden layers at the start."""
     activation: Literal["tanh", "sine", "gelu"] = "tanh"
@@ -65,6 +67,47 @@ class NetworkRepresentation(Section):
         return self
 
 
+class NetworkRepresentation(GrowingNetwork):
+    """A network of the coordinates that grows as needed."""
+
+    kind: Literal["network"] = "network"
+    """A network of the coordinates."""
+    phases: bool = True
+    """Whether, with the regularisation auto, few constant values with interfaces between them are considered
+    too, and taken where they predict left-out readings better beyond doubt."""
+
+
+class PhasesRepresentation(GrowingNetwork):
+    """Few constant values; the interfaces between them are where networks of the coordinates are zero.
+
+    The run starts as that of a network, whose result shows where the phases are.
+    """
+
+    kind: Literal["phases"]
+    """Few constant values, with interfaces between them."""
+    number: Annotated[Literal["auto", 1, 2, 3], NO_TRUTH_VALUE] = "auto"
+    """Phases beside the one around them; auto: one or two, whichever predicts left-out readings better."""
+    values: tuple[PhaseValue, ...] | None = None
+    """The value of the phase around the others, then that of each other one, in the unit of m: a number where
+    it is known, two bounds, or free; all free unless given."""
+    neurons: Count = 8
+    """Of the network of each interface at the start."""
+
+    @model_validator(mode="after")
+    def _says_all_values(self) -> Self:
+        if self.values is None:
+            return self
+        if self.number == "auto":
+            raise refuse("values of phases without their number", "the number", key="values")
+        if len(self.values) != self.number + 1:
+            expected = f"{self.number + 1}: that of the phase around the others first"
+            raise refuse(f"{len(self.values)} values", expected, key="values")
+        for value in self.values:
+            if isinstance(value, tuple) and not value[0] < value[1]:
+                raise refuse(f"the bounds {value[0]} and {value[1]}", "the smaller first", key="values")
+        return self
+
+
 class NodalRepresentation(Section):
     """The finite-element coefficients themselves."""
 
@@ -73,7 +116,7 @@ class NodalRepresentation(Section):
 
 
 Representation = Annotated[
-    NetworkRepresentation | NodalRepresentation,
+    NetworkRepresentation | PhasesRepresentation | NodalRepresentation,
     Field(discriminator="kind"),
     default_kind("network"),
 ]

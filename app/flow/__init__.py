@@ -8,13 +8,14 @@ from app.flow.growth import GrowthRule
 from app.flow.levels import ONWARD, refine
 from app.flow.minimiser import complete
 from app.flow.network_steps import STEPS, PlainStep, RetractedStep
+from app.flow.phases import PhaseNetwork, PhasesOf
 from app.flow.problem import Meter, Minimisation, Selection, Truth
 from app.flow.protocols import Energy, Evaluation, InnerProduct, Regularisation
 from app.flow.records import Expansion, Record, StopReason
 from app.flow.saving import Damaged, as_data, from_data
 from app.flow.scores import Candidate, Choice, Score
 from app.flow.selection import chosen_again
-from app.flow.state import FlowState, Refinement, Representation, Selected, StepState, seeded
+from app.flow.state import FlowState, PhaseChoice, Refinement, Representation, Selected, StepState, seeded
 from app.flow.steps import IdealStep, Step
 from app.flow.stopping import AtTarget, AtTolerance, NearTarget, Stopping
 from app.method import Method
@@ -44,6 +45,9 @@ __all__ = [
     "Minimisation",
     "ModelBuilder",
     "NearTarget",
+    "PhaseChoice",
+    "PhaseNetwork",
+    "PhasesOf",
     "PlainStep",
     "Record",
     "Refinement",

@@ -14,11 +14,12 @@ import numpy as np
 
 from app.flow.advance import grown
 from app.flow.minimiser import Minimiser
+from app.flow.phases.stage import penalty_of
 from app.flow.problem import Minimisation
 from app.flow.protocols import AnyEvaluation
 from app.flow.records import Record, StopReason
 from app.flow.selection import chosen_again
-from app.flow.state import FlowState, Refinement
+from app.flow.state import FlowState, Refinement, Selected
 from app.flow.trials import penalty_at
 from app.method import Method
 from app.parallel import SolveFailed, timed
@@ -126,10 +127,21 @@ def _begun(
     )
 
 
+def _moved(finer: Minimisation, selected: Selected | None) -> Selected | None:
+    """What was selected, at the nodes of the finer mesh."""
+    if selected is None or selected.lagged is None or finer.arrival is None:
+        return selected
+    return replace(selected, lagged=finer.arrival.coefficient(selected.lagged))
+
+
 def _gone_on(
     finer: Minimisation, method: Method, state: FlowState, at: AnyEvaluation, change: Refinement
 ) -> FlowState:
     """The state with what goes on: the minimisation with what was selected, or the approach."""
+    if state.stage == "phases":
+        energy = penalty_of(finer, method, replace(state, evaluation=at))
+        state = replace(state, selected=_moved(finer, state.selected), exact=None)
+        return _begun(finer, state, at, change, energy)
     if state.stage != "minimisation":
         penalty = None if finer.arrival is not None else state.records[-1].regularisation
         state = _begun(finer, state, at, change, penalty)
@@ -138,8 +150,8 @@ def _gone_on(
     assert selected is not None and exact is not None
     chosen, factors = exact.chosen, exact.factors
     if finer.arrival is not None:
-        if selected.lagged is not None:
-            selected = replace(selected, lagged=finer.arrival.coefficient(selected.lagged))
+        selected = _moved(finer, selected)
+        assert selected is not None
         chosen = chosen_again(finer, selected)
     penalty = penalty_at(chosen.R, selected.weight, at.m - finer.reference)
     state = _begun(finer, replace(state, selected=selected), at, change, penalty)

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from app.flow.builders import ModelBuilder
+from app.flow.phases.protocols import PhasesOf
 from app.flow.protocols import AnyEnergy, AnyEvaluation, Evaluation
 from app.flow.scores import Candidate, Criterion
 from app.flow.state import Representation, StepState
@@ -121,6 +122,8 @@ class Minimisation:
     """The energy of this level's mesh, where the coefficient is seen at the nodes of a coarser one."""
     rooted: "Callable[[], Minimisation] | None" = None
     """The same with nodes of its own, where it is seen at those of a coarser mesh."""
+    phases: "PhasesOf | None" = None
+    """Makes coefficients of few values at this level's nodes, where these are considered."""
     arrival: Arrival | None = None
     """To this level's nodes, where they are others than those of the level before."""
 

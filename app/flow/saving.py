@@ -14,16 +14,18 @@ import numpy as np
 from app.flow.builders import KrylovMemory, MetricMemory
 from app.flow.convex import ConvexMemory
 from app.flow.exact import ExactMemory, Taken
+from app.flow.phases.protocols import PhaseNetwork, PhasesOf
+from app.flow.phases.stage import PhaseMemory
 from app.flow.protocols import Network
 from app.flow.records import Expansion, Record
-from app.flow.state import FlowState, Refinement, Representation, Selected, StepState
+from app.flow.state import FlowState, PhaseChoice, Refinement, Representation, Selected, StepState
 from app.types import Json, Summary
 
 KINDS = {
     kind.__name__: kind
     for kind in (
-        ConvexMemory, ExactMemory, Expansion, FlowState, KrylovMemory, MetricMemory, Record, Refinement,
-        Selected, StepState, Taken,
+        ConvexMemory, ExactMemory, Expansion, FlowState, KrylovMemory, MetricMemory, PhaseChoice, PhaseMemory,
+        Record, Refinement, Selected, StepState, Taken,
     )
 }  # fmt: skip
 """Dataclasses that a state is made of, by their names."""
@@ -45,6 +47,10 @@ class Order(Protocol):
         """This rank's part of them; collective."""
 
 
+type _Made = tuple[Network | None, PhasesOf | None]
+"""What networks, and phases, are made by."""
+
+
 class Damaged(ValueError):
     """Data that are not those of a state."""
 
@@ -56,14 +62,19 @@ def as_data(state: FlowState, order: Order) -> tuple[Summary, dict[str, np.ndarr
 
 
 def from_data(
-    tree: Json, arrays: Mapping[str, np.ndarray], order: Order, network: Network | None
+    tree: Json,
+    arrays: Mapping[str, np.ndarray],
+    order: Order,
+    network: Network | None,
+    phases: PhasesOf | None = None,
 ) -> FlowState:
-    """The state of a tree and its arrays, the same on all ranks; `network` is one at the nodes in question.
+    """The state of a tree and its arrays, the same on all ranks; `network` is one at the nodes in question,
+    and `phases` make those.
 
     Arrays of what is spread are needed on rank 0 only. Collective; raises Damaged on all ranks alike.
     """
     try:
-        state = _unpacked(tree, arrays, order, network)
+        state = _unpacked(tree, arrays, order, (network, phases))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Damaged(f"found data that are not those of a run's state ({error})") from None
     if not isinstance(state, FlowState):
@@ -75,8 +86,10 @@ def _packed(value: object, order: Order, arrays: dict[str, np.ndarray]) -> Json:
     if isinstance(value, Representation):
         own = value.theta if value.network is not None else order.gathered(value.theta)
         shape = None if value.network is None else value.network.shape
+        phases = value.network.described() if isinstance(value.network, PhaseNetwork) else None
         return {
             "$kind": "Representation",
+            "phases": phases,
             "shape": _packed(shape, order, arrays),
             "size": value.size,
             "theta": _named(own, arrays),
@@ -112,9 +125,9 @@ def _named(values: np.ndarray | None, arrays: dict[str, np.ndarray]) -> dict[str
     return {"$array": name}
 
 
-def _unpacked(value: Json, arrays: Mapping[str, np.ndarray], order: Order, network: Network | None) -> Any:
+def _unpacked(value: Json, arrays: Mapping[str, np.ndarray], order: Order, made: _Made) -> Any:
     if isinstance(value, list):
-        return tuple(_unpacked(own, arrays, order, network) for own in value)
+        return tuple(_unpacked(own, arrays, order, made) for own in value)
     if not isinstance(value, dict):
         return value
     if "$array" in value:
@@ -124,17 +137,23 @@ def _unpacked(value: Json, arrays: Mapping[str, np.ndarray], order: Order, netwo
     if "$float" in value:
         return float(value["$float"])
     if "$map" in value:
-        return {key: _unpacked(own, arrays, order, network) for key, own in value["$map"].items()}
+        return {key: _unpacked(own, arrays, order, made) for key, own in value["$map"].items()}
     given = {key: own for key, own in value.items() if key != "$kind"}
     if value["$kind"] == "Representation":
         theta = arrays[given["theta"]["$array"]]
         if given["shape"] is None:
             return Representation(None, order.spread(theta), int(given["size"]))
-        if network is None:
+        network, phases = made
+        if given.get("phases") is not None:
+            if phases is None:
+                raise Damaged("found phases where none are considered")
+            own: Any = phases.of(given["phases"])
+        elif network is None:
             raise Damaged("found a network where nodal values are sought")
-        own = network.shaped(_unpacked(given["shape"], arrays, order, network))
+        else:
+            own = network.shaped(_unpacked(given["shape"], arrays, order, made))
         if theta.shape != (own.size,):
             raise Damaged(f"found {theta.size} parameters for a network with {own.size}")
         return Representation.of(own, theta)
-    unpacked = {key: _unpacked(own, arrays, order, network) for key, own in given.items()}
+    unpacked = {key: _unpacked(own, arrays, order, made) for key, own in given.items()}
     return KINDS[value["$kind"]](**unpacked)

@@ -11,9 +11,9 @@ from app.flow.records import Record, StopReason
 from app.flow.scores import Choice
 from app.types import Described, Untyped
 
-Stage = Literal["approach", "selection", "minimisation"]
-"""On the way to the target; before the data choose the regularisation; to the minimum with what they
-chose."""
+Stage = Literal["approach", "selection", "minimisation", "contest", "phases"]
+"""On the way to the target; before the data choose the regularisation; to the minimum with what they chose;
+before they choose whether the coefficient has few values; to the interfaces between these."""
 
 type Exact = Any
 """What app.flow.minimiser holds of the second stage while the program runs; it knows this module."""
@@ -104,6 +104,22 @@ class Selected:
 
 
 @dataclass(frozen=True)
+class PhaseChoice:
+    """What the data said of phases, coefficients of few values."""
+
+    taken: bool
+    number: int
+    """Phases beside the one around them, of those that were considered the best."""
+    weight: float
+    """Of the perimeter of their interfaces."""
+    freedom: float
+    """Degrees of freedom that their fit uses."""
+    variance: float
+    """Of the whitened noise."""
+    reason: str
+
+
+@dataclass(frozen=True)
 class Refinement:
     """What the step to the next finer mesh changed, with the coefficient as it was."""
 
@@ -141,6 +157,10 @@ class FlowState:
     selected: Selected | None = None
     stop_reason: StopReason | None = None
     """Why the run is over, if it is."""
+    ended: StopReason | None = None
+    """Why the minimisation was over, before phases were considered."""
+    phase_choice: PhaseChoice | None = None
+    """What the data said of them, once they were."""
     crowded: bool = False
     """Whether the user was told that the network is as wide as it may be."""
     level: int = 0

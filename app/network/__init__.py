@@ -8,23 +8,29 @@ from typing import TYPE_CHECKING
 
 from app.network.layers import Place
 from app.network.nodes import Nodes
-from app.network.transforms import TRANSFORMS, Bounded, Identity, Transform
+from app.network.transforms import TRANSFORMS, Bounded, Given, Identity, Transform
 
 if TYPE_CHECKING:
     from app.network.activations import ACTIVATIONS
     from app.network.candidates import Candidates
+    from app.network.level_set import LevelSet
     from app.network.network import Network
     from app.network.networks import Networks, joint_network
+    from app.network.phases import Cells, Phases
 
 __all__ = [
     "ACTIVATIONS",
     "TRANSFORMS",
     "Bounded",
     "Candidates",
+    "Cells",
+    "Given",
     "Identity",
+    "LevelSet",
     "Network",
     "Networks",
     "Nodes",
+    "Phases",
     "Place",
     "Transform",
     "joint_network",
@@ -33,6 +39,9 @@ __all__ = [
 
 TORCH = {
     "ACTIVATIONS": "activations",
+    "Cells": "phases",
+    "LevelSet": "level_set",
+    "Phases": "phases",
     "Candidates": "candidates",
     "Network": "network",
     "Networks": "networks",

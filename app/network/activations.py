@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import torch
 
+from app.network.transforms import Bounded, Given, Transform
+
 Function = Callable[[torch.Tensor, torch.Tensor | None], tuple[torch.Tensor, torch.Tensor]]
 
 ONE = torch.ones((), dtype=torch.float64)
@@ -32,3 +34,10 @@ def gelu(z: torch.Tensor, out: torch.Tensor | None = None) -> tuple[torch.Tensor
 
 ACTIVATIONS: dict[str, Function] = {"tanh": tanh, "sine": sine, "gelu": gelu}
 """Each maps z to (activation, derivative), the activation into `out` (which may be z) if given."""
+
+
+def in_torch(transform: Transform, s: torch.Tensor) -> torch.Tensor:
+    """T(s), which torch can differentiate."""
+    if isinstance(transform, Bounded):
+        return transform.low + (transform.high - transform.low) * torch.sigmoid(s)
+    return torch.full_like(s, transform.known) if isinstance(transform, Given) else s

@@ -18,6 +18,9 @@ class Features(Protocol):
     def lift(self, points: torch.Tensor) -> torch.Tensor:
         """The inputs at points, shape (inputs, n)."""
 
+    def slopes(self, points: torch.Tensor) -> torch.Tensor:
+        """The inputs' derivatives by each coordinate, shape (dimension, inputs, n)."""
+
     def neurons(
         self, dimension: int, count: int, scales: tuple[float, float], rng: np.random.Generator
     ) -> np.ndarray:
@@ -33,6 +36,11 @@ class Linear:
     def lift(self, points: torch.Tensor) -> torch.Tensor:
         """See Features."""
         return points
+
+    def slopes(self, points: torch.Tensor) -> torch.Tensor:
+        """See Features."""
+        dimension, count = points.shape
+        return torch.eye(dimension, dtype=points.dtype)[:, :, None].expand(-1, -1, count)
 
     def neurons(
         self, dimension: int, count: int, scales: tuple[float, float], rng: np.random.Generator
@@ -57,6 +65,17 @@ class Quadratic:
         dimension = len(points)
         products = [points[i] * points[j] for i in range(dimension) for j in range(i, dimension)]
         return torch.cat([points, torch.stack(products)])
+
+    def slopes(self, points: torch.Tensor) -> torch.Tensor:
+        """See Features."""
+        dimension, none = len(points), torch.zeros_like(points[0])
+        rows = []
+        for k in range(dimension):
+            pairs = [(i, j) for i in range(dimension) for j in range(i, dimension)]
+            products = [(points[j] if k == i else none) + (points[i] if k == j else none) for i, j in pairs]
+            own = [torch.ones_like(none) if i == k else none for i in range(dimension)]
+            rows.append(torch.stack([*own, *products]))
+        return torch.stack(rows)
 
     def neurons(
         self, dimension: int, count: int, scales: tuple[float, float], rng: np.random.Generator

@@ -5,19 +5,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from app.network.transforms import Bounded
-
 if TYPE_CHECKING:
     from app.network.network import Network
+    from app.network.phases import Phases
 
 
 class Module(torch.nn.Module):
-    """m(x) = T(base + MLP(x)) for points x of shape (n, inputs), float64; θ is the parameter `theta`.
+    """m(x) at points x of shape (n, inputs), float64; θ is the parameter `theta`.
 
-    `base` is T⁻¹(m_ref), a number. Derivatives by points and by θ are torch's own.
+    `base` is what a network departs from, T⁻¹(m_ref), a number. Derivatives by points and by θ are torch's
+    own.
     """
 
-    def __init__(self, network: "Network", theta: np.ndarray, base: float) -> None:
+    def __init__(self, network: "Network | Phases", theta: np.ndarray, base: float) -> None:
         super().__init__()
         lower, upper = (torch.tensor(corner.tolist(), dtype=torch.float64) for corner in network.box)
         self.theta = torch.nn.Parameter(torch.tensor(theta, dtype=torch.float64))
@@ -28,8 +28,4 @@ class Module(torch.nn.Module):
         """Values, shape (n,)."""
         lower, upper = self._box
         scaled = 2.0 * (points - lower) / (upper - lower) - 1.0
-        s = self._base + self._network.output(self.theta, scaled.T)
-        transform = self._network.transform
-        if isinstance(transform, Bounded):
-            return transform.low + (transform.high - transform.low) * torch.sigmoid(s)
-        return s
+        return self._network.evaluated(self.theta, scaled.T, self._base)

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 import torch
 
-from app.network.activations import ACTIVATIONS
+from app.network.activations import ACTIVATIONS, in_torch
 from app.network.features import FEATURES
 from app.network.layers import Layers
 from app.network.nodes import Nodes
@@ -97,6 +97,10 @@ class Perceptron:
         assert self._nodes.box is not None
         return self._nodes.box
 
+    def base_of(self, reference: float) -> float:
+        """What the network's sum departs from where m_ref is this."""
+        return float(self._transform.inverse(np.array([reference]))[0])
+
     def values(self, theta: np.ndarray) -> np.ndarray:
         """m at the owned nodes, shape (owned,)."""
         s = self._sum(theta)
@@ -133,6 +137,14 @@ class Perceptron:
         """MLP(x; θ), shape (n,), at scaled points, shape (inputs, n); torch can differentiate it."""
         h = self._forward(theta, self._features.lift(scaled), len(self.widths))
         return theta[self._outgoing] @ h + theta[-1]
+
+    def evaluated(self, theta: torch.Tensor, scaled: torch.Tensor, base: float) -> torch.Tensor:
+        """T(base + MLP(x; θ)), shape (n,), at scaled points, shape (inputs, n); torch differentiates it."""
+        return in_torch(self._transform, base + self.output(theta, scaled))
+
+    def lifted(self, scaled: torch.Tensor) -> torch.Tensor:
+        """The features of scaled points, shape (inputs, n)."""
+        return self._features.lift(scaled)
 
     def _forward(self, theta: torch.Tensor, x: torch.Tensor, depth: int) -> torch.Tensor:
         """What layer `depth` (the output, if there are no more) sees at features x of shape (inputs, n)."""

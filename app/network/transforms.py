@@ -60,7 +60,23 @@ class Bounded:
         return (self.high - self.low) * share * (1.0 - share)
 
 
-TRANSFORMS: dict[str, Callable[..., Transform]] = {"identity": Identity, "bounded": Bounded}
+@dataclass(frozen=True)
+class Given:
+    """m is known, whatever s is."""
+
+    known: float
+
+    def inverse(self, values: np.ndarray) -> np.ndarray:
+        return np.zeros_like(values)
+
+    def value(self, s: np.ndarray) -> np.ndarray:
+        return np.full_like(s, self.known)
+
+    def slope(self, s: np.ndarray) -> np.ndarray:
+        return np.zeros_like(s)
+
+
+TRANSFORMS: dict[str, Callable[..., Transform]] = {"identity": Identity, "bounded": Bounded, "given": Given}
 
 
 def _logistic(s: np.ndarray) -> np.ndarray:

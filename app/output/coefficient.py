@@ -35,7 +35,7 @@ from app.types import Json, Summary
 if TYPE_CHECKING:
     import torch
 
-    from app.network import Network
+    from app.network import Network, Phases
 
 FORMAT = 1
 
@@ -61,7 +61,7 @@ class Part:
     space: CoefficientSpace
     nodal: np.ndarray | None
     """Values at all owned nodes, also where they are known; None of a family."""
-    network: "Network | None" = None
+    network: "Network | Phases | None" = None
     theta: np.ndarray = field(default_factory=lambda: np.empty(0))
     reference: Expression | None = None
     """m_ref of the network; None stands for zero."""
@@ -130,8 +130,7 @@ class Coefficient:
             reference = 0.0 if part.reference is None else part.reference.constant
             if reference is None:
                 raise ValueError(f"found a reference of {part.name} that varies, expected a constant one")
-            base = float(part.network.transform.inverse(np.array([reference]))[0])
-            found[part.name] = Module(part.network, part.theta, base)
+            found[part.name] = Module(part.network, part.theta, part.network.base_of(reference))
         return found
 
     def lattice(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -233,13 +232,14 @@ def _restored(
     )
 
 
-def _network(told: Json) -> "Network":
+def _network(told: Json) -> "Network | Phases":
     """At no nodes: it is evaluated at others."""
-    from app.network import Network, Nodes
+    from app.network import Network, Nodes, Phases
 
     lower, upper = (np.array(corner) for corner in told["box"])
     nothing = np.empty(0)
-    return Network.of(told, Nodes(np.empty((0, len(lower))), nothing, nothing, box=(lower, upper)))
+    nodes = Nodes(np.empty((0, len(lower))), nothing, nothing, box=(lower, upper))
+    return Phases.of(told, nodes) if told.get("kind") == "phases" else Network.of(told, nodes)
 
 
 def _described(part: Part) -> Summary:

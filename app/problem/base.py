@@ -205,7 +205,7 @@ class Problem:
     def _refined(self, state: FlowState) -> FlowState:
         """The state on the next finer mesh, or as it was if it is to be selected on its own."""
         state = complete(self.on(state.level, state.base), self.method, state)
-        own_nodes = self.moves_on or state.representation.network is None
+        own_nodes = self.moves_on or state.representation.network is None or state.stage == "phases"
         finer = self.on(state.level + 1, state.level + 1 if own_nodes else state.base)
         after = refine(finer, self.method, state)
         if after.level == state.level:

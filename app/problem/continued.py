@@ -90,7 +90,7 @@ def _chosen(problem: Problem, summary: Described) -> Summary | None:
     if not isinstance(case, Case) or not summary.get("candidates"):
         return None
     own = next(iter(case.regularisation.values()))
-    if own.kind != "auto" or summary.get("regularisation_kind") not in REGULARISATIONS:
+    if not own.open or summary.get("regularisation_kind") not in REGULARISATIONS:
         return None
     parameters = {name: summary[name] for name in parameter_names() if summary.get(name) is not None}
     return {

@@ -18,7 +18,16 @@ from app.types import Untyped
 if TYPE_CHECKING:
     from app.network import Network, Networks
 
-STREAMS = {"network": 0, "candidates": 1, "choice": 2, "unseen": 3, "posterior": 4, "prior": 5, "chains": 7}
+STREAMS = {
+    "network": 0,
+    "candidates": 1,
+    "choice": 2,
+    "unseen": 3,
+    "posterior": 4,
+    "prior": 5,
+    "chains": 7,
+    "phases": 8,
+}
 """Random streams that derive from the case's seed, by purpose."""
 
 

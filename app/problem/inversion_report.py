@@ -11,6 +11,7 @@ from app import flow, output
 from app.electrical import ElectricalModel, panels_of_resistivity
 from app.energy import Misfit
 from app.energy.restricted import Restricted, on_its_mesh
+from app.mesh import CoefficientSpace
 from app.equations.terms import physical, prefix_of
 from app.flow import Evaluation
 from app.parallel import on_root
@@ -135,7 +136,7 @@ class InversionReport:
                     network,
                     thetas[i] if networks else np.empty(0),
                     given.reference_of(name),
-                    by_network=network is not None and space.free is None and space.degree > 0,
+                    by_network=_stands_alone(network, space),
                 )
             )
         return output.Coefficient(given.case.name, tuple(parts))
@@ -193,6 +194,12 @@ class InversionReport:
         else:
             steepest = choice.R.riesz(at.derivative())
         return at.prolonged(steepest) if isinstance(at, Restricted) else steepest
+
+
+def _stands_alone(network: Untyped, space: CoefficientSpace) -> bool:
+    """Whether the network is all there is to an unknown."""
+    alike = not isinstance(network, flow.PhaseNetwork) or network.uniform
+    return network is not None and space.free is None and space.degree > 0 and alike
 
 
 def reading_place(given: Inversion, number: int) -> Summary:

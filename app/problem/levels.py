@@ -105,9 +105,10 @@ class MeshLevel:
 
     def own(self, before: flow.Minimisation) -> flow.Minimisation:
         """See Level; with what a run took over of an earlier one."""
-        arrival = NodesOf(self._given, self._levels[self._number - 1], self.transfer(self._number - 1))
+        coarser, there = self._number - 1, self._there
+        arrival = NodesOf(self._given, self._levels[coarser], self.transfer(coarser), there.phases)
         return replace(
-            self._there,
+            there,
             start=arrival.representation(before.start),
             selection=self._selection(before.selection),
             level=self._number,
@@ -160,11 +161,16 @@ class FinerMesh:
 class NodesOf:
     """From a coarser mesh to the nodes of a finer one, see app.flow.problem.Arrival."""
 
-    def __init__(self, given: Inversion, before: Inversion, transfer: Transfer) -> None:
-        self._given, self._before, self._transfer = given, before, transfer
+    def __init__(
+        self, given: Inversion, before: Inversion, transfer: Transfer, phases: flow.PhasesOf | None
+    ) -> None:
+        self._given, self._before, self._transfer, self._phases = given, before, transfer, phases
 
     def representation(self, own: flow.Representation) -> flow.Representation:
         """See Arrival."""
+        if isinstance(own.network, flow.PhaseNetwork):
+            assert self._phases is not None
+            return self._phases.here(own)
         if own.network is not None:
             return on_nodes(self._given, own)
         return flow.Representation(None, self.coefficient(own.theta), self._given.coefficient.size)

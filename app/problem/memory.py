@@ -14,9 +14,9 @@ from app.case import (
     Case,
     CaseError,
     ElectrodeMesh,
+    GrowingNetwork,
     IntervalMesh,
     LinearSolverSpec,
-    NetworkRepresentation,
     RectangleMesh,
     ReductionCase,
 )
@@ -144,7 +144,7 @@ def estimate(case: BaseCase, size: Size, mesh: Path) -> dict[Path, float]:
     unknowns: dict[str, Untyped] = getattr(case, "unknowns", {})
     nodes = size.nodes * samples
     for name, unknown in unknowns.items():
-        if not isinstance(unknown.representation, NetworkRepresentation):
+        if not isinstance(unknown.representation, GrowingNetwork):
             continue
         count = _parameters(unknown.representation.hidden, size.dimension)
         needed["unknowns", name, "representation", "hidden"] = NUMBER * count * (nodes + count)

@@ -4,6 +4,7 @@ from app import flow
 from app.mesh import JointOrder, NodeOrder
 from app.problem.inversion import Inversion, start_of
 from app.problem.models import builder_of, candidate_of, considered_of, selection_of
+from app.problem.phases import InversionPhases
 
 
 def first_of(given: Inversion) -> flow.Candidate:
@@ -21,7 +22,7 @@ def minimisation_of(
     chosen, most = case.regularisation[given.name], case.flow.max_iterations
     builder = builder_of(given, first.regularisation, method, creeps=start.step.creeps)
     # An explicit flow creeps by nature, and a given weight has no target to come to.
-    to_target = case.flow.inner_product == "gauss_newton" and isinstance(chosen.weight, str)
+    to_target = case.flow.inner_product == "gauss_newton" and chosen.stated_weight is None
     pace = method.stopping.pace if to_target else 0.0
     stopping: flow.Stopping = flow.AtTarget(given.target, most, method.stopping, pace)
     selection = None
@@ -43,7 +44,20 @@ def minimisation_of(
         target=given.target,
         owned=given.owned,
         measured=True,
+        phases=phases_of(given, method),
     )
+
+
+def phases_of(given: Inversion, method: flow.Method) -> InversionPhases | None:
+    """What makes phases, where the case asks for them or lets the data choose; None where it does not, and of
+    several unknowns and those on a boundary."""
+    if len(given.spaces) > 1:
+        return None
+    unknown = given.case.unknowns[given.name]
+    chosen, own = given.case.regularisation[given.name], unknown.representation
+    considered = own.kind == "network" and own.phases and chosen.kind == "auto"
+    considered = considered and chosen.weight == "cross_validation" and unknown.on is None
+    return InversionPhases(given, method) if own.kind == "phases" or considered else None
 
 
 def order_of(given: Inversion) -> JointOrder:

@@ -68,7 +68,7 @@ def considered_of(setup: Inversion) -> list[tuple[str, CandidateSpec]]:
     """Kinds with lengths and parameters that the data choose among, fixed ones first: all kinds, or, of the
     case's own without a length, several lengths; none where the case says what R is."""
     chosen = setup.case.regularisation[setup.name]
-    if chosen.kind == "auto":
+    if chosen.open:
         kinds = sorted(REGULARISATIONS.items(), key=lambda item: not item[1].fixed)
         return [(kind, spec) for kind, made in kinds for spec in made.considered]
     if chosen.stated(setup.domain.dimension)[0] is not None:
@@ -86,7 +86,7 @@ def selection_of(setup: Inversion, start: flow.Candidate, method: flow.Method) -
     chosen = setup.case.regularisation[setup.name]
     candidates = [candidate_of(setup, kind, "riesz", spec) for kind, spec in considered_of(setup)]
     first = start if start.regularisation.fixed else candidate_of(setup, "h1", "start")
-    if chosen.kind in ("auto", start.kind):
+    if chosen.open or chosen.kind == start.kind:
         candidates = [start, *candidates]
     stated = chosen.weight == "prior"
     return flow.Selection(
@@ -117,8 +117,7 @@ def builder_of(
 ) -> flow.ModelBuilder:
     """What builds the models of a given regularisation, by the case's inner product and weight; `creeps` is
     the step's."""
-    weight = setup.case.regularisation[setup.name].weight
-    given = None if isinstance(weight, str) else float(weight)
+    given = setup.case.regularisation[setup.name].stated_weight
     product = setup.case.flow.inner_product
     if product == "gauss_newton":
         return flow.GaussNewtonBuilder(regularisation, given, setup.target, creeps, method)

@@ -114,7 +114,7 @@ def _stated(
 ) -> StatedPrior:
     require_prior(case, name, space, known=True)
     chosen = case.regularisation[name]
-    if chosen.kind == "auto" or not REGULARISATIONS[chosen.kind].fixed:
+    if chosen.open or not REGULARISATIONS[chosen.kind].fixed:
         found = f"found the kind {chosen.kind}, which depends on the data"
         expected = "matern with a correlation_length and a std, or another kind"
         raise CaseError([f"{case.where('regularisation', name)}: {found}, expected {expected}"])

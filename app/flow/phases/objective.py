@@ -1,0 +1,155 @@
+"""The energy of phases: the misfit, the perimeter of the interfaces, and what holds the level sets' scale."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from mpi4py import MPI
+
+from app.flow.phases.protocols import PhaseNetwork
+from app.flow.protocols import AnyEvaluation
+from app.flow.state import Representation
+from app.method import PhasesMethod
+from app.parallel import gram, timed
+from app.types import Untyped
+
+type EnergyAt = Callable[[Representation, AnyEvaluation], AnyEvaluation]
+"""What is known of the misfit at phases, sought from a neighbouring evaluation on; raises SolveFailed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """Phases with their energy."""
+
+    own: Representation
+    at: AnyEvaluation
+    misfit: float
+    """½‖e‖² of the readings that count."""
+    penalty: float
+    """weight · Σ|step| · perimeter, and the prior of the level sets' parameters."""
+
+    @property
+    def energy(self) -> float:
+        """What is minimised."""
+        return self.misfit + self.penalty
+
+    @property
+    def network(self) -> PhaseNetwork:
+        """Of the phases."""
+        network: Untyped = self.own.network
+        found: PhaseNetwork = network
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Sensitivity:
+    """J at an evaluation: its rows, a block (owned, readings), if there are not many more of them than
+    parameters, or nothing."""
+
+    rows: np.ndarray | None = None
+
+    def images(self, at: AnyEvaluation, D: np.ndarray, comm: MPI.Comm) -> np.ndarray:
+        """J D, shape (readings, parameters): of these rows, or by a solve for each parameter."""
+        if self.rows is None:
+            whole: np.ndarray = at.jvp(np.asfortranarray(D))
+            return whole
+        return gram(comm, self.rows, D)
+
+
+@dataclass(frozen=True, eq=False)
+class Quadratic:
+    """The Gauss–Newton model of the energy in parameters of unit size, t = θ/scale: ½tᵀHt + gᵀt."""
+
+    gradient: np.ndarray
+    images: np.ndarray
+    """J D of the readings that count, shape (readings, parameters)."""
+    penalty: np.ndarray
+    """What the perimeter and the prior have of H."""
+
+    @property
+    def H(self) -> np.ndarray:
+        """Shape (parameters, parameters)."""
+        found: np.ndarray = self.images.T @ self.images + self.penalty
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """½‖e‖² + weight · Σ_l |v_l − v₀| · perimeter_l + ½κ²‖θ/scale‖² of the level sets' parameters."""
+
+    energy_at: EnergyAt
+    comm: MPI.Comm
+    method: PhasesMethod
+    weight: float
+    counted: np.ndarray | None = None
+    """Which readings count, of a fold; None is all."""
+
+    def weighing(self, weight: float) -> "Objective":
+        """With another weight of the perimeter."""
+        return replace(self, weight=weight)
+
+    def point(self, own: Representation, near: AnyEvaluation = None) -> Point:
+        """The energy at phases; collective, raises SolveFailed."""
+        return self.weighed(own, self.energy_at(own, near))
+
+    def weighed(self, own: Representation, at: AnyEvaluation) -> Point:
+        """The same where the misfit is known."""
+        residual = at.residual if self.counted is None else at.residual[self.counted]
+        with np.errstate(over="ignore"):
+            misfit = 0.5 * float(residual @ residual)
+        return Point(own, at, misfit, self._penalty(own))
+
+    def sensitivity(self, point: Point) -> Sensitivity:
+        """J there: a block of solves, or nothing where a solve for each parameter is less; collective."""
+        readings = len(point.at.residual)
+        if readings > self.method.most_rows * point.network.size:
+            return Sensitivity()
+        with timed("krylov"):
+            return Sensitivity(point.at.vjp(np.asfortranarray(np.eye(readings))))
+
+    def quadratic(self, point: Point, J: Sensitivity) -> Quadratic:
+        """The model there, with the gradient as it is and a J that may be of another point; collective."""
+        network, theta = point.network, point.own.theta
+        with timed("jacobian"):
+            D, rows = network.linearised(theta, self.weight)
+        with timed("krylov"):
+            images = J.images(point.at, D, self.comm)
+            dual = self._derivative(point.at)
+        counted = slice(None) if self.counted is None else self.counted
+        scales, held = network.scales, self._held(network)
+        r = network.perimeter_rows(theta, self.weight)
+        with timed("flow_matrix"):
+            pulled = gram(self.comm, rows, np.column_stack([rows, r])) if self.weight else None
+            gradient = gram(self.comm, D, dual)
+        penalty = np.diag(held)
+        gradient = scales * gradient + held * theta / scales
+        if pulled is not None:
+            penalty = penalty + scales[:, None] * pulled[:, :-1] * scales
+            gradient = gradient + scales * pulled[:, -1]
+        return Quadratic(gradient, images[counted] * scales, penalty)
+
+    def _derivative(self, at: AnyEvaluation) -> np.ndarray:
+        """Jᵀe of the readings that count."""
+        if self.counted is None:
+            whole: np.ndarray = at.derivative()
+            return whole
+        residual = np.zeros(len(at.residual))
+        residual[self.counted] = at.residual[self.counted]
+        part: np.ndarray = at.vjp(residual)
+        return part
+
+    def _penalty(self, own: Representation) -> float:
+        network: Untyped = own.network
+        share = own.theta / network.scales
+        found = 0.5 * float(share @ (self._held(network) * share))
+        if self.weight:
+            r = network.perimeter_rows(own.theta, self.weight)
+            found += 0.5 * float(gram(self.comm, r, r))
+        return found
+
+    def _held(self, network: PhaseNetwork) -> np.ndarray:
+        """Precision of each parameter before the data, in units of its scale: of level sets, whose own scale
+        no reading tells."""
+        held = np.zeros(network.size)
+        held[network.geometry] = self.method.held**2
+        return held

@@ -1,0 +1,106 @@
+"""What the flow knows of coefficients of few values."""
+
+from collections.abc import Sequence
+from typing import Protocol, Self, runtime_checkable
+
+import numpy as np
+from mpi4py import MPI
+
+from app.flow.protocols import Candidates
+from app.flow.state import Representation
+from app.types import Described
+
+
+@runtime_checkable
+class PhaseNetwork(Protocol):
+    """Phases whose interfaces are the zeros of networks, see app.network.phases.Phases."""
+
+    @property
+    def size(self) -> int:
+        """Number of parameters."""
+
+    @property
+    def number(self) -> int:
+        """Phases beside the one around them."""
+
+    @property
+    def uniform(self) -> bool:
+        """Whether interfaces are equally wide everywhere."""
+
+    @property
+    def room(self) -> int:
+        """Neurons that may still join."""
+
+    @property
+    def geometry(self) -> slice:
+        """Where in θ the level sets' parameters are; the values are the others."""
+
+    @property
+    def scales(self) -> np.ndarray:
+        """The size of each parameter, shape (size,)."""
+
+    def values(self, theta: np.ndarray) -> np.ndarray:
+        """m(θ), shape (owned,)."""
+
+    def of_values(self, theta: np.ndarray) -> np.ndarray:
+        """The values of the phases, that of the one around them first."""
+
+    def perimeters(self, theta: np.ndarray) -> np.ndarray:
+        """This rank's share of the perimeter of each phase."""
+
+    def perimeter_rows(self, theta: np.ndarray, weight: float) -> np.ndarray:
+        """r, spread over the ranks, with ½‖r‖² the weight times the step times the perimeter of each."""
+
+    def linearised(self, theta: np.ndarray, weight: float) -> tuple[np.ndarray, np.ndarray]:
+        """∂m/∂θ and ∂r/∂θ, blocks of this rank's rows."""
+
+    def sharpened(self, sharpness: float) -> Self:
+        """With interfaces of this half width, in widths of the cells."""
+
+    def pool(
+        self,
+        theta: np.ndarray,
+        number: int,
+        count: int,
+        scales: tuple[float, float],
+        rng: np.random.Generator,
+    ) -> Candidates:
+        """Random neurons that might join a level set, drawn alike on all ranks."""
+
+    def raised(self, theta: np.ndarray, number: int, weight: float) -> tuple[np.ndarray, np.ndarray]:
+        """The derivatives of m and of the rows r of one phase by its level set's height at each node."""
+
+    def grown(self, theta: np.ndarray, incoming: np.ndarray, number: int) -> tuple[Self, np.ndarray]:
+        """With these neurons added to a level set, and m unchanged."""
+
+
+class PhasesOf(Protocol):
+    """Makes phases at the nodes of a mesh."""
+
+    @property
+    def comm(self) -> MPI.Comm:
+        """Ranks over which coefficients are spread."""
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """How many phases there may be beside the one around them."""
+
+    @property
+    def asked(self) -> bool:
+        """Whether the case asks for phases, so that the data are not to choose."""
+
+    @property
+    def weight(self) -> float | None:
+        """Of the perimeter; None where the data are to tell it."""
+
+    def start(self, m: np.ndarray, number: int, rng: np.random.Generator) -> Representation:
+        """Phases close to a coefficient, collective."""
+
+    def rng(self) -> np.random.Generator:
+        """A new stream for random starts, each time the same one; alike on all ranks."""
+
+    def of(self, described: Described) -> PhaseNetwork:
+        """Phases at these nodes as `described` tells them."""
+
+    def here(self, own: Representation) -> Representation:
+        """Phases of another mesh at these nodes."""

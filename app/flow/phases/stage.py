@@ -1,0 +1,119 @@
+"""The stages in which phases are considered and, where the data ask for them, interfaces are fitted."""
+
+from dataclasses import dataclass, replace
+
+from app.flow.phases.contest import fitted
+from app.flow.phases.fits import begun, settled
+from app.flow.phases.judgement import preferred
+from app.flow.phases.objective import EnergyAt, Objective, Point
+from app.flow.problem import Minimisation
+from app.flow.records import Record, StopReason
+from app.flow.state import FlowState, Representation
+from app.method import Method
+from app.parallel import timed
+from app.types import Untyped
+
+MINIMA: tuple[StopReason, ...] = ("minimum", "noise_not_met", "discrepancy", "stalled", "no_accepted_step")
+"""Reasons to stop behind which phases are considered."""
+
+
+@dataclass(frozen=True)
+class PhaseMemory:
+    """What the fit of interfaces remembers from one iteration to the next."""
+
+    damping: float
+
+
+def goes_on_to_phases(problem: Minimisation, state: FlowState) -> bool:
+    """Whether phases are to be considered now: once, where a first minimum was found."""
+    found = state.stage == "minimisation" and state.stop_reason in MINIMA
+    return found and problem.phases is not None and state.phase_choice is None
+
+
+def after_contest(problem: Minimisation, method: Method, state: FlowState) -> FlowState:
+    """After phases were fitted, and the data have chosen whether they want some; collective, raises
+    SolveFailed."""
+    phases, at = problem.phases, state.evaluation
+    assert phases is not None and at is not None
+    with timed("selection"):
+        target, rng = _target(problem, state), phases.rng()
+        objective = _objective(problem, method, 0.0)
+        found = [fitted(objective, phases, at.m, number, target, rng) for number in phases.numbers]
+        choice = preferred(problem, state, found)
+    if not choice.taken:
+        told = (f"phases: {choice.reason}",)
+        return replace(state, stage="minimisation", stop_reason=state.ended, phase_choice=choice, notes=told)
+    (chosen,) = (one for one in found if one.number == choice.number)
+    fit = chosen.fit
+    state = replace(state, stage="phases", phase_choice=choice, model=PhaseMemory(fit.damping))
+    notes = (f"phases: {choice.reason}",)
+    return _recorded(replace(state, notes=notes), fit.point, fit.rejected, fit.steps, None, choice.weight)
+
+
+def after_phases(problem: Minimisation, method: Method, state: FlowState) -> FlowState:
+    """After a few more steps of the interfaces; collective, raises SolveFailed.
+
+    The run is over where they gain less than what noise makes of the energy in so many directions.
+    """
+    choice, memory, at = state.phase_choice, state.model, state.evaluation
+    assert choice is not None and isinstance(memory, PhaseMemory) and at is not None
+    objective = _objective(problem, method, choice.weight)
+    before = objective.weighed(state.representation, at)
+    fit = settled(
+        objective, replace(begun(objective, before), damping=memory.damping), method.phases.together
+    )
+    scale = max(0.5 * choice.freedom * choice.variance, method.stopping.floor * before.energy)
+    gained = before.energy - fit.point.energy
+    state = replace(state, model=PhaseMemory(fit.damping), notes=())
+    after = _recorded(state, fit.point, fit.rejected, fit.steps, gained / scale, choice.weight)
+    if gained < method.stopping.negligible * scale:
+        return replace(after, stop_reason="minimum")
+    exhausted = after.iteration >= problem.max_iterations
+    return replace(after, stop_reason="max_iterations" if exhausted else None)
+
+
+def penalty_of(problem: Minimisation, method: Method, state: FlowState) -> float:
+    """What the perimeter, and the prior of the level sets, add to the misfit."""
+    assert state.phase_choice is not None and state.evaluation is not None
+    objective = _objective(problem, method, state.phase_choice.weight)
+    return objective.weighed(state.representation, state.evaluation).penalty
+
+
+def _objective(problem: Minimisation, method: Method, weight: float) -> Objective:
+    """The energy of phases at the nodes of a mesh."""
+    assert problem.phases is not None
+
+    def at(own: Representation, near: Untyped) -> Untyped:
+        return problem.at(own, near=near)
+
+    energy_at: EnergyAt = at
+    return Objective(energy_at, problem.phases.comm, method.phases, weight)
+
+
+def _target(problem: Minimisation, state: FlowState) -> float:
+    """The misfit that noise accounts for, as it is stated or as the smooth fit found it."""
+    if problem.target is not None:
+        return problem.target
+    assert state.selected is not None and state.evaluation is not None
+    return 0.5 * len(state.evaluation.residual) * state.selected.spread**2
+
+
+def _recorded(
+    state: FlowState, point: Point, rejected: int, steps: int, gain: float | None, weight: float
+) -> FlowState:
+    """The state with the record of where the fit came to."""
+    network = point.own.network
+    assert network is not None
+    record = Record(
+        iteration=len(state.records),
+        energy=point.energy,
+        misfit=point.misfit,
+        regularisation=point.penalty,
+        parameters=network.size,
+        widths=network.widths,
+        weight=weight,
+        trials=rejected,
+        inner_iterations=steps + rejected,
+        gain=gain,
+    )
+    return replace(state, representation=point.own, records=(*state.records, record), evaluation=point.at)
