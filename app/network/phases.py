@@ -77,6 +77,11 @@ class Phases:
         return self.cells.uniform
 
     @property
+    def length(self) -> float:
+        """The unit of length, in the mesh's."""
+        return self.sets[0].length
+
+    @property
     def number(self) -> int:
         """Phases beside the one around them."""
         return len(self.sets)
@@ -166,6 +171,11 @@ class Phases:
         over the ranks is the perimeter. ∫ ½ sech²(u/ε)/ε, by the nodes."""
         sech = self._sech(self._distances(theta))
         found: np.ndarray = 0.5 * (self.cells.measure / self._wide) @ sech**2
+        return found
+
+    def sizes(self, theta: np.ndarray) -> np.ndarray:
+        """This rank's share of the area or volume of each phase, shape (number,), likewise."""
+        found: np.ndarray = self.cells.measure @ self.shares(theta)
         return found
 
     def perimeter_rows(self, theta: np.ndarray, weight: float) -> np.ndarray:

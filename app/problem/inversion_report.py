@@ -11,9 +11,9 @@ from app import flow, output
 from app.electrical import ElectricalModel, panels_of_resistivity
 from app.energy import Misfit
 from app.energy.restricted import Restricted, on_its_mesh
-from app.mesh import CoefficientSpace
 from app.equations.terms import physical, prefix_of
 from app.flow import Evaluation
+from app.mesh import CoefficientSpace
 from app.parallel import on_root
 from app.pde import Experiments, TransientModel
 from app.posterior import Posterior
@@ -21,6 +21,7 @@ from app.prior import parameter_names
 from app.problem.factories import nodal_values
 from app.problem.inversion import Inversion
 from app.problem.panels import finest_of, panels_of
+from app.problem.phases_report import phase_fields, phases_summary
 from app.problem.posterior_report import draw_posterior, posterior_fields
 from app.problem.priors import prior_std
 from app.problem.work import work_units
@@ -103,6 +104,7 @@ class InversionReport:
             "length_scale": candidate.length,
             **{name: candidate.parameters.get(name) for name in parameter_names()},
             **output.choice_summary(choice, parameter_names()),
+            **phases_summary(given, state),
             **_prior(given, candidate.kind, choice, state.records[-1].weight),
             **_noise(given, choice, state.records[-1].misfit),
             **_experiments(given, state),
@@ -158,7 +160,7 @@ class InversionReport:
             shown, rest = _shown(given, name, values, slope)
             rows.append(shown)
             fields |= shown | rest
-        fields |= posterior_fields(given, posterior)
+        fields |= posterior_fields(given, posterior) | phase_fields(given, state)
         finest = finest_of(space.parts, states)
         path, moments = folder / "fields.pvd", _moments(forward, found)
         lost.attempt(path, lambda: output.write_fields(path, finest, fields, *moments))
