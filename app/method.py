@@ -350,11 +350,18 @@ class PhasesMethod:
     neurons: int = 8
     """Of each level set at the start."""
     starts: Annotated[int, Settable(least=1, most=100, inverse=True)] = 2
-    """Random starts of which that of the least energy is taken: the energy has more than one minimum."""
+    """Random starts of each number of phases, of which that which predicts best is taken: the energy has more
+    than one minimum."""
     halvings: int = 8
-    """Times at most that the perimeter's weight is halved until the misfit is down to the noise's."""
-    first: float = 2.0
+    """Times at most that the perimeter's weight is halved, or that neurons join, until the misfit is down to
+    that of the noise."""
+    first: float = 1.0
     """The perimeter of the start costs this many times the misfit that noise accounts for."""
+    doubt: float = 1.0
+    """Standard errors of the difference by which phases have to predict better than a smooth coefficient."""
+    few: int = 200
+    """Readings below which they have to do so on folds too: one by one does not tell that the readings have
+    chosen the shape of the interface (study of 2026)."""
     least_progress: float = 0.1
     """Where half of the weight takes less than this share off what the misfit is above the target, neurons
     join instead."""

@@ -7,12 +7,13 @@ predict best. docs/method.md derives the formulas.
 
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 
 from app.flow import doubt
 from app.flow.evidence import at_weight, by_evidence
-from app.flow.scores import Candidate, Choice, Criterion, Score
+from app.flow.scores import Candidate, Choice, Criterion, Folds, Score
 from app.flow.sketch import Sketch
 from app.flow.study import Study
 from app.method import SelectionMethod
@@ -62,14 +63,15 @@ def choose(
         rival = min(known.values(), key=_by_score, default=None)
         considered = candidates if enough or not fixed else fixed
         scores = [known.get(id(each)) or study.score(each, rival) for each in considered]
-        best, reason = _preferred(study, scores)
+        best, reason, lagged = _preferred(study, scores)
         if best.candidate.regularisation.fixed:
             rules = doubt.Rules(method, start, variance, fallback, enough)
             tables = [study.tables[id(score)] for score in scores if id(score) in study.tables]
             best, notes = rules.settled(tables, study.tables[id(best)])
             scores = [best if score.candidate is best.candidate else score for score in scores]
             reason = "; ".join([reason, *notes])
-        return _choice(study, best, scores, reason)
+        left_out = Folds(study.left_out(best), lagged) if enough else None
+        return replace(_choice(study, best, scores, reason), folds=left_out)
 
 
 def taken_over(
@@ -123,19 +125,21 @@ def _in_order(data: np.ndarray) -> np.ndarray:
     return np.argsort(np.round(data / size, 9), kind="stable")
 
 
-def _preferred(study: Study, scores: Sequence[Score]) -> tuple[Score, str]:
-    """The best score and why."""
+def _preferred(study: Study, scores: Sequence[Score]) -> tuple[Score, str, float]:
+    """The best score and why, and by how many standard errors the best one with an R that depends on m is
+    better on folds than the best other."""
     fixed = [score for score in scores if not score.by_folds]
     lagged = [score for score in scores if score.by_folds]
     if not fixed or not lagged:
-        return min(scores, key=_by_score), "the least score"
+        return min(scores, key=_by_score), "the least score", -np.inf
     best, challenger = min(fixed, key=_by_score), min(lagged, key=_by_score)
     better, doubt = study.advantage(challenger, best)
     if better > doubt:
         gain = f"{better:.3g} ± {doubt:.2g} a reading below those of {best.candidate}"
-        return challenger, f"on folds its squares are {gain}"
+        return challenger, f"on folds its squares are {gain}", better / doubt if doubt > 0 else np.inf
     verdict = f"on folds {challenger.candidate} takes {better:.3g} ± {doubt:.2g} a reading off"
-    return best, f"the least leave-one-out score; {verdict}: not beyond doubt"
+    told = f"the least leave-one-out score; {verdict}: not beyond doubt"
+    return best, told, better / doubt if doubt > 0 else -np.inf
 
 
 def _by_score(score: Score) -> float:

@@ -18,14 +18,15 @@ from app.flow.phases.protocols import PhaseNetwork, PhasesOf
 from app.flow.phases.stage import PhaseMemory
 from app.flow.protocols import Network
 from app.flow.records import Expansion, Record
+from app.flow.scores import Folds
 from app.flow.state import FlowState, PhaseChoice, Refinement, Representation, Selected, StepState
 from app.types import Json, Summary
 
 KINDS = {
     kind.__name__: kind
     for kind in (
-        ConvexMemory, ExactMemory, Expansion, FlowState, KrylovMemory, MetricMemory, PhaseChoice, PhaseMemory,
-        Record, Refinement, Selected, StepState, Taken,
+        ConvexMemory, ExactMemory, Expansion, FlowState, Folds, KrylovMemory, MetricMemory, PhaseChoice,
+        PhaseMemory, Record, Refinement, Selected, StepState, Taken,
     )
 }  # fmt: skip
 """Dataclasses that a state is made of, by their names."""

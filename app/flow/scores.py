@@ -71,6 +71,17 @@ class Score:
         return "evidence" if self.evidence is not None else "folds" if self.by_folds else "leave_one_out"
 
 
+@dataclass(frozen=True, eq=False)
+class Folds:
+    """What the chosen regularisation predicts of each reading from the others, by folds."""
+
+    residuals: np.ndarray
+    """Shape (readings,), in the order of the residual."""
+    edges: float
+    """By how many standard errors the best R that depends on m, as one does that keeps edges, predicts better
+    than the best that does not; −∞ where none was judged."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """What was chosen, why, and among what."""
@@ -86,6 +97,8 @@ class Choice:
     """Degrees of freedom that the fit uses."""
     spread: float
     """Standard deviation of the whitened noise as the fit finds it: 1 where the noise is as stated."""
+    folds: "Folds | None" = None
+    """What was predicted of readings in folds that were left out; None where there were none."""
 
     @property
     def weight(self) -> float:

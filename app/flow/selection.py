@@ -70,6 +70,7 @@ def select(
         reason=choice.reason,
         scores=tuple(_numbers(score, numbers[id(score.candidate)]) for score in choice.scores),
         iteration=last.iteration,
+        folds=choice.folds,
     )
     return Chosen(choice.R, choice), selected, sketch
 
@@ -84,7 +85,8 @@ def chosen_again(problem: Minimisation, selected: Selected) -> Chosen:
     problem.owned.callback(R.close)
     scores = [_score(told, selection.candidates[told["candidate"]]) for told in selected.scores]
     (own,) = [score for score in scores if score.candidate is candidate]
-    choice = Choice(own, R, selected.lagged, scores, selected.reason, selected.freedom, selected.spread)
+    told = selected.reason, selected.freedom, selected.spread, selected.folds
+    choice = Choice(own, R, selected.lagged, scores, *told)
     return Chosen(R, choice)
 
 

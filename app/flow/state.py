@@ -8,7 +8,7 @@ import numpy as np
 
 from app.flow.protocols import Evaluation, Memory, Network
 from app.flow.records import Record, StopReason
-from app.flow.scores import Choice
+from app.flow.scores import Choice, Folds
 from app.types import Described, Untyped
 
 Stage = Literal["approach", "selection", "minimisation", "contest", "phases"]
@@ -101,6 +101,8 @@ class Selected:
     them) and the index of the best weight."""
     iteration: int
     """The iteration after which it was chosen."""
+    folds: Folds | None = None
+    """What was predicted of readings in folds that were left out, where there were folds."""
 
 
 @dataclass(frozen=True)
@@ -108,15 +110,15 @@ class PhaseChoice:
     """What the data said of phases, coefficients of few values."""
 
     taken: bool
-    number: int
-    """Phases beside the one around them, of those that were considered the best."""
-    weight: float
-    """Of the perimeter of their interfaces."""
-    freedom: float
-    """Degrees of freedom that their fit uses."""
-    variance: float
-    """Of the whitened noise."""
     reason: str
+    number: int = 0
+    """Phases beside the one around them."""
+    weight: float = 0.0
+    """Of the perimeter of their interfaces."""
+    freedom: float = 0.0
+    """Degrees of freedom that their fit uses."""
+    variance: float = 1.0
+    """Of the whitened noise."""
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,11 @@ class Study:
         """By how much the folds' square residuals are smaller in the mean, and its standard error."""
         return _advantage(self._folds_of(one), self._folds_of(other))
 
+    def left_out(self, score: Score) -> np.ndarray:
+        """Residual of each reading by the fit without its fold, at the score's weight."""
+        column: np.ndarray = self._folds_of(score)[:, score.best]
+        return column
+
     @property
     def _lags(self) -> int:
         return max(1, self._method.lags)

@@ -23,8 +23,9 @@ PERIMETER = 1.0
 """The same of what the perimeter is measured by: by its values at the nodes one of 0.35 is found up to 40 %
 too long or too short, one of 1.0 by 0.2 %."""
 
-FAR = 22.0
-"""Half widths of an interface from which on nothing is seen of it: sech 22 is 6e-10."""
+FAR = 12.0
+"""Half widths of what the perimeter is measured by from which on nothing is seen of an interface: what counts
+of it there, sech² 12, is 1e-10."""
 
 SLIGHT = 0.01
 """A step by less than this share of the unit costs as if it were that."""
@@ -43,6 +44,34 @@ class Cells:
     """Width of a cell, the same on all ranks: that of the interface where no mesh is about a point."""
     uniform: bool = False
     """Whether all cells are that wide: phases then are the same at a node and at a point that is there."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Of one phase the rows of which half the squares are the cost of its perimeter, and their derivative."""
+
+    places: np.ndarray
+    """Their numbers in `Phases.perimeter_rows`; the others are negligible."""
+    columns: np.ndarray
+    """Numbers of the parameters that they depend on."""
+    values: np.ndarray
+    """Shape (places,)."""
+    derivative: np.ndarray
+    """By these parameters, a block (places, columns)."""
+
+
+@dataclass(frozen=True)
+class Tangent:
+    """What phases do with their parameters."""
+
+    D: np.ndarray
+    """∂m/∂θ, shape (owned, size), column-major."""
+    near: np.ndarray
+    """Owned nodes near an interface: elsewhere D is negligible in the level sets' columns, ..."""
+    geometry: slice
+    """... which are these."""
+    rows: list[Rows]
+    """Of each phase; none where the perimeter has no weight."""
 
 
 class Phases:
@@ -164,7 +193,7 @@ class Phases:
 
     def jacobian(self, theta: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """D = ∂m/∂θ at the owned nodes, shape (owned, size), column-major."""
-        return self.linearised(theta, 0.0)[0]
+        return self.linearised(theta, 0.0).D
 
     def perimeters(self, theta: np.ndarray) -> np.ndarray:
         """This rank's share of the perimeter of each phase, shape (number,), in the unit of length: the sum
@@ -185,45 +214,50 @@ class Phases:
         rows: np.ndarray = (self._sech(self._distances(theta)) * self._height(weight, step)).T.ravel()
         return rows
 
-    def linearised(self, theta: np.ndarray, weight: float) -> tuple[np.ndarray, np.ndarray]:
-        """∂m/∂θ, shape (owned, size), and ∂r/∂θ of `perimeter_rows`, shape (owned · number, size)."""
-        v, slopes = self.of_values(theta), self._value_slopes(theta)
-        step, distances = v[1:] - v[0], self._distances(theta)
-        D = np.zeros((self.owned, self.size), order="F")
-        rows = np.zeros((self.owned * self.number if weight else 0, self.size), order="F")
+    def linearised(self, theta: np.ndarray, weight: float) -> "Tangent":
+        """∂m/∂θ, and the derivative of `perimeter_rows` where it is not negligible."""
+        v, distances = self.of_values(theta), self._distances(theta)
+        slopes = self._value_slopes(theta)
         share = 0.5 * (1.0 + np.tanh(distances / self._epsilon[:, None]))
+        D = np.zeros((self.owned, self.size), order="F")
         by_values = np.column_stack([1.0 - share.sum(axis=1), share])
         D[:, self.geometry.stop :] = by_values[:, self._free] * slopes
+        height = self._height(weight, v[1:] - v[0])
+        rows, moving = [], np.zeros(self.owned, dtype=bool)
         for number, (one, own) in enumerate(zip(self.sets, self._own, strict=True)):
-            u = distances[:, number]
-            near = np.flatnonzero(np.abs(u) < FAR * self._wide)
+            u, step = distances[:, number], v[number + 1] - v[0]
+            near = self._near(u)
             moved = one.distance_jacobian(theta[own], near)
-            sharp = 2.0 * step[number] * share[near, number] * (1.0 - share[near, number])
-            D[near, own] = (sharp / self._epsilon[near])[:, None] * moved
+            sharp = 2.0 * step * share[near, number] * (1.0 - share[near, number]) / self._epsilon[near]
+            D[near, own] = sharp[:, None] * moved
+            moving[near[np.abs(u[near]) < FAR * self._epsilon[near]]] = True
             if weight:
-                self._linearise_rows(rows, number, u, near, moved, step, weight, slopes)
-        return D, rows
+                rows.append(self._rows(number, u[near], near, moved, step, height[near, number], slopes))
+        return Tangent(D, np.flatnonzero(moving), self.geometry, rows)
 
-    def _linearise_rows(
+    def _rows(
         self,
-        rows: np.ndarray,
         number: int,
         u: np.ndarray,
         near: np.ndarray,
         moved: np.ndarray,
-        step: np.ndarray,
-        weight: float,
+        step: float,
+        height: np.ndarray,
         slopes: np.ndarray,
-    ) -> None:
-        """Write the derivative of the rows of one phase."""
-        first = number * self.owned
-        height, sech = self._height(weight, step)[:, number], self._sech(u[:, None])[:, 0]
-        slope = -height * sech * np.tanh(u / self._wide) / self._wide
-        rows[first + near, self._own[number]] = slope[near, None] * moved
-        by_step = 0.5 * height * sech * step[number] / (step[number] ** 2 + (SLIGHT * self.unit) ** 2)
-        for column, (index, value) in enumerate(zip(self._free, slopes, strict=True)):
-            sign = {0: -1.0, number + 1: 1.0}.get(index, 0.0)
-            rows[first : first + self.owned, self.geometry.stop + column] = sign * value * by_step
+    ) -> "Rows":
+        """Those of one phase: they depend on its level set, on its value and on v₀."""
+        wide = self._wide[near]
+        r = height / np.cosh(u / wide)
+        by_step = 0.5 * r * step / (step**2 + (SLIGHT * self.unit) ** 2)
+        signs = {0: -1.0, number + 1: 1.0}
+        own = [(place, signs[index]) for place, index in enumerate(self._free) if index in signs]
+        by_values = [sign * slopes[place] * by_step for place, sign in own]
+        geometry = np.arange(self._own[number].start, self._own[number].stop)
+        columns = np.concatenate([geometry, [self.geometry.stop + place for place, _ in own]]).astype(int)
+        block = np.asfortranarray(
+            np.column_stack([(-r * np.tanh(u / wide) / wide)[:, None] * moved, *by_values])
+        )
+        return Rows(near + number * self.owned, columns, r, block)
 
     def sharpened(self, sharpness: float) -> Self:
         """The same with interfaces of this half width, in widths of the cells."""
@@ -258,6 +292,13 @@ class Phases:
     ) -> Candidates:
         """Random neurons that might join a level set, drawn alike on all ranks; see Network.candidates."""
         return self.sets[number].candidates(self.level_sets_of(theta)[number], count, scales, rng)
+
+    def near(self, theta: np.ndarray, number: int) -> np.ndarray:
+        """Numbers of the owned nodes that are near the interface of a phase."""
+        return self._near(self.sets[number].distance(theta[self._own[number]]))
+
+    def _near(self, u: np.ndarray) -> np.ndarray:
+        return np.flatnonzero(np.abs(u) < FAR * self._wide)
 
     def raised(self, theta: np.ndarray, number: int, weight: float) -> tuple[np.ndarray, np.ndarray]:
         """The derivatives of m and of this phase's rows r by its level set's height at each owned node,

@@ -12,6 +12,7 @@ from app.parallel.blocks import (
     symmetric_gram,
     symmetric_gram_of,
     symmetric_product,
+    total,
 )
 from app.parallel.interrupt import Interrupt, Interrupted, let_go, plain_signals
 from app.parallel.solver import LinearSolver, SolveFailed, Tally
@@ -41,4 +42,5 @@ __all__ = [
     "symmetric_gram_of",
     "symmetric_product",
     "timed",
+    "total",
 ]

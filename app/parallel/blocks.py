@@ -37,6 +37,14 @@ def gram(comm: MPI.Comm, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return total
 
 
+def total(comm: MPI.Comm, own: np.ndarray) -> np.ndarray:
+    """The sum of an array over the ranks, the same on all of them; one reduction."""
+    local = np.ascontiguousarray(own)
+    found = np.empty_like(local)
+    comm.Allreduce(local, found)
+    return found
+
+
 def symmetric_gram(comm: MPI.Comm, block: np.ndarray, apply: Apply) -> np.ndarray:
     """blockᵀ A block of a symmetric A, which `apply` multiplies with a block; the same on all ranks.
 

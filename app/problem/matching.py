@@ -21,22 +21,19 @@ RIDGE = 1e-4
 """Of the least squares, in units of the number of nodes."""
 
 MISSING = 0.15
-"""Share of the function's variance that may be outside of the span, ..."""
-
-MOST = 64
-"""... if no more neurons are needed for it."""
+"""Share of the function's variance that may be outside of the span."""
 
 WIDE = 0.25
 """Of a step: the level set rises like tanh where a coefficient is about this far from half of it."""
 
 
 def matched(
-    comm: MPI.Comm, one: "LevelSet", target: np.ndarray, least: int, rng: np.random.Generator
+    comm: MPI.Comm, one: "LevelSet", target: np.ndarray, least: int, most: int, rng: np.random.Generator
 ) -> tuple["LevelSet", np.ndarray]:
     """A level set close to a function at the owned nodes, and its θ; collective.
 
     Of many random neurons it has those whose span holds the function best: `least` of them at least, and as
-    many as hold enough of it.
+    many as hold enough of it, `most` at most.
     """
     from app.network import LevelSet
 
@@ -45,9 +42,10 @@ def matched(
     products = gram(comm, columns, columns)
     constant, number = products[:, DRAWN], products[DRAWN, DRAWN]
     centred = products - np.outer(constant, constant) / number
-    chosen, gains = pursued(centred[:DRAWN, :DRAWN], centred[:DRAWN, -1], max(MOST, least))
+    most = max(most, least)
+    chosen, gains = pursued(centred[:DRAWN, :DRAWN], centred[:DRAWN, -1], most)
     missing = 1.0 - np.cumsum(gains) / (0.5 * max(centred[-1, -1], np.finfo(float).tiny))
-    chosen = chosen[: max(least, 1 + int(np.argmax(missing < MISSING)) if missing.min() < MISSING else MOST)]
+    chosen = chosen[: max(least, 1 + int(np.argmax(missing < MISSING)) if missing.min() < MISSING else most)]
     basis = [*chosen, DRAWN]
     inside = products[np.ix_(basis, basis)] + RIDGE * number * np.eye(len(basis))
     outgoing = np.linalg.solve(inside, products[basis, -1])

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 TAILS = (0.02, 0.98)
 """Quantiles of a coefficient, by measure, that stand for the values of its phases."""
 
+MOST = 64
+"""Neurons of a level set at the start at most; and all have no more parameters than there are readings."""
+
 UNIFORM = 1e-9
 """Share of their width by which cells of one width differ at most: rounding."""
 
@@ -73,9 +76,11 @@ class InversionPhases:
         transforms, levels = self._transforms(number), self._levels(m, number)
         neurons = self._spec.neurons if self.asked else self._method.neurons
         plain = LevelSet((1,), self._nodes, self._length, self._spec.max_width, self._spec.features)
+        each = number * (plain.inputs + 2)  # parameters of a neuron of every level set
+        most = min(MOST, len(self._given.data.values) // each)
         sets, parameters = [], []
         for level in levels[1:]:
-            one, theta = matched(self.comm, plain, step_target(m, levels[0], level), neurons, rng)
+            one, theta = matched(self.comm, plain, step_target(m, levels[0], level), neurons, most, rng)
             sets.append(one)
             parameters.append(theta)
         unit = float(np.abs(levels[1:] - levels[0]).max())

@@ -29,7 +29,10 @@ def test_derivatives_are_exact(dimension: int, values: list[Transform]) -> None:
     """∂m/∂θ and ∂r/∂θ against central differences extrapolated to fourth order."""
     rng = np.random.default_rng(dimension)
     made, theta = phases(dimension, values, rng)
-    D, R = made.linearised(theta, 3.0)
+    tangent = made.linearised(theta, 3.0)
+    D, R = tangent.D, np.zeros((COUNT * made.number, made.size))
+    for rows in tangent.rows:
+        R[np.ix_(rows.places, rows.columns)] = rows.derivative
     along = rng.standard_normal(len(theta))
 
     def difference(h: float) -> np.ndarray:

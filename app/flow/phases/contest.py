@@ -1,19 +1,27 @@
-"""Phases as all readings have them: fitted from what a smooth regularisation has found."""
+"""Phases as the readings have them, and whether they predict better than a smooth coefficient.
 
-from dataclasses import dataclass
+They are fitted to the problem linearised at what a smooth regularisation has found, which takes no solves,
+and then, where that is promising, to the problem itself.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from app.flow.phases.fits import Fit, from_wide, met
+from app.flow.phases.fits import Fit, begun, from_wide, met, settled
 from app.flow.phases.objective import Objective
 from app.flow.phases.protocols import PhasesOf
 from app.flow.state import Representation
 from app.types import Untyped
 
+LEAST = 1e-3
+"""Of 1 − leverage of a reading: its prediction without it is no farther off than so."""
+
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """Phases of one number as all readings have them."""
+    """Phases of one number as the readings that count have them."""
 
     objective: Objective
     fit: Fit
@@ -24,17 +32,25 @@ class Fitted:
         return self.fit.point.network.number
 
     @property
-    def freedom(self) -> float:
-        """Degrees of freedom that the fit uses, tr A(AᵀA + P)⁻¹Aᵀ."""
-        return float(self.leverages.sum())
-
-    @property
     def leverages(self) -> np.ndarray:
-        """Derivative of each predicted reading by itself as it was measured, shape (readings,)."""
+        """Derivative of each predicted reading by itself as it was measured, shape (readings,): the diagonal
+        of A(AᵀA + P)⁻¹Aᵀ with A = J ∂m/∂θ and the penalty's P."""
         model = self.objective.quadratic(self.fit.point, self.fit.J)
         H = model.H + self.objective.method.least_damping * np.eye(len(model.gradient))
         found: np.ndarray = np.sum(model.images.T * np.linalg.solve(H, model.images.T), axis=0)
         return found
+
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom that the fit uses."""
+        return float(self.leverages.sum())
+
+    @property
+    def left_out(self) -> np.ndarray:
+        """Squares of the leave-one-out residuals of the problem linearised here, shape (readings,)."""
+        residual = self.fit.point.at.residual
+        squares: np.ndarray = (residual / np.maximum(1.0 - self.leverages, LEAST)) ** 2
+        return squares
 
 
 def fitted(
@@ -45,22 +61,55 @@ def fitted(
     target: float,
     rng: np.random.Generator,
 ) -> Fitted:
-    """Phases of this number close to a coefficient, fitted to the readings; collective.
+    """Phases of this number that start close to a coefficient; collective.
 
-    Of several random starts the one of the least energy; without a weight of its own its perimeter's is
-    halved until the misfit is down to the target.
+    Without a weight of its own the perimeter's is such that the start costs what noise does, and is halved
+    until the misfit is down to the target.
     """
-    method, fits = objective.method, list[Fit]()
-    objective = objective.weighing(phases.weight or 0.0)
-    for _ in range(method.starts):
-        own = phases.start(m, number, rng)
-        if phases.weight is None and not fits:
-            objective = objective.weighing(method.first * target / _cost(phases, own))
-        fits.append(from_wide(objective, own, method.widths))
-    fit = min(fits, key=lambda one: float(f"{one.point.energy:.9g}"))
+    own = phases.start(m, number, rng)
+    weight = phases.weight
+    if weight is None:
+        weight = objective.method.first * target / _cost(phases, own)
+    objective = objective.weighing(weight)
+    fit = from_wide(objective, own, objective.method.widths)
     if phases.weight is None:
-        objective, fit = met(objective, fit, target, rng)
+        objective, fit = met(objective, fit, tolerated(target), rng)
     return Fitted(objective, fit)
+
+
+def refitted(
+    objective: Objective, phases: PhasesOf, found: Fitted, target: float, rng: np.random.Generator
+) -> Fitted:
+    """The same phases fitted to the problem of another objective; collective."""
+    objective = objective.weighing(found.objective.weight)
+    fit = begun(objective, objective.point(found.fit.point.own))
+    fit = settled(objective, fit, objective.method.most_steps)
+    if phases.weight is None:
+        objective, fit = met(objective, fit, tolerated(target), rng)
+    return Fitted(objective, fit)
+
+
+def simplest(found: Sequence[Fitted]) -> Fitted:
+    """The fewest phases that predict as well as the best do within a standard error, of several the best."""
+    squares = [one.left_out for one in found]
+    means = [float(f"{each.mean():.9g}") for each in squares]
+    best = squares[int(np.argmin(means))]
+    within = [
+        (one.number, mean, place)
+        for place, (one, mean, each) in enumerate(zip(found, means, squares, strict=True))
+        if mean - best.mean() <= standard_error(each - best)
+    ]
+    return found[min(within)[2]]
+
+
+def standard_error(differences: np.ndarray) -> float:
+    """Of their mean."""
+    return float(differences.std() / np.sqrt(len(differences)))
+
+
+def tolerated(target: float) -> float:
+    """A misfit that noise explains: ½‖e‖² has about the variance of its mean."""
+    return target + target**0.5
 
 
 def _cost(phases: PhasesOf, own: Representation) -> float:
@@ -69,3 +118,19 @@ def _cost(phases: PhasesOf, own: Representation) -> float:
     values, perimeters = network.of_values(own.theta), network.perimeters(own.theta)
     whole = phases.comm.allreduce(perimeters)
     return max(float(np.abs(values[1:] - values[0]) @ whole), np.finfo(float).tiny)
+
+
+def on_fold(
+    objective: Objective,
+    phases: PhasesOf,
+    m: np.ndarray,
+    model: Fitted,
+    kept: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Residuals of all readings by phases that were fitted to those that are kept, from a coefficient that
+    only these have made; collective."""
+    objective = replace(objective.weighing(model.objective.weight), counted=kept)
+    fit = from_wide(objective, phases.start(m, model.number, rng), objective.method.widths)
+    residual: np.ndarray = fit.point.at.residual
+    return residual

@@ -139,24 +139,25 @@ def reweighed(objective: Objective, fit: Fit) -> Fit:
 
 
 def met(objective: Objective, fit: Fit, target: float, rng: np.random.Generator) -> tuple[Objective, Fit]:
-    """With the weight halved, or with more neurons, until the misfit is down to the target, if it comes
-    there; collective.
+    """With the weight halved, or more neurons, until the misfit is down to the target or neither helps.
 
-    Neurons join where half of the weight would not take much off what the misfit is above the target.
+    Neurons join where half of the weight does not take enough off what the misfit is above the target.
+    Collective.
     """
-    method, halvings = objective.method, objective.method.halvings
-    while fit.point.misfit > target and halvings:
+    method = objective.method
+    for _ in range(method.halvings):
         excess = fit.point.misfit - target
+        if excess <= 0:
+            break
         lighter = objective.weighing(0.5 * objective.weight)
         trial = settled(lighter, reweighed(lighter, fit), method.most_steps)
         if fit.point.misfit - trial.point.misfit >= method.least_progress * excess:
-            objective, fit, halvings = lighter, trial, halvings - 1
+            objective, fit = lighter, trial
             continue
         joined = grown(objective, fit, rng)
         if joined is not None:
             joined = settled(objective, joined, method.most_steps)
         if joined is None or fit.point.misfit - joined.point.misfit < method.least_progress * excess:
-            objective, fit, halvings = lighter, trial, halvings - 1
-            continue
+            break
         fit = joined
     return objective, fit

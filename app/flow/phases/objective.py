@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from mpi4py import MPI
 
-from app.flow.phases.protocols import PhaseNetwork
+from app.flow.phases.protocols import PhaseNetwork, Tangent
 from app.flow.protocols import AnyEvaluation
 from app.flow.state import Representation
 from app.method import PhasesMethod
-from app.parallel import gram, timed
+from app.parallel import gram, timed, total
 from app.types import Untyped
 
 type EnergyAt = Callable[[Representation, AnyEvaluation], AnyEvaluation]
@@ -48,12 +48,23 @@ class Sensitivity:
 
     rows: np.ndarray | None = None
 
-    def images(self, at: AnyEvaluation, D: np.ndarray, comm: MPI.Comm) -> np.ndarray:
+    def images(self, at: AnyEvaluation, tangent: Tangent, comm: MPI.Comm) -> np.ndarray:
         """J D, shape (readings, parameters): of these rows, or by a solve for each parameter."""
+        D, geometry = tangent.D, tangent.geometry
         if self.rows is None:
             whole: np.ndarray = at.jvp(np.asfortranarray(D))
             return whole
-        return gram(comm, self.rows, D)
+        own, near = np.empty((self.rows.shape[1], D.shape[1])), tangent.near
+        own[:, geometry] = self.rows[near].T @ D[near, geometry]
+        own[:, geometry.stop :] = self.rows.T @ D[:, geometry.stop :]
+        return total(comm, own)
+
+    def along(self, at: AnyEvaluation, block: np.ndarray, comm: MPI.Comm) -> np.ndarray:
+        """J @ block."""
+        if self.rows is None:
+            whole: np.ndarray = at.jvp(np.asfortranarray(block))
+            return whole
+        return gram(comm, self.rows, block)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +76,7 @@ class Quadratic:
     """J D of the readings that count, shape (readings, parameters)."""
     penalty: np.ndarray
     """What the perimeter and the prior have of H."""
+    tangent: Tangent
 
     @property
     def H(self) -> np.ndarray:
@@ -83,6 +95,8 @@ class Objective:
     weight: float
     counted: np.ndarray | None = None
     """Which readings count, of a fold; None is all."""
+    J: Sensitivity | None = None
+    """Of a linear problem, the same everywhere."""
 
     def weighing(self, weight: float) -> "Objective":
         """With another weight of the perimeter."""
@@ -101,6 +115,8 @@ class Objective:
 
     def sensitivity(self, point: Point) -> Sensitivity:
         """J there: a block of solves, or nothing where a solve for each parameter is less; collective."""
+        if self.J is not None:
+            return self.J
         readings = len(point.at.residual)
         if readings > self.method.most_rows * point.network.size:
             return Sensitivity()
@@ -111,22 +127,28 @@ class Objective:
         """The model there, with the gradient as it is and a J that may be of another point; collective."""
         network, theta = point.network, point.own.theta
         with timed("jacobian"):
-            D, rows = network.linearised(theta, self.weight)
+            tangent = network.linearised(theta, self.weight)
         with timed("krylov"):
-            images = J.images(point.at, D, self.comm)
+            images = J.images(point.at, tangent, self.comm)
             dual = self._derivative(point.at)
         counted = slice(None) if self.counted is None else self.counted
         scales, held = network.scales, self._held(network)
-        r = network.perimeter_rows(theta, self.weight)
         with timed("flow_matrix"):
-            pulled = gram(self.comm, rows, np.column_stack([rows, r])) if self.weight else None
-            gradient = gram(self.comm, D, dual)
-        penalty = np.diag(held)
+            inner, slope = self._perimeter(tangent)
+            gradient = gram(self.comm, tangent.D, dual) + slope
+        penalty = np.diag(held) + scales[:, None] * inner * scales
         gradient = scales * gradient + held * theta / scales
-        if pulled is not None:
-            penalty = penalty + scales[:, None] * pulled[:, :-1] * scales
-            gradient = gradient + scales * pulled[:, -1]
-        return Quadratic(gradient, images[counted] * scales, penalty)
+        return Quadratic(gradient, images[counted] * scales, penalty, tangent)
+
+    def _perimeter(self, tangent: Tangent) -> tuple[np.ndarray, np.ndarray]:
+        """(∂r/∂θ)ᵀ ∂r/∂θ and (∂r/∂θ)ᵀ r, the same on all ranks."""
+        size = tangent.D.shape[1]
+        both = np.zeros((size, size + 1))
+        for rows in tangent.rows:
+            both[np.ix_(rows.columns, rows.columns)] += rows.derivative.T @ rows.derivative
+            both[rows.columns, size] += rows.derivative.T @ rows.values
+        both = total(self.comm, both)
+        return both[:, :size], both[:, size]
 
     def _derivative(self, at: AnyEvaluation) -> np.ndarray:
         """Jᵀe of the readings that count."""

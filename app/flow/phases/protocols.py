@@ -11,6 +11,42 @@ from app.flow.state import Representation
 from app.types import Described
 
 
+class Rows(Protocol):
+    """Rows r of one phase, where they are not negligible."""
+
+    @property
+    def columns(self) -> np.ndarray:
+        """Numbers of the parameters that they depend on."""
+
+    @property
+    def values(self) -> np.ndarray:
+        """r."""
+
+    @property
+    def derivative(self) -> np.ndarray:
+        """By these parameters, a block."""
+
+
+class Tangent(Protocol):
+    """What phases do with their parameters."""
+
+    @property
+    def D(self) -> np.ndarray:
+        """∂m/∂θ, a block of this rank's nodes."""
+
+    @property
+    def near(self) -> np.ndarray:
+        """The only nodes at which the columns of the level sets have anything."""
+
+    @property
+    def geometry(self) -> slice:
+        """These columns."""
+
+    @property
+    def rows(self) -> Sequence[Rows]:
+        """Of each phase, none where the perimeter has no weight."""
+
+
 @runtime_checkable
 class PhaseNetwork(Protocol):
     """Phases whose interfaces are the zeros of networks, see app.network.phases.Phases."""
@@ -51,8 +87,8 @@ class PhaseNetwork(Protocol):
     def perimeter_rows(self, theta: np.ndarray, weight: float) -> np.ndarray:
         """r, spread over the ranks, with ½‖r‖² the weight times the step times the perimeter of each."""
 
-    def linearised(self, theta: np.ndarray, weight: float) -> tuple[np.ndarray, np.ndarray]:
-        """∂m/∂θ and ∂r/∂θ, blocks of this rank's rows."""
+    def linearised(self, theta: np.ndarray, weight: float) -> Tangent:
+        """∂m/∂θ and ∂r/∂θ, of this rank's nodes."""
 
     def sharpened(self, sharpness: float) -> Self:
         """With interfaces of this half width, in widths of the cells."""
@@ -66,6 +102,9 @@ class PhaseNetwork(Protocol):
         rng: np.random.Generator,
     ) -> Candidates:
         """Random neurons that might join a level set, drawn alike on all ranks."""
+
+    def near(self, theta: np.ndarray, number: int) -> np.ndarray:
+        """Nodes of the rows r of a phase that are not negligible."""
 
     def raised(self, theta: np.ndarray, number: int, weight: float) -> tuple[np.ndarray, np.ndarray]:
         """The derivatives of m and of the rows r of one phase by its level set's height at each node."""

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass, replace
 
-from app.flow.phases.contest import fitted
 from app.flow.phases.fits import begun, settled
-from app.flow.phases.judgement import preferred
+from app.flow.phases.judgement import judged
 from app.flow.phases.objective import EnergyAt, Objective, Point
 from app.flow.problem import Minimisation
 from app.flow.records import Record, StopReason
-from app.flow.state import FlowState, Representation
+from app.flow.state import FlowState, PhaseChoice, Representation
 from app.method import Method
 from app.parallel import timed
 from app.types import Untyped
@@ -33,21 +32,21 @@ def goes_on_to_phases(problem: Minimisation, state: FlowState) -> bool:
 def after_contest(problem: Minimisation, method: Method, state: FlowState) -> FlowState:
     """After phases were fitted, and the data have chosen whether they want some; collective, raises
     SolveFailed."""
-    phases, at = problem.phases, state.evaluation
-    assert phases is not None and at is not None
     with timed("selection"):
-        target, rng = _target(problem, state), phases.rng()
-        objective = _objective(problem, method, 0.0)
-        found = [fitted(objective, phases, at.m, number, target, rng) for number in phases.numbers]
-        choice = preferred(problem, state, found)
-    if not choice.taken:
-        told = (f"phases: {choice.reason}",)
+        target, objective = _target(problem, state), _objective(problem, method, 0.0)
+        verdict = judged(problem, method, state, objective, target)
+    told = (f"phases: {verdict.reason}",)
+    found, selected = verdict.fitted, state.selected
+    if found is None:
+        choice = PhaseChoice(False, verdict.reason)
         return replace(state, stage="minimisation", stop_reason=state.ended, phase_choice=choice, notes=told)
-    (chosen,) = (one for one in found if one.number == choice.number)
-    fit = chosen.fit
-    state = replace(state, stage="phases", phase_choice=choice, model=PhaseMemory(fit.damping))
-    notes = (f"phases: {choice.reason}",)
-    return _recorded(replace(state, notes=notes), fit.point, fit.rejected, fit.steps, None, choice.weight)
+    assert selected is not None
+    variance = 1.0 if problem.target is not None else selected.spread**2
+    weight, freedom = found.objective.weight, found.freedom
+    choice = PhaseChoice(True, verdict.reason, found.number, weight, freedom, variance)
+    memory = PhaseMemory(found.fit.damping)
+    state = replace(state, stage="phases", phase_choice=choice, model=memory, notes=told)
+    return _recorded(state, found.fit.point, found.fit.rejected, found.fit.steps, None, weight)
 
 
 def after_phases(problem: Minimisation, method: Method, state: FlowState) -> FlowState:
