@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from app.flow.iteration import after_iteration, judged
 from app.flow.minimiser import after_selection, complete
-from app.flow.phases.stage import after_contest, after_phases, goes_on_to_phases
+from app.flow.phases.stage import after_contest, after_phases, considers_phases
 from app.flow.problem import Minimisation
 from app.flow.protocols import Evaluation
 from app.flow.records import Record
@@ -74,8 +74,8 @@ def advance(problem: Minimisation, method: Method, state: FlowState) -> FlowStat
         )
     if after.stop_reason == "minimum" and _unmet(problem, method, after):
         after = replace(after, stop_reason="noise_not_met")
-    if goes_on_to_phases(problem, after):
-        after = replace(after, stage="contest", ended=after.stop_reason, stop_reason=None)
+    if considers_phases(problem, after):
+        after = replace(after, stage="contest", stop_reason=None)
     now = problem.meter.read()
     spent = grown(state.spent, now if before is None else before, now, state.read)
     records = after.records

@@ -159,8 +159,6 @@ class FlowState:
     selected: Selected | None = None
     stop_reason: StopReason | None = None
     """Why the run is over, if it is."""
-    ended: StopReason | None = None
-    """Why the minimisation was over, before phases were considered."""
     phase_choice: PhaseChoice | None = None
     """What the data said of them, once they were."""
     crowded: bool = False

@@ -93,11 +93,11 @@ def simplest(found: Sequence[Fitted]) -> Fitted:
     """The fewest phases that predict as well as the best do within a standard error, of several the best."""
     squares = [one.left_out for one in found]
     means = [float(f"{each.mean():.9g}") for each in squares]
-    best = squares[int(np.argmin(means))]
+    least = int(np.argmin(means))
     within = [
         (one.number, mean, place)
         for place, (one, mean, each) in enumerate(zip(found, means, squares, strict=True))
-        if mean - best.mean() <= standard_error(each - best)
+        if mean - means[least] <= standard_error(each - squares[least])
     ]
     return found[min(within)[2]]
 

@@ -42,17 +42,18 @@ def judged(
     if not phases.asked and (folds is None or not folds.edges > 0):
         return Verdict(None, "regularisations that keep edges predict no better than others")
     linear = _linearised(objective, at)
-    most = max(phases.numbers)
-    first = fitted(linear, phases, at.m, most, target, rng)
+    smooth, most = _Smooth.of(problem, state, linear), max(phases.numbers)
+    m = smooth.solution(np.arange(len(at.residual)))
+    first = fitted(linear, phases, m, most, target, rng)
     if not phases.asked:
         assert folds is not None
         told = _against(folds, first, method)
         if told is None and len(folds.residuals) < method.phases.few:
-            told = _on_folds(problem, method, state, linear, first, rng)
+            told = _on_folds(smooth, phases, folds, first, method, rng)
         if told is not None:
             return Verdict(None, told)
     others = [
-        fitted(linear, phases, at.m, number, target, rng)
+        fitted(linear, phases, m, number, target, rng)
         for number in phases.numbers
         for _ in range(method.phases.starts - (number == most))
     ]
@@ -81,41 +82,52 @@ def _against(folds: Folds, found: Fitted, method: Method) -> str | None:
     return f"{found.number} beside the phase around them: {_gain(better)}, which is not beyond doubt"
 
 
+@dataclass(frozen=True, eq=False)
+class _Smooth:
+    """The linearised problem with the regularisation that was selected."""
+
+    linear: Objective
+    reference: np.ndarray
+    R: InnerProduct
+    weight: float
+    data: np.ndarray
+    """J(m − m_ref) − e of each reading."""
+
+    @staticmethod
+    def of(problem: Minimisation, state: FlowState, linear: Objective) -> "_Smooth":
+        """At a state; collective."""
+        at, exact, selected = state.evaluation, state.exact, state.selected
+        assert at is not None and isinstance(exact, Minimiser) and selected is not None
+        assert linear.J is not None
+        data = linear.J.along(at, at.m - problem.reference, linear.comm) - at.residual
+        return _Smooth(linear, problem.reference, exact.chosen.R, selected.weight, data)
+
+    def solution(self, kept: np.ndarray) -> np.ndarray:
+        """m that these readings alone make, by a solve with R for each; collective."""
+        J = self.linear.J
+        assert J is not None and J.rows is not None
+        X = self.R.riesz(np.asfortranarray(J.rows[:, kept]))
+        S = J.along(None, X, self.linear.comm)[kept]
+        m: np.ndarray = self.reference + X @ np.linalg.solve(
+            S + self.weight * np.eye(len(kept)), self.data[kept]
+        )
+        return m
+
+
 def _on_folds(
-    problem: Minimisation,
-    method: Method,
-    state: FlowState,
-    linear: Objective,
-    found: Fitted,
-    rng: np.random.Generator,
+    smooth: _Smooth, phases: PhasesOf, folds: Folds, found: Fitted, method: Method, rng: np.random.Generator
 ) -> str | None:
-    """The same by folds of the linearised problem, each from what its own readings make of it."""
-    phases, selected, exact = problem.phases, state.selected, state.exact
-    assert phases is not None and selected is not None and selected.folds is not None
-    assert isinstance(exact, Minimiser) and linear.J is not None
-    at: AnyEvaluation = state.evaluation
-    data = linear.J.along(at, at.m - problem.reference, phases.comm) - at.residual
-    residuals = np.empty(len(data))
-    order = rng.permutation(len(data))
+    """Why phases do not predict better, by folds of the linearised problem, each from the smooth coefficient
+    that its own readings make; None where they do beyond doubt."""
+    residuals = np.empty(len(smooth.data))
+    order = rng.permutation(len(residuals))
     for fold in np.array_split(order, method.selection.folds):
         kept = np.setdiff1d(order, fold)
-        m = problem.reference + _smooth(exact.chosen.R, linear.J, data, kept, selected.weight, phases)
-        residuals[fold] = on_fold(linear, phases, m, found, kept, rng)[fold]
-    better = selected.folds.residuals**2 - residuals**2
+        residuals[fold] = on_fold(smooth.linear, phases, smooth.solution(kept), found, kept, rng)[fold]
+    better = folds.residuals**2 - residuals**2
     if better.mean() > method.phases.doubt * standard_error(better):
         return None
     return f"{found.number} beside the phase around them: {_gain(better)} on folds, which is not beyond doubt"
-
-
-def _smooth(
-    R: InnerProduct, J: Sensitivity, data: np.ndarray, kept: np.ndarray, weight: float, phases: PhasesOf
-) -> np.ndarray:
-    """The linearised problem's solution for the readings that are kept, less m_ref."""
-    assert J.rows is not None
-    X = R.riesz(np.asfortranarray(J.rows[:, kept]))
-    S = J.along(None, X, phases.comm)[kept]
-    solution: np.ndarray = X @ np.linalg.solve(S + weight * np.eye(len(kept)), data[kept])
-    return solution
 
 
 def _gain(better: np.ndarray) -> str:

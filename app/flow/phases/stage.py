@@ -6,14 +6,11 @@ from app.flow.phases.fits import begun, settled
 from app.flow.phases.judgement import judged
 from app.flow.phases.objective import EnergyAt, Objective, Point
 from app.flow.problem import Minimisation
-from app.flow.records import Record, StopReason
+from app.flow.records import Record
 from app.flow.state import FlowState, PhaseChoice, Representation
 from app.method import Method
 from app.parallel import timed
 from app.types import Untyped
-
-MINIMA: tuple[StopReason, ...] = ("minimum", "noise_not_met", "discrepancy", "stalled", "no_accepted_step")
-"""Reasons to stop behind which phases are considered."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +20,9 @@ class PhaseMemory:
     damping: float
 
 
-def goes_on_to_phases(problem: Minimisation, state: FlowState) -> bool:
-    """Whether phases are to be considered now: once, where a first minimum was found."""
-    found = state.stage == "minimisation" and state.stop_reason in MINIMA
-    return found and problem.phases is not None and state.phase_choice is None
+def considers_phases(problem: Minimisation, state: FlowState) -> bool:
+    """Whether phases are to be considered: once, as soon as a regularisation is selected."""
+    return problem.phases is not None and state.phase_choice is None and state.stage == "minimisation"
 
 
 def after_contest(problem: Minimisation, method: Method, state: FlowState) -> FlowState:
@@ -39,7 +35,7 @@ def after_contest(problem: Minimisation, method: Method, state: FlowState) -> Fl
     found, selected = verdict.fitted, state.selected
     if found is None:
         choice = PhaseChoice(False, verdict.reason)
-        return replace(state, stage="minimisation", stop_reason=state.ended, phase_choice=choice, notes=told)
+        return replace(state, stage="minimisation", phase_choice=choice, notes=told)
     assert selected is not None
     variance = 1.0 if problem.target is not None else selected.spread**2
     weight, freedom = found.objective.weight, found.freedom
