@@ -4,11 +4,11 @@ The truth of a case is put into the case's own equation on a mesh three times as
 file), with elements one degree higher than the inversion's, so that no inversion uses the discretisation that
 made its data. A state of several components is read whole at each point, into a file a component; each
 experiment has files of its own; of `calderon` the fluxes through the pieces of the boundary are read in place
-of the state. Four cases differ: `elastic` and `helmholtz`, with two components, are made on 110 × 110 cells;
-`cube` is made on 37³ cells, whose nodes are not those of its own 24³, by conjugate gradients with multigrid
-to a relative residual of 1e-12, a factorisation being too large (14 s and 1.3 GB in all); `hippylib_poisson`
-on its own mesh and elements, as its authors define it. The data of `peer64` are given. Those of `trunk` are
-four-electrode readings from a mesh with cells half as large. Equations in time are solved in four times as
+of the state. Some differ: those with two components (`elastic`, `helmholtz`, `scatterer`,
+`stiff`) are made on 110 × 110 cells; `cube` is made on 37³ cells, whose nodes are not those of its own 24³, by
+conjugate gradients with multigrid to a relative residual of 1e-12, a factorisation being too large (14 s and
+1.3 GB in all); `hippylib_poisson` on its own mesh and elements, as its authors define it. The data of `peer64`
+are given. Those of `trunk` are four-electrode readings from a mesh with cells half as large. Equations in time are solved in four times as
 many steps, by Crank and Nicolson's scheme; the data of `heat_pinnacle` are its exact solution, as its authors
 define it.
 
@@ -195,6 +195,21 @@ CASES = {
         in_square(500), 0.05, seed=26, exact="sin(2*pi*x)*cos(pi*y) + exp(-((x-.6)**2 + (y-.4)**2)/.05)"
     ),
     "subsurface": Readings(in_lower_half(50), 0.01, seed=27, of="readings"),
+    "stiff": Readings(
+        in_square(200), 0.01, 28, discretisation=Discretisation((110, 110)), components=("x", "y")
+    ),
+    "scatterer": Readings(
+        in_square(100),
+        0.01,
+        29,
+        discretisation=Discretisation((110, 110)),
+        components=("real", "imaginary"),
+        experiments=("left", "below"),
+    ),
+    "hot_region": Readings(in_square(200), 0.01, seed=30),
+    "fault": Readings(in_square(300), 0.01, seed=31),
+    "polygons": Readings(in_square(300), 0.01, seed=32),
+    "mixed": Readings(in_square(300), 0.01, seed=33),
     # Every node of quadratic elements on 64 × 64 cells.
     "hippylib_poisson": Readings(on_grid(129), 0.05, 9, discretisation=Discretisation((64, 64), higher=0)),
 }

@@ -51,17 +51,29 @@ NOISE = {
     "heat_pinnacle": (2500, 0.1),
     "cooling": (300, 0.01),
     "subsurface": (50, 0.01),
+    "stiff": (200, 0.01),
+    "scatterer": (100, 0.01),
+    "hot_region": (200, 0.01),
+    "fault": (300, 0.01),
+    "polygons": (300, 0.01),
+    "mixed": (300, 0.01),
     "hippylib_poisson": (129 * 129, 0.05),  # the nodes of quadratic elements
     "peer64": (65 * 65, 0.01),  # the nodes of linear elements
 }
 """Readings of a case, of each experiment and component of its state, and their noise as a share of the
 largest state (of `wells` and of fluxes, reading), as its file's head states them."""
 
-COMPONENTS = {"elastic": ("x", "y"), "helmholtz": ("real", "imaginary")}
+COMPONENTS = {
+    "elastic": ("x", "y"),
+    "helmholtz": ("real", "imaginary"),
+    "stiff": ("x", "y"),
+    "scatterer": ("real", "imaginary"),
+}
 """Of the states that have several, which are all read."""
 
 EXPERIMENTS = {
     "helmholtz": ("left_low", "left_high", "below_low", "below_high"),
+    "scatterer": ("left", "below"),
     "two_unknowns": ("everywhere", "alternating"),
     "wells": ("north", "west", "centre", "east", "south"),
 }
