@@ -21,7 +21,7 @@ class Bar:
     `over` says of what: the `median` over the cases of the medians over the runs of each, the `worst` run or
     case, `each` run, `all`, of which it is to be true, or the `exponent` p where the medians of several
     cases are as (state dofs)ᵖ, by least squares in logarithms. Against another method a measure is the ratio
-    of the medians or, of a pair, the median over all pairs.
+    of the medians or, of a pair, the median over all pairs on the same data.
     """
 
     what: str
@@ -79,7 +79,8 @@ class Bar:
         own = [run for name in names for run in runs(case, name)]
         others = runs(case, self.against) if self.against else ()
         if column.pair:
-            pairs = [column.measure(one, other) for one in own for other in others]
+            same = [(one, other) for one in own for other in others if one.job.data == other.job.data]
+            pairs = [column.measure(*pair) for pair in same]
             return pairs if self.over in ("all", "each") or not pairs else [statistics.median(pairs)]
         left, right = (
             [v for run in part if (v := column.measure(run)) is not None] for part in (own, others)

@@ -212,7 +212,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
         run.summary[name] if run.summary["stop_reason"] == "discrepancy" else math.inf
     ),
     "excess": lambda run: abs(run.summary["energy"] / run.summary["least_energy"] - 1),
-    "ratio": lambda run, other, name: run.summary[name] / other.summary[name],
+    "ratio": lambda run, other, name, its="": run.summary[name] / other.summary[its or name],
     "apart": lambda run, other, name: abs(run.summary[name] / other.summary[name] - 1),
     "pod": lambda run, name: ", ".join(
         f"{modes}: {found[name]:.4g}" for modes, found in run.summary["reduction"]["pod"].items()

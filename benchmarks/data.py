@@ -30,12 +30,15 @@ def withheld(out: Path, case: str) -> dict[str, Any]:
 
 
 def draw(out: Path, seed: str, case: str, *truth: str) -> dict[str, Any]:
-    """The readings of a case with another draw of points and noise, and the name of what is observed."""
+    """The readings of a case with another draw of points and noise, and the name of what is observed; those
+    in several files as they are named in cases/data."""
     sys.path.insert(0, str(ROOT / "cases"))
     import make_data
 
-    make_data.CASES[case] = replace(make_data.CASES[case], seed=int(seed))
+    readings = make_data.CASES[case] = replace(make_data.CASES[case], seed=int(seed))
     make_data.write(case, out, truth)
+    if len(readings.all_files(case)) > 1:
+        return {"files": readings.all_files(case)}
     (out / f"{case}.csv").rename(out / "readings.csv")
     return {"observation": _observed(case)[0]}
 

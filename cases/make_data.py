@@ -4,13 +4,13 @@ The truth of a case is put into the case's own equation on a mesh three times as
 file), with elements one degree higher than the inversion's, so that no inversion uses the discretisation that
 made its data. A state of several components is read whole at each point, into a file a component; each
 experiment has files of its own; of `calderon` the fluxes through the pieces of the boundary are read in place
-of the state. Some differ: those with two components (`elastic`, `helmholtz`, `scatterer`,
-`stiff`) are made on 110 × 110 cells; `cube` is made on 37³ cells, whose nodes are not those of its own 24³, by
-conjugate gradients with multigrid to a relative residual of 1e-12, a factorisation being too large (14 s and
-1.3 GB in all); `hippylib_poisson` on its own mesh and elements, as its authors define it. The data of `peer64`
-are given. Those of `trunk` are four-electrode readings from a mesh with cells half as large. Equations in time are solved in four times as
-many steps, by Crank and Nicolson's scheme; the data of `heat_pinnacle` are its exact solution, as its authors
-define it.
+of the state. Some differ: those with two components (`elastic`, `helmholtz`, `scatterer`, `stiff`) are made
+on 110 × 110 cells; `cube` is made on 37³ cells, whose nodes are not those of its own 24³, by conjugate
+gradients with multigrid to a relative residual of 1e-12, a factorisation being too large (14 s and 1.3 GB in
+all); `hippylib_poisson` on its own mesh and elements, as its authors define it. The data of `peer64` are
+given. Those of `trunk` are four-electrode readings from a mesh with cells half as large. Equations in time
+are solved in four times as many steps, by Crank and Nicolson's scheme; the data of `heat_pinnacle` are its
+exact solution, as its authors define it.
 
 Serial; the points and the noise come from fixed seeds, so that the files are the same each time. Where they
 have twelve digits, the last is the solver's rounding and may differ from machine to machine.

@@ -41,6 +41,9 @@ def oracle(problem: Problem) -> Result:
     found |= {name: value for name, value in least.items() if name not in ("tried", "weight")}
     spent = {"state_solves": problem.counts.state_solves, "linear_solves": problem.counts.linear_solves}
     found["h1_weight"] = table[0]["regularisation_weight"]
+    found["edge_preserving_error"] = min(
+        row["relative_error"] for row in table if row["regularisation_kind"] == "edge_preserving"
+    )
     return found | {"misfit_target": problem.target, "search": spent, "table": table}, []
 
 

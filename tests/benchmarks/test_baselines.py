@@ -170,6 +170,7 @@ def test_oracle_knows_the_best_weight(monkeypatch: pytest.MonkeyPatch) -> None:
         assert min(misfits) <= summary["misfit_target"] and len(tried) - 1 - best >= oracle.PATIENCE
     assert summary["relative_error"] == min(row["relative_error"] for row in summary["table"])
     assert summary["h1_weight"] == summary["table"][0]["regularisation_weight"]
+    assert summary["edge_preserving_error"] == summary["table"][-1]["relative_error"]
 
 
 def test_next_weight_lies_between_those_that_bracket_it() -> None:

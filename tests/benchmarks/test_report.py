@@ -128,6 +128,19 @@ def test_bars_are_met_and_missed(bar: Bar, expected: tuple[str, str]) -> None:
     assert seen(bar, RUNS) == expected
 
 
+def test_pairs_are_of_the_same_data() -> None:
+    """Each draw with its own reference: 0.1 / 0.2 and 0.4 / 0.4 are 0.75 in the middle."""
+    runs: dict[tuple[str, str], list[Run]] = {("a", "ours"): [], ("a", "theirs"): []}
+    for draw, ours, theirs in (("1", 0.1, 0.2), ("2", 0.4, 0.4)):
+        for method, error in (("ours", ours), ("theirs", theirs)):
+            run = made_up(relative_error=error)
+            run.job = replace(run.job, data=Job("data", options=("draw", draw, "a")))
+            runs["a", method].append(run)
+    bar = Bar("", "error / other", "ours", "theirs", most=0.8)
+    assert seen(bar, runs) == ("0.750", "yes")
+    assert seen(replace(bar, over="each"), runs) == ("0.500 to 1.000", "**no**")
+
+
 def test_exponent_is_the_slope_in_logarithms() -> None:
     """Of seconds 2 N^1.5, whatever else is run; of a single case there is none."""
     runs = {

@@ -28,14 +28,14 @@ def test_large_cases_are_left_out_unless_asked_for() -> None:
 def test_overrides_fit_the_program(name: str) -> None:
     """What a study sets on a case of the project is a key and a value that the program takes."""
     filled = {"{widths}": "[9]", "{data}/readings.csv": "data/quickstart.csv", "{truth}": "1",
-              "{data}/readings.ohm": "data/trunk.ohm"}  # fmt: skip
+              "{data}/readings.ohm": "data/trunk.ohm", "{data}": "data"}  # fmt: skip
     seen = set()
     for row in load(name, file=str(ROOT / "cases" / "data" / "trunk.ohm")).rows(seeds=1):
         for job in row.jobs[:1]:
             settings = job.settings
             for word, value in filled.items():
                 settings = tuple(setting.replace(word, value) for setting in settings)
-            if job.data and job.data.options[0] in ("withheld", "draw"):
+            if any("{observation}" in setting for setting in settings):
                 (name,) = load_case(ROOT / str(job.case)).observations
                 settings = tuple(setting.replace("{observation}", name) for setting in settings)
             if job.case and "{" not in job.case and (job.case, settings) not in seen:
@@ -99,6 +99,26 @@ def test_noise_is_withheld(tmp_path: Path) -> None:
     assert data.withheld(tmp_path, "lshape") == {"observation": "heads"}
     lines = (ROOT / "cases" / "data" / "lshape.csv").read_text().splitlines()
     assert (tmp_path / "readings.csv").read_text().splitlines() == [line.rpartition(",")[0] for line in lines]
+
+
+def test_a_draw_in_several_files_keeps_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that the study of sharp truths names; a single file is `readings.csv`."""
+    monkeypatch.syspath_prepend(str(ROOT / "cases"))
+    import make_data
+
+    def write(case: str, out: Path, _: object) -> None:
+        for file in make_data.CASES[case].all_files(case):
+            (out / file).write_text(f"{make_data.CASES[case].seed}\n")
+
+    monkeypatch.setattr(make_data, "CASES", dict(make_data.CASES))
+    monkeypatch.setattr(make_data, "write", write)
+    assert data.draw(tmp_path, "101", "fault") == {"observation": "heads"}
+    assert (tmp_path / "readings.csv").read_text() == "101\n"
+    for case in ("stiff", "scatterer"):
+        (job,) = load("sharp", quick=False).rows([case], ["oracle"])[0].jobs[:1]
+        named = {setting.partition("{data}/")[2] for setting in job.settings if "{data}" in setting}
+        assert set(data.draw(tmp_path, "101", case)["files"]) == named
+        assert all((tmp_path / file).read_text() == "101\n" for file in named)
 
 
 @pytest.mark.parametrize("problem", data.HYBRID)
