@@ -194,7 +194,7 @@ def test_data_have_the_stated_readings_and_noise(
     assert data.sigma[0] == pytest.approx(noise * largest, rel=0.03)
 
 
-@pytest.mark.parametrize("name", ["cooling", "heat_pinnacle", "hot_region"])
+@pytest.mark.parametrize("name", ["cooling", "heat_pinnacle"])
 def test_times_are_spread_over_the_whole(name: str) -> None:
     """Each reading has one of its own, from 0 to the end."""
     case = load_case(CASES[name])
