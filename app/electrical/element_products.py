@@ -48,10 +48,12 @@ class ElementProducts:
         rule: tuple[Untyped, Untyped] = make_quadrature(cell, degree)
         points, weights = rule
         tabulated: Untyped = state.element.basix_element.tabulate(0, points)
-        hats: Untyped = coefficient.space.element.basix_element.tabulate(0, points)
         self._mesh, self._m, self._coefficient, self._state = mesh, m, coefficient, state
         self._shapes: np.ndarray = tabulated[0, :, :, 0]
-        self._hats: np.ndarray = hats[0, :, :, 0]
+        self._hats: np.ndarray = np.eye(len(points))
+        if not coefficient.pointwise:
+            hats: Untyped = coefficient.space.element.basix_element.tabulate(0, points)
+            self._hats = hats[0, :, :, 0]
         self._weights: np.ndarray = weights
         determinant: Symbol = ufl.JacobianDeterminant(mesh)
         with timed("compile"):

@@ -13,7 +13,7 @@ from app.electrical.element_products import ElementProducts, FourPoles
 from app.electrical.wave_numbers import WaveNumbers
 from app.mesh import assemble
 from app.mesh.points import point_matrix
-from app.mesh.spaces import CoefficientSpace, Function
+from app.mesh.spaces import CoefficientSpace, Function, SharpSpaces
 from app.parallel import LinearSolver, SolveFailed, gram, multiply, multiply_transpose, timed
 from app.parallel.blocks import PETSc
 from app.pde.linearisation import Counts
@@ -97,7 +97,7 @@ class ElectricalModel:
 
     def __init__(
         self,
-        coefficient: CoefficientSpace,
+        coefficient: CoefficientSpace | SharpSpaces,
         electrodes: np.ndarray,
         abmn: np.ndarray,
         waves: WaveNumbers,
@@ -122,7 +122,8 @@ class ElectricalModel:
         self.state: Function = fem.Function(self.space, name="u")
         self._poles = FourPoles(len(electrodes), abmn)
         self._waves, self._solver = waves, solver
-        self._m: Function = fem.Function(coefficient.space, name="m")
+        self._seen = coefficient.parts[-1]
+        self._m: Function = fem.Function(self._seen.space, name="m")
         self._owned: int = self.space.dofmap.index_map.size_local
         shunt: Matrix = None
         with timed("assembly"):
@@ -134,13 +135,13 @@ class ElectricalModel:
         self._shunt: Matrix = None
 
         u, v = ufl.TrialFunction(self.space), ufl.TestFunction(self.space)
-        exactness = 2 * degree + coefficient.space.element.basix_element.degree
+        exactness = self._seen.degree + (0 if self._seen.pointwise else 2 * degree)
         dx = ufl.dx(metadata={"quadrature_degree": exactness})
         sigma = ufl.exp(-self._m)
         with timed("compile"):
             self._stiffness_form = fem.form(sigma * ufl.inner(ufl.grad(u), ufl.grad(v)) * dx)
             self._mass_form = fem.form(sigma * u * v * dx)
-        self._products = ElementProducts(coefficient, self._m, self.space, exactness)
+        self._products = ElementProducts(self._seen, self._m, self.space, exactness)
         self._stiffness: Matrix = fem_petsc.create_matrix(self._stiffness_form)
         self._operator: Matrix = None
         self._assembled = [(self._stiffness, self._stiffness_form)]
@@ -219,13 +220,17 @@ class ElectricalModel:
     def sensitivities(self, at: ElectricalLinearisation) -> np.ndarray:
         """(∂R/∂m)ᵀ, shape (owned dofs, readings), by element products."""
         with timed("assembly"):
-            self.coefficient.assign(self._m, at.values)
-            return self._products.rows(list(at.potentials), self._waves, self._poles)
+            self._assign(at.values)
+            rows = self._products.rows(list(at.potentials), self._waves, self._poles)
+            if self._seen is self.coefficient:
+                return rows
+            unseen = self.coefficient.owned - len(rows)
+            return np.asfortranarray(np.concatenate([np.zeros((unseen, rows.shape[1])), rows]))
 
     def _solved(self, values: np.ndarray) -> list[np.ndarray]:
         """û of a unit current at each electrode, up to a constant, one array a wave number."""
         self.counts.state_solves += 1
-        self.coefficient.assign(self._m, values)
+        self._assign(values)
         with timed("assembly"):
             for matrix, form in self._assembled:
                 matrix.zeroEntries()
@@ -241,6 +246,10 @@ class ElectricalModel:
             if not self.comm.allreduce(bool(np.isfinite(potentials[-1]).all()), op=MPI.LAND):
                 raise SolveFailed("the potential is not finite at this coefficient")
         return potentials
+
+    def _assign(self, values: np.ndarray) -> None:
+        """Make m what integrals over cells see of these values, the last of them."""
+        self._seen.assign(self._m, self.coefficient.split(values)[-1])
 
     def _carry(self, shunt: Matrix) -> None:
         """From here on with the electrodes' own form, for which the next operator has room."""

@@ -14,7 +14,7 @@ from app.electrical.contacts import Contacts, NoContact
 from app.electrical.model import BlindReading, ElectricalModel
 from app.electrical.wave_numbers import IN_THE_MESH, across_the_section
 from app.equations.electrical import ElectricalTomography
-from app.mesh import MESHES, CoefficientSpace, MeshError, PointOutside, TaggedMesh
+from app.mesh import MESHES, CoefficientSpace, MeshError, PointOutside, SharpSpaces, TaggedMesh
 from app.observe.readings import ReadingObservations
 from app.observe.repeats import groups_of
 from app.parallel import LinearSolver, agreed, on_root
@@ -80,7 +80,9 @@ class Survey:
         except MeshError as error:
             raise DataError([f"{self.file}: {error}"]) from None
 
-    def forward_model(self, coefficient: CoefficientSpace, solver: LinearSolver) -> ElectricalModel:
+    def forward_model(
+        self, coefficient: CoefficientSpace | SharpSpaces, solver: LinearSolver
+    ) -> ElectricalModel:
         """The forward model, which has the solver from then on; collective. Raises DataError on all ranks."""
         with agreed(coefficient.comm):
             where = self.positions(coefficient.domain.dimension)

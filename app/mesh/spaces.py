@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import basix.ufl
 import numpy as np
 import ufl
 from dolfinx import fem, la
@@ -12,7 +13,7 @@ from app.mesh.fields import Field, in_ufl
 from app.mesh.meshes import MeshError, TaggedMesh
 from app.parallel import timed
 from app.parallel.blocks import PETSc
-from app.types import Matrix, Space
+from app.types import Matrix, Space, Untyped
 
 type Function = fem.Function[np.float64]
 """A finite-element function; type checkers take one for single precision unless they are told."""
@@ -36,6 +37,9 @@ class CoefficientSpace:
     of the rows of every block and of every array of nodal values.
     """
 
+    pointwise = False
+    """Whether m has values at the points of a quadrature rule alone, see QuadratureSpace."""
+
     def __init__(
         self, domain: TaggedMesh, degree: int, known: Known | None = None, boundary: Sequence[Known] = ()
     ) -> None:
@@ -46,8 +50,8 @@ class CoefficientSpace:
         self.domain = domain
         self.comm = domain.comm
         self.degree = degree
-        element = ("Lagrange", degree) if degree else ("Discontinuous Lagrange", 0)
-        self.space = fem.functionspace(domain.mesh, element)
+        self.known = known
+        self.space = fem.functionspace(domain.mesh, self._element(degree))
         index_map = self.space.dofmap.index_map
         self._nodes: int = index_map.size_local
         everywhere = self.space.tabulate_dof_coordinates()[: self._nodes, : domain.dimension]
@@ -140,6 +144,9 @@ class CoefficientSpace:
         """Values of a function of this space at all owned nodes."""
         return function.x.array[: self._nodes].copy()
 
+    def _element(self, degree: int) -> Untyped:
+        return ("Lagrange", degree) if degree else ("Discontinuous Lagrange", 0)
+
     def _nodes_on(self, facets: np.ndarray) -> np.ndarray:
         """Which of the rank's owned nodes lie on these facets of any rank."""
         found = fem.locate_dofs_topological(self.space, self.domain.dimension - 1, facets)
@@ -153,6 +160,23 @@ class CoefficientSpace:
         marks.array[self.space.dofmap.list[cells].ravel()] = 1.0
         marks.scatter_reverse(la.InsertMode.add)
         return marks.array[: self._nodes] > 0
+
+
+class QuadratureSpace(CoefficientSpace):
+    """A coefficient m by its values at the points of a quadrature rule in each cell.
+
+    `degree` is that of the polynomials that the rule integrates. Integrals over cells in which m stands are
+    taken by this rule, so that an edge of m may be anywhere in a cell. m has no values on facets and no
+    gradient. Its "nodes" are the points; where it is known is said of regions.
+    """
+
+    pointwise = True
+
+    def __init__(self, domain: TaggedMesh, degree: int, known: Known | None = None) -> None:
+        super().__init__(domain, degree, known)
+
+    def _element(self, degree: int) -> Untyped:
+        return basix.ufl.quadrature_element(self.domain.mesh.basix_cell(), degree=degree)
 
 
 class CoefficientSpaces:
@@ -180,6 +204,37 @@ class CoefficientSpaces:
         """The vector or block whose parts at all nodes are these."""
         own = zip(self.parts, parts, strict=True)
         return np.asfortranarray(np.concatenate([part.restricted([whole]) for part, whole in own]))
+
+
+class SharpSpaces(CoefficientSpaces):
+    """The spaces of unknowns, of one too, that integrals over cells see at the points of a quadrature rule.
+
+    Each unknown has values at its nodes, which facets, gradients, initial states and all output see, and at
+    the points of a rule of this degree. A vector or block has, on each rank, the nodes of one unknown after
+    those of another, so that it begins with a vector or block of the space `nodal`, then their points alike.
+    """
+
+    def __init__(self, nodal: Sequence[CoefficientSpace], degree: int) -> None:
+        self.points = tuple(QuadratureSpace(part.domain, degree, part.known) for part in nodal)
+        super().__init__([*nodal, *self.points])
+        self.nodal = joint_space(nodal)
+
+    def coordinates_of(self, index: int) -> np.ndarray:
+        """Where the unknown of this index has values: at its owned nodes, then at its points."""
+        own = self.parts[index], self.points[index]
+        return np.concatenate([part.coordinates for part in own])
+
+    def joined(self, values: Sequence[np.ndarray]) -> np.ndarray:
+        """The vector or block from each unknown's rows at its coordinates."""
+        nodes = [own[: part.owned] for part, own in zip(self.parts, values, strict=False)]
+        points = [own[part.owned :] for part, own in zip(self.parts, values, strict=False)]
+        return np.concatenate([*nodes, *points])
+
+    def interpolate(self, fields: Sequence[Field]) -> np.ndarray:
+        """The vector of these fields, one an unknown, at nodes and points."""
+        return np.concatenate([
+            part.interpolate(field) for part, field in zip(self.parts, (*fields, *fields), strict=True)
+        ])  # fmt: skip
 
 
 def joint_space(parts: Sequence[CoefficientSpace]) -> CoefficientSpace | CoefficientSpaces:

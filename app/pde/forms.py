@@ -1,16 +1,20 @@
 """Measures and quadrature of the state equation's forms."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import ufl
-from ufl.algorithms import estimate_total_polynomial_degree
+from ufl.algorithms import estimate_total_polynomial_degree, extract_coefficients
 from ufl.algorithms.apply_algebra_lowering import apply_algebra_lowering
+from ufl.algorithms.apply_derivatives import apply_derivatives
+from ufl.differentiation import Derivative
 
 from app.equations.terms import BoundaryCondition
 from app.mesh.facets import surfaces
 from app.mesh.meshes import TaggedMesh
 from app.mesh.spaces import Function, discontinuous
 from app.schema.grammar import ExpressionError
-from app.types import BoundaryMeasure
+from app.types import BoundaryMeasure, Symbol
 
 HIGHEST_DEGREE = 40
 """Of an integrand; in three dimensions its quadrature has 9261 points in a cell."""
@@ -24,15 +28,40 @@ def boundary_measure(domain: TaggedMesh, conditions: list[BoundaryCondition]) ->
     return measures.__getitem__
 
 
-def with_fixed_quadrature(form: ufl.Form) -> ufl.Form:
-    """The form with the quadrature degree UFL estimates for it written down, so that derivatives inherit it.
+def seen_at_points(form: ufl.Form, points: Mapping[Function, Function]) -> ufl.Form:
+    """The form whose integrals over cells have, in place of each of these functions, another one of a
+    quadrature rule's points; on facets, and where its derivative is taken, the function itself stays."""
+    if not points:
+        return form
+    integrals = []
+    for integral in apply_derivatives(apply_algebra_lowering(form)).integrals():
+        if integral.integral_type() == "cell":
+            integral = integral.reconstruct(integrand=_replaced(integral.integrand(), {**points}))
+        integrals.append(integral)
+    return ufl.Form(integrals)
+
+
+def _replaced(expression: Symbol, found: dict[Symbol, Symbol]) -> Symbol:
+    """The expression with what was `found` for its parts, but for derivatives."""
+    if expression not in found:
+        parts = () if isinstance(expression, Derivative) else expression.ufl_operands
+        others = tuple(_replaced(part, found) for part in parts)
+        same = all(part is other for part, other in zip(parts, others, strict=True))
+        found[expression] = expression if same else expression._ufl_expr_reconstruct_(*others)
+    return found[expression]
+
+
+def with_fixed_quadrature(form: ufl.Form, rules: Mapping[Function, int] | None = None) -> ufl.Form:
+    """The form with the quadrature degree UFL estimates for it written down, so that derivatives inherit it;
+    where it has functions of a rule's points, the degree that is given for these.
 
     UFL would estimate anew for each derivative, and J would not be the derivative of the discrete solution.
     Raises ExpressionError where the coefficients together have a degree that could not be integrated.
     """
     integrals = []
     for integral in apply_algebra_lowering(form).integrals():
-        degree = estimate_total_polynomial_degree(integral.integrand())
+        given = {rules[f] for f in extract_coefficients(integral.integrand()) if f in rules} if rules else ()
+        degree = max(given, default=0) or estimate_total_polynomial_degree(integral.integrand())
         if degree > HIGHEST_DEGREE:
             found = f"coefficients with which an integrand has the polynomial degree {degree}"
             raise ExpressionError(found, f"at most {HIGHEST_DEGREE}: expressions of lower degrees")

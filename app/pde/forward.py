@@ -9,12 +9,13 @@ from dolfinx.fem import petsc as _fem_petsc
 
 from app.equations.terms import Equation
 from app.mesh import assemble, assembled
+from app.mesh.rows import sparse_matrix
 from app.mesh.spaces import CoefficientSpace, CoefficientSpaces, Function
 from app.parallel import LinearSolver, multiply, multiply_transpose, timed
 from app.parallel.blocks import PETSc
 from app.pde.linearisation import Linearisation
 from app.pde.state_equation import StateEquation
-from app.types import Matrix, Untyped
+from app.types import Matrix, Space, Untyped
 
 fem_petsc: Untyped = _fem_petsc  # its overloads by singledispatch are unknown to type checkers
 
@@ -44,7 +45,10 @@ class ForwardModel(StateEquation):
         self._observe: Matrix = None
         self._tested: Matrix = None
         self._slope: Matrix = None
-        self._sensitivity: list[Matrix] = [fem_petsc.create_matrix(form) for form in self._by_coefficient]
+        self._sensitivity: list[Matrix] = [
+            self._without_entries(part.space) if form is None else fem_petsc.create_matrix(form)
+            for form, part in zip(self._by_coefficient, coefficient.parts, strict=True)
+        ]
         self._factorised: Linearisation | None = None
         """Whose operator is assembled and factorised."""
         self._sensitive: Linearisation | None = None
@@ -235,8 +239,15 @@ class ForwardModel(StateEquation):
         """∂A/∂m at the coefficient and the state that are set."""
         with timed("assembly"):
             for matrix, form in zip(self._sensitivity, self._by_coefficient, strict=True):
-                matrix.zeroEntries()
-                assemble(matrix, form)
+                if form is not None:
+                    matrix.zeroEntries()
+                    assemble(matrix, form)
+
+    def _without_entries(self, space: Space) -> Matrix:
+        """∂A/∂m of an unknown's values that play no part in A."""
+        index_map, nothing = space.dofmap.index_map, np.empty(0, dtype=PETSc.IntType)
+        rows, columns = (self._owned, self.size), (index_map.size_local, index_map.size_global)
+        return sparse_matrix(self.comm, rows, columns, nothing, nothing, np.empty(0))
 
 
 def _parts(block: np.ndarray) -> list[np.ndarray]:

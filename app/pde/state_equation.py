@@ -14,12 +14,12 @@ from app.mesh.spaces import CoefficientSpace, CoefficientSpaces, Function
 from app.parallel import LinearSolver, SolveFailed, multiply_transpose, timed
 from app.parallel.blocks import PETSc
 from app.pde.dirichlet import dirichlet
-from app.pde.forms import boundary_measure, by_cell, derivative, with_fixed_quadrature
+from app.pde.forms import boundary_measure, by_cell, derivative, seen_at_points, with_fixed_quadrature
 from app.pde.linearisation import Counts, Linearisation
 from app.pde.newton import newton
 from app.pde.rigid import rigid_motions
 from app.pde.uniqueness import refuse_open_states, refuse_singular
-from app.types import Matrix, Untyped
+from app.types import CompiledForm, Matrix, Untyped
 
 fem_petsc: Untyped = _fem_petsc  # its overloads by singledispatch are unknown to type checkers
 
@@ -64,13 +64,15 @@ class StateEquation:
         ds = boundary_measure(domain, conditions)
         x = ufl.SpatialCoordinate(domain.mesh)
         v = ufl.TestFunction(self.space)
-        m = dict(zip(roles_of(equation), self._m, strict=True))
-        residual = with_fixed_quadrature(equation.residual(self.state, m, v, x, ds))
+        nodal, self._points = self._told_apart()
+        m = dict(zip(roles_of(equation), nodal, strict=True))
+        residual = seen_at_points(equation.residual(self.state, m, v, x, ds), self._points)
+        residual = with_fixed_quadrature(residual, self._rules())
         self._form = residual
         with timed("compile"):
             self._residual = fem.form(residual)
             self._by_state = fem.form(derivative(residual, self.state))
-            self._by_coefficient = [fem.form(derivative(residual, m)) for m in self._m]
+            self._by_coefficient = [self._compiled_derivative(m) for m in self._m]
         self._bcs, self._lifted = dirichlet(self.space, self.components, domain, conditions)
         fixed = [bc.dof_indices()[0] for bc in self._bcs] or [np.empty(0, dtype=np.int32)]
         fixed_dofs = np.unique(np.concatenate(fixed))
@@ -102,6 +104,24 @@ class StateEquation:
         """Point sources of given rates: `matrix`, shape (sources, state dofs), evaluates a state there."""
         first, last = matrix.getOwnershipRange()
         self._supply = multiply_transpose(matrix, np.asarray(rates, dtype=float)[first:last])
+
+    def _told_apart(self) -> tuple[list[Function], dict[Function, Function]]:
+        """The unknowns by their values at nodes, and by those at points, where there are some."""
+        parts = list(zip(self.coefficient.parts, self._m, strict=True))
+        nodal = [m for part, m in parts if not part.pointwise]
+        points = [m for part, m in parts if part.pointwise]
+        return nodal, dict(zip(nodal, points, strict=True)) if points else {}
+
+    def _rules(self) -> dict[Function, int]:
+        """Degrees of the quadrature rules of functions that have values at points alone."""
+        parts = zip(self.coefficient.parts, self._m, strict=True)
+        return {m: part.degree for part, m in parts if part.pointwise}
+
+    def _compiled_derivative(self, m: Function) -> CompiledForm | None:
+        """The derivative by an unknown at its nodes or points; None where these play no part."""
+        if self._points and m not in self._form.coefficients():
+            return None
+        return fem.form(derivative(self._form, m))
 
     def _linear_state(self) -> np.ndarray:
         """Owned dofs of the state: one factorisation, one right-hand side."""

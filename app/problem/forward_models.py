@@ -10,7 +10,7 @@ from mpi4py import MPI
 from app.case import Case, CaseError, ElectricalTomography, ExpressionError
 from app.data import PointData
 from app.electrical import ElectricalModel, Survey, read_survey
-from app.mesh import CoefficientSpace, CoefficientSpaces, TaggedMesh
+from app.mesh import CoefficientSpace, CoefficientSpaces, SharpSpaces, TaggedMesh
 from app.observe.left_out import LeftOut
 from app.observe.measurements import Measurements, measurements, together
 from app.observe.readings import ReadingObservations
@@ -60,7 +60,7 @@ def observed_of(
     What has to be closed, the model among it, is `owned`. Raises InputError on all ranks alike.
     """
     if survey is not None:
-        assert isinstance(coefficient, CoefficientSpace)
+        assert isinstance(coefficient, CoefficientSpace | SharpSpaces)
         found = _electrical(case, coefficient, survey, solvers)
     else:
         forward, measured = _experiments(case, coefficient, solvers, owned)
@@ -74,7 +74,9 @@ def observed_of(
     return found
 
 
-def _electrical(case: Case, coefficient: CoefficientSpace, survey: Survey, solvers: Solvers) -> Observed:
+def _electrical(
+    case: Case, coefficient: CoefficientSpace | SharpSpaces, survey: Survey, solvers: Solvers
+) -> Observed:
     """Four-electrode readings."""
     domain, degree = coefficient.domain, case.equation.degree
     sources = len(survey.readings.electrodes)
