@@ -383,6 +383,10 @@ class PhasesMethod:
     """Two steps running that gain less than this share of the energy end a fit (study of 2026)."""
     damping: float = 0.1
     """Of the first step, in units of H of parameters of unit size."""
+    sharp_damping: float = 10.0
+    """The same where the interfaces have just become sharper."""
+    sharpest: float = 0.2
+    """Half width of an interface on the finest mesh, whose cells are seen at several points (study of 2026)."""
     least_damping: float = 1e-8
     """Damping that no step falls below."""
     least_factor: float = 0.2

@@ -14,7 +14,7 @@ import numpy as np
 
 from app.flow.advance import grown
 from app.flow.minimiser import Minimiser
-from app.flow.phases.stage import penalty_of
+from app.flow.phases.stage import PhaseMemory, penalty_of
 from app.flow.problem import Minimisation
 from app.flow.protocols import AnyEvaluation
 from app.flow.records import Record, StopReason
@@ -140,7 +140,8 @@ def _gone_on(
     """The state with what goes on: the minimisation with what was selected, or the approach."""
     if state.stage == "phases":
         energy = penalty_of(finer, method, replace(state, evaluation=at))
-        state = replace(state, selected=_moved(finer, state.selected), exact=None)
+        model = PhaseMemory(method.phases.sharp_damping)
+        state = replace(state, selected=_moved(finer, state.selected), exact=None, model=model)
         return _begun(finer, state, at, change, energy)
     if state.stage != "minimisation":
         penalty = None if finer.arrival is not None else state.records[-1].regularisation

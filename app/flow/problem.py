@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from app.flow.builders import ModelBuilder
-from app.flow.phases.protocols import PhasesOf
+from app.flow.phases.protocols import PhaseNetwork, PhasesOf
 from app.flow.protocols import AnyEnergy, AnyEvaluation, Evaluation
 from app.flow.scores import Candidate, Criterion
 from app.flow.state import Representation, StepState
@@ -131,6 +131,8 @@ class Minimisation:
         self, own: Representation, values: np.ndarray | None = None, near: AnyEvaluation = None
     ) -> AnyEvaluation:
         """What is known at a coefficient, whose `values` need not be given; see app.flow.protocols.Energy."""
+        if self.phases is not None and isinstance(own.network, PhaseNetwork):
+            return self.phases.at(own, near)
         values = own.values() if values is None else values
         if self.finer_energy is not None:
             return self.finer_energy.at(own, values, near)

@@ -11,7 +11,7 @@ from dolfinx import fem
 from ufl.core.expr import Expr
 
 from app.mesh.assembly import assembled
-from app.mesh.spaces import CoefficientSpace
+from app.mesh.spaces import CoefficientSpace, QuadratureSpace
 
 SIMPLICES = {"triangle": 2, "tetrahedron": 6}
 """In a square or cube of their width."""
@@ -44,6 +44,20 @@ def node_sizes(space: CoefficientSpace) -> NodeSizes:
     share *= whole / space.comm.allreduce(share.sum())
     own = slice(None) if space.free is None else space.free
     return NodeSizes(share[own], width[own], whole)
+
+
+def point_widths(space: QuadratureSpace, degree: int) -> np.ndarray:
+    """Distance of neighbouring nodes of this degree about each owned free point, shape (owned,)."""
+    mesh = space.domain.mesh
+    cell = SIMPLICES.get(mesh.topology.cell_name(), 1)
+    v = ufl.TestFunction(fem.functionspace(mesh, ("Discontinuous Lagrange", 0)))
+    volumes = fem.assemble_vector(fem.form(v * ufl.dx(domain=mesh))).array
+    own = mesh.topology.index_map(mesh.topology.dim).size_local
+    widths = (cell * volumes[:own]) ** (1.0 / space.domain.dimension) / degree
+    points = space.space.dofmap.list[:own]
+    found = np.empty(points.size)
+    found[points.ravel()] = np.repeat(widths, points.shape[1])
+    return found if space.free is None else found[space.free]
 
 
 def _squares(space: CoefficientSpace, weight: Expr) -> np.ndarray:

@@ -85,7 +85,7 @@ def _inversion(levels: list[Inversion], at_start: Misfit[Any], method: flow.Meth
     return Problem(
         case=own.case,
         comm=own.domain.comm,
-        minimisation=minimisation_of(coarsest, first(0), method, meter, reports[0]),
+        minimisation=minimisation_of(coarsest, first(0), method, meter, reports[0], finest=len(levels) == 1),
         method=method,
         report=LevelsReport(tuple(reports)) if finer else reports[0],
         clock=clock,

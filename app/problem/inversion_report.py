@@ -10,6 +10,7 @@ import numpy as np
 from app import flow, output
 from app.electrical import ElectricalModel, panels_of_resistivity
 from app.energy import Misfit
+from app.energy.pointwise import PointMisfit
 from app.energy.restricted import Restricted, on_its_mesh
 from app.equations.terms import physical, prefix_of
 from app.flow import Evaluation
@@ -190,6 +191,8 @@ class InversionReport:
         """R⁻¹φ′ at the nodes of the mesh, of the coarsest R and φ′ where a network is seen there."""
         at, choice = state.evaluation, state.choice
         assert at is not None
+        if isinstance(at, PointMisfit):  # R knows the nodes alone
+            at = self.given.energy.at(at.m)
         if choice is None:
             with closing(self.first(state.base).regularisation.at(at.m)) as R:
                 steepest = R.riesz(at.derivative())

@@ -120,7 +120,12 @@ class MeshLevel:
     @cached_property
     def _there(self) -> flow.Minimisation:
         return minimisation_of(
-            self._given, self._first(self._number), self._method, self._meter, self._report
+            self._given,
+            self._first(self._number),
+            self._method,
+            self._meter,
+            self._report,
+            finest=self._number == len(self._levels) - 1,
         )
 
     def _selection(self, before: flow.Selection | None) -> flow.Selection | None:

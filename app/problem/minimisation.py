@@ -14,9 +14,15 @@ def first_of(given: Inversion) -> flow.Candidate:
 
 
 def minimisation_of(
-    given: Inversion, first: flow.Candidate, method: flow.Method, meter: flow.Meter, truth: flow.Truth
+    given: Inversion,
+    first: flow.Candidate,
+    method: flow.Method,
+    meter: flow.Meter,
+    truth: flow.Truth,
+    *,
+    finest: bool,
 ) -> flow.Minimisation:
-    """The minimisation of a misfit, at the nodes of its mesh."""
+    """The minimisation of a misfit, at the nodes of its mesh, which may be the finest of several."""
     case = given.case
     start = start_of(given, method)
     chosen, most = case.regularisation[given.name], case.flow.max_iterations
@@ -44,11 +50,11 @@ def minimisation_of(
         target=given.target,
         owned=given.owned,
         measured=True,
-        phases=phases_of(given, method),
+        phases=phases_of(given, method, finest=finest),
     )
 
 
-def phases_of(given: Inversion, method: flow.Method) -> InversionPhases | None:
+def phases_of(given: Inversion, method: flow.Method, *, finest: bool) -> InversionPhases | None:
     """What makes phases, where the case asks for them or lets the data choose; None where it does not, and of
     several unknowns and those on a boundary."""
     if len(given.spaces) > 1:
@@ -57,7 +63,7 @@ def phases_of(given: Inversion, method: flow.Method) -> InversionPhases | None:
     chosen, own = given.case.regularisation[given.name], unknown.representation
     considered = own.kind == "network" and own.phases and chosen.kind == "auto"
     considered = considered and chosen.weight == "cross_validation" and unknown.on is None
-    return InversionPhases(given, method) if own.kind == "phases" or considered else None
+    return InversionPhases(given, method, finest=finest) if own.kind == "phases" or considered else None
 
 
 def order_of(given: Inversion) -> JointOrder:

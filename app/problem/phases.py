@@ -15,6 +15,7 @@ from app.network import Bounded, Given, Identity, Nodes, Transform, one_thread
 from app.problem.factories import stream
 from app.problem.inversion import Inversion
 from app.problem.matching import matched, step_target
+from app.problem.sharp import SharpEnergy
 from app.types import Described, Untyped
 
 if TYPE_CHECKING:
@@ -36,8 +37,10 @@ NUMBERS = (1, 2)
 class InversionPhases:
     """Phases of the unknown of an inverse problem at the nodes of its mesh, see app.flow.phases.PhasesOf."""
 
-    def __init__(self, given: Inversion, method: flow.Method) -> None:
-        """Of a problem with one unknown that is represented by a network."""
+    def __init__(self, given: Inversion, method: flow.Method, *, finest: bool) -> None:
+        """Of a problem with one unknown that is represented by a network; on the `finest` mesh the equation
+        sees phases at more points than the nodes."""
+        self._finest = finest
         self._given, self._method = given, method.phases
         (name,) = given.spaces
         self._space, self._chosen = given.spaces[name], given.case.regularisation[name]
@@ -57,6 +60,11 @@ class InversionPhases:
     def numbers(self) -> Sequence[int]:
         """See PhasesOf."""
         return (self._spec.number,) if self.asked and self._spec.number != "auto" else NUMBERS
+
+    @property
+    def refined(self) -> bool:
+        """See PhasesOf."""
+        return self._finest
 
     @property
     def weight(self) -> float | None:
@@ -88,9 +96,24 @@ class InversionPhases:
         return flow.Representation.of(made, made.parameters_of(parameters, levels))
 
     def here(self, own: flow.Representation) -> flow.Representation:
-        """See PhasesOf."""
+        """See PhasesOf; on the finest mesh with interfaces as sharp as points between the nodes can show."""
         network: Untyped = own.network
-        return flow.Representation.of(network.at(self._nodes, self._cells), own.theta)
+        moved = network.at(self._nodes, self._cells)
+        if self._finest:
+            moved = moved.sharpened(self._method.sharpest)
+        return flow.Representation.of(moved, own.theta)
+
+    def seen(self, network: Untyped) -> Untyped:
+        """See PhasesOf."""
+        return self._sharp.seen(network) if self._finest else network
+
+    def at(self, own: flow.Representation, near: Untyped = None) -> Untyped:
+        """See PhasesOf."""
+        return self._sharp.at(own, near) if self._finest else self._given.energy.at(own.values(), near)
+
+    @cached_property
+    def _sharp(self) -> SharpEnergy:
+        return SharpEnergy(self._given, self._length, self._cells)
 
     def of(self, described: Described) -> "Phases":
         """Phases as they were told, at these nodes."""

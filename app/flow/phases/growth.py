@@ -18,6 +18,8 @@ def grown_by(
     A candidate counts by how much it lowers the Gauss–Newton model together with all parameters that there
     are: by the Schur complement of H (the gain of app.flow.expansion, here with the perimeter's part).
     """
+    if objective.seen is not None:  # what would join is asked for at the nodes
+        return None
     found = [
         _promise(objective, point, J, number, rng)
         for number in range(point.network.number)

@@ -97,6 +97,8 @@ class Objective:
     """Which readings count, of a fold; None is all."""
     J: Sensitivity | None = None
     """Of a linear problem, the same everywhere."""
+    seen: "Callable[[PhaseNetwork], PhaseNetwork] | None" = None
+    """Phases where the energy sees them, if that is at other places than at the nodes too."""
 
     def weighing(self, weight: float) -> "Objective":
         """With another weight of the perimeter."""
@@ -118,7 +120,7 @@ class Objective:
         if self.J is not None:
             return self.J
         readings = len(point.at.residual)
-        if readings > self.method.most_rows * point.network.size:
+        if self.seen is not None or readings > self.method.most_rows * point.network.size:
             return Sensitivity()
         with timed("krylov"):
             return Sensitivity(point.at.vjp(np.asfortranarray(np.eye(readings))))
@@ -128,14 +130,15 @@ class Objective:
         network, theta = point.network, point.own.theta
         with timed("jacobian"):
             tangent = network.linearised(theta, self.weight)
+            seen = tangent if self.seen is None else self.seen(network).linearised(theta, 0.0)
         with timed("krylov"):
-            images = J.images(point.at, tangent, self.comm)
+            images = J.images(point.at, seen, self.comm)
             dual = self._derivative(point.at)
         counted = slice(None) if self.counted is None else self.counted
         scales, held = network.scales, self._held(network)
         with timed("flow_matrix"):
             inner, slope = self._perimeter(tangent)
-            gradient = gram(self.comm, tangent.D, dual) + slope
+            gradient = gram(self.comm, seen.D, dual) + slope
         penalty = np.diag(held) + scales[:, None] * inner * scales
         gradient = scales * gradient + held * theta / scales
         return Quadratic(gradient, images[counted] * scales, penalty, tangent)

@@ -6,7 +6,7 @@ from typing import Protocol, Self, runtime_checkable
 import numpy as np
 from mpi4py import MPI
 
-from app.flow.protocols import Candidates
+from app.flow.protocols import AnyEvaluation, Candidates
 from app.flow.state import Representation
 from app.types import Described
 
@@ -129,6 +129,10 @@ class PhasesOf(Protocol):
         """Whether the case asks for phases, so that the data are not to choose."""
 
     @property
+    def refined(self) -> bool:
+        """Whether the energy sees phases at further points than the nodes."""
+
+    @property
     def weight(self) -> float | None:
         """Of the perimeter; None where the data are to tell it."""
 
@@ -142,4 +146,10 @@ class PhasesOf(Protocol):
         """Phases at these nodes as `described` tells them."""
 
     def here(self, own: Representation) -> Representation:
-        """Phases of another mesh at these nodes."""
+        """Phases at these nodes, with the interfaces as sharp as they are in the end."""
+
+    def seen(self, network: PhaseNetwork) -> PhaseNetwork:
+        """Phases where the energy sees them: at these nodes, and perhaps at further points behind them."""
+
+    def at(self, own: Representation, near: AnyEvaluation = None) -> AnyEvaluation:
+        """What is known of the energy at phases, with derivatives by what it sees; see Energy."""

@@ -4,13 +4,12 @@ from dataclasses import dataclass, replace
 
 from app.flow.phases.fits import begun, settled
 from app.flow.phases.judgement import judged
-from app.flow.phases.objective import EnergyAt, Objective, Point
+from app.flow.phases.objective import Objective, Point
 from app.flow.problem import Minimisation
 from app.flow.records import Record
-from app.flow.state import FlowState, PhaseChoice, Representation
+from app.flow.state import FlowState, PhaseChoice
 from app.method import Method
 from app.parallel import timed
-from app.types import Untyped
 
 
 @dataclass(frozen=True)
@@ -36,13 +35,15 @@ def after_contest(problem: Minimisation, method: Method, state: FlowState) -> Fl
     if found is None:
         choice = PhaseChoice(False, verdict.reason)
         return replace(state, stage="minimisation", phase_choice=choice, notes=told)
-    assert selected is not None
+    phases = problem.phases
+    assert selected is not None and phases is not None
     variance = 1.0 if problem.target is not None else selected.spread**2
     weight, freedom = found.objective.weight, found.freedom
     choice = PhaseChoice(True, verdict.reason, found.number, weight, freedom, variance)
-    memory = PhaseMemory(found.fit.damping)
+    memory, fit = PhaseMemory(method.phases.sharp_damping), found.fit
+    point = objective.weighing(weight).point(phases.here(fit.point.own), fit.point.at)
     state = replace(state, stage="phases", phase_choice=choice, model=memory, notes=told)
-    return _recorded(state, found.fit.point, found.fit.rejected, found.fit.steps, None, weight)
+    return _recorded(state, point, fit.rejected, fit.steps, None, weight)
 
 
 def after_phases(problem: Minimisation, method: Method, state: FlowState) -> FlowState:
@@ -75,14 +76,11 @@ def penalty_of(problem: Minimisation, method: Method, state: FlowState) -> float
 
 
 def _objective(problem: Minimisation, method: Method, weight: float) -> Objective:
-    """The energy of phases at the nodes of a mesh."""
-    assert problem.phases is not None
-
-    def at(own: Representation, near: Untyped) -> Untyped:
-        return problem.at(own, near=near)
-
-    energy_at: EnergyAt = at
-    return Objective(energy_at, problem.phases.comm, method.phases, weight)
+    """The energy of phases on a mesh."""
+    phases = problem.phases
+    assert phases is not None
+    seen = phases.seen if phases.refined else None
+    return Objective(phases.at, phases.comm, method.phases, weight, seen=seen)
 
 
 def _target(problem: Minimisation, state: FlowState) -> float:
