@@ -386,7 +386,7 @@ class PhasesMethod:
     sharp_damping: float = 10.0
     """The same where the interfaces have just become sharper."""
     sharpest: float = 0.2
-    """Half width of an interface on the finest mesh, whose cells are seen at several points (study of 2026)."""
+    """Half width of an interface on the finest mesh, whose cells are seen at several points (study)."""
     least_damping: float = 1e-8
     """Damping that no step falls below."""
     least_factor: float = 0.2

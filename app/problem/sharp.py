@@ -19,9 +19,6 @@ from app.types import Untyped
 if TYPE_CHECKING:
     from app.network import Cells
 
-RULE = 4
-"""Degree that the rule integrates: six points in a triangle; more see an interface no better (docs/method.md)."""
-
 
 class SharpEnergy:
     """The misfit at phases of the only unknown; what it makes is closed with the problem."""
@@ -40,7 +37,10 @@ class SharpEnergy:
 
     @cached_property
     def _spaces(self) -> SharpSpaces:
-        return SharpSpaces(list(self._given.spaces.values()), RULE)
+        """By the rule that integrates products of two states: more points see an interface no better
+        (docs/method.md)."""
+        degree: int = getattr(self._given.case.equation, "degree", 1)
+        return SharpSpaces(list(self._given.spaces.values()), 2 * degree)
 
     @cached_property
     def _places(self) -> tuple[Nodes, "Cells"]:
