@@ -16,6 +16,8 @@ CASES = Path(__file__).parents[2] / "cases"
 
 FEW = "expansion.candidates=60"
 
+PHASES = ("unknowns.m.representation={kind: phases, number: 2, neurons: 4}", "regularisation.m.kind=perimeter")
+
 INCOMPLETE = SketchMethod(most_rows=20, columns=5, most_columns=10, pursued=5)
 """Sketches that leave much of J out."""
 
@@ -71,6 +73,8 @@ SMALL = {
     "levels": on_square("quickstart", "levels=2", cells=12),
     "levels, nodal": on_square("quickstart", "levels=2", "unknowns.m.representation.kind=nodal", cells=12),
     "levels, J taken anew": on_square("sparse", "levels=2", method=Method(exact=Exact(stale=10.0))),
+    "phases": on_square("inclusions", *PHASES, cells=12),
+    "phases, levels": on_square("inclusions", *PHASES, "levels=2", cells=16),
     "convex": Small("ritz_semilinear", ("mesh.cells=40", FEW)),
     "convex, levels": Small("ritz_semilinear", ("mesh.cells=40", "levels=2", FEW)),
     "regression": on_square("smooth", "flow.tolerance=1.e-2", cells=16),
@@ -85,6 +89,6 @@ ALONE = COMM.size == 1
 TRIED = (
     list(SMALL)
     if ALONE
-    else ["network", "nodal", "lagged R chosen, nodal", "levels", "levels, nodal", "convex"]
+    else ["network", "nodal", "lagged R chosen, nodal", "levels", "levels, nodal", "phases, levels", "convex"]
 )
 """On several ranks, which are slow where they outnumber the cores, one of a kind."""

@@ -63,22 +63,23 @@ def test_a_state_is_saved_to_the_last_bit(name: str) -> None:
         order = problem.order_on(state.base)
         tree, arrays = as_data(state, order)
         tree, arrays = COMM.bcast((json.loads(json.dumps(tree, allow_nan=False)), arrays))
-        again = from_data(tree, arrays, order, problem.on(state.base, state.base).start.network)
+        there = problem.on(state.base, state.base)
+        again = from_data(tree, arrays, order, there.start.network, there.phases)
         assert_same(again, bare(state))
 
 
 @pytest.mark.distributed
 @pytest.mark.skipif(ALONE, reason="compares ranks")
-@pytest.mark.parametrize("name", ["convex", "levels", "levels, nodal"])
+@pytest.mark.parametrize("name", ["convex", "levels", "levels, nodal", "phases, levels"])
 def test_a_state_may_go_on_with_other_ranks(name: str) -> None:
     """What all ranks have saved each of them goes on with alone, but for rounding."""
     problem, states = solved(name)
     alone = SMALL[name].built(MPI.COMM_SELF)
     for before, after in pairwise(states):
         tree, arrays = COMM.bcast(as_data(before, problem.order_on(before.base)))
-        again = from_data(
-            tree, arrays, alone.order_on(before.base), alone.on(before.base, before.base).start.network
-        )
+        there = alone.on(before.base, before.base)
+        order = alone.order_on(before.base)
+        again = from_data(tree, arrays, order, there.start.network, there.phases)
         check(alone.advance(again), after, exact=False)
     alone.close()
 
