@@ -183,6 +183,31 @@ class Case(BaseCase):
 
     @field_validator("regularisation")
     @classmethod
+    def _has_interfaces(
+        cls, value: dict[str, RegularisationSpec], info: ValidationInfo
+    ) -> dict[str, RegularisationSpec]:
+        """The perimeter is of phases, of one unknown in the domain, and phases have no other penalty."""
+        unknowns = info.data.get("unknowns", {})
+        for name, unknown in unknowns.items():
+            kind, chosen = unknown.representation.kind, value.get(name)
+            if chosen is None:
+                continue
+            if chosen.kind == "perimeter" and kind != "phases":
+                found = f"perimeter with the representation {kind}"
+                raise refuse(found, "the representation phases, or another kind", key=name)
+            if kind != "phases":
+                continue
+            if not chosen.open or chosen.weight == "evidence":
+                found = f"{chosen.kind} with the weight {chosen.weight} of an unknown of phases"
+                raise refuse(found, "the kind perimeter, or nothing", key=name)
+            if len(unknowns) > 1:
+                raise refuse(f"phases beside {len(unknowns) - 1} more unknown", "one unknown", key=name)
+            if unknown.on is not None:
+                raise refuse("phases of an unknown on the boundary", "a network", key=name)
+        return value
+
+    @field_validator("regularisation")
+    @classmethod
     def _names_unknowns(
         cls, value: dict[str, RegularisationSpec], info: ValidationInfo
     ) -> dict[str, RegularisationSpec]:

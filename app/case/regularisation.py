@@ -38,7 +38,8 @@ class _RegularisationSpec(Section):
     """What smooth means; auto: whichever of the others, at several lengths, predicts left-out readings best
     (0.81 of the error of h1 with the weight by discrepancy, median over the ten cases); matern: a Gaussian
     field of Matern's covariance, stated in its own terms; perimeter: the size of the interfaces of an unknown
-    of few values, whose representation is phases."""
+    of few values, whose representation is phases; its weight is the largest that leaves no more of the
+    readings than their noise does, stated or as it is found."""
     weight: Literal["cross_validation", "evidence", "discrepancy", "prior"] | Positive
     """What predicts left-out readings best, what makes the readings most probable (the evidence of the
     linearised problem), what meets the noise level (the discrepancy principle), what the std of the prior and
@@ -107,7 +108,7 @@ class _RegularisationSpec(Section):
         described = value.get("length_scale") is not None or own
         usual = _kinds_with(own[0])[0] if own else "h1"
         kind = value.get("kind", "auto" if chosen and not described else usual)
-        chooses = kind in ("auto", "matern", "perimeter")
+        chooses = kind in ("auto", "matern")
         settled = "cross_validation" if chooses else "discrepancy"
         if kind == "matern" and (value.get("std") is not None or value.get("gamma") is not None):
             settled = "prior"
@@ -118,8 +119,8 @@ class _RegularisationSpec(Section):
         if self.kind == "auto" and self.weight not in ("cross_validation", "evidence"):
             expected = "the weight cross_validation or evidence"
             raise refuse(f"auto with the weight {self.weight}", expected, key="weight")
-        if self.kind == "perimeter" and self.weight in ("evidence", "prior"):
-            expected = "the weight cross_validation, discrepancy or a number"
+        if self.kind == "perimeter" and self.weight in ("cross_validation", "evidence", "prior"):
+            expected = "the weight discrepancy or a number"
             raise refuse(f"perimeter with the weight {self.weight}", expected, key="weight")
         if self.weight == "evidence" and not self.open and not REGULARISATIONS[self.kind].fixed:
             raise refuse(f"evidence of {self.kind}", "cross_validation: its R depends on m", key="weight")

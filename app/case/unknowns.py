@@ -86,7 +86,7 @@ class PhasesRepresentation(GrowingNetwork):
     kind: Literal["phases"]
     """Few constant values, with interfaces between them."""
     number: Annotated[Literal["auto", 1, 2, 3], NO_TRUTH_VALUE] = "auto"
-    """Phases beside the one around them; auto: one or two, whichever predicts left-out readings better."""
+    """Phases beside the one around them; auto: one or two, the fewest that predict readings as well."""
     values: tuple[PhaseValue, ...] | None = None
     """The value of the phase around the others, then that of each other one, in the unit of m: a number where
     it is known, two bounds, or free; all free unless given."""
@@ -116,6 +116,12 @@ class NodalRepresentation(Section):
 
 
 Representation = Annotated[
+    NetworkRepresentation | NodalRepresentation,
+    Field(discriminator="kind"),
+    default_kind("network"),
+]
+
+CoefficientRepresentation = Annotated[
     NetworkRepresentation | PhasesRepresentation | NodalRepresentation,
     Field(discriminator="kind"),
     default_kind("network"),
@@ -154,7 +160,7 @@ class Unknown(Section):
     """m_ref, the start of the recovery and the centre of the regularisation, in the unit of m; unless given 1
     for a diffusivity, Young's modulus or squared slowness, the median of log(apparent resistivity) for
     log_resistivity, else 0."""
-    representation: Representation = NetworkRepresentation()
+    representation: CoefficientRepresentation = NetworkRepresentation()
     """How the coefficient is represented."""
     truth: Expression | None = None
     """The true coefficient where it is known, used only to report the error."""

@@ -130,7 +130,8 @@ def read_inversion(
         require_rows(comm, case, len(data.values), coefficient.size, method)
     known = data.sigma is not None
     name = next(iter(spaces))
-    if not known and case.regularisation[name].weight == "discrepancy":
+    chosen = case.regularisation[name]
+    if not known and chosen.weight == "discrepancy" and not chosen.open:
         raise CaseError([
             f"{case.where('regularisation', name, 'weight')}: found discrepancy with data that have "
             "no column sigma, expected cross_validation, a number or data with sigma"

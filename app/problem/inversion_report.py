@@ -20,6 +20,7 @@ from app.pde import Experiments, TransientModel
 from app.posterior import Posterior
 from app.prior import parameter_names
 from app.problem.factories import nodal_values
+from app.problem.function_error import function_error
 from app.problem.inversion import Inversion
 from app.problem.panels import finest_of, panels_of
 from app.problem.phases_report import phase_fields, phases_summary
@@ -106,6 +107,7 @@ class InversionReport:
             **{name: candidate.parameters.get(name) for name in parameter_names()},
             **output.choice_summary(choice, parameter_names()),
             **phases_summary(given, state),
+            **function_error(given, state),
             **_prior(given, candidate.kind, choice, state.records[-1].weight),
             **_noise(given, choice, state.records[-1].misfit),
             **_experiments(given, state),
