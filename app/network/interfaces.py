@@ -12,8 +12,12 @@ from app.network.phases import PERIMETER, Phases
 NEAR = 6.0
 """Half widths of an interface from which on its perimeter has no part worth a row: sech² 6 is 2e-5."""
 
-STEPS, FARTHEST = 3, 0.1
+STEPS, FARTHEST = 6, 0.1
 """Newton's steps from a node to the interface next to it, and the longest of them in the unit of length."""
+
+MET = 0.1
+"""Half widths of the interface within which a place counts as on it: a little off it, where a level set is
+flatter, steps of θ move it by far more (up to five cells' widths in place of one, on `inclusions`)."""
 
 BEYOND = 0.02
 """Half sides of the mesh's box by which that place may be outside of it: rounding."""
@@ -154,7 +158,7 @@ def _tangential(one: LevelSet, theta: np.ndarray) -> Iterator[np.ndarray]:
 
 def _nearest(one: LevelSet, theta: np.ndarray, wide: np.ndarray) -> tuple[LevelSet, np.ndarray]:
     """The level set at the places of the interface that are next to its nodes, and where one was found:
-    within half of the interface's width, and of the mesh's box."""
+    within the mesh's box."""
     at = one
     for _ in range(STEPS):
         phi, slope = at.values(theta), at.gradient(theta)
@@ -162,5 +166,5 @@ def _nearest(one: LevelSet, theta: np.ndarray, wide: np.ndarray) -> tuple[LevelS
         far = np.linalg.norm(step, axis=1, keepdims=True)
         at = at.moved(step * np.minimum(1.0, FARTHEST / np.maximum(far, FARTHEST)))
     steep = np.linalg.norm(at.gradient(theta), axis=1)
-    close = np.abs(at.values(theta)) < 0.5 * wide * steep
-    return at, close & (np.abs(at.nodes.scaled) < 1.0 + BEYOND).all(axis=1)
+    met = np.abs(at.values(theta)) < MET * wide * steep
+    return at, met & (np.abs(at.nodes.scaled) < 1.0 + BEYOND).all(axis=1)
