@@ -61,6 +61,7 @@ def _draw_plane(path: Path, drawing: Drawing, points: np.ndarray) -> None:
         _panel(figure, left, drawing, name, m)
         _panel(figure, middle, drawing, label, std)
         if len(points) <= MOST_POINTS:
+            middle.autoscale(False)
             middle.scatter(points[:, 0], points[:, 1], s=3, c="white", alpha=0.7, linewidths=0)
         for axes, (called, probability) in zip(others, phases, strict=True):
             _panel(figure, axes, drawing, _named(called), probability, (0.0, 1.0))
