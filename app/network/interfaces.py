@@ -84,10 +84,6 @@ class Interfaces:
         """v₀, v₁, …, shape (number + 1,)."""
         return self._phases.of_values(self._theta)
 
-    def jacobian(self) -> np.ndarray:
-        """∂m/∂θ, shape (owned, size)."""
-        return self._phases.jacobian(self._theta)
-
     def tangential_rows(self, weight: float) -> np.ndarray:
         """B of this rank's nodes, shape (rows, size): ½|Bδ|² is what a step δ adds to the perimeters' cost,
         ½ weight Σ|v_l − v₀| ∫ |∇_τ δu|² over interface l.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from app.flow import FlowState, Method
+from app.flow import FlowState, Method, Minimisation
 from app.flow.protocols import AnyEvaluation
 from app.parallel import gram
 from app.posterior import InterfacePosterior
@@ -19,7 +19,11 @@ BOUNDS = {"5": 0.05, "95": 0.95}
 
 
 def interface_posterior(
-    given: Inversion, method: Method, state: FlowState, stream: Callable[[], np.random.Generator]
+    given: Inversion,
+    problem: Minimisation,
+    method: Method,
+    state: FlowState,
+    stream: Callable[[], np.random.Generator],
 ) -> tuple[InterfacePosterior, Summary, list[str]]:
     """Of a complete state in the stage of phases, what is told of it, and what is to be known of that;
     collective, with one block of solves.
@@ -28,14 +32,15 @@ def interface_posterior(
     """
     from app.network import Interfaces
 
-    choice, at = state.phase_choice, state.evaluation
-    assert choice is not None and at is not None
+    choice, at, phases = state.phase_choice, state.evaluation, problem.phases
+    assert choice is not None and at is not None and phases is not None
     if state.base < state.level:
         raise NoPosterior("the phases are at the nodes of a coarser mesh than the result")
     network: Untyped = state.representation.network
-    interfaces = Interfaces(network, state.representation.theta)
+    theta = state.representation.theta
+    interfaces = Interfaces(network, theta)
     noise, notes = noise_of(given, at, choice.freedom)
-    images = _images(given, at, interfaces.jacobian())
+    images = _images(given, at, phases.seen(network).linearised(theta, 0.0).D)
     setting = (choice.weight, method.phases.held, noise)
     try:
         found = InterfacePosterior.of(given.domain.comm, at.m, interfaces, images, *setting, stream)

@@ -73,7 +73,7 @@ class UncertaintyOf:
         assert isinstance(given.case, Case)
         rng, chains = partial(stream, given.case, "posterior"), given.case.posterior.kind == "mcmc"
         if state.stage == "phases":
-            of_phases, told, notes = interface_posterior(given, self.method, state, rng)
+            of_phases, told, notes = interface_posterior(given, problem, self.method, state, rng)
             without = ["no posterior by Markov chains, which phases have not"] if chains else []
             return _Found(of_phases, told, [*notes, *without])
         found = linearised(given, self.first, problem, self.method, state)

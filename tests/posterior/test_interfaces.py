@@ -53,7 +53,7 @@ def layer(coordinates: np.ndarray, measure: np.ndarray, comm: MPI.Comm, value: b
     normal[0] = -0.25  # coordinates are scaled to [−1, 1]
     theta = made.parameters_of([np.array([*normal, 0.015, 36.0, 0.0])], np.array([0.0, 1.0]))
     interfaces = Interfaces(made, theta)
-    images = gram(comm, measure[:, None], interfaces.jacobian()) / DEVIATION
+    images = gram(comm, measure[:, None], made.jacobian(theta)) / DEVIATION
     return Layer(interfaces, measure, images, comm)
 
 
