@@ -160,6 +160,15 @@ class Case(BaseCase):
                 raise refuse(f"{len(value)} observations", f"one of the kind {observation.kind}", key=name)
         return value
 
+    @field_validator("posterior")
+    @classmethod
+    def _has_chains_of_a_field(cls, value: PosteriorSpec, info: ValidationInfo) -> PosteriorSpec:
+        """Chains move nodal values about a Gaussian posterior, which phases have not."""
+        unknowns = info.data.get("unknowns", {}).values()
+        if value.kind == "mcmc" and any(one.representation.kind == "phases" for one in unknowns):
+            raise refuse("mcmc with the representation phases", "laplace or none", key="kind")
+        return value
+
     @field_validator("predictions")
     @classmethod
     def _predictions_fit(cls, value: dict[str, Prediction], info: ValidationInfo) -> dict[str, Prediction]:

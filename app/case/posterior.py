@@ -13,8 +13,8 @@ class PosteriorSpec(Section):
     """How sure the result is, worked out when the run is over."""
 
     kind: Literal["laplace", "none", "mcmc"] = "laplace"
-    """laplace: the Gaussian posterior of the problem linearised at the result; none: nothing of it; mcmc:
-    Markov chains that draw from the posterior itself beside it."""
+    """laplace: the Gaussian posterior of the problem linearised at the result, of phases that of their
+    interfaces; none: nothing of it; mcmc: Markov chains that draw from the posterior itself beside it."""
     samples: Annotated[int, Field(ge=0, le=1000), NO_TRUTH_VALUE] = 0
     """Draws of the posterior that are written as fields, and pushed through the equation for the quantiles of
     predictions."""

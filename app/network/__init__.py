@@ -13,6 +13,7 @@ from app.network.transforms import TRANSFORMS, Bounded, Given, Identity, Transfo
 if TYPE_CHECKING:
     from app.network.activations import ACTIVATIONS
     from app.network.candidates import Candidates
+    from app.network.interfaces import Interfaces
     from app.network.level_set import LevelSet
     from app.network.network import Network
     from app.network.networks import Networks, joint_network
@@ -26,6 +27,7 @@ __all__ = [
     "Cells",
     "Given",
     "Identity",
+    "Interfaces",
     "LevelSet",
     "Network",
     "Networks",
@@ -40,6 +42,7 @@ __all__ = [
 TORCH = {
     "ACTIVATIONS": "activations",
     "Cells": "phases",
+    "Interfaces": "interfaces",
     "LevelSet": "level_set",
     "Phases": "phases",
     "Candidates": "candidates",

@@ -1,6 +1,8 @@
 """A network whose zeros are an interface: the distance from there to first order, with its derivative."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Self
 
 import numpy as np
 import torch
@@ -52,13 +54,28 @@ class LevelSet(Network):
         gradient = (along * ((1.0 - h * h) * a[:, None])).sum(dim=1)
         return (offset + a @ h) / torch.sqrt((gradient * gradient).sum(dim=0) + 1.0)
 
-    def flatness(self, theta: np.ndarray) -> np.ndarray:
-        """1/√(|∇φ|² + 1) at the owned nodes: by how much u rises with φ."""
+    def gradient(self, theta: np.ndarray) -> np.ndarray:
+        """∇φ at the owned nodes, by coordinates in units of `length`, shape (owned, dimension)."""
         W, b, a, _ = self._parts(torch.from_numpy(theta))
         h = torch.tanh(W @ self._inputs + b[:, None])
-        gradient = (torch.matmul(W, self._slopes()) * ((1.0 - h * h) * a[:, None])).sum(dim=1)
-        found: np.ndarray = (1.0 / torch.sqrt((gradient * gradient).sum(dim=0) + 1.0)).numpy()
+        by_coordinates = (torch.matmul(W, self._slopes()) * ((1.0 - h * h) * a[:, None])).sum(dim=1)
+        found: np.ndarray = by_coordinates.numpy().T
         return found
+
+    def flatness(self, theta: np.ndarray) -> np.ndarray:
+        """1/√(|∇φ|² + 1) at the owned nodes: by how much u rises with φ."""
+        found: np.ndarray = 1.0 / np.sqrt(np.square(self.gradient(theta)).sum(axis=1) + 1.0)
+        return found
+
+    def moved(self, steps: np.ndarray) -> Self:
+        """The same at points that are so far from its nodes, (owned, dimension), in units of `length`."""
+        scaled = np.ascontiguousarray(self._nodes.scaled + steps * self._units)
+        return self.at(replace(self._nodes, scaled=scaled))
+
+    def among(self, rows: np.ndarray) -> Self:
+        """The same at the owned nodes of these numbers."""
+        none = np.zeros(len(rows))
+        return self.at(Nodes(self._nodes.scaled[rows], none, none, box=self.box))
 
     def distance_jacobian(self, theta: np.ndarray, near: np.ndarray) -> np.ndarray:
         """∂u/∂θ at the owned nodes of these numbers, shape (near, size), column-major."""

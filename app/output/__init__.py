@@ -14,6 +14,7 @@ from app.output.files import Losses, Unwritten, drawn, written
 from app.output.fit import write_fit
 from app.output.folder import FolderTaken, check, hold, prepare
 from app.output.history import History
+from app.output.interfaces import draw_interfaces
 from app.output.picture import draw_fields
 from app.output.posterior import draw_posterior
 from app.output.predictions import write_predictions
@@ -52,6 +53,7 @@ __all__ = [
     "draw_design",
     "draw_expansion",
     "draw_fields",
+    "draw_interfaces",
     "draw_posterior",
     "draw_reduction",
     "drawn",

@@ -55,6 +55,8 @@ def posterior_lines(summary: Summary) -> list[str]:
     note = f"; {told['note']}" if told["note"] else ""
     if told["kind"] == "none":
         return [f"posterior: none{note}"]
+    if told["kind"] == "interfaces":
+        return [f"posterior: {_phases(told)}{note}"]
     share = told["determined"]
     if isinstance(share, dict):
         where = ", ".join(f"{name} on {part:.0%}" for name, part in share.items())
@@ -65,6 +67,20 @@ def posterior_lines(summary: Summary) -> list[str]:
         f"{told['freedom']:.1f} degrees of freedom, {told['information']:.1f} nats{note}",
         *_chain_lines(told.get("chains")),
     ]
+
+
+def _phases(told: Summary) -> str:
+    """How large phases are, and which value each has."""
+    columns = ("sizes", "sizes_5", "sizes_95")
+    sizes = zip(*(told[name] for name in columns), strict=True)
+    values = list(zip(told["values"], told["values_std"], strict=True))
+    said = [
+        f"phase {number} ({value:.3g}, sd {std:.2g}) covers {size:.3g} ({low:.3g} to {high:.3g})"
+        for number, ((size, low, high), (value, std)) in enumerate(zip(sizes, values[1:], strict=True), 1)
+    ]
+    value, std = values[0]
+    whole = f"of {told['measure']:.3g}, the rest is {value:.3g} (sd {std:.2g})"
+    return f"{', '.join(said)} {whole}; bounds of 90 % by {told['draws']} draws"
 
 
 def _chain_lines(told: Summary | None) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.parallel import gram
-from app.posterior.posterior import Posterior
+from app.posterior.posterior import GaussianPosterior
 
 TIE = 1e-6
 """Candidates whose decrease differs by less than this share are equally good, and the first of them is
@@ -31,7 +31,7 @@ class Aim:
     """From a block X of coefficients to XᵀQX, the same on all ranks, where the sum is tr(QC); collective."""
 
 
-def mean_variance(posterior: Posterior, weights: np.ndarray) -> Aim:
+def mean_variance(posterior: GaussianPosterior, weights: np.ndarray) -> Aim:
     """Σ weights · variance over the nodal values where R and J are; `weights`, (owned,) ≥ 0, such as the
     integrals of the nodes' basis functions."""
     at = posterior.linearised
@@ -39,7 +39,7 @@ def mean_variance(posterior: Posterior, weights: np.ndarray) -> Aim:
     return Aim(before, lambda block: gram(at.R.comm, block, weights[:, None] * block))
 
 
-def functional_variance(posterior: Posterior, rows: np.ndarray) -> Aim:
+def functional_variance(posterior: GaussianPosterior, rows: np.ndarray) -> Aim:
     """The mean of the variances of functionals, each relative to what it is now; of their derivatives, a
     block of one column each at the nodes of the result. Those that are known already do not count."""
     at, coarse = posterior.linearised, posterior.restricted(rows)
@@ -76,7 +76,9 @@ class Design:
         return self.left / self.before if self.before > 0 else np.zeros_like(self.left)
 
 
-def designed(posterior: Posterior, rows: np.ndarray, variances: np.ndarray, aim: Aim, number: int) -> Design:
+def designed(
+    posterior: GaussianPosterior, rows: np.ndarray, variances: np.ndarray, aim: Aim, number: int
+) -> Design:
     """Choose so many of the candidates, each at most once; collective.
 
     `rows` are the derivatives of what they read, a block of one column each at the nodes of the result,

@@ -30,7 +30,7 @@ from app.output.predictions import summarised
 from app.parallel import Clock, Tally, on_root, timed
 from app.parallel.blocks import PETSc
 from app.pde import Counts
-from app.posterior import Drawn, Posterior, Predictions
+from app.posterior import Drawn, GaussianPosterior, Posterior, Predictions
 from app.problem.chains import Sampling
 from app.problem.design import Designed, DesignOf, Wanted
 from app.problem.work import work_on
@@ -82,7 +82,7 @@ class Uncertainty:
 
     def with_chains(self, drawn: Drawn, told: Summary) -> "Uncertainty":
         """With what they have found."""
-        assert self.posterior is not None
+        assert isinstance(self.posterior, GaussianPosterior)
         posterior = replace(self.posterior, drawn=drawn)
         return replace(self, posterior=posterior, told={**self.told, "chains": told}, sample=None)
 

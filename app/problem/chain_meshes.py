@@ -13,7 +13,7 @@ from app.energy.restricted import Restricted, on_its_mesh
 from app.flow import Candidate, FlowState, Method
 from app.mesh.transfer import Transfer
 from app.parallel import SolveFailed, agreed, on_root
-from app.posterior import LinearisedPosterior, Posterior
+from app.posterior import GaussianPosterior, LinearisedPosterior
 from app.posterior.chains import KERNELS, DelayedAcceptance, Sampler, Target
 from app.posterior.chains.kernels import Kernel
 from app.problem.chains import Sampling
@@ -49,7 +49,7 @@ def sampling_of(
     levels: Sequence[Inversion],
     method: Method,
     state: FlowState,
-    posterior: Posterior,
+    posterior: GaussianPosterior,
     candidate: Candidate,
     quantities: Callable[[Inversion], Quantities] = Told,
 ) -> Sampling:
@@ -96,7 +96,7 @@ def _identity(comm: MPI.Comm, case: Case, kernel: Kernel, quantities: list[str])
     return {**settings, "seed": case.seed, "in_a_step": kernel.proposals, **told}
 
 
-def _own(fine: Inversion, base: Inversion, state: FlowState, posterior: Posterior) -> ChainProblem:
+def _own(fine: Inversion, base: Inversion, state: FlowState, posterior: GaussianPosterior) -> ChainProblem:
     """Where the run is, on all its ranks."""
     at = state.evaluation
     transfer = at if isinstance(at, Restricted) else None
@@ -104,7 +104,7 @@ def _own(fine: Inversion, base: Inversion, state: FlowState, posterior: Posterio
 
 
 def _copied(
-    fine: Inversion, base: Inversion, posterior: Posterior, candidate: Candidate, method: Method
+    fine: Inversion, base: Inversion, posterior: GaussianPosterior, candidate: Candidate, method: Method
 ) -> ChainProblem:
     """A copy of the problem on each rank; collective."""
     owned, same = ExitStack(), base is fine

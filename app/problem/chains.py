@@ -18,7 +18,7 @@ from app import output
 from app.case.posterior import PosteriorSpec
 from app.mesh import JointOrder
 from app.parallel import SolveFailed, agreed, on_root
-from app.posterior import Drawn, Posterior
+from app.posterior import Drawn, GaussianPosterior
 from app.posterior.chains import (
     Chain,
     DelayedAcceptance,
@@ -61,7 +61,7 @@ class Sampling:
     quantities: list[str]
     order: JointOrder
     """Of values at the nodes where chains move, on the ranks that work on a chain together."""
-    posterior: Posterior
+    posterior: GaussianPosterior
     """The linearised one, at the nodes of the result."""
     base_order: JointOrder
     """Of values at the nodes where chains move, on all ranks."""

@@ -19,7 +19,7 @@ from app.observe import StateObservations
 from app.observe.entries import Entry
 from app.observe.noise import AbsoluteNoise, Place, RelativeNoise
 from app.observe.unmeasured import unmeasured
-from app.posterior import Posterior
+from app.posterior import GaussianPosterior, Posterior
 from app.posterior.design import Aim, Design, designed, functional_variance, mean_variance
 from app.problem.conditions import place
 from app.problem.inversion import Inversion
@@ -107,6 +107,8 @@ class DesignOf:
 
     def __call__(self, state: FlowState, posterior: Posterior, wanted: Wanted) -> Designed:
         """At the result of a complete state; collective. Raises InputError on all ranks alike."""
+        if not isinstance(posterior, GaussianPosterior):
+            raise CaseError(["found phases, expected a coefficient with a Gaussian posterior to design for"])
         given = self.levels[state.level]
         experiment, name, section = _observation(given.case, wanted.observation)
         part = given.case.parts[experiment]
@@ -129,7 +131,7 @@ class DesignOf:
         lines, points = data.lines[order], data.points[order]
         return Designed(design, lines, places, points, np.sqrt(variances[order]), count, wanted.aim, given)
 
-    def _aim(self, state: FlowState, posterior: Posterior, wanted: str) -> Aim:
+    def _aim(self, state: FlowState, posterior: GaussianPosterior, wanted: str) -> Aim:
         if wanted == "mean":
             return mean_variance(posterior, _weights(self.levels[state.base], posterior))
         found = self.predictions.on(state.level)
@@ -168,7 +170,7 @@ def _noise(
     entry: Entry[Places],
     column: np.ndarray | None,
     values: np.ndarray,
-    posterior: Posterior,
+    posterior: GaussianPosterior,
     said: float | np.ndarray | None,
 ) -> np.ndarray:
     """Variances of what the candidates would read, or of its logarithm, whose `values` are predicted: by what
@@ -212,7 +214,7 @@ def _stated(given: Inversion, entry: Entry[Places]) -> np.ndarray:
     return own if len(own) else given.sigma
 
 
-def _weights(given: Inversion, posterior: Posterior) -> np.ndarray:
+def _weights(given: Inversion, posterior: GaussianPosterior) -> np.ndarray:
     """By which Σ weights · variance is the mean variance of the unknown; of several the mean of theirs, each
     relative to what it is now. (owned,) ≥ 0, where R and J are; collective."""
     comm, parts = given.domain.comm, []

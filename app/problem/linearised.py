@@ -65,7 +65,7 @@ def linearised(
     if not complete:
         notes.append("J is known along some combinations of the readings only: deviations are too large")
     found = LinearisedPosterior.of(at.m, problem.reference, R, weight, 1.0, C, X)
-    noise, told = _noise(given, at, found.freedom)
+    noise, told = noise_of(given, at, found.freedom)
     return Linearised(found.with_noise(noise), candidate, (*notes, *told))
 
 
@@ -73,7 +73,7 @@ def _lagged(kind: str) -> str:
     return f"the regularisation {kind} depends on m and is held as it is at the result"
 
 
-def _noise(given: Inversion, at: AnyEvaluation, freedom: float) -> tuple[float, list[str]]:
+def noise_of(given: Inversion, at: AnyEvaluation, freedom: float) -> tuple[float, list[str]]:
     """s², 1 where the noise is stated, and what is said where the residuals contradict that."""
     left = given.energy.expectation - freedom
     found = 2.0 * at.value / left if left >= 1.0 else 1.0

@@ -15,20 +15,20 @@ from app.types import Summary
 QUANTILES = {"5": 0.05, "95": 0.95}
 """Of the physical quantity, by the ending of their names."""
 
+PICTURES = {"laplace": output.draw_posterior, "interfaces": output.draw_interfaces}
+"""By the kind of posterior."""
+
 
 def posterior_fields(given: Inversion, posterior: Posterior | None) -> Summary:
-    """Standard deviations, what is resolved, quantiles of the physical quantity, and draws, if the case asks
-    for some."""
+    """Standard deviations, what is resolved, probabilities of phases, quantiles of the physical quantity, and
+    draws, if the case asks for some."""
     if posterior is None:
         return {}
-    everywhere = {"std": posterior.std, "std_prior": posterior.std_prior, "resolved": posterior.resolved}
-    if posterior.drawn is not None:
-        everywhere |= {"mean_chain": posterior.drawn.mean, "std_chain": posterior.drawn.std}
     count = given.case.posterior.samples
     draws = posterior.sample(count).T if count else ()
     coefficients = {f"sample_{number}": draw for number, draw in enumerate(draws, 1)}
     fields: Summary = {}
-    for label, values in everywhere.items():
+    for label, values in posterior.fields.items():
         for (name, space), own in _each(given, values):
             whole = space.everywhere(space.extended(own)[0], f"{label}{given.ending_of(name)}")
             fields[whole.name] = whole
@@ -48,11 +48,10 @@ def posterior_fields(given: Inversion, posterior: Posterior | None) -> Summary:
 def draw_posterior(
     given: Inversion, posterior: Posterior, folder: Path, points: np.ndarray, lost: output.Losses
 ) -> None:
-    """posterior.png: m with its standard deviation, veiled where the data do not determine it; collective."""
+    """posterior.png: m with its standard deviation, veiled where the data do not determine it, or with the
+    probabilities of phases; collective."""
     rows: list[Summary] = []
-    beside = {"std": posterior.std, "resolved": posterior.resolved}
-    if posterior.drawn is not None:
-        beside["std_chain"] = posterior.drawn.std
+    beside = {"std": posterior.std, "resolved": posterior.resolved, **posterior.pictured}
     parts = [_each(given, values) for values in beside.values()]
     for (owner, m), *others in zip(_each(given, posterior.mean), *parts, strict=True):
         name, space = owner
@@ -60,8 +59,9 @@ def draw_posterior(
         for label, (_, own) in zip(beside, others, strict=True):
             row[f"{label}{given.ending_of(name)}"] = space.everywhere(space.extended(own)[0], label)
         rows.append(row)
+    draw = PICTURES[posterior.kind]
     picture, (drawn_on, panels) = folder / "posterior.png", panels_of(given.coefficient.parts, rows)
-    lost.draw(picture, lambda: output.draw_posterior(picture, drawn_on, panels, points))
+    lost.draw(picture, lambda: draw(picture, drawn_on, panels, points))
 
 
 def _each(given: Inversion, values: np.ndarray) -> list[tuple[tuple[str, CoefficientSpace], np.ndarray]]:

@@ -14,13 +14,15 @@ from app.case import Case
 from app.energy.restricted import Restricted, on_its_mesh
 from app.flow import Candidate, FlowState, Method, Minimisation, StopReason
 from app.mesh import CoefficientSpace
-from app.output.posterior import BAND, DETERMINED
+from app.output.posterior import DETERMINED
 from app.parallel import SolveFailed
-from app.posterior import Posterior
+from app.posterior import GaussianPosterior, Posterior
 from app.prior.forms import integral
 from app.problem.base import Uncertainty
 from app.problem.chain_meshes import sampling_of
+from app.problem.chains import Sampling
 from app.problem.factories import stream
+from app.problem.interfaces import interface_posterior
 from app.problem.inversion import Inversion
 from app.problem.linearised import NoPosterior, linearised
 from app.types import Json, Summary
@@ -55,30 +57,41 @@ class UncertaintyOf:
             return _without("the run is not over")
         begun, before = time.perf_counter(), problem.meter.read()
         try:
-            found = linearised(given, self.first, problem, self.method, state)
-            at = state.evaluation
-            transfer = at if isinstance(at, Restricted) else None
-            rng = partial(stream, given.case, "posterior")
-            posterior = Posterior(found.posterior, on_its_mesh(at).m, transfer, rng)
-            told = {**_told(given, posterior), "covered": self._covered(state, posterior)}
+            found = self._found(given, problem, state)
+            covered = self._covered(state, found.posterior)
         except (NoPosterior, SolveFailed) as failure:
             return _without(str(failure))
         now = problem.meter.read()
         seconds = given.domain.comm.allreduce(time.perf_counter() - begun, op=MPI.MAX)
         work = {name: now.get(name, 0) - before.get(name, 0) for name in COUNTED}
-        notes = [*found.notes, *_short(given.case, reason), *_estimated(given, posterior)]
-        note = "; ".join(notes) or None
-        told |= {"mesh": state.base + 1, **work, "seconds": seconds, "note": note}
+        note = "; ".join([*found.notes, *_short(given.case, reason)]) or None
+        told = {**found.told, "covered": covered, "mesh": state.base + 1, **work}
+        return Uncertainty(found.posterior, {**told, "seconds": seconds, "note": note}, sample=found.sample)
+
+    def _found(self, given: Inversion, problem: Minimisation, state: FlowState) -> "_Found":
+        """Of a state with a result; raises NoPosterior on all ranks, and SolveFailed."""
+        assert isinstance(given.case, Case)
+        rng, chains = partial(stream, given.case, "posterior"), given.case.posterior.kind == "mcmc"
+        if state.stage == "phases":
+            of_phases, told, notes = interface_posterior(given, problem, self.method, state, rng)
+            without = ["no posterior by Markov chains, which phases have not"] if chains else []
+            return _Found(of_phases, told, [*notes, *without])
+        found = linearised(given, self.first, problem, self.method, state)
+        at = state.evaluation
+        transfer = at if isinstance(at, Restricted) else None
+        posterior = GaussianPosterior(found.posterior, on_its_mesh(at).m, transfer, rng)
         sample = None
-        if given.case.posterior.kind == "mcmc":
+        if chains:
             sample = partial(sampling_of, self.levels, self.method, state, posterior, found.candidate)
-        return Uncertainty(posterior, told, sample=sample)
+        notes = [*found.notes, *_estimated(given, posterior)]
+        return _Found(posterior, _told(given, posterior), notes, sample)
 
     def _covered(self, state: FlowState, posterior: Posterior) -> Json:
         """Share of the nodes whose truth lies in the band of 90 %; of several unknowns by name, None where
         no truth is known."""
         given, comm = self.levels[state.level], self.levels[0].domain.comm
-        inside = np.abs(_truth(given) - posterior.mean) <= BAND * posterior.std
+        truth = _truth(given)
+        inside = (posterior.quantile(0.05) <= truth) & (truth <= posterior.quantile(0.95))
         told = {}
         for name, own in zip(given.spaces, given.coefficient.split(inside), strict=True):
             if name in given.errors and given.case.unknowns[name].on is None:  # a trace has no truth inside
@@ -86,6 +99,16 @@ class UncertaintyOf:
         if len(given.spaces) == 1:
             return told.get(given.name)
         return told or None
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """The posterior, what is told of it, what is to be known of that, and what makes chains about it."""
+
+    posterior: Posterior
+    told: Summary
+    notes: Sequence[str]
+    sample: Callable[..., Sampling] | None = None
 
 
 def _truth(given: Inversion) -> np.ndarray:
@@ -101,13 +124,13 @@ def _without(why: str) -> Uncertainty:
     return Uncertainty(None, {"kind": "none", "note": why})
 
 
-def _told(given: Inversion, posterior: Posterior) -> Summary:
+def _told(given: Inversion, posterior: GaussianPosterior) -> Summary:
     """What is said of it in numbers; of several unknowns one for each."""
     at = posterior.linearised
     prior, left = at.prior_variance(), at.variance()
     determined = (at.resolved() >= DETERMINED).astype(float)
     return {
-        "kind": "laplace",
+        "kind": posterior.kind,
         "noise_deviation": float(np.sqrt(at.noise)),
         "noise_found": given.data.sigma is None,
         "trace_prior": _integrals(given, prior),
@@ -143,7 +166,7 @@ def _short(case: Case, reason: StopReason) -> list[str]:
     return [f"the run ended ({reason}) before the minimum of its energy, where the posterior is centred"]
 
 
-def _estimated(given: Inversion, posterior: Posterior) -> list[str]:
+def _estimated(given: Inversion, posterior: GaussianPosterior) -> list[str]:
     """What is said where the mesh has too many nodes for exact variances."""
     at, comm = posterior.linearised, given.domain.comm
     error = comm.allreduce(at.variance_error() @ at.variance_error())

@@ -8,7 +8,7 @@ from elliptic import COMM
 from posteriors import NAMES, NOISE, READINGS, Setting, setting_of
 from test_predictions import posterior_of
 
-from app.posterior import Posterior
+from app.posterior import GaussianPosterior
 from app.posterior.design import Aim, Design, designed, functional_variance, greedy, mean_variance
 
 ROUNDING = 1e-9
@@ -22,14 +22,14 @@ def weights_of(setting: Setting) -> np.ndarray:
     return 1.0 + np.cos(setting.mean) ** 2
 
 
-def aims(setting: Setting, posterior: Posterior) -> dict[str, Aim]:
+def aims(setting: Setting, posterior: GaussianPosterior) -> dict[str, Aim]:
     return {
         "mean": mean_variance(posterior, weights_of(setting)),
         "functionals": functional_variance(posterior, setting.rows[:, :2]),
     }
 
 
-def value_of(setting: Setting, posterior: Posterior, name: str, start: Posterior) -> float:
+def value_of(setting: Setting, posterior: GaussianPosterior, name: str, start: GaussianPosterior) -> float:
     """The aim of a posterior, in units of what it is at the start where it is relative."""
     if name == "mean":
         return COMM.allreduce(float(weights_of(setting) @ posterior.linearised.variance()))
@@ -38,14 +38,14 @@ def value_of(setting: Setting, posterior: Posterior, name: str, start: Posterior
     return float(np.mean(left / before))
 
 
-def measured(setting: Setting, posterior: Posterior, chosen: np.ndarray) -> Posterior:
+def measured(setting: Setting, posterior: GaussianPosterior, chosen: np.ndarray) -> GaussianPosterior:
     """With readings of these candidates."""
     rows = setting.rows[:, chosen] * np.sqrt(NOISE) / SIGMA[chosen]
     at = posterior.linearised.with_rows(np.asfortranarray(rows))
-    return Posterior(at, at.mean, None, posterior.stream)
+    return GaussianPosterior(at, at.mean, None, posterior.stream)
 
 
-def design(setting: Setting, posterior: Posterior, aim: Aim, number: int) -> Design:
+def design(setting: Setting, posterior: GaussianPosterior, aim: Aim, number: int) -> Design:
     return designed(posterior, setting.rows, SIGMA**2, aim, number)
 
 

@@ -5,16 +5,16 @@ from elliptic import COMM
 from posteriors import NOISE, READINGS, WEIGHT, Setting
 
 from app.parallel import SolveFailed
-from app.posterior import Posterior
+from app.posterior import GaussianPosterior
 from app.posterior.predictions import Label, predictions_of, pushed
 
 ROUNDING = 1e-10
 
 
-def posterior_of(setting: Setting, readings: int = READINGS) -> Posterior:
+def posterior_of(setting: Setting, readings: int = READINGS) -> GaussianPosterior:
     """At the nodes where R and J are."""
     at = setting.posterior(readings)
-    return Posterior(at, at.mean, None, lambda: np.random.default_rng(5))
+    return GaussianPosterior(at, at.mean, None, lambda: np.random.default_rng(5))
 
 
 def labels(count: int) -> list[Label]:
