@@ -86,7 +86,7 @@ class PhasesRepresentation(GrowingNetwork):
     kind: Literal["phases"]
     """Few constant values, with interfaces between them."""
     number: Annotated[Literal["auto", 1, 2, 3], NO_TRUTH_VALUE] = "auto"
-    """Phases beside the one around them; auto: one or two, the fewest that predict readings as well."""
+    """Phases beside the one around them; auto: one to three, the fewest that predict readings as well."""
     values: tuple[PhaseValue, ...] | None = None
     """The value of the phase around the others, then that of each other one, in the unit of m: a number where
     it is known, two bounds, or free; all free unless given."""

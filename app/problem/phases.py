@@ -30,7 +30,7 @@ MOST = 64
 UNIFORM = 1e-9
 """Share of their width by which cells of one width differ at most: rounding."""
 
-NUMBERS = (1, 2)
+NUMBERS = (1, 2, 3)
 """Phases that are considered beside the one around them."""
 
 

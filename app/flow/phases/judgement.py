@@ -42,29 +42,51 @@ def judged(
     if not phases.asked and (folds is None or not folds.edges > 0):
         return Verdict(None, "regularisations that keep edges predict no better than others")
     linear = _linearised(objective, at)
-    smooth, most = _Smooth.of(problem, state, linear), max(phases.numbers)
+    smooth = _Smooth.of(problem, state, linear)
     m = smooth.solution(np.arange(len(at.residual)))
-    first = fitted(linear, phases, m, most, target, rng)
-    if not phases.asked:
-        assert folds is not None
-        told = _against(folds, first, method)
-        if told is None and len(folds.residuals) < method.phases.few:
-            told = _on_folds(smooth, phases, folds, first, method, rng)
-        if told is not None:
-            return Verdict(None, told)
-    others = [
+    found, told = [], ""
+    for number in _screened(phases):
+        found.append(fitted(linear, phases, m, number, target, rng))
+        told = "" if phases.asked else _refused(smooth, phases, folds, found[-1], method, rng)
+        if not told:
+            break
+    if told:
+        return Verdict(None, told)
+    tried = [one.number for one in found]
+    found += [
         fitted(linear, phases, m, number, target, rng)
         for number in phases.numbers
-        for _ in range(method.phases.starts - (number == most))
+        for _ in range(method.phases.starts - tried.count(number))
     ]
-    found = refitted(objective, phases, simplest([first, *others]), target, rng)
-    said = f"{found.number} beside the phase around {'it' if found.number == 1 else 'them'}"
+    best = refitted(objective, phases, simplest(found), target, rng)
+    said = f"{best.number} beside the one around {'it' if best.number == 1 else 'them'}"
     if phases.asked:
-        return Verdict(found, f"{said}, as the case asks for phases")
+        return Verdict(best, f"{said}, as the case asks for phases")
     assert folds is not None
-    if (told := _against(folds, found, method)) is not None:
+    if told := _against(folds, best, method):
         return Verdict(None, told)
-    return Verdict(found, f"{said}: {_gain(folds.residuals**2 - found.left_out)}")
+    return Verdict(best, f"{said}: {_gain(folds.residuals**2 - best.left_out)}")
+
+
+def _screened(phases: PhasesOf) -> list[int]:
+    """Numbers of phases that are fitted first: those that can be above and below what is around them."""
+    return [number for number in phases.numbers if number > 1] or list(phases.numbers)
+
+
+def _refused(
+    smooth: "_Smooth",
+    phases: PhasesOf,
+    folds: Folds | None,
+    found: Fitted,
+    method: Method,
+    rng: np.random.Generator,
+) -> str:
+    """Why phases of the linearised problem do not predict better; empty where they do beyond doubt."""
+    assert folds is not None
+    told = _against(folds, found, method)
+    if not told and len(folds.residuals) < method.phases.few:
+        told = _on_folds(smooth, phases, folds, found, method, rng)
+    return told
 
 
 def _linearised(objective: Objective, at: AnyEvaluation) -> Objective:
@@ -74,12 +96,12 @@ def _linearised(objective: Objective, at: AnyEvaluation) -> Objective:
     return Objective(energy_at, objective.comm, objective.method, 0.0, None, Sensitivity(surrogate.rows))
 
 
-def _against(folds: Folds, found: Fitted, method: Method) -> str | None:
-    """Why phases do not predict better than what was selected, None where they do beyond doubt."""
+def _against(folds: Folds, found: Fitted, method: Method) -> str:
+    """Why phases do not predict better than what was selected; empty where they do beyond doubt."""
     better = folds.residuals**2 - found.left_out
     if better.mean() > method.phases.doubt * standard_error(better):
-        return None
-    return f"{found.number} beside the phase around them: {_gain(better)}, which is not beyond doubt"
+        return ""
+    return f"{found.number} beside the one around them: {_gain(better)}, which is not beyond doubt"
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,9 +138,9 @@ class _Smooth:
 
 def _on_folds(
     smooth: _Smooth, phases: PhasesOf, folds: Folds, found: Fitted, method: Method, rng: np.random.Generator
-) -> str | None:
+) -> str:
     """Why phases do not predict better, by folds of the linearised problem, each from the smooth coefficient
-    that its own readings make; None where they do beyond doubt."""
+    that its own readings make; empty where they do beyond doubt."""
     residuals = np.empty(len(smooth.data))
     order = rng.permutation(len(residuals))
     for fold in np.array_split(order, method.selection.folds):
@@ -126,8 +148,8 @@ def _on_folds(
         residuals[fold] = on_fold(smooth.linear, phases, smooth.solution(kept), found, kept, rng)[fold]
     better = folds.residuals**2 - residuals**2
     if better.mean() > method.phases.doubt * standard_error(better):
-        return None
-    return f"{found.number} beside the phase around them: {_gain(better)} on folds, which is not beyond doubt"
+        return ""
+    return f"{found.number} beside the one around them: {_gain(better)} on folds, which is not beyond doubt"
 
 
 def _gain(better: np.ndarray) -> str:
