@@ -359,12 +359,18 @@ class PhasesMethod:
     """The perimeter of the start costs this many times the misfit that noise accounts for."""
     doubt: float = 1.0
     """Standard errors of the difference by which phases have to predict better than a smooth coefficient."""
+    simpler: float = 2.0
+    """Standard errors by which more phases have to predict better than fewer: one by one does not tell that
+    they have chosen the shapes of more interfaces."""
     few: int = 200
     """Readings below which they have to do so on folds too: one by one does not tell that the readings have
     chosen the shape of the interface (study of 2026)."""
     least_progress: float = 0.1
     """Where half of the weight takes less than this share off what the misfit is above the target, neurons
     join instead."""
+    least_share: float = 0.02
+    """A smaller share of the misfit is not worth a smaller weight, or more neurons: interfaces come to follow
+    noise (study of 2026)."""
     joining: int = 8
     """Neurons that join at once."""
     candidates: int = 400

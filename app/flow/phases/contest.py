@@ -89,15 +89,16 @@ def refitted(
     return Fitted(objective, fit)
 
 
-def simplest(found: Sequence[Fitted]) -> Fitted:
-    """The fewest phases that predict as well as the best do within a standard error, of several the best."""
+def simplest(found: Sequence[Fitted], doubt: float) -> Fitted:
+    """The fewest phases that predict as well as the best do within so many standard errors, of several the
+    best."""
     squares = [one.left_out for one in found]
     means = [float(f"{each.mean():.9g}") for each in squares]
     least = int(np.argmin(means))
     within = [
         (one.number, mean, place)
         for place, (one, mean, each) in enumerate(zip(found, means, squares, strict=True))
-        if mean - means[least] <= standard_error(each - squares[least])
+        if mean - means[least] <= doubt * standard_error(each - squares[least])
     ]
     return found[min(within)[2]]
 

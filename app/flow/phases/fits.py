@@ -149,15 +149,16 @@ def met(objective: Objective, fit: Fit, target: float, rng: np.random.Generator)
         excess = fit.point.misfit - target
         if excess <= 0:
             break
+        worth = max(method.least_progress * excess, method.least_share * fit.point.misfit)
         lighter = objective.weighing(0.5 * objective.weight)
         trial = settled(lighter, reweighed(lighter, fit), method.most_steps)
-        if fit.point.misfit - trial.point.misfit >= method.least_progress * excess:
+        if fit.point.misfit - trial.point.misfit >= worth:
             objective, fit = lighter, trial
             continue
         joined = grown(objective, fit, rng)
         if joined is not None:
             joined = settled(objective, joined, method.most_steps)
-        if joined is None or fit.point.misfit - joined.point.misfit < method.least_progress * excess:
+        if joined is None or fit.point.misfit - joined.point.misfit < worth:
             break
         fit = joined
     return objective, fit

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.flow.minimiser import Minimiser
-from app.flow.phases.contest import Fitted, fitted, on_fold, refitted, simplest, standard_error
+from app.flow.phases.contest import (
+    Fitted,
+    fitted,
+    on_fold,
+    refitted,
+    simplest,
+    standard_error,
+    tolerated,
+)
 from app.flow.phases.objective import Objective, Sensitivity
 from app.flow.phases.protocols import PhasesOf
 from app.flow.phases.surrogate import Surrogate
@@ -34,8 +42,8 @@ class Verdict:
 def judged(
     problem: Minimisation, method: Method, state: FlowState, objective: Objective, target: float
 ) -> Verdict:
-    """The phases that are taken, or none, at a complete state of the minimisation; collective, raises
-    SolveFailed."""
+    """The phases that are taken, or none, at a complete state of the minimisation: of those that predict
+    better than what was selected the fewest that leave no more than noise. Collective, raises SolveFailed."""
     phases, at, selected = problem.phases, state.evaluation, state.selected
     assert phases is not None and at is not None and selected is not None
     folds, rng = selected.folds, phases.rng()
@@ -52,20 +60,28 @@ def judged(
             break
     if told:
         return Verdict(None, told)
-    tried = [one.number for one in found]
-    found += [
-        fitted(linear, phases, m, number, target, rng)
-        for number in phases.numbers
-        for _ in range(method.phases.starts - tried.count(number))
-    ]
-    best = refitted(objective, phases, simplest(found), target, rng)
-    said = f"{best.number} beside the one around {'it' if best.number == 1 else 'them'}"
-    if phases.asked:
-        return Verdict(best, f"{said}, as the case asks for phases")
-    assert folds is not None
-    if told := _against(folds, best, method):
+    fits: list[Fitted] = []
+    for number in phases.numbers:
+        own = [one for one in found if one.number == number]
+        while len(own) < method.phases.starts:
+            own.append(fitted(linear, phases, m, number, target, rng))
+        fits.append(refitted(objective, phases, simplest(own, 0.0), target, rng))
+        told = "" if phases.asked or folds is None else _against(folds, fits[-1], method)
+        if told:
+            fits.pop()
+        elif fits[-1].fit.point.misfit <= tolerated(target):
+            return _taken(fits[-1], phases, folds)
+    if not fits:
         return Verdict(None, told)
-    return Verdict(best, f"{said}: {_gain(folds.residuals**2 - best.left_out)}")
+    return _taken(simplest(fits, method.phases.simpler), phases, folds)
+
+
+def _taken(found: Fitted, phases: PhasesOf, folds: Folds | None) -> Verdict:
+    """With why."""
+    said = f"{found.number} beside the one around {'it' if found.number == 1 else 'them'}"
+    if phases.asked or folds is None:
+        return Verdict(found, f"{said}, as the case asks for phases")
+    return Verdict(found, f"{said}: {_gain(folds.residuals**2 - found.left_out)}")
 
 
 def _screened(phases: PhasesOf) -> list[int]:
