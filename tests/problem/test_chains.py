@@ -17,7 +17,7 @@ from app.problem import chain_meshes
 from app.problem.chains import Draws, Sampling
 from app.run import Options, read_state, run
 
-pytestmark = pytest.mark.distributed
+pytestmark = [pytest.mark.distributed, pytest.mark.usefixtures("undrawn")]
 
 MCMC = ("posterior.kind=mcmc", "posterior.proposals=40", "posterior.burn_in=16", "posterior.chains=3")
 

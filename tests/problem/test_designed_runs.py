@@ -16,7 +16,7 @@ from app.posterior import LinearisedPosterior
 from app.posterior.design import designed, mean_variance
 from app.problem import Problem
 
-pytestmark = pytest.mark.distributed
+pytestmark = [pytest.mark.distributed, pytest.mark.usefixtures("undrawn")]
 
 PLACES = [[0.12, 0.83], [0.31, 0.42], [0.61, 0.52], [0.9, 0.14], [0.61, 0.52]]
 
