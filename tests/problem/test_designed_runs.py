@@ -36,7 +36,8 @@ DESIGNED = {
     "logarithms": on_square("sparse", predicted("scale: log"), "observations.heads.scale=log"),
 }
 
-TRIED = list(DESIGNED) if ALONE else ["levels", "two unknowns"]
+TRIED = list(DESIGNED) if ALONE else ["levels"]
+"""The algebra of several unknowns on ranks is that of tests/posterior."""
 
 
 @cache
