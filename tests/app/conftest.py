@@ -1,4 +1,4 @@
-"""Runs of the program, each made once and looked at by many tests of this folder."""
+"""Runs of the program, each made once a session and looked at by many tests."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ RunOnRanks = Callable[..., Run]
 """`run_here` on three ranks."""
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def run_on_ranks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunOnRanks]:
     """Runs commands on three ranks, all in one launch; exit codes that differ fail the test."""
     command = [mpirun(), "-n", "3", sys.executable]
@@ -52,7 +52,7 @@ def run_on_ranks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunOnRank
     launch.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def coarse_lshape(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The override that gives the case `lshape` a coarse mesh."""
     require_gmsh()
@@ -71,7 +71,7 @@ def coarse_lshape(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"mesh.file={path}"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def run_of(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Callable[[Job], Run]:
     """The run of a job, made when it is first asked for."""
     runs: dict[Job, Run] = {}
@@ -94,7 +94,7 @@ def run_of(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequ
     return ran
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def titled(run_of: Callable[[Job], Run]) -> Callable[[str], Run]:
     """The run of a title in JOBS."""
     return lambda title: run_of(JOBS[title])

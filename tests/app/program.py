@@ -107,7 +107,7 @@ JOBS = {
     "nodal": Job(QUICKSTART, (COARSE, NODAL), pictures=True),
     "nodal by discrepancy": Job(QUICKSTART, (COARSE, NODAL, BY_DISCREPANCY), pictures=True),
 }
-"""Runs by a title: each is made once and looked at by many tests. The cases are shipped ones on
+"""Runs by a title: each is made once a session and looked at by many tests. The cases are shipped ones on
 coarse meshes (that of `lshape` is made by conftest.py), with the classical competitor, and both with and
 without the choice from the data."""
 
