@@ -296,7 +296,7 @@ def read_state(problem: Problem, folder: Path) -> tuple[Problem, FlowState, tupl
         made = minimised.start.network, minimised.phases
         state = from_data(tree, found.arrays, problem.order_on(base), *made)
     except (Damaged, KeyError, IndexError) as error:
-        raise output.NoCheckpoint(f"{folder}: {error}") from None
+        raise output.NoCheckpoint([f"{folder}: {error}"]) from None
     return problem, state, found.warnings
 
 
@@ -304,5 +304,5 @@ def _of_this_case(problem: Problem, folder: Path) -> output.Checkpoint:
     found = output.read_checkpoint(folder)
     if keys := differing_keys(found.content["case"], problem.identity):
         different = f"found a checkpoint of another case, which differs in {', '.join(keys)}"
-        raise output.NoCheckpoint(f"{folder}: {different}, expected one of this case")
+        raise output.NoCheckpoint([f"{folder}: {different}, expected one of this case"])
     return found

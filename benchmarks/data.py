@@ -58,6 +58,27 @@ def hybrid(out: Path, problem: str, cells: str, noise: str = "0", told: str = ""
     return {"cells": int(cells)}
 
 
+def prior(out: Path, name: str, seed: str) -> dict[str, Any]:
+    """Readings with 0.5 % noise at 300 points of a draw of the prior that studies/NAME.case states, and of a
+    flux that says nothing; and the case."""
+    from benchmarks.baselines.problem import prior_readings
+
+    rng = np.random.default_rng(int(seed))
+    points, case = rng.uniform(0.05, 0.95, (300, 2)), out / "case.yaml"
+    case.write_text((Path(__file__).parent / "studies" / f"{name}.case").read_text())
+    _write(out / "flux.csv", ["on", "value", "sigma"], [["bottom", 0, 1e9]])
+
+    def write(values: np.ndarray, sigma: float) -> None:
+        rows = np.column_stack([points, values, np.full(len(points), sigma)])
+        _write(out / "heads.csv", ["x", "y", "value", "sigma"], rows.tolist())
+
+    write(np.zeros(len(points)), 1.0)
+    exact = prior_readings(case, rng)[: len(points)]
+    sigma = 0.005 * float(np.abs(exact).max())
+    write(exact + sigma * rng.standard_normal(len(points)), sigma)
+    return {"sigma": sigma}
+
+
 def cavity(out: Path, file: str, seed: str) -> dict[str, Any]:
     """Readings with 3 % noise of a disc of 1000 Ωm in 100 Ωm, a quarter of the section's equivalent radius
     wide, at its centroid, by the electrodes and the dipoles of a file."""
@@ -89,7 +110,13 @@ def _write(path: Path, head: list[str], rows: list[list[Any]]) -> None:
     path.write_text("".join(",".join(map(str, row)) + "\n" for row in (head, *rows)))
 
 
-MAKERS: dict[str, Any] = {"withheld": withheld, "draw": draw, "hybrid": hybrid, "cavity": cavity}
+MAKERS: dict[str, Any] = {
+    "withheld": withheld,
+    "draw": draw,
+    "hybrid": hybrid,
+    "prior": prior,
+    "cavity": cavity,
+}
 
 
 def main() -> int:

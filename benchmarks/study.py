@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parent / "studies"
 NAMES = (
     "compare", "quickstart", "bars", "jacobian", "flow_matrix", "trunk", "cavity", "hybrid", "hybrid-noise",
     "inner-product", "ritz", "growth", "reduction", "defaults", "gallery", "scaling", "posterior",
-    "predictions", "sharp",
+    "predictions", "chains", "sharp",
 )  # fmt: skip
 """All studies, in the order of the report."""
 BEFORE = "the case before"

@@ -1,11 +1,16 @@
 """Where to measure next, from results: the command `design`."""
 
 import argparse
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from app.cli.command import Command, RunError, counted
+from app.cli.command import Command, RunError, add_overrides, counted
 from app.cli.exits import CONVERGED
 from app.cli.ranks import start
+
+if TYPE_CHECKING:
+    from app.case import BaseCase
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +42,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="a CSV file, beside it the picture; by default in the results",
     )
+    add_overrides(parser, "observations.heads.file=heads.csv, where the results were moved away from it")
     parser.add_argument("--allow-code", action="store_true", help="run the Python file of a custom equation")
 
 
@@ -44,19 +50,28 @@ def answer(options: argparse.Namespace) -> int:
     """Choose, say, write and draw; collective."""
     comm = start()
     from app import output
-    from app.case import InputError, load_case
+    from app.case import load_case
     from app.data.places import Places
+    from app.data.tables import column_names
     from app.parallel import on_root
     from app.problem import build
-    from app.problem.design import Wanted
+    from app.problem.design import Wanted, require_posterior
     from app.run import read_state
 
-    case = on_root(comm, lambda: load_case(options.results / "case.yaml"))
+    def read() -> "BaseCase":
+        """The case; what is missing is said before the problem is built."""
+        case = load_case(options.results / "case.yaml", options.overrides)
+        require_posterior(case)
+        output.read_checkpoint(options.results)
+        column_names(options.candidates)
+        return case
+
+    case = on_root(comm, read)
     with build(case, comm, allow_code=options.allow_code) as problem:
-        try:
-            problem, state, _ = read_state(problem, options.results)
-        except output.NoCheckpoint as none:
-            raise InputError([str(none)]) from None
+        problem, state, warnings = read_state(problem, options.results)
+        if comm.rank == 0:
+            for warning in warnings:
+                print(f"warning: {warning}", file=sys.stderr)
         state = problem.complete(state)
         wanted = Wanted(
             candidates=Places(options.candidates),
@@ -72,7 +87,8 @@ def answer(options: argparse.Namespace) -> int:
         if comm.rank == 0:
             for line in output.design_lines(rows, found.candidates, found.aim):
                 print(line)
-            print(path)
+            if path.name not in lost.unwritten:
+                print(path)
             for name, reason in lost.undrawn.items():
                 print(f"no picture {picture.parent / name}: {reason}")
         try:

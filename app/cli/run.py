@@ -108,7 +108,9 @@ def _run(options: argparse.Namespace, case: "BaseCase", comm: "MPI.Comm") -> int
             raise InputError([f"{folder}: {found}, expected a folder for the results"]) from None
 
     how = {"overwrite": options.overwrite, "inputs": case.files()}
-    if not options.resume:
+    if options.resume:
+        on_root(comm, lambda: output.read_checkpoint(folder))  # said before the problem is built
+    else:
         on_root(comm, lambda: taken(lambda: output.check(folder, path, **how)))
     with build(case, comm, clock=clock, allow_code=options.allow_code) as problem, ExitStack() as held:
         state = None
@@ -117,10 +119,7 @@ def _run(options: argparse.Namespace, case: "BaseCase", comm: "MPI.Comm") -> int
         if on_root(comm, lambda: not options.resume or os.path.isdir(folder)):
             held.enter_context(_held(comm, lambda: taken(lambda: output.hold(folder))))
         if options.resume:
-            try:
-                problem, state, warnings = read_state(problem, folder)
-            except output.NoCheckpoint as none:
-                raise InputError([str(none)]) from None
+            problem, state, warnings = read_state(problem, folder)
             if comm.rank == 0:
                 for warning in warnings:
                     print(f"warning: {warning}", file=sys.stderr)

@@ -2,36 +2,52 @@
 
 FFCx reserves a form's place in the cache, compiles there, and waits for whoever has reserved it before: for
 ever, where that process was killed. Here a form is compiled in a folder of its own and then takes its place
-at once, with a checksum by which the reader knows that it is whole.
+at once, with a checksum by which the reader knows that it is whole. It becomes a plain shared library; as an
+extension of Python, which FFCx makes of it, it takes twice as long, most of that for Python's headers.
 """
 
 import contextlib
+import ctypes
 import functools
 import hashlib
-import importlib.machinery
-import importlib.metadata
-import importlib.util
 import os
+import shlex
 import shutil
 import stat
+import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cffi
 import dolfinx.jit
+import ffcx.compiler
 import ffcx.options
 from ffcx.codegeneration import jit
 from mpi4py import MPI
 
-SUFFIX = importlib.machinery.EXTENSION_SUFFIXES[0]
+SUFFIX = ".so"
+
+HEADERS = f"-I{Path(jit.__file__).parent}"
+"""Where ufcx.h is."""
 
 BEGUN, ABANDONED = "compiling-", 86400.0
 """What the name of a folder begins with in which a form is compiled, and seconds after which nobody is."""
 
-_compile = jit._compile_objects
+
+@dataclass(frozen=True)
+class Library:
+    """What DOLFINx has in place of FFCx's modules."""
+
+    ffi: Any
+    """The types of its objects."""
+    held: ctypes.CDLL
+    """What the objects are in."""
 
 
 def install() -> None:
@@ -55,52 +71,82 @@ def install() -> None:
     dolfinx.jit._load_options()[0]["cache_dir"] = str(cache)
     jit.get_cached_module = cached
     jit._compile_objects = compiled  # type: ignore[assignment]
+    jit._load_objects = loaded
 
 
 def cached(name: str, objects: Sequence[str], cache: str | Path, timeout: int) -> tuple[Any, Any]:
-    """The objects of a compiled module and the module, in place of FFCx's: (None, None) where it is not
+    """The objects of a compiled library and the library, in place of FFCx's: (None, None) where it is not
     there or not whole."""
     library = Path(cache) / f"{name}{SUFFIX}"
     try:
         if _digest(library) != _told(library).read_text():
             return None, None
-        spec = importlib.util.spec_from_file_location(name, library)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        return [getattr(module.lib, each) for each in objects], module
-    except (OSError, ValueError, ImportError, AttributeError):
+        return loaded(cache, name, objects)
+    except (OSError, ValueError):
         return None, None
 
 
+def loaded(cache: str | Path, name: str, objects: Sequence[str]) -> tuple[list[Any], Library]:
+    """The objects of a library that is there and the library, in place of FFCx's."""
+    library = Library(_types(), ctypes.CDLL(str(Path(cache) / f"{name}{SUFFIX}")))
+    kind = "ufcx_expression *" if "_expressions_" in name else "ufcx_form *"
+    places = [ctypes.addressof(ctypes.c_char.in_dll(library.held, each)) for each in objects]
+    return [library.ffi.cast(kind, place)[0] for place in places], library
+
+
+@functools.cache
+def _types() -> Any:
+    """Those that FFCx declares."""
+    ffi = cffi.FFI()
+    ffi.cdef(jit.UFC_HEADER_DECL.format("float64"))
+    ffi.cdef(jit.UFC_INTEGRAL_DECL + jit.UFC_FORM_DECL + jit.UFC_EXPRESSION_DECL)
+    return ffi
+
+
 def compiled(
-    declared: str, forms: Any, objects: Any, name: str, options: Any, cache: Path, *how: Any, **more: Any
-) -> Any:
-    """Compile a module into the cache, in place of FFCx's; returns its code."""
-    with tempfile.TemporaryDirectory(prefix=BEGUN, dir=cache) as folder, _plug_ins_looked_up_once():
-        code = _compile(declared, forms, objects, name, options, Path(folder), *how, **more)
-        library = Path(folder) / f"{name}{SUFFIX}"
+    declared: str,
+    forms: Any,
+    objects: Any,
+    name: str,
+    options: Any,
+    cache: Path,
+    flags: Sequence[str],
+    verbose: bool,
+    debug: bool,
+    libraries: Sequence[str] | None,
+    visualise: bool = False,
+) -> str:
+    """Compile a library into the cache, in place of FFCx's; returns its code.
+
+    Raises RuntimeError with what the compiler says.
+    """
+    files, _ = ffcx.compiler.compile_ufl_objects(forms, namespace=name, options=options, visualise=visualise)
+    code: str = files[1]
+    with tempfile.TemporaryDirectory(prefix=BEGUN, dir=cache) as folder:
+        source, library = (Path(folder) / f"{name}{ending}" for ending in (".c", SUFFIX))
+        source.write_text(code)
+        linked = [f"-l{each}" for each in ("m", *(libraries or ()))]
+        given = [*shlex.split(os.environ.get("CFLAGS", "")), "-std=c17", *flags, *["-g"] * debug]
+        said = _call([*given, "-shared", "-fPIC", HEADERS, source, "-o", library, *linked])
+        if verbose:
+            print(said)
         _told(library).write_text(_digest(library))
         for part in (_told(library), library):
             part.replace(cache / part.name)
     return code
 
 
-_entry_points: Callable[..., importlib.metadata.EntryPoints] = functools.cache(
-    importlib.metadata.entry_points
-)
-
-
-@contextlib.contextmanager
-def _plug_ins_looked_up_once() -> Iterator[None]:
-    """setuptools, which calls the compiler, searches all installed packages for plug-ins six times a form:
-    half of the time that a form takes in Python. Here it is told what was found the first time."""
-    looked_up = importlib.metadata.entry_points
-    importlib.metadata.entry_points = _entry_points
+def _call(words: Sequence[str | Path]) -> str:
+    """What the C compiler says, that of $CC or the one that Python was built with."""
+    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
     try:
-        yield
-    finally:
-        importlib.metadata.entry_points = looked_up
+        done = subprocess.run([*compiler, *words], capture_output=True, text=True)
+    except FileNotFoundError:
+        found = f"found no C compiler {compiler[0]}"
+        raise RuntimeError(f"{found}, expected one to compile forms: CC=... names another") from None
+    if done.returncode:
+        raise RuntimeError(f"the C compiler {compiler[0]} failed: {done.stderr.strip()}")
+    return done.stdout + done.stderr
 
 
 def _digest(library: Path) -> str:

@@ -56,6 +56,14 @@ def point_matrix(
     return sparse_rows(space, len(points), np.repeat(rows, shape[1]), dofs.ravel(), values.ravel())
 
 
+def cell_sizes(domain: TaggedMesh) -> np.ndarray:
+    """Diameters of the rank's owned cells."""
+    mesh, dimension = domain.mesh, domain.dimension
+    cells = np.arange(mesh.topology.index_map(dimension).size_local, dtype=np.int32)
+    sizes: np.ndarray = mesh.h(dimension, cells)
+    return sizes
+
+
 def cell_size(domain: TaggedMesh, point: np.ndarray) -> float:
     """Diameter of the cell whose midpoint is nearest to a point, shape (dimension,); collective."""
     mesh, dimension = domain.mesh, domain.dimension

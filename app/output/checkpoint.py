@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load, save
 
+from app.schema.problems import InputError
 from app.types import Described, Summary
 
 WRITES = ("checkpoint",)
@@ -31,7 +32,7 @@ KEPT = 2
 FOLDER, STATE, ARRAYS, NEW = "checkpoint", "state.json", "arrays.safetensors", "new-"
 
 
-class NoCheckpoint(Exception):
+class NoCheckpoint(InputError):
     """There is no checkpoint that can be used; says why."""
 
 
@@ -84,7 +85,7 @@ def read_checkpoint(results: Path) -> Checkpoint:
     folder = results / FOLDER
     found = _numbered(folder) if os.path.isdir(folder) else []
     if not found:
-        raise NoCheckpoint(f"{results}: found no checkpoint, expected results of a run that wrote one")
+        raise NoCheckpoint([f"{results}: found no checkpoint, expected results of a run that wrote one"])
     warnings: list[str] = []
     for path in found:
         try:
@@ -93,7 +94,7 @@ def read_checkpoint(results: Path) -> Checkpoint:
             warnings.append(f"{path}: the checkpoint is damaged ({_told(error)}) and not used")
             continue
         return Checkpoint(content, arrays, int(path.name), tuple(warnings))
-    raise NoCheckpoint("\n".join(warnings))
+    raise NoCheckpoint(warnings)
 
 
 def _read(path: Path) -> tuple[Summary, dict[str, np.ndarray]]:

@@ -95,6 +95,7 @@ class Step:
         self.symmetric, self.roles, self.role = equation.symmetric, equation.roles, equation.role
         self.before, self.now = (fem.Constant(domain.mesh, time) for time in (0.0, times.size))
         self._theta, self._size = IMPLICIT[times.scheme], times.size
+        self._rate = fem.Constant(domain.mesh, 1.0 / times.size)  # no form is compiled for another Δt
         self._old_equation, self._equation = (_at(equation, t) for t in (self.before, self.now))
         self._nothing = fem.Constant(domain.mesh, 0.0)
         self.boundary = self._equation.boundary
@@ -102,7 +103,7 @@ class Step:
 
     def residual(self, u: Symbol, m: Symbol, v: Symbol, x: Symbol, ds: BoundaryMeasure) -> Form:
         new, self.old = self._equation, fem.Function(u.function_space)
-        form = (1 / self._size) * (new.storage(u, m, v, x) - new.storage(self.old, m, v, x))
+        form = self._rate * (new.storage(u, m, v, x) - new.storage(self.old, m, v, x))
         form += self._theta * new.residual(u, m, v, x, ds)
         if self._theta < 1:
             form += (1 - self._theta) * self._old_equation.residual(self.old, m, v, x, ds)

@@ -242,7 +242,9 @@ class Problem:
                 found = self._without_predictions(state, state.stop_reason or "interrupted")
                 posterior, why = found.posterior, found.told.get("note", "this energy has none")
             if posterior is None or self.design_of is None:
-                raise CaseError([f"found no posterior ({why}), expected a run to its end with one"])
+                expected = "a run to its end with one"
+                where = self.case.where("energy")
+                raise CaseError([f"{where}: found no posterior ({why}), expected {expected}"])
             return self.design_of(state, posterior, wanted)
 
     def _without_predictions(self, state: FlowState, reason: StopReason) -> Uncertainty:

@@ -10,7 +10,7 @@ import numpy as np
 from ufl import dx
 
 from app import output
-from app.case import Case, CaseError, DataError
+from app.case import BaseCase, Case, CaseError, DataError
 from app.data.places import Places
 from app.energy.restricted import on_its_mesh
 from app.flow import FlowState
@@ -140,6 +140,15 @@ class DesignOf:
             raise CaseError([f"{case.where('predictions')}: found none, expected some to design for"])
         at = on_its_mesh(state.evaluation)
         return functional_variance(posterior, found.functionals.linearised(at.m, at.forward)[1])
+
+
+def require_posterior(case: BaseCase) -> None:
+    """Raise CaseError for a case whose results have no posterior, however they were found."""
+    if not isinstance(case, Case):
+        found = "found an energy without observations, which has no posterior"
+        raise CaseError([f"{case.where('energy')}: {found}, expected results of observations"])
+    if case.posterior.kind == "none":
+        raise CaseError([f"{case.where('posterior', 'kind')}: found none, expected laplace or mcmc"])
 
 
 def _observation(case: Case, said: str | None) -> tuple[str, str, StateObservations]:

@@ -19,7 +19,7 @@ from app.problem.factories import nodal_values, stream
 from app.problem.forward_models import survey_of
 from app.problem.inversion import domain_of, space_of
 from app.problem.panels import finest_of, panels_of
-from app.problem.priors import require_prior
+from app.problem.priors import require_prior, unresolved
 from app.problem.solvers import Solvers
 from app.types import Summary
 
@@ -45,7 +45,8 @@ class StatedPrior:
     factor: float
     """Times draws of N(0, R⁻¹): the standard deviation, where R is of unit variance."""
     notes: tuple[str, ...]
-    """What is drawn in place of what the case leaves to the data."""
+    """What is drawn in place of what the case leaves to the data, and what the mesh does not show, a line
+    each."""
 
     def draws(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """Shape (owned, count); collective."""
@@ -89,7 +90,7 @@ class StatedPrior:
             said += f", estimated to {100 * share:.2g} %"
         length = self.correlation_length(variance.values)
         seen = "longer than the domain" if length is None else f"{length:.3g}"
-        return [f"{said}; correlation length {seen}", *(f"{self.name}: {note}" for note in self.notes)]
+        return [f"{said}; correlation length {seen}", *self.notes]
 
 
 @contextmanager
@@ -118,18 +119,18 @@ def _stated(
         found = f"found the kind {chosen.kind}, which depends on the data"
         expected = "matern with a correlation_length and a std, or another kind"
         raise CaseError([f"{case.where('regularisation', name)}: {found}, expected {expected}"])
-    make, notes = REGULARISATIONS[chosen.kind], []
+    make, notes = REGULARISATIONS[chosen.kind], unresolved(case, name, space)
     length, std = chosen.stated(space.domain.dimension)
     given = length or chosen.length_scale
     length = effective_length(space.domain.diagonal, given, make.share)
     if given is None and make.lengths:
-        notes.append(f"the correlation length is left to the data: drawn with {length:.3g}")
+        notes.append(f"{name}: the correlation length is left to the data: drawn with {length:.3g}")
     if std is None and isinstance(chosen.weight, str):
-        notes.append("the standard deviation is left to the data: drawn as with weight: 1")
+        notes.append(f"{name}: the standard deviation is left to the data: drawn as with weight: 1")
     factor = std or chosen.scale / (1.0 if isinstance(chosen.weight, str) else chosen.weight) ** 0.5
     mean = np.zeros(space.owned)
     if case.unknowns[name].reference is None:
-        notes.append("the mean is the median of the readings: drawn about 0")
+        notes.append(f"{name}: the mean is the median of the readings: drawn about 0")
     else:
         mean = nodal_values(case, space, name, "reference")
     solver = solvers.factory(case.equation.solver, "riesz", space)

@@ -5,6 +5,8 @@ import numpy as np
 from app import flow
 from app.case import Case, CaseError
 from app.mesh import CoefficientSpace
+from app.mesh.points import cell_sizes
+from app.prior.matern import tensor
 
 LENGTHS = (1e-6, 1e6)
 """Correlation lengths that can be computed with, in diagonals of the mesh."""
@@ -57,6 +59,26 @@ def _require_range(case: Case, name: str, space: CoefficientSpace) -> None:
             raise CaseError(
                 [f"{case.where('regularisation', name, own)}: found {found}, expected {expected}"]
             )
+
+
+def unresolved(case: Case, name: str, space: CoefficientSpace) -> list[str]:
+    """A warning where the correlation length that the case states is below the size of most cells, in the
+    direction in which it is shortest; collective."""
+    chosen, domain = case.regularisation[name], space.domain
+    length = chosen.stated(domain.dimension)[0]
+    if length is None:
+        return []
+    rows = chosen.parameters.get("anisotropy")
+    assert rows is None or isinstance(rows, tuple)
+    shortest = length * float(np.sqrt(np.linalg.eigvalsh(tensor(rows, domain.dimension))[0]))
+    sizes = np.concatenate(domain.comm.allgather(cell_sizes(domain)))
+    larger = int((sizes > shortest).sum())
+    if 2 * larger <= len(sizes):
+        return []
+    where = case.where("regularisation", name, "correlation_length" if chosen.gamma is None else "gamma")
+    found = f"found a correlation length of {shortest:.3g}, below the size of {larger} of {len(sizes)} cells"
+    expected = f"a longer one, or smaller cells: these are {sizes.min():.3g} to {sizes.max():.3g} wide"
+    return [f"warning: {where}: {found}, expected {expected}"]
 
 
 def prior_std(case: Case, name: str, dimension: int, choice: flow.Choice | None, weight: float) -> float:

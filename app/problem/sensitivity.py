@@ -13,6 +13,7 @@ from app.mesh.points import cell_size
 from app.parallel import gram
 from app.pde import Experiments
 from app.problem.inversion import Inversion
+from app.problem.priors import unresolved
 from app.schema.problems import first_few
 from app.types import Untyped
 
@@ -25,12 +26,14 @@ LEAST = 1e-2
 
 
 def notes_of(given: Inversion, at_start: Misfit[Untyped]) -> list[str]:
-    """What is to be known of the readings before a run; collective.
+    """What is to be known of the readings, and of priors on this mesh, before a run; collective.
 
     Costs one tangent, which is not counted as work of the run. Raises DataError on all ranks where no reading
     depends on the unknown.
     """
     notes = [*(str(each) for each in given.left_out), *_in_wells(given, at_start)]
+    for name, space in given.spaces.items():
+        notes += unresolved(given.case, name, space)
     if isinstance(given.forward, ElectricalModel):  # every current feels every resistivity
         return notes
     still = np.flatnonzero(_still(given, at_start))

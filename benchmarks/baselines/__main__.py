@@ -16,6 +16,7 @@ METHODS = {
     "oracle": ("oracle", (), "the best of all regularisations and weights, by the true error"),
     "fit": ("training", (), "the network of a regression, trained by L-BFGS to a standstill"),
     "flow": ("problem", ("level", "most"), "the flow to a convex energy's minimum, with its errors in H1"),
+    "chains": ("chains", ("about",), "one Markov chain of the case's posterior, told of its last reading"),
     "jacobian": ("jacobian", (), "times of the network's Jacobian and of the flow matrix"),
 }
 """Module, options and a sentence; the function has the method's name, takes the problem and these options,
@@ -36,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--solves", type=int, default=1000, help="of a training, at most")
     found.add_argument("--level", type=float, default=0.0, help="error at which a flow stops")
     found.add_argument("--most", type=int, default=100, help="iterations of a flow, at most")
+    found.add_argument("--about", default="posterior", help="what guides a chain: posterior or prior")
     return found
 
 
@@ -48,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     problem.one_thread()
     module, names, _ = METHODS[options.method]
     kinds: dict[str, Any] = {"fit": problem.Approximation, "flow": problem.Approximation}
+    kinds["chains"] = problem.Sampled
     method: Any = getattr(import_module(f"benchmarks.baselines.{module}"), options.method)
     try:
         made = kinds.get(options.method, problem.Problem)(options.case, options.set)

@@ -6,7 +6,7 @@ Everything else in `benchmarks` talks to the command line and to the files of re
 import copy
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ import app.wheel  # noqa: F401
 import numpy as np
 from mpi4py import MPI
 
+from app.api import iterate, solve
 from app.case import InputError, load_case
 from app.data import read_readings
 from app.energy import Misfit
@@ -26,18 +27,21 @@ from app.method import Method
 from app.network import Identity, Network, Nodes, Transform, one_thread
 from app.parallel import Clock, LinearSolver, SolveFailed, process_age
 from app.pde import Counts
+from app.posterior import LinearisedPosterior
+from app.posterior.chains import Target, effective_samples
 from app.prior import REGULARISATIONS, effective_length
 from app.prior.gram import InnerProduct, Regularisation
 from app.prior.inner_products import INNER_PRODUCTS
 from app.problem import build
 from app.problem.factories import stream, transform_of
 from app.problem.inversion import evaluated_at_start, read_inversion
+from app.problem.models import candidate_of
 from app.problem.work import MESH, work_on, work_units
 
 __all__ = [
-    "Approximation", "Counts", "InputError", "Network", "Point", "Problem", "Regularisation",
-    "SolveFailed", "bare_network", "centroid", "closed_outline", "enclosed_area", "flow", "in_ufl",
-    "network_of", "one_thread", "read_readings",
+    "Approximation", "Counts", "InputError", "Network", "Point", "Problem", "Regularisation", "Sampled",
+    "SolveFailed", "bare_network", "centroid", "closed_outline", "effective_samples", "enclosed_area", "flow",
+    "in_ufl", "network_of", "one_thread", "prior_readings", "read_readings", "without_readings",
 ]  # fmt: skip
 
 Vector = np.ndarray
@@ -184,15 +188,53 @@ def flow(problem: Approximation, level: float, most: int) -> tuple[dict[str, Any
     relative error in H¹ is at the level or after `most` iterations."""
     endless = replace(problem.built.minimisation, stopping=_Endless())
     own = replace(problem.built, minimisation=endless)
-    state, report, rows = own.start(), cast(Any, own.report), list[dict[str, Any]]()
-    while True:
+    report, rows, reason = cast(Any, own.report), list[dict[str, Any]](), "error"
+    for state in iterate(own):
         told = report.told(own.complete(state))
         error = told["distance_h1" if "distance_h1" in told else "distance"]
         if len(rows) == state.iteration:
             rows.append({"iteration": state.iteration, "relative_error": error})
         ended = "tolerance" if error <= level else "max_iterations" if state.iteration >= most else None
-        reason = state.stop_reason or ended
-        if reason:
-            status = "failed" if reason == "error" else "converged"
-            return {"status": status, "stop_reason": reason, "relative_error": error}, rows
-        state = own.advance(state)
+        if reason := state.stop_reason or ended:
+            break
+    status = "failed" if reason == "error" else "converged"
+    return {"status": status, "stop_reason": reason, "relative_error": error}, rows
+
+
+@dataclass(frozen=True)
+class _LogReading:
+    """Of the size of the last reading, as draws are told of it (app.problem.likelihood.Quantities)."""
+
+    given: Any
+    names = ("log_reading",)
+
+    def of(self, found: Any) -> Vector:
+        last: Vector = np.log(np.abs(found.forward.readings[-1:]))
+        return last
+
+
+class Sampled:
+    """The result of a case with `posterior: {kind: mcmc, chains: 1}`, which chains begin at."""
+
+    def __init__(self, path: Path, overrides: Sequence[str] = ()) -> None:
+        self.built = build(load_case(path, list(overrides)), COMM)
+        self.close = self.built.close  # releases what was made
+        self.sampling: Any = cast(Any, solve(self.built).uncertainty.sample)(quantities=_LogReading)
+
+
+def without_readings(target: Target) -> Target:
+    """The same likelihood about the prior."""
+    at = cast(Any, target.reference)
+    none = np.empty((len(at.mean), 0), order="F")
+    prior = LinearisedPosterior.of(at.reference, at.reference, at.R, at.weight, at.noise, none)
+    return Target(prior, target.likelihood)
+
+
+def prior_readings(path: Path, rng: np.random.Generator) -> Vector:
+    """Readings without noise of a draw of the prior that a case states."""
+    with build(load_case(path), COMM) as problem:
+        given = cast(Any, problem.report).given
+        R = cast(Any, candidate_of(given, "matern", "riesz").regularisation.at(given.reference))
+        readings = given.forward.at(given.reference + R.sample(rng, 1)[:, 0]).readings
+        R.close()
+        return np.array(readings)

@@ -103,7 +103,7 @@ JOBS = {
     "lshape on 1 rank": Job(LSHAPE, pictures=True),
     "lshape on 3 ranks": Job(LSHAPE, ranks=3, pictures=True),
     "by discrepancy on 1 rank": Job(QUICKSTART, (COARSE, BY_DISCREPANCY), program=True),
-    "by discrepancy on 2 ranks": Job(QUICKSTART, (COARSE, BY_DISCREPANCY), ranks=2, program=True),
+    "by discrepancy on 3 ranks": Job(QUICKSTART, (COARSE, BY_DISCREPANCY), ranks=3, pictures=True),
     "nodal": Job(QUICKSTART, (COARSE, NODAL), pictures=True),
     "nodal by discrepancy": Job(QUICKSTART, (COARSE, NODAL, BY_DISCREPANCY), pictures=True),
 }

@@ -13,7 +13,7 @@ Titled = Callable[[str], Run]
 PAIRS = [
     ("chosen on 1 rank", "chosen on 3 ranks"),
     ("lshape on 1 rank", "lshape on 3 ranks"),
-    ("by discrepancy on 1 rank", "by discrepancy on 2 ranks"),
+    ("by discrepancy on 1 rank", "by discrepancy on 3 ranks"),
 ]
 pairs = pytest.mark.parametrize(("one", "many"), PAIRS)
 choosing = pytest.mark.parametrize(("one", "many"), PAIRS[:2])

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from pathlib import Path
-from typing import Any
 
 import pytest
 import ufl
@@ -47,23 +45,21 @@ def test_a_form_that_is_not_whole_is_compiled_anew(tmp_path: Path) -> None:
     assert told.exists()
 
 
-def test_packages_are_searched_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For plug-ins of setuptools, of which a form has no use; to others the search is what it was."""
-    searches: list[object] = []
-    search = importlib.metadata.distributions
-
-    def counted(**wanted: Any) -> Any:
-        searches.append(wanted)
-        return search(**wanted)
-
-    monkeypatch.setattr(importlib.metadata, "distributions", counted)
-    usual = importlib.metadata.entry_points
-    for folder in ("one", "other"):
-        (tmp_path / folder).mkdir()
-        compiled(tmp_path / folder)
-        if folder == "one":
-            searches.clear()
-    assert not searches and importlib.metadata.entry_points is usual
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("CC", "no-such-compiler", "found no C compiler no-such-compiler, expected one to compile forms"),
+        ("CFLAGS", "-no-such-option", "(?s)the C compiler .* failed: .*no-such-option"),
+    ],
+)
+def test_a_compiler_that_fails_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    """With what it says; nothing of the form stays."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(RuntimeError, match=told):
+        compiled(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_where_the_cache_cannot_be_used_there_is_another(

@@ -165,7 +165,6 @@ def test_parts_and_regions_are_carried_over(levels: list[TaggedMesh]) -> None:
     assert not np.isin(fine.boundary("middle"), fine.boundary("all")).any()
 
 
-@pytest.mark.distributed
 def test_parts_and_regions_keep_their_measure(levels: list[TaggedMesh]) -> None:
     """Curved ones too: children lie where the parent's map has them."""
     coarse, fine = map(measures, levels)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from elliptic import COMM, WAVES, box_space, gathered, random_rows
+from elliptic import COMM, WAVES, box_space, gathered, random_rows, variants
 
 from app.mesh import joint_space
 from app.parallel import LinearSolver
@@ -46,8 +46,8 @@ class Setting:
         return gathered(apply(np.asfortranarray(own)))
 
 
-NAMES = [*REGULARISATIONS, "two bilaplacian"]
-"""Of one unknown each, and one of two."""
+NAMES = variants([*REGULARISATIONS, "two bilaplacian"], in_parallel=["edge_preserving", "two bilaplacian"])
+"""Of one unknown each, and one of two; the rows that ranks own of each are tried in tests/prior."""
 
 
 @contextmanager

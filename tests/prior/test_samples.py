@@ -75,7 +75,7 @@ def place(request: pytest.FixtureRequest) -> CoefficientSpace:
     return space_of(request.param)
 
 
-@pytest.fixture(params=["two unknowns", *INNER_PRODUCTS, *REGULARISATIONS])
+@pytest.fixture(params=["two unknowns", *INNER_PRODUCTS, *REGULARISATIONS], scope="module")
 def gram(request: pytest.FixtureRequest, place: CoefficientSpace) -> Iterator[InnerProduct]:
     """Each inner product and regularisation, these at a coefficient that varies; two of them together."""
     name, values = request.param, place.interpolate(WAVES)

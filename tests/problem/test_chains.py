@@ -17,7 +17,7 @@ from app.problem import chain_meshes
 from app.problem.chains import Draws, Sampling
 from app.run import Options, read_state, run
 
-pytestmark = pytest.mark.distributed
+pytestmark = [pytest.mark.distributed, pytest.mark.usefixtures("undrawn")]
 
 MCMC = ("posterior.kind=mcmc", "posterior.proposals=40", "posterior.burn_in=16", "posterior.chains=3")
 
@@ -157,6 +157,7 @@ def test_a_run_draws_tells_and_writes(shared_tmp_path: Path, monkeypatch: pytest
         assert read["posterior"]["chains"] == json.loads(json.dumps(told))
 
 
+@pytest.mark.skipif(not ALONE, reason="predictions on ranks are of test_predicted_runs.py")
 def test_predictions_are_told_of() -> None:
     """As those of the result, where a chain is at the result."""
     sampling, found = sampling_of("predictions"), solved("predictions")
@@ -171,6 +172,7 @@ def test_predictions_are_told_of() -> None:
     sampling.close()
 
 
+@pytest.mark.skipif(not ALONE, reason="what is compared is the same on all ranks")
 def test_chains_of_other_predictions_begin_anew(shared_tmp_path: Path) -> None:
     """What a case predicts is no part of its run, but of its chains, whose draws have a column of each."""
     small = CASES["levels"]
@@ -187,6 +189,7 @@ def test_chains_of_other_predictions_begin_anew(shared_tmp_path: Path) -> None:
         problem.close()
 
 
+@pytest.mark.skipif(not ALONE, reason="written by one rank")
 def test_draws_are_written_for_arviz(tmp_path: Path) -> None:
     """With groups, dimensions and coordinates; where the library is missing it is said which."""
     names = ["mean_m", "direction_1", "direction_2", "misfit", "lp", "accepted"]

@@ -10,7 +10,7 @@ from small import CASES, COMM
 from app import output
 from app.__main__ import main
 from app.case import CaseError, load_case
-from app.problem import build
+from app.problem import build, check
 from app.problem.prior_samples import sample_prior, stated_priors
 
 CELLS = "mesh.cells=[24,24]"
@@ -102,6 +102,29 @@ def test_what_is_no_prior_is_refused(tmp_path: Path, given: str, found: str) -> 
     with pytest.raises(CaseError, match=r"regularisation\.m") as caught:
         lines_of(tmp_path, f"regularisation.m={given}")
     assert found in str(caught.value) and not list(tmp_path.iterdir())
+
+
+BELOW = {
+    "{correlation_length: 0.02, std: 1}": "correlation_length: found a correlation length of 0.02, below",
+    "{correlation_length: 0.1, std: 1, anisotropy: {ratio: 9, angle: 0}}": "length of 0.0333, below the size",
+    "{gamma: 1.e-4, delta: 1}": "m.gamma: found a correlation length of 0.0283, below the size",
+    "{correlation_length: 0.06, std: 1}": None,
+    "{kind: matern}": None,
+}
+"""Cells are 0.059 wide; what is said of them."""
+
+
+@pytest.mark.distributed
+@pytest.mark.parametrize("given", BELOW)
+def test_a_length_that_the_cells_cannot_show_is_told(given: str) -> None:
+    """By --check and, since notes of both are the same, by a run; with the size and number of the cells."""
+    notes = check(load_case(CASES / "quickstart.yaml", [CELLS, f"regularisation.m={given}"]), COMM)
+    said = [note for note in notes if note.startswith("warning")]
+    told = BELOW[given]
+    assert len(said) == (told is not None)
+    for line in said:
+        assert told is not None and told in line
+        assert "of 1152 of 1152 cells, expected a longer one, or smaller cells: these are 0.0589 to" in line
 
 
 def test_a_stated_deviation_needs_stated_noise(tmp_path: Path) -> None:

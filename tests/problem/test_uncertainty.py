@@ -35,7 +35,7 @@ WITHOUT = {
 }
 """Those that have none, and a word of the reason."""
 
-TRIED = [*SMALL, *MORE] if ALONE else ["network", "levels, nodal", "two unknowns"]
+TRIED = [*SMALL, *MORE] if ALONE else ["levels", "levels, nodal", "two unknowns"]
 
 
 KEPT = ("network", "levels", "levels, nodal", "J taken anew")
