@@ -49,7 +49,7 @@ class Predictions(Protocol):
 
     @property
     def std_prior(self) -> np.ndarray:
-        """Before the data."""
+        """Before the data, nan where that is not known."""
 
     @property
     def quantiles(self) -> np.ndarray:
@@ -117,8 +117,8 @@ def _line(row: Summary) -> str:
     said = f"prediction {row['name']} at {row['place']}: {row['value']:.5g}"
     if row["sd"] is None:
         return said
-    spread = f", sd {row['sd']:.2g} (before the data {row['sd_prior']:.2g})"
-    return f"{said}{spread}, 90 % from {row['q05']:.5g} to {row['q95']:.5g}"
+    before = "" if row["sd_prior"] is None else f" (before the data {row['sd_prior']:.2g})"
+    return f"{said}, sd {row['sd']:.2g}{before}, 90 % from {row['q05']:.5g} to {row['q95']:.5g}"
 
 
 def _known(number: float) -> Json:

@@ -34,7 +34,7 @@ class Predictions:
     std: np.ndarray
     """√(q′ covariance q′ᵀ)."""
     std_prior: np.ndarray
-    """The same before the data."""
+    """The same before the data, nan where that is not known."""
     quantiles: np.ndarray
     """By QUANTILES, shape (predictions, 3): of q at the draws that have one; those of the Gaussian where none
     has."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from elliptic import box_space
 
-from app.output import draw_posterior
+from app.output import draw_interfaces, draw_posterior
 from app.output.posterior import posterior_lines
 
 TOLD: dict[str, Any] = {
@@ -34,6 +34,41 @@ def test_where_there_is_none_the_line_says_why() -> None:
     assert posterior_lines({"posterior": {"kind": "none", "note": "no prior"}}) == [
         "posterior: none; no prior"
     ]
+
+
+INTERFACES: dict[str, Any] = {
+    "kind": "interfaces",
+    "draws": 100,
+    "measure": 1.0,
+    "sizes": [0.118, 0.0981],
+    "sizes_5": [0.1045, 0.088],
+    "sizes_95": [0.131, 0.112],
+    "values": [0.0, 1.043, -0.988],
+    "values_std": [0.0, 0.037, 0.044],
+    "note": None,
+}
+
+
+def test_a_line_says_how_large_phases_are() -> None:
+    """Between which bounds, and which value each has."""
+    (line,) = posterior_lines({"posterior": INTERFACES | {"note": "the mesh is coarse"}})
+    assert line.startswith(
+        "posterior: phase 1 (1.04, sd 0.037) covers 0.118 (0.104 to 0.131), phase 2 (-0.988,"
+    )
+    assert "of 1, the rest is 0 (sd 0)" in line and line.endswith("; the mesh is coarse")
+
+
+@pytest.mark.parametrize("dimension", [1, 2])
+@pytest.mark.parametrize("certain", [True, False])
+def test_interfaces_are_drawn(dimension: int, certain: bool, tmp_path: Path) -> None:
+    """Where a phase is as likely as not, and nothing where it is nowhere."""
+    space = box_space(dimension, 8, 1)
+    x = space.coordinates[:, 0]
+    likely = np.zeros(len(x)) if certain else x
+    row = {"m": x, "std": 0.1 + x, "resolved": x, "probability_1": likely, "probability_2": 1 - likely}
+    path = tmp_path / "posterior.png"
+    assert draw_interfaces(path, space.space, [row], np.full((1, dimension), 0.5)) is None
+    assert path.stat().st_size > 1000
 
 
 @pytest.mark.parametrize("dimension", [1, 2])

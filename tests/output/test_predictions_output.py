@@ -24,11 +24,14 @@ def predictions(**more: Any) -> Predictions:
 
 
 def test_a_line_says_how_sure_each_is() -> None:
-    """Without a posterior the value alone; of many the first few, and how many more there are."""
+    """Without a posterior the value alone, and of phases nothing of before the data; of many the first few,
+    and how many more there are."""
     first, _ = prediction_lines({"predictions": summarised(predictions())})
     assert first == "prediction heads at 0.3 0.4: 1, sd 0.1 (before the data 1), 90 % from 0.8 to 1.2"
     first, _ = prediction_lines({"predictions": summarised(predictions(std=NAN, std_prior=NAN))})
     assert first == "prediction heads at 0.3 0.4: 1"
+    first, _ = prediction_lines({"predictions": summarised(predictions(std_prior=NAN))})
+    assert first == "prediction heads at 0.3 0.4: 1, sd 0.1, 90 % from 0.8 to 1.2"
     told = summarised(predictions())
     many = prediction_lines({"predictions": told | {"values": told["values"] * SHOWN}})
     assert len(many) == SHOWN + 1 and many[-1] == f"... and {SHOWN} more predictions in predictions.csv"

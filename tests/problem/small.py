@@ -16,7 +16,10 @@ CASES = Path(__file__).parents[2] / "cases"
 
 FEW = "expansion.candidates=60"
 
-PHASES = ("unknowns.m.representation={kind: phases, number: 2, neurons: 4}", "regularisation.m.kind=perimeter")
+PHASES = (
+    "unknowns.m.representation={kind: phases, number: 2, neurons: 4}",
+    "regularisation.m.kind=perimeter",
+)
 
 INCOMPLETE = SketchMethod(most_rows=20, columns=5, most_columns=10, pursued=5)
 """Sketches that leave much of J out."""

@@ -1,6 +1,7 @@
 """How sure the interfaces are that runs find: what is told, written, predicted and refused."""
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -10,11 +11,12 @@ from small import COMM, on_square
 from states import bare
 
 from app.api import Solution, load_result, solution, solve
-from app.case import InputError, load_case
+from app.case import Case, InputError, load_case
 from app.flow import Method
 from app.mesh.widths import node_sizes
 from app.method import PhasesMethod
 from app.problem import Problem
+from app.problem.uncertainty import UncertaintyOf
 
 pytestmark = pytest.mark.distributed
 
@@ -121,3 +123,16 @@ def test_phases_have_no_design_and_no_chains() -> None:
         InputError, match="found mcmc with the representation phases, expected laplace or none"
     ):
         load_case(Path(__file__).parents[2] / "cases" / "inclusions.yaml", keys)
+
+
+def test_chains_are_missed_where_the_data_chose_phases() -> None:
+    """The posterior is there, with a note."""
+    of = problem().uncertainty_of
+    assert isinstance(of, UncertaintyOf)
+    given, state = of.levels[0], solved().state
+    assert isinstance(given.case, Case)
+    spec = given.case.posterior.model_copy(update={"kind": "mcmc"})
+    asked = replace(given, case=given.case.model_copy(update={"posterior": spec}))
+    found = replace(of, levels=[asked])(problem().minimisation, state, "minimum")
+    assert found.sample is None and found.told["kind"] == "interfaces"
+    assert "no posterior by Markov chains" in found.told["note"]

@@ -67,7 +67,11 @@ def largest(values: np.ndarray) -> float:
     return max(COMM.allgather(float(np.abs(values).max(initial=0.0))))
 
 
-@pytest.mark.parametrize("name", [name for name in TRIED if name not in WITHOUT])
+GAUSSIAN = [name for name in TRIED if name not in WITHOUT and "phases" not in name]
+"""Those of phases are in test_interface_runs.py."""
+
+
+@pytest.mark.parametrize("name", GAUSSIAN)
 def test_the_data_make_every_result_surer(name: str) -> None:
     """0 < deviation ≤ the prior one, finite and told in the summary with what it took: no solve of the
     equation but at most one block."""
