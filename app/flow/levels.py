@@ -140,8 +140,8 @@ def _gone_on(
     """The state with what goes on: the minimisation with what was selected, or the approach."""
     if state.stage == "phases":
         energy = penalty_of(finer, method, replace(state, evaluation=at))
-        model = PhaseMemory(method.phases.sharp_damping)
-        state = replace(state, selected=_moved(finer, state.selected), exact=None, model=model)
+        memory = PhaseMemory(method.phases.sharp_damping)
+        state = replace(state, selected=_moved(finer, state.selected), exact=None, model=memory)
         return _begun(finer, state, at, change, energy)
     if state.stage != "minimisation":
         penalty = None if finer.arrival is not None else state.records[-1].regularisation

@@ -110,7 +110,7 @@ def standard_error(differences: np.ndarray) -> float:
 
 def tolerated(target: float) -> float:
     """A misfit that noise explains: ½‖e‖² has about the variance of its mean."""
-    return target + target**0.5
+    return float(target + np.sqrt(target))
 
 
 def _cost(phases: PhasesOf, own: Representation) -> float:
