@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from app.energy.inverse import InverseProblem, Linearisation, Misfit
+from app.energy.inverse import Forward, InverseProblem, Linearisation, Misfit
 
 
 class PointMisfit[L: Linearisation](Misfit[L]):
@@ -10,6 +10,8 @@ class PointMisfit[L: Linearisation](Misfit[L]):
 
     nodes = 0
     """How many of the owned rows are nodes."""
+    model: Forward[L]
+    """The forward map that it is of."""
 
     @property
     def m(self) -> np.ndarray:
@@ -26,5 +28,5 @@ class PointProblem[L: Linearisation](InverseProblem[L]):
     def at(self, m: np.ndarray, near: Misfit[L] | None = None) -> PointMisfit[L]:
         """See InverseProblem; `m` has a value for each row."""
         found = PointMisfit(self, self.forward.at(m, None if near is None else near.forward))
-        found.nodes = self.nodes
+        found.nodes, found.model = self.nodes, self.forward
         return found

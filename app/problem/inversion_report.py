@@ -152,7 +152,8 @@ class InversionReport:
         """See Report."""
         given, at, choice = self.given, on_its_mesh(state.evaluation), state.choice
         assert isinstance(at, Misfit)
-        space, forward, m, found = given.coefficient, given.forward, at.m, at.forward
+        space, m, found = given.coefficient, at.m, at.forward
+        forward: Untyped = at.model if isinstance(at, PointMisfit) else given.forward
         weight = state.records[-1].weight or 0.0
         gradient = self._steepest(state) + weight * (m - given.reference)
         fields = _states(forward, found)
