@@ -16,6 +16,9 @@ from app.network.nodes import Nodes
 from app.network.transforms import TRANSFORMS, Given, Transform
 from app.types import Described, Summary
 
+VALUES = {**TRANSFORMS, "given": Given}
+"""Where the values of phases come from, by name."""
+
 SHARP = 0.35
 """Half width ε of an interface, in widths of the cells: it passes between neighbouring nodes."""
 
@@ -327,7 +330,7 @@ class Phases:
 
     def described(self) -> Summary:
         """All but the parameters and the nodes, in plain data."""
-        kinds = {kind: name for name, kind in TRANSFORMS.items()}
+        kinds = {kind: name for name, kind in VALUES.items()}
         return {
             "kind": "phases",
             "hidden": [list(one.widths) for one in self.sets],
@@ -345,7 +348,7 @@ class Phases:
     def of(told: Described, nodes: Nodes) -> "Phases":
         """What `described` tells, at nodes whose box is its own."""
         values = [dict(value) for value in told["values"]]
-        made = [TRANSFORMS[value.pop("kind")](**value) for value in values]
+        made = [VALUES[value.pop("kind")](**value) for value in values]
         length, most, features = told["length"], told["max_width"], told["features"]
         sets = [LevelSet(hidden, nodes, length, most, features) for hidden in told["hidden"]]
         count, width = len(nodes.scaled), told["width"]

@@ -76,7 +76,7 @@ class Given:
         return np.zeros_like(s)
 
 
-TRANSFORMS: dict[str, Callable[..., Transform]] = {"identity": Identity, "bounded": Bounded, "given": Given}
+TRANSFORMS: dict[str, Callable[..., Transform]] = {"identity": Identity, "bounded": Bounded}
 
 
 def _logistic(s: np.ndarray) -> np.ndarray:
