@@ -383,13 +383,16 @@ class PhasesMethod:
     """Steps at most while the interface is still wide, ..."""
     most_steps: int = 30
     """... and when it is sharp."""
+    negligible: float = 0.2
+    """An iteration that gains less than this share of what noise makes of the energy in so many directions is
+    the last."""
     together: int = 5
     """Steps that make an iteration of a run: J is taken at its beginning."""
     slow: float = 3e-3
     """Two steps running that gain less than this share of the energy end a fit (study of 2026)."""
     damping: float = 0.1
     """Of the first step, in units of H of parameters of unit size."""
-    sharp_damping: float = 10.0
+    sharp_damping: float = 100.0
     """The same where the interfaces have just become sharper."""
     sharpest: float = 0.2
     """Half width of an interface on the finest mesh, whose cells are seen at several points (study)."""

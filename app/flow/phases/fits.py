@@ -52,7 +52,8 @@ def stepped(objective: Objective, fit: Fit) -> Fit:
         trial = _tried(objective, fit.point, step)
         ratio = -np.inf if trial is None else (fit.point.energy - trial.energy) / promised
         if trial is not None and ratio > method.accept:
-            damping *= max(method.least_factor, 1.0 - (2.0 * min(ratio, 1.0) - 1.0) ** 3)
+            if rejected == fit.rejected:  # what was just too little is not tried again
+                damping *= max(method.least_factor, 1.0 - (2.0 * min(ratio, 1.0) - 1.0) ** 3)
             damping = max(damping, method.least_damping)
             gained = fit.point.energy - trial.energy
             if ratio < method.stale and J.rows is not None:

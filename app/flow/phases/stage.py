@@ -62,7 +62,7 @@ def after_phases(problem: Minimisation, method: Method, state: FlowState) -> Flo
     gained = before.energy - fit.point.energy
     state = replace(state, model=PhaseMemory(fit.damping), notes=())
     after = _recorded(state, fit.point, fit.rejected, fit.steps, gained / scale, choice.weight)
-    if gained < method.stopping.negligible * scale:
+    if gained < method.phases.negligible * scale:
         return replace(after, stop_reason="minimum")
     exhausted = after.iteration >= problem.max_iterations
     return replace(after, stop_reason="max_iterations" if exhausted else None)
