@@ -172,9 +172,9 @@ class Solution(Function):
 
     @property
     def posterior(self) -> Posterior:
-        """That of the linearised problem at the mesh's nodes: `mean`, `std`, `std_prior`, `resolved`,
-        `quantile(p)`, `sample(k)`, `covariance_product(block)`. Raises ValueError, which says why, where
-        there is none."""
+        """At the mesh's nodes, that of the linearised problem or of the interfaces of phases: `mean`, `std`,
+        `std_prior`, `resolved`, `fields`, `quantile(p)`, `sample(k)`, `covariance_product(block)`; of phases
+        `probabilities`, `sizes` and `values` too. Raises ValueError, which says why, where there is none."""
         return _had(self.uncertainty)
 
     def std(self, points: np.ndarray, *, prior: bool = False) -> dict[str, np.ndarray]:
