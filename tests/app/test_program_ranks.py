@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
-from program import Run, same
+from program import QUICKSTART, Run, run_program, same, settings
 
 Titled = Callable[[str], Run]
 
@@ -72,3 +73,11 @@ def _by_node(run: Run) -> dict[tuple[float, ...], float]:
     """m by the coordinates of the node."""
     nodes = map(tuple, np.round(np.asarray(run.grid.points), 9).tolist())
     return dict(zip(nodes, run.field("m").tolist(), strict=True))
+
+
+def test_a_program_on_two_ranks_ends_well(tmp_path: Path) -> None:
+    """As a user starts it: exit code 0, and nothing on standard error."""
+    coarse = settings("mesh.cells=[10, 10]", "unknowns.m.representation.kind=nodal", "posterior.kind=none")
+    run = run_program(QUICKSTART, *coarse, out=tmp_path / "results", ranks=2)
+    assert (run.code, run.err) == (0, "")
+    assert run.summary["ranks"] == 2
