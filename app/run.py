@@ -26,7 +26,7 @@ PORTION, TOLD, SAVED = 2.0, 20.0, 60.0
 checkpoints."""
 
 
-STEPS = {"approach": 0, "selection": 0, "minimisation": 1, "contest": 2, "phases": 1}
+STEPS = {"approach": 0, "selection": 0, "minimisation": 1, "phase_selection": 2, "phases": 1}
 """How many states there are before one of a stage that have as many records."""
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from app.flow.iteration import after_iteration, judged
 from app.flow.minimiser import after_selection, complete
-from app.flow.phases.stage import after_contest, after_phases, considers_phases
+from app.flow.phases.stage import after_phase_selection, after_phases, considers_phases
 from app.flow.problem import Minimisation
 from app.flow.protocols import Evaluation
 from app.flow.records import Record
@@ -61,21 +61,21 @@ def advance(problem: Minimisation, method: Method, state: FlowState) -> FlowStat
         before = problem.meter.read()
         if state.stage == "selection":
             after = after_selection(problem, method, state)
-        elif state.stage == "contest":
-            after = after_contest(problem, method, state)
+        elif state.stage == "phase_selection":
+            after = after_phase_selection(problem, method, state)
         elif state.stage == "phases":
             after = after_phases(problem, method, state)
         else:
             after = after_iteration(problem, method, state)
     except SolveFailed as failure:  # of an adjoint or a Riesz problem: nothing to retry
-        what = {"selection": "the sketch of all readings", "contest": "the fit of phases"}
+        what = {"selection": "the sketch of all readings", "phase_selection": "the fit of phases"}
         after = replace(
             state, stop_reason="error", notes=(f"{what.get(state.stage, 'the iteration')} failed: {failure}",)
         )
     if after.stop_reason == "minimum" and _unmet(problem, method, after):
         after = replace(after, stop_reason="noise_not_met")
     if considers_phases(problem, after):
-        after = replace(after, stage="contest", stop_reason=None)
+        after = replace(after, stage="phase_selection", stop_reason=None)
     now = problem.meter.read()
     spent = grown(state.spent, now if before is None else before, now, state.read)
     records = after.records

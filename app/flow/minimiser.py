@@ -48,11 +48,11 @@ def complete(problem: Minimisation, method: Method, state: FlowState) -> FlowSta
     """The state with its evaluation, and in the minimisation with R and J, made again where they are missing;
     collective, raises SolveFailed."""
     exact, at = state.exact, state.evaluation
-    if state.stage in ("minimisation", "contest", "phases") and exact is None:
+    if state.stage in ("minimisation", "phase_selection", "phases") and exact is None:
         assert state.selected is not None
         chosen = chosen_again(problem, state.selected)
         exact = Minimiser.of(problem, method, state, chosen)
-    if state.stage in ("minimisation", "contest") and exact.factors is None:
+    if state.stage in ("minimisation", "phase_selection") and exact.factors is None:
         taken = state.model.taken
         there: AnyEvaluation = problem.on(taken.level).at(taken.anchor)
         factors = exact.builder.again(there, there.m - problem.reference, state.model)

@@ -11,7 +11,7 @@ from app.flow.records import Record, StopReason
 from app.flow.scores import Choice, Folds
 from app.types import Described, Untyped
 
-Stage = Literal["approach", "selection", "minimisation", "contest", "phases"]
+Stage = Literal["approach", "selection", "minimisation", "phase_selection", "phases"]
 """On the way to the target; before the data choose the regularisation; to the minimum with what they chose;
 before they choose whether the coefficient has few values; to the interfaces between these."""
 

@@ -13,11 +13,12 @@ from app.network.transforms import TRANSFORMS, Bounded, Given, Identity, Transfo
 if TYPE_CHECKING:
     from app.network.activations import ACTIVATIONS
     from app.network.candidates import Candidates
+    from app.network.cells import Cells
     from app.network.interfaces import Interfaces
     from app.network.level_set import LevelSet
     from app.network.network import Network
     from app.network.networks import Networks, joint_network
-    from app.network.phases import Cells, Phases
+    from app.network.phases import Phases
 
 __all__ = [
     "ACTIVATIONS",
@@ -41,7 +42,7 @@ __all__ = [
 
 TORCH = {
     "ACTIVATIONS": "activations",
-    "Cells": "phases",
+    "Cells": "cells",
     "Interfaces": "interfaces",
     "LevelSet": "level_set",
     "Phases": "phases",

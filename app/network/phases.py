@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Self
 
@@ -11,6 +10,7 @@ import torch
 
 from app.network.activations import in_torch
 from app.network.candidates import Candidates
+from app.network.cells import Cells, Rows, Tangent
 from app.network.level_set import LevelSet
 from app.network.nodes import Nodes
 from app.network.transforms import TRANSFORMS, Given, Transform
@@ -32,49 +32,6 @@ of it there, sech² 12, is 1e-10."""
 
 SLIGHT = 0.01
 """A step by less than this share of the unit costs as if it were that."""
-
-
-@dataclass(frozen=True)
-class Cells:
-    """The mesh about the owned nodes: their share of its measure, and the width of the cells there.
-
-    In units of the level sets' length, shapes (owned,).
-    """
-
-    measure: np.ndarray
-    width: np.ndarray
-    typical: float
-    """Width of a cell, the same on all ranks: that of the interface where no mesh is about a point."""
-    uniform: bool = False
-    """Whether all cells are that wide: phases then are the same at a node and at a point that is there."""
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Of one phase the rows of which half the squares are the cost of its perimeter, and their derivative."""
-
-    places: np.ndarray
-    """Their numbers in `Phases.perimeter_rows`; the others are negligible."""
-    columns: np.ndarray
-    """Numbers of the parameters that they depend on."""
-    values: np.ndarray
-    """Shape (places,)."""
-    derivative: np.ndarray
-    """By these parameters, a block (places, columns)."""
-
-
-@dataclass(frozen=True)
-class Tangent:
-    """What phases do with their parameters."""
-
-    D: np.ndarray
-    """∂m/∂θ, shape (owned, size), column-major."""
-    near: np.ndarray
-    """Owned nodes near an interface: elsewhere D is negligible in the level sets' columns, ..."""
-    geometry: slice
-    """... which are these."""
-    rows: list[Rows]
-    """Of each phase; none where the perimeter has no weight."""
 
 
 class Phases:
@@ -217,7 +174,7 @@ class Phases:
         rows: np.ndarray = (self._sech(self._distances(theta)) * self._height(weight, step)).T.ravel()
         return rows
 
-    def linearised(self, theta: np.ndarray, weight: float) -> "Tangent":
+    def linearised(self, theta: np.ndarray, weight: float) -> Tangent:
         """∂m/∂θ, and the derivative of `perimeter_rows` where it is not negligible."""
         v, distances = self.of_values(theta), self._distances(theta)
         slopes = self._value_slopes(theta)
@@ -247,7 +204,7 @@ class Phases:
         step: float,
         height: np.ndarray,
         slopes: np.ndarray,
-    ) -> "Rows":
+    ) -> Rows:
         """Those of one phase: they depend on its level set, on its value and on v₀."""
         wide = self._wide[near]
         r = height / np.cosh(u / wide)

@@ -45,6 +45,9 @@ def earlier(problem: Problem, found: Coefficient, summary: Described) -> Earlier
     if bare := [part.name for part in parts if part.network is None]:
         raise NotContinued(f"found nodal values of {bare[0]} in the results, expected a network")
     networks = [part.network.described() for part in parts if part.network is not None]
+    if any(one.get("kind") == "phases" for one in networks):
+        cure = "a network, as an earlier run with representation.phases: false has one"
+        raise NotContinued(f"found phases of {names[0]} in the results, expected {cure}")
     for name, told, own in zip(names, networks, start.network.parts, strict=True):
         if len(told["box"][0]) != own.nodes.scaled.shape[1]:  # type: ignore[attr-defined]
             raise NotContinued(f"found a network of {name} in another dimension, expected that of the mesh")

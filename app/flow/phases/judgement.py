@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.flow.minimiser import Minimiser
-from app.flow.phases.contest import (
+from app.flow.phases.fitted import (
     Fitted,
     fitted,
     on_fold,
@@ -49,6 +49,8 @@ def judged(
     folds, rng = selected.folds, phases.rng()
     if not phases.asked and (folds is None or not folds.edges > 0):
         return Verdict(None, "regularisations that keep edges predict no better than others")
+    if not phases.asked and (why := _unfit(len(at.residual), folds, method)):
+        return Verdict(None, why)
     linear = _linearised(objective, at)
     smooth = _Smooth.of(problem, state, linear)
     m = smooth.solution(np.arange(len(at.residual)))
@@ -74,6 +76,15 @@ def judged(
     if not fits:
         return Verdict(None, told)
     return _taken(simplest(fits, method.phases.simpler), phases, folds)
+
+
+def _unfit(readings: int, folds: Folds | None, method: Method) -> str:
+    """Why phases cannot be judged; empty where they can."""
+    if folds is None or len(folds.residuals) != readings:
+        return "readings that count together are not left out one by one"
+    if readings > method.sketch.most_rows:
+        return f"of {readings} readings J is not taken row by row, unless the representation is phases"
+    return ""
 
 
 def _taken(found: Fitted, phases: PhasesOf, folds: Folds | None) -> Verdict:

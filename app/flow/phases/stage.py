@@ -24,7 +24,7 @@ def considers_phases(problem: Minimisation, state: FlowState) -> bool:
     return problem.phases is not None and state.phase_choice is None and state.stage == "minimisation"
 
 
-def after_contest(problem: Minimisation, method: Method, state: FlowState) -> FlowState:
+def after_phase_selection(problem: Minimisation, method: Method, state: FlowState) -> FlowState:
     """After phases were fitted, and the data have chosen whether they want some; collective, raises
     SolveFailed."""
     with timed("selection"):
