@@ -41,6 +41,13 @@ class LevelSet(Network):
         scales[: self._outgoing.start] = STEEP
         return scales
 
+    def shifted(self, axis: int, by: np.ndarray) -> "LevelSet":
+        """The same at nodes that are moved along an axis, shape (owned,), in units of `length`."""
+        scaled = self._nodes.scaled.copy()
+        scaled[:, axis] += by * self._units[axis]
+        moved: LevelSet = self.at(replace(self._nodes, scaled=scaled))
+        return moved
+
     def distance(self, theta: np.ndarray) -> np.ndarray:
         """u at the owned nodes, shape (owned,)."""
         found: np.ndarray = self.first_order(torch.from_numpy(theta), self._inputs, self._slopes()).numpy()

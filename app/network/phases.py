@@ -157,10 +157,23 @@ class Phases:
 
     def perimeters(self, theta: np.ndarray) -> np.ndarray:
         """This rank's share of the perimeter of each phase, shape (number,), in the unit of length: the sum
-        over the ranks is the perimeter. ∫ ½ sech²(u/ε)/ε, by the nodes."""
-        sech = self._sech(self._distances(theta))
-        found: np.ndarray = 0.5 * (self.cells.measure / self._wide) @ sech**2
-        return found
+        over the ranks is the perimeter.
+
+        ∫|∇H| of H = ½(1 + tanh(u/ε)), by differences over the width of a cell at the nodes: by the coarea
+        formula that is the perimeter, whatever u is beside the interface.
+        """
+        pairs = zip(self.sets, self._own, strict=True)
+        return np.array([self.cells.measure @ self._steepness(one, theta[own]) for one, own in pairs])
+
+    def _steepness(self, one: LevelSet, theta: np.ndarray) -> np.ndarray:
+        """|∇H| of one phase at the owned nodes."""
+        half, squares = 0.5 * self.cells.width, np.zeros(self.owned)
+        for axis in range(len(self.box[0])):
+            u = [one.shifted(axis, sign * half).distance(theta) for sign in (-1.0, 1.0)]
+            before, behind = (0.5 * np.tanh(each / self._wide) for each in u)
+            squares += ((behind - before) / self.cells.width) ** 2
+        steepness: np.ndarray = np.sqrt(squares)
+        return steepness
 
     def sizes(self, theta: np.ndarray) -> np.ndarray:
         """This rank's share of the area or volume of each phase, shape (number,), likewise."""
@@ -169,7 +182,8 @@ class Phases:
 
     def perimeter_rows(self, theta: np.ndarray, weight: float) -> np.ndarray:
         """r at the owned nodes, shape (owned · number,), of which ½Σr² over all ranks is
-        weight · Σ_l |v_l − v₀| · perimeter of phase l."""
+        weight · Σ_l |v_l − v₀| ∫ ½ sech²(u_l/ε)/ε: the perimeter of phase l where u_l is a distance, and less
+        where φ_l rises and levels off within a cell."""
         step = self.of_values(theta)[1:] - self.of_values(theta)[0]
         rows: np.ndarray = (self._sech(self._distances(theta)) * self._height(weight, step)).T.ravel()
         return rows

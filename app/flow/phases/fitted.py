@@ -13,6 +13,7 @@ from app.flow.phases.fits import Fit, begun, from_wide, met, settled
 from app.flow.phases.objective import Objective
 from app.flow.phases.protocols import PhasesOf
 from app.flow.state import Representation
+from app.parallel import gram
 from app.types import Untyped
 
 LEAST = 1e-3
@@ -114,11 +115,10 @@ def tolerated(target: float) -> float:
 
 
 def _cost(phases: PhasesOf, own: Representation) -> float:
-    """Σ|step| · perimeter at a start."""
+    """What the perimeters of a start cost by a weight of 1."""
     network: Untyped = own.network
-    values, perimeters = network.of_values(own.theta), network.perimeters(own.theta)
-    whole = phases.comm.allreduce(perimeters)
-    return max(float(np.abs(values[1:] - values[0]) @ whole), np.finfo(float).tiny)
+    r = network.perimeter_rows(own.theta, 1.0)
+    return max(0.5 * float(gram(phases.comm, r, r)), np.finfo(float).tiny)
 
 
 def on_fold(

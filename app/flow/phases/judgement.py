@@ -47,9 +47,7 @@ def judged(
     phases, at, selected = problem.phases, state.evaluation, state.selected
     assert phases is not None and at is not None and selected is not None
     folds, rng = selected.folds, phases.rng()
-    if not phases.asked and (folds is None or not folds.edges > 0):
-        return Verdict(None, "regularisations that keep edges predict no better than others")
-    if not phases.asked and (why := _unfit(len(at.residual), folds, method)):
+    if not phases.asked and (why := _unasked(len(at.residual), folds, method)):
         return Verdict(None, why)
     linear = _linearised(objective, at)
     smooth = _Smooth.of(problem, state, linear)
@@ -78,10 +76,12 @@ def judged(
     return _taken(simplest(fits, method.phases.simpler), phases, folds)
 
 
-def _unfit(readings: int, folds: Folds | None, method: Method) -> str:
-    """Why phases cannot be judged; empty where they can."""
+def _unasked(readings: int, folds: Folds | None, method: Method) -> str:
+    """Why phases are not considered; empty where they are."""
     if folds is None or len(folds.residuals) != readings:
-        return "readings that count together are not left out one by one"
+        return "the selection has left out no reading by itself"
+    if not folds.edges > 0:
+        return "regularisations that keep edges predict no better than others"
     if readings > method.sketch.most_rows:
         return f"of {readings} readings J is not taken row by row, unless the representation is phases"
     return ""
@@ -96,8 +96,9 @@ def _taken(found: Fitted, phases: PhasesOf, folds: Folds | None) -> Verdict:
 
 
 def _screened(phases: PhasesOf) -> list[int]:
-    """Numbers of phases that are fitted first: those that can be above and below what is around them."""
-    return [number for number in phases.numbers if number > 1] or list(phases.numbers)
+    """Numbers of phases in the order in which they are tried: two, above and below what is around them, are
+    the least likely to be too few or too many."""
+    return sorted(phases.numbers, key=lambda number: abs(number - 2))
 
 
 def _refused(
