@@ -56,14 +56,13 @@ def minimisation_of(
 
 def phases_of(given: Inversion, method: flow.Method, *, finest: bool) -> InversionPhases | None:
     """What makes phases, where the case asks for them or lets the data choose; None where it does not, of
-    several unknowns, of those on a boundary, and where Markov chains are to follow."""
+    several unknowns, and of those on a boundary."""
     if len(given.spaces) > 1:
         return None
     unknown = given.case.unknowns[given.name]
     chosen, own = given.case.regularisation[given.name], unknown.representation
     considered = own.kind == "network" and own.phases and chosen.kind == "auto"
     considered = considered and chosen.weight == "cross_validation" and unknown.on is None
-    considered = considered and given.case.posterior.kind != "mcmc"  # there are no chains of interfaces
     return InversionPhases(given, method, finest=finest) if own.kind == "phases" or considered else None
 
 
