@@ -357,12 +357,14 @@ class PhasesMethod:
     that of the noise."""
     first: float = 1.0
     """The perimeter of the start costs this many times the misfit that noise accounts for."""
-    doubt: float = 1.0
-    """Standard errors of the difference by which phases have to predict better than a smooth coefficient."""
+    doubt: float = 1.5
+    """Standard errors of the difference by which phases have to predict better than a smooth coefficient, ..."""
+    doubt_on_folds: float = 1.0
+    """... and on folds."""
     simpler: float = 2.0
     """Standard errors by which more phases have to predict better than fewer: one by one does not tell that
     they have chosen the shapes of more interfaces."""
-    few: int = 200
+    few: int = 400
     """Readings below which they have to do so on folds too: one by one does not tell that the readings have
     chosen the shape of the interface (study of 2026)."""
     least_progress: float = 0.1

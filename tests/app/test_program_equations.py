@@ -33,6 +33,8 @@ def test_a_case_converges_and_writes_what_its_role_has(tmp_path: Path, name: str
     assert run.summary["relative_error"] < 0.8
     physical = "exp_m" if "exp_m" in FIELDS[name] else "m"
     sure = {"std", "std_prior", "resolved", f"{physical}_5", f"{physical}_95"}
+    phases = run.summary.get("phases", {}).get("number", 0)
+    sure |= {f"{of}_{number + 1}" for number in range(phases) for of in ("phase", "probability")}
     assert {field for field in run.grid.point_data if not field.startswith("vtk")} == FIELDS[name] | sure
     assert (run.folder / "coefficient.png").exists()
     if name == "elastic":  # its foot does not move, what presses and shears it does so

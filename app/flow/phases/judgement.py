@@ -175,7 +175,7 @@ def _on_folds(
         kept = np.setdiff1d(order, fold)
         residuals[fold] = on_fold(smooth.linear, phases, smooth.solution(kept), found, kept, rng)[fold]
     better = folds.residuals**2 - residuals**2
-    if better.mean() > method.phases.doubt * standard_error(better):
+    if better.mean() > method.phases.doubt_on_folds * standard_error(better):
         return ""
     return f"{found.number} beside the one around them: {_gain(better)} on folds, which is not beyond doubt"
 
