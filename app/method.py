@@ -358,7 +358,7 @@ class PhasesMethod:
     first: float = 1.0
     """The perimeter of the start costs this many times the misfit that noise accounts for."""
     doubt: float = 1.5
-    """Standard errors of the difference by which phases have to predict better than a smooth coefficient, ..."""
+    """Standard errors by which phases have to predict better than a smooth coefficient, ..."""
     doubt_on_folds: float = 1.0
     """... and on folds."""
     simpler: float = 2.0
