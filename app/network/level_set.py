@@ -41,13 +41,6 @@ class LevelSet(Network):
         scales[: self._outgoing.start] = STEEP
         return scales
 
-    def shifted(self, axis: int, by: np.ndarray) -> "LevelSet":
-        """The same at nodes that are moved along an axis, shape (owned,), in units of `length`."""
-        scaled = self._nodes.scaled.copy()
-        scaled[:, axis] += by * self._units[axis]
-        moved: LevelSet = self.at(replace(self._nodes, scaled=scaled))
-        return moved
-
     def distance(self, theta: np.ndarray) -> np.ndarray:
         """u at the owned nodes, shape (owned,)."""
         found: np.ndarray = self.first_order(torch.from_numpy(theta), self._inputs, self._slopes()).numpy()
@@ -55,18 +48,13 @@ class LevelSet(Network):
 
     def first_order(self, theta: torch.Tensor, inputs: torch.Tensor, slopes: torch.Tensor) -> torch.Tensor:
         """u, shape (n,), at features with these derivatives by coordinates; torch can differentiate it."""
-        W, b, a, offset = self._parts(theta)
-        h = torch.tanh(W @ inputs + b[:, None])
-        along = torch.matmul(W, slopes)  # (dimension, neurons, n)
-        gradient = (along * ((1.0 - h * h) * a[:, None])).sum(dim=1)
-        return (offset + a @ h) / torch.sqrt((gradient * gradient).sum(dim=0) + 1.0)
+        phi, gradient = self._with_gradient(theta, inputs, slopes)
+        return phi / torch.sqrt((gradient * gradient).sum(dim=0) + 1.0)
 
     def gradient(self, theta: np.ndarray) -> np.ndarray:
         """∇φ at the owned nodes, by coordinates in units of `length`, shape (owned, dimension)."""
-        W, b, a, _ = self._parts(torch.from_numpy(theta))
-        h = torch.tanh(W @ self._inputs + b[:, None])
-        by_coordinates = (torch.matmul(W, self._slopes()) * ((1.0 - h * h) * a[:, None])).sum(dim=1)
-        found: np.ndarray = by_coordinates.numpy().T
+        _, gradient = self._with_gradient(torch.from_numpy(theta), self._inputs, self._slopes())
+        found: np.ndarray = gradient.numpy().T
         return found
 
     def flatness(self, theta: np.ndarray) -> np.ndarray:
@@ -109,6 +97,15 @@ class LevelSet(Network):
         columns[self._outgoing] = h / root - turned * slope * downhill
         columns[-1] = 1.0 / root
         return columns.numpy().T
+
+    def _with_gradient(
+        self, theta: torch.Tensor, inputs: torch.Tensor, slopes: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """φ, shape (n,), and ∇φ, shape (dimension, n)."""
+        W, b, a, offset = self._parts(theta)
+        h = torch.tanh(W @ inputs + b[:, None])
+        along = torch.matmul(W, slopes)  # (dimension, neurons, n)
+        return offset + a @ h, (along * ((1.0 - h * h) * a[:, None])).sum(dim=1)
 
     def _parts(self, theta: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         """Incoming weights, biases, outgoing weights and the output's bias."""

@@ -167,9 +167,9 @@ class Phases:
 
     def _steepness(self, one: LevelSet, theta: np.ndarray) -> np.ndarray:
         """|∇H| of one phase at the owned nodes."""
-        half, squares = 0.5 * self.cells.width, np.zeros(self.owned)
-        for axis in range(len(self.box[0])):
-            u = [one.shifted(axis, sign * half).distance(theta) for sign in (-1.0, 1.0)]
+        half, squares = 0.5 * self.cells.width[:, None], np.zeros(self.owned)
+        for along in np.eye(len(self.box[0])):
+            u = [one.moved(sign * half * along).distance(theta) for sign in (-1.0, 1.0)]
             before, behind = (0.5 * np.tanh(each / self._wide) for each in u)
             squares += ((behind - before) / self.cells.width) ** 2
         steepness: np.ndarray = np.sqrt(squares)

@@ -7,9 +7,18 @@ import numpy as np
 from mpi4py import MPI
 
 from app.output.canvas import load_matplotlib
-from app.output.files import drawn, written
-from app.output.picture import MOST_POINTS, Drawing, draw_space, gathered, panelled, triangles
-from app.types import Axes, Canvas, Space, Untyped
+from app.output.files import drawn
+from app.output.picture import (
+    MOST_POINTS,
+    Drawing,
+    coloured,
+    draw_space,
+    gathered,
+    panelled,
+    save,
+    triangles,
+)
+from app.types import Axes, Space, Untyped
 
 EVEN = 0.5
 """Probability at which a phase is as likely as not, where its interface is drawn."""
@@ -51,41 +60,23 @@ def _draw_line(path: Path, drawing: Drawing, points: np.ndarray) -> None:
         for axes in (left, right):
             axes.set_xlabel("x")
             axes.legend()
-    _save(figure, path)
+    save(figure, path)
 
 
 def _draw_plane(path: Path, drawing: Drawing, points: np.ndarray) -> None:
     figure, panels = panelled(len(drawing.rows), len(drawing.rows[0]) - 1)
     for (left, middle, *others), fields in zip(panels, drawing.rows, strict=True):
         (name, m), (label, std), _, *phases = fields.items()
-        _panel(figure, left, drawing, name, m)
-        _panel(figure, middle, drawing, label, std)
+        coloured(figure, left, drawing, name, m)
+        coloured(figure, middle, drawing, label, std)
         if len(points) <= MOST_POINTS:
             middle.autoscale(False)
             middle.scatter(points[:, 0], points[:, 1], s=3, c="white", alpha=0.7, linewidths=0)
         for axes, (called, probability) in zip(others, phases, strict=True):
-            _panel(figure, axes, drawing, _named(called), probability, (0.0, 1.0))
+            coloured(figure, axes, drawing, _named(called), probability, (0.0, 1.0))
             for one in (left, axes):
                 _interface(one, drawing, probability)
-    _save(figure, path)
-
-
-def _panel(
-    figure: Canvas,
-    axes: Axes,
-    drawing: Drawing,
-    name: str,
-    values: np.ndarray,
-    ends: tuple[float | None, float | None] = (None, None),
-) -> None:
-    """Nodal values by colours between these ends, or their own."""
-    x, y = drawing.nodes[:, 0], drawing.nodes[:, 1]
-    shown = {"shading": "gouraud", "cmap": "viridis", "vmin": ends[0], "vmax": ends[1]}
-    image = axes.tripcolor(x, y, triangles(drawing), values, **shown)
-    figure.colorbar(image, ax=axes, location="bottom", shrink=0.85, pad=0.03)
-    axes.set_title(name)
-    axes.set_aspect("equal")
-    axes.set_axis_off()
+    save(figure, path)
 
 
 def _interface(axes: Axes, drawing: Drawing, probability: np.ndarray) -> None:
@@ -99,8 +90,3 @@ def _interface(axes: Axes, drawing: Drawing, probability: np.ndarray) -> None:
 def _named(field: str) -> str:
     """probability_1 in words."""
     return f"probability of phase {field.rsplit('_', 1)[-1]}"
-
-
-def _save(figure: Canvas, path: Path) -> None:
-    with written(path) as part:
-        figure.savefig(str(part), bbox_inches="tight", pad_inches=0.05)

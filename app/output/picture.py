@@ -110,8 +110,7 @@ def _draw_line(path: Path, drawing: Drawing, points: np.ndarray) -> None:
         if len(points):
             axes.plot(points[:, 0], np.full(len(points), axes.get_ylim()[0]), "k|", label="readings")
         axes.legend()
-    with written(path) as part:
-        figure.savefig(str(part), bbox_inches="tight", pad_inches=0.05)
+    save(figure, path)
 
 
 def _draw_plane(
@@ -146,8 +145,7 @@ def _draw_plane(
     elif len(points) <= MOST_POINTS:
         for axes in panels[:, 0]:
             axes.scatter(points[:, 0], points[:, 1], s=3, c="white", alpha=0.7, linewidths=0)
-    with written(path) as part:
-        figure.savefig(str(part), bbox_inches="tight", pad_inches=0.05)
+    save(figure, path)
 
 
 def draw_space(path: Path, drawing: Drawing, points: np.ndarray) -> None:
@@ -189,3 +187,27 @@ def panelled(rows: int, panels: int) -> tuple[Canvas, Axes]:
     figure = Figure(figsize=(PANEL * panels, 1.3 * PANEL * rows), dpi=130, layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, panels, squeeze=False)
+
+
+def coloured(
+    figure: Canvas,
+    axes: Axes,
+    drawing: Drawing,
+    name: str,
+    values: np.ndarray,
+    ends: tuple[float | None, float | None] = (None, None),
+) -> None:
+    """Nodal values by colours between these ends, or their own."""
+    x, y = drawing.nodes[:, 0], drawing.nodes[:, 1]
+    shown = {"shading": "gouraud", "cmap": "viridis", "vmin": ends[0], "vmax": ends[1]}
+    image = axes.tripcolor(x, y, triangles(drawing), values, **shown)
+    figure.colorbar(image, ax=axes, location="bottom", shrink=0.85, pad=0.03)
+    axes.set_title(name)
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+
+
+def save(figure: Canvas, path: Path) -> None:
+    """Write a figure, or leave the file that was there as it was."""
+    with written(path) as part:
+        figure.savefig(str(part), bbox_inches="tight", pad_inches=0.05)

@@ -8,9 +8,9 @@ from mpi4py import MPI
 
 from app.output import picture
 from app.output.canvas import load_matplotlib
-from app.output.files import drawn, written
-from app.output.picture import MOST_POINTS, Drawing, gathered, panelled, triangles
-from app.types import Axes, Canvas, Space, Summary, Untyped
+from app.output.files import drawn
+from app.output.picture import MOST_POINTS, Drawing, coloured, gathered, panelled, save, triangles
+from app.types import Axes, Space, Summary, Untyped
 
 WRITES = ("posterior.png",)
 """Names of the files, for whoever replaces them."""
@@ -113,47 +113,29 @@ def _draw_line(path: Path, drawing: Drawing, points: np.ndarray) -> None:
         axes.set_ylim(low, high)
         axes.set_xlabel("x")
         axes.legend()
-    _save(figure, path)
+    save(figure, path)
 
 
 def _draw_plane(path: Path, drawing: Drawing, points: np.ndarray) -> None:
     figure, panels = panelled(len(drawing.rows), len(drawing.rows[0]) - 1)
     for (left, right, *others), fields in zip(panels, drawing.rows, strict=True):
         (name, m), (label, std), (_, resolved), *chains = fields.items()
-        _panel(figure, left, drawing, name, m)
+        coloured(figure, left, drawing, name, m)
         _veil(left, drawing, resolved)
         left.set_title(f"{name} (grey: {_legend()})")
         ends = (std.min(), std.max()) if chains else (None, None)
-        _panel(figure, right, drawing, label, std, ends)
+        coloured(figure, right, drawing, label, std, ends)
         for axes, (called, other) in zip(others, chains, strict=True):
-            _panel(figure, axes, drawing, called, other, ends)
+            coloured(figure, axes, drawing, called, other, ends)
         if len(points) <= MOST_POINTS:
             right.scatter(points[:, 0], points[:, 1], s=3, c="white", alpha=0.7, linewidths=0)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _draw_space(path: Path, drawing: Drawing, points: np.ndarray) -> None:
     """Each field with a scale of its own."""
     rows = [{name: values} for row in drawing.rows for name, values in row.items()]
     picture.draw_space(path, Drawing(drawing.cells, drawing.types, drawing.nodes, rows), points)
-
-
-def _panel(
-    figure: Canvas,
-    axes: Axes,
-    drawing: Drawing,
-    name: str,
-    values: np.ndarray,
-    ends: tuple[float | None, float | None] = (None, None),
-) -> None:
-    """Nodal values by colours between these ends, or their own."""
-    x, y = drawing.nodes[:, 0], drawing.nodes[:, 1]
-    shown = {"shading": "gouraud", "cmap": "viridis", "vmin": ends[0], "vmax": ends[1]}
-    image = axes.tripcolor(x, y, triangles(drawing), values, **shown)
-    figure.colorbar(image, ax=axes, location="bottom", shrink=0.85, pad=0.03)
-    axes.set_title(name)
-    axes.set_aspect("equal")
-    axes.set_axis_off()
 
 
 def _veil(axes: Axes, drawing: Drawing, resolved: np.ndarray) -> None:
@@ -164,8 +146,3 @@ def _veil(axes: Axes, drawing: Drawing, resolved: np.ndarray) -> None:
 
 def _legend() -> str:
     return f"less than {DETERMINED:.0%} resolved"
-
-
-def _save(figure: Canvas, path: Path) -> None:
-    with written(path) as part:
-        figure.savefig(str(part), bbox_inches="tight", pad_inches=0.05)
