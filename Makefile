@@ -74,7 +74,7 @@ demo: check $(INSTALLED)  ## install into .venv, recover the coefficient of case
 	@echo "picture: $(RESULTS)/coefficient.png"
 
 test: lint  ## install what the tests need into .venv; ruff, mypy and pytest, in $(WORKERS) processes
-	@python=$(PY); $(find_compiler); $(PY) -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder
+	@python=$(PY); $(find_compiler); $(PY) -m pytest --numprocesses $(WORKERS) --dist loadscope --no-loadscope-reorder --max-worker-restart 0
 
 lint: check $(TESTABLE)  ## ruff (rules and format) and mypy
 	$(PY) -m ruff check

@@ -17,13 +17,15 @@ import pytest  # isort: skip
 from mpi4py import MPI  # isort: skip
 
 
+TESTS = Path(__file__).parent
+
 DISTRIBUTED = ("energy", "observe", "posterior", "prior")
 """Folders whose tests are of rows that ranks own, but for those that are marked `serial`; elsewhere those are
 that are marked `distributed`."""
 
 
-APART = "tests/test_parallel_runs.py"
-"""The file whose tests have nothing in common and take long."""
+FIRST = "tests/test_parallel_runs.py"
+"""The file that takes longest: with several processes the others are run beside it, not before it."""
 
 TOGETHER = "tests/app"
 """The folder whose files share runs of the program."""
@@ -44,6 +46,7 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """On several ranks, which take longer where they outnumber the cores, leave out what is not of them."""
     if MPI.COMM_WORLD.size == 1:
+        items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
         return
     of_ranks = [item for item in items if _of_ranks(item)]
     config.hook.pytest_deselected(items=[item for item in items if item not in of_ranks])
@@ -64,7 +67,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.split("::")[0]
-            return nodeid if file == APART else TOGETHER if file.startswith(f"{TOGETHER}/") else file
+            return TOGETHER if file.startswith(f"{TOGETHER}/") else file
 
     return ByFile(config, log)
 
@@ -76,14 +79,22 @@ def _of_ranks(item: pytest.Item) -> bool:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _released(request: pytest.FixtureRequest) -> Iterator[None]:
-    """After each module give back what its caches hold: MPI has some 2000 communicators, of which each mesh
-    and matrix takes some, and on several ranks PETSc's objects wait to be destroyed together."""
+def _released() -> Iterator[None]:
+    """After each module give back what the caches of tests hold, its own and those that it shares: MPI has
+    some 2000 communicators, of which each mesh and matrix takes some, and without one a process ends; on
+    several ranks PETSc's objects wait to be destroyed together."""
     yield
-    for value in vars(request.module).values():
-        if hasattr(value, "cache_clear") and value.__module__ == request.module.__name__:
+    of_tests = [module for module in sys.modules.values() if _is_of_tests(module)]
+    for value in [value for module in of_tests for value in vars(module).values()]:
+        if hasattr(value, "cache_clear"):
             value.cache_clear()
     release()
+
+
+def _is_of_tests(module: ModuleType) -> bool:
+    """Whether its file lies in the folder of the tests."""
+    file = getattr(module, "__file__", None)
+    return file is not None and Path(file).is_relative_to(TESTS)
 
 
 def release() -> None:

@@ -1,8 +1,9 @@
 """A run of a real problem is a value: `advance` makes one state of another, on one rank to the last bit."""
 
 import json
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
@@ -15,11 +16,27 @@ from app.method import Krylov, Trials
 from app.problem import Problem
 
 
-@cache
-def solved(name: str) -> tuple[Problem, list[FlowState]]:
+@dataclass(frozen=True)
+class Solved:
     """A problem, and the states of its run."""
-    problem = SMALL[name].built()
-    return problem, states_of(problem)
+
+    name: str
+    problem: Problem
+    states: list[FlowState]
+
+
+@contextmanager
+def run_of(name: str) -> Iterator[Solved]:
+    """One that is closed afterwards, since all of them together hold most of the communicators there are."""
+    with SMALL[name].built() as problem:
+        yield Solved(name, problem, states_of(problem))
+
+
+@pytest.fixture(scope="module", params=TRIED)
+def solved(request: pytest.FixtureRequest) -> Iterator[Solved]:
+    """Each problem in turn, with all laws of it."""
+    with run_of(request.param) as found:
+        yield found
 
 
 def check(found: FlowState, expected: FlowState, *, exact: bool, counts: bool = True) -> None:
@@ -34,32 +51,25 @@ def check(found: FlowState, expected: FlowState, *, exact: bool, counts: bool = 
         assert found.records[-1].misfit == pytest.approx(expected.records[-1].misfit, rel=0.02)
 
 
-every_problem = pytest.mark.parametrize("name", TRIED)
-
-
-@every_problem
-def test_advance_makes_one_state_of_another(name: str) -> None:
+def test_advance_makes_one_state_of_another(solved: Solved) -> None:
     """A second time the same, though the problem has gone on meanwhile; from the first state, one before the
     data choose, one behind it and the last but one."""
-    problem, states = solved(name)
+    states = solved.states
     for index in sorted({0, len(states) // 2, len(states) - 2}):
-        check(problem.advance(states[index]), states[index + 1], exact=True, counts=False)
+        check(solved.problem.advance(states[index]), states[index + 1], exact=True, counts=False)
 
 
-@every_problem
-def test_what_need_not_be_saved_is_made_again(name: str) -> None:
+def test_what_need_not_be_saved_is_made_again(solved: Solved) -> None:
     """From every state without its evaluation, R and J, as a checkpoint has it: the same, with the same work
     counted."""
-    problem, states = solved(name)
-    for before, after in pairwise(states):
-        check(problem.advance(bare(before)), after, exact=name not in SOUGHT)
+    for before, after in pairwise(solved.states):
+        check(solved.problem.advance(bare(before)), after, exact=solved.name not in SOUGHT)
 
 
-@every_problem
-def test_a_state_is_saved_to_the_last_bit(name: str) -> None:
+def test_a_state_is_saved_to_the_last_bit(solved: Solved) -> None:
     """Through text and arrays on rank 0, in an order of nodes that does not depend on the ranks."""
-    problem, states = solved(name)
-    for state in states:
+    problem = solved.problem
+    for state in solved.states:
         order = problem.order_on(state.base)
         tree, arrays = as_data(state, order)
         tree, arrays = COMM.bcast((json.loads(json.dumps(tree, allow_nan=False)), arrays))
@@ -70,18 +80,38 @@ def test_a_state_is_saved_to_the_last_bit(name: str) -> None:
 
 @pytest.mark.distributed
 @pytest.mark.skipif(ALONE, reason="compares ranks")
-@pytest.mark.parametrize("name", ["convex", "levels", "levels, nodal", "phases, levels"])
-def test_a_state_may_go_on_with_other_ranks(name: str) -> None:
+@pytest.mark.parametrize("solved", ["convex", "levels", "levels, nodal", "phases, levels"], indirect=True)
+def test_a_state_may_go_on_with_other_ranks(solved: Solved) -> None:
     """What all ranks have saved each of them goes on with alone, but for rounding."""
-    problem, states = solved(name)
-    alone = SMALL[name].built(MPI.COMM_SELF)
-    for before, after in pairwise(states):
-        tree, arrays = COMM.bcast(as_data(before, problem.order_on(before.base)))
-        there = alone.on(before.base, before.base)
-        order = alone.order_on(before.base)
-        again = from_data(tree, arrays, order, there.start.network, there.phases)
-        check(alone.advance(again), after, exact=False)
-    alone.close()
+    with SMALL[solved.name].built(MPI.COMM_SELF) as alone:
+        for before, after in pairwise(solved.states):
+            tree, arrays = COMM.bcast(as_data(before, solved.problem.order_on(before.base)))
+            there = alone.on(before.base, before.base)
+            order = alone.order_on(before.base)
+            again = from_data(tree, arrays, order, there.start.network, there.phases)
+            check(alone.advance(again), after, exact=False)
+
+
+SHOWN: dict[str, Callable[[list[FlowState]], bool]] = {
+    "network": lambda states: _lagged(states[-1]) is None,
+    "lagged R chosen, nodal": lambda states: _lagged(states[-1]) is not None,
+    "incomplete sketch": lambda states: not states[-1].model.complete,
+    "J taken anew": lambda states: (
+        states[-1].model.complete and states[-1].model.taken.anchor.size > states[0].representation.size
+    ),
+}
+"""What some of the problems are for: selections of a fixed and of a lagged R, sketches that leave something
+out, J at a later coefficient."""
+
+
+def _lagged(state: FlowState) -> object:
+    """What the chosen R is linearised at, if it is linearised."""
+    assert state.selected is not None
+    return state.selected.lagged
+
+
+def test_the_problem_shows_what_it_is_for(solved: Solved) -> None:
+    assert SHOWN.get(solved.name, bool)(solved.states)
 
 
 def in_turns(problems: list[Problem]) -> Iterator[list[FlowState]]:
@@ -113,28 +143,17 @@ def test_problems_in_turns_are_as_each_alone(names: tuple[str, ...]) -> None:
     assert sum(seconds) <= MPI.Wtime() - begun
     assert all(each > 0 for each in seconds)
     for index, name in enumerate(names):
-        _, alone = solved(name)
-        for turn, now in enumerate(together):
-            check(now[index], alone[min(turn, len(alone) - 1)], exact=True)
+        with run_of(name) as alone:
+            for turn, now in enumerate(together):
+                check(now[index], alone.states[min(turn, len(alone.states) - 1)], exact=True)
     for problem in problems:
         problem.close()
 
 
-def test_the_problems_show_what_they_are_for() -> None:
-    """Selections of a fixed and of a lagged R, sketches that leave something out, J at a later
-    coefficient."""
-    last = {name: solved(name)[1][-1] for name in TRIED}
-    chosen = {name: state.selected for name, state in last.items() if state.selected is not None}
-    assert chosen["lagged R chosen, nodal"].lagged is not None and chosen["network"].lagged is None
-    if ALONE:
-        assert not last["incomplete sketch"].model.complete
-        memory = last["J taken anew"].model
-        assert memory.complete and memory.taken.anchor.size > solved("J taken anew")[1][0].representation.size
-
-
 def test_work_is_counted_from_state_to_state() -> None:
     """No count falls, and there is a state solve for the start and for every trial."""
-    _, states = solved("network")
+    with run_of("network") as run:
+        states = run.states
     for before, after in pairwise(states):
         assert all(after.spent[key] >= value for key, value in before.spent.items())
         assert after.records[: len(before.records)] == before.records
