@@ -82,7 +82,7 @@ lint: check $(TESTABLE)  ## ruff (rules and format) and mypy
 	$(PY) -m mypy
 
 mesh: check $(INSTALLED)  ## regenerate the meshes of meshes/ from their .geo files
-	for mesh in lshape square; do \
+	for mesh in aquifer lshape square; do \
 	  $(PY) $(VENV)/bin/gmsh -nt 1 -v 2 -2 meshes/$$mesh.geo -o meshes/$$mesh.msh || exit 1; \
 	done
 

@@ -129,6 +129,16 @@ def in_lshape(count: int) -> Callable[[np.random.Generator], np.ndarray]:
     return draw
 
 
+def in_aquifer(count: int) -> Callable[[np.random.Generator], np.ndarray]:
+    """Points uniform in the aquifer, at least 40 m from its sides and from the lake."""
+
+    def draw(rng: np.random.Generator) -> np.ndarray:
+        points = rng.uniform((40.0, 40.0), (1960.0, 1050.0), (2 * count, 2))
+        return points[np.hypot(*(points - (1350.0, 500.0)).T) > 190.0][:count]
+
+    return draw
+
+
 def between_cells(count: int) -> Callable[[np.random.Generator], np.ndarray]:
     """A grid of count × count points in the middle of equal parts of the unit square."""
     ticks = (np.arange(count) + 0.5) / count
@@ -155,6 +165,7 @@ def in_lower_half(count: int) -> Callable[[np.random.Generator], np.ndarray]:
 CASES = {
     "quickstart": Readings(in_square(300), 0.01, seed=1, digits=12),
     "lshape": Readings(in_lshape(120), 0.01, seed=2, digits=12),
+    "aquifer": Readings(in_aquifer(80), 0.005, seed=30),
     "inclusions": Readings(in_square(300), 0.01, seed=3),
     "sparse": Readings(in_square(50), 0.01, seed=4),
     "noisy": Readings(in_square(300), 0.05, seed=5),

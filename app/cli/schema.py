@@ -9,16 +9,23 @@ from app.cli.ranks import speaks
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """It has none of its own."""
+    """How it is printed."""
+    parser.add_argument(
+        "--format",
+        choices=("json", "markdown"),
+        default="json",
+        help="for programs, or to read (default json)",
+    )
 
 
 def answer(options: argparse.Namespace) -> int:
     """Print the schema, once."""
     from app.case import schema
+    from app.cli.keys import page
 
     if speaks():
-        print(json.dumps(schema(), indent=2))
+        print(page(schema()) if options.format == "markdown" else json.dumps(schema(), indent=2))
     return CONVERGED
 
 
-SCHEMA = Command("Print the JSON Schema of a case file.", arguments, answer)
+SCHEMA = Command("Print the keys of a case: JSON Schema, or a page.", arguments, answer)

@@ -24,6 +24,7 @@ CASES = {
 NOISE = {
     "quickstart": (300, 0.01),
     "lshape": (120, 0.01),
+    "aquifer": (80, 0.005),
     "inclusions": (300, 0.01),
     "sparse": (50, 0.01),
     "noisy": (300, 0.05),
