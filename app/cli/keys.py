@@ -79,7 +79,7 @@ def _values(node: Node) -> str:
 
 
 def _of_type(node: Node) -> str:
-    kind = node.get("type", "anything")
+    kind: str | list[str] = node.get("type", "anything")
     if node.get("format") == "expression":
         return "expression"
     if kind == "array":
