@@ -9,11 +9,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import app
 from app import activity
 from app.cli.command import Command, RunError, UsageError, add_overrides, program
 from app.cli.exits import BY_STATUS, CONVERGED
 from app.cli.ranks import launched, speaks, start
+from app.cli.versions import PrintVersions
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -46,7 +46,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--allow-code", action="store_true", help="run the Python file that a custom equation names"
     )
     parser.add_argument("--quiet", action="store_true", help="print errors only")
-    parser.add_argument("--version", action="version", version=f"enngf {app.__version__}")
+    parser.add_argument(
+        "--version", action=PrintVersions, nargs=0, help="print the version, and those of what it requires"
+    )
 
 
 def answer(options: argparse.Namespace) -> int:

@@ -140,6 +140,14 @@ def test_where_mpi_runs_it_tells_the_rank(monkeypatch: pytest.MonkeyPatch) -> No
     assert ranks.speaks() == (MPI.COMM_WORLD.rank == 0)
 
 
+def test_the_version_is_told_with_those_of_what_it_stands_on(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(["--version"])
+    told = dict(line.split(" ") for line in capsys.readouterr().out.splitlines())
+    assert ended.value.code == 0 and told["enngf"] == app.__version__
+    assert {"python", "torch", "numpy", "mpi4py"} <= set(told)
+
+
 def test_the_package_says_the_same_everywhere() -> None:
     """The console script is the program; one version, also where the software is to be cited."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
