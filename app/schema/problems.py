@@ -5,6 +5,45 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
+OTHER_WORDS = {
+    "transmissivity": "diffusivity",
+    "conductivity": "diffusivity",
+    "permeability": "diffusivity",
+    "permittivity": "diffusivity",
+    "recharge": "source",
+    "load": "body_force",
+    "force": "body_force",
+    "storativity": "capacity",
+    "stiffness": "youngs_modulus",
+    "modulus": "youngs_modulus",
+    "elasticity": "youngs_modulus",
+    "slowness": "squared_slowness",
+    "convection": "advection",
+    "groundwater": "diffusion",
+    "poisson": "diffusion",
+    "laplace": "diffusion",
+    "wave": "helmholtz",
+    "acoustics": "helmholtz",
+    "ert": "electrical_tomography",
+    "eit": "electrical_tomography",
+    "velocity": "speed",
+    "measurements": "observations",
+    "readings": "observations",
+    "prior": "regularisation",
+    "boreholes": "points",
+    "wells": "points",
+    "essential": "dirichlet",
+    "fixed": "dirichlet",
+    "natural": "neumann",
+    "flux": "neumann",
+    "cauchy": "robin",
+    "tikhonov": "h1",
+    "tv": "edge_preserving",
+    "total_variation": "edge_preserving",
+    "gaussian": "matern",
+}
+"""What other fields call what is accepted here; each counts where the word here is accepted in that place."""
+
 LONGEST_SHOWN = 60
 """Characters of a found value that a message repeats."""
 
@@ -53,10 +92,18 @@ def named(key: object) -> str:
 
 
 def nearest(name: object, known: Iterable[object]) -> str:
-    """` (did you mean 'x'?)` with the nearest known name, or nothing when none is near."""
+    """` (did you mean 'x'?)` with the known name that means the same or is nearest, if one is."""
     by_lower = {str(candidate).lower(): str(candidate) for candidate in known}
-    close = difflib.get_close_matches(str(name).lower(), by_lower, n=1)
+    close = [word for word in _other_words(str(name).lower()) if word in by_lower]
+    close += difflib.get_close_matches(str(name).lower(), by_lower, n=1)
     return f" (did you mean {by_lower[close[0]]!r}?)" if close else ""
+
+
+def _other_words(name: str) -> Iterable[str]:
+    """What else the name may be called, of a logarithm too."""
+    bare = name.removeprefix("log_").removeprefix("ln_")
+    prefix = "log_" if bare != name else ""
+    return [prefix + OTHER_WORDS[bare]] if bare in OTHER_WORDS else []
 
 
 def _cut(text: str, longest: int = LONGEST_SHOWN) -> str:
