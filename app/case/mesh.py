@@ -24,7 +24,7 @@ class IntervalMesh(Section):
     """An interval cut into equal cells."""
 
     kind: Literal["interval"]
-    """An interval cut into equal cells."""
+    """An interval cut into equal cells; its ends are left and right, or x_min and x_max."""
     lower: Number = 0.0
     """Left end."""
     upper: Number = 1.0
@@ -46,7 +46,8 @@ class RectangleMesh(Section):
     """A rectangle cut into equal rectangles, each of two triangles."""
 
     kind: Literal["rectangle"]
-    """A rectangle cut into triangles."""
+    """A rectangle cut into triangles; its sides are left and right (in x), bottom and top (in y), or x_min,
+    x_max, y_min and y_max."""
     lower: tuple[Number, Number] = (0.0, 0.0)
     """Corner of smallest coordinates."""
     upper: tuple[Number, Number] = (1.0, 1.0)
@@ -68,7 +69,8 @@ class BoxMesh(Section):
     """A box cut into equal boxes, each of six tetrahedra."""
 
     kind: Literal["box"]
-    """A box cut into tetrahedra."""
+    """A box cut into tetrahedra; its sides are left and right (in x), front and back (in y), bottom and top
+    (in z), or x_min, x_max, y_min, y_max, z_min and z_max."""
     lower: tuple[Number, Number, Number] = (0.0, 0.0, 0.0)
     """Corner of smallest coordinates."""
     upper: tuple[Number, Number, Number] = (1.0, 1.0, 1.0)

@@ -10,7 +10,13 @@ from mpi4py import MPI
 
 from app.types import Mesh, Symbol, Untyped
 
-SIDES = ("left", "right", "bottom", "top", "front", "back")
+SIDES = {
+    1: (("left", "right"),),
+    2: (("left", "right"), ("bottom", "top")),
+    3: (("left", "right"), ("front", "back"), ("bottom", "top")),
+}
+"""Sides of a generated mesh by its dimension, for each axis that of the lowest coordinate and that of the
+highest; the last axis points upwards. They are also called x_min, x_max, y_min and so on."""
 
 SAME_PLACE = 1e-10
 """Points nearer to one another than this share of the bounding box's diagonal count as one."""
@@ -33,6 +39,8 @@ class TaggedMesh:
     cells: dict[str, np.ndarray] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     """Groups of a file that are neither, and why."""
+    by_axis: Mapping[str, str] = field(default_factory=dict)
+    """Parts by a second name: `x_min` is `left`."""
 
     @property
     def comm(self) -> MPI.Comm:
@@ -75,16 +83,21 @@ class TaggedMesh:
 
     def boundary(self, names: str | Sequence[str]) -> np.ndarray:
         """Local indices of the rank's own exterior facets of the named parts; `all` is the whole boundary."""
-        names = [names] if isinstance(names, str) else names
+        names = [self.by_axis.get(name, name) for name in ([names] if isinstance(names, str) else names)]
         unknown = [name for name in names if name != "all" and name not in self.facets]
         if unknown:
             self._refuse_group(unknown[0])
-            known = ", ".join(["all", *sorted(self.facets)])
+            known = ", ".join(["all", *map(self.called, sorted(self.facets))])
             raise MeshError(f"the mesh has no boundary part {unknown[0]!r}; it has {known}")
         parts = [self._exterior if name == "all" else self.facets[name] for name in names]
         facets = np.unique(np.concatenate(parts)).astype(np.int32)
         own: np.ndarray = facets[facets < self.mesh.topology.index_map(self.dimension - 1).size_local]
         return own
+
+    def called(self, name: str) -> str:
+        """A part with its second name in brackets, if it has one: `left (x_min)`."""
+        second = next((other for other, part in self.by_axis.items() if part == name), None)
+        return f"{name} ({second})" if second else name
 
     def facet_midpoints(self, names: str | Sequence[str]) -> np.ndarray:
         """Of the rank's own facets of these parts of the boundary, shape (facets, dimension)."""
@@ -116,7 +129,7 @@ class TaggedMesh:
             own = self.boundary(name)
             inside = self.comm.allreduce(len(np.setdiff1d(own, exterior)))
             told = f", {inside} of them inside the domain" if inside else ""
-            lines.append(f"part {name}: {self.comm.allreduce(len(own))} facets{told}")
+            lines.append(f"part {self.called(name)}: {self.comm.allreduce(len(own))} facets{told}")
         for name in sorted(self.cells):
             lines.append(f"region {name}: {self._count(self.cells[name] < cells.size_local)} cells")
         if self.cells:
@@ -142,7 +155,7 @@ class TaggedMesh:
 
 
 def interval(comm: MPI.Comm, lower: float, upper: float, cells: int) -> TaggedMesh:
-    """[lower, upper] in equal cells; parts `left` and `right`."""
+    """[lower, upper] in equal cells; parts left and right."""
     return _with_sides(dmesh.create_interval(comm, cells, [lower, upper]), [lower], [upper], [cells])
 
 
@@ -155,7 +168,7 @@ def rectangle(
 
 
 def box(comm: MPI.Comm, lower: Sequence[float], upper: Sequence[float], cells: Sequence[int]) -> TaggedMesh:
-    """A box in tetrahedra; parts left, right (x), bottom, top (y), front, back (z)."""
+    """A box in tetrahedra; parts left, right (x), front, back (y), bottom, top (z)."""
     corners: Untyped = [np.asarray(lower, float), np.asarray(upper, float)]
     return _with_sides(dmesh.create_box(comm, corners, list(cells)), lower, upper, cells)
 
@@ -166,11 +179,12 @@ def _with_sides(
     """A side's facets are those whose corners are all nearer to its plane than half a cell, in any unit and
     whatever the rounding of the coordinates."""
     dim = mesh.topology.dim
-    facets = {}
-    for axis in range(dim):
+    facets, by_axis = {}, {}
+    for axis, (sides, letter) in enumerate(zip(SIDES[dim], "xyz", strict=False)):
         half = 0.5 * (upper[axis] - lower[axis]) / cells[axis]
-        for name, plane in zip(SIDES[2 * axis :], (lower[axis], upper[axis]), strict=False):
+        for name, end, plane in zip(sides, ("min", "max"), (lower[axis], upper[axis]), strict=True):
+            by_axis[f"{letter}_{end}"] = name
             facets[name] = dmesh.locate_entities_boundary(
                 mesh, dim - 1, lambda x, axis=axis, plane=plane, half=half: np.abs(x[axis] - plane) < half
             )
-    return TaggedMesh(mesh, facets)
+    return TaggedMesh(mesh, facets, by_axis=by_axis)

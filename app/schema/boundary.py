@@ -14,7 +14,8 @@ class Condition(Section):
     """What all conditions have in common; their kinds say what the value is of."""
 
     on: Parts = "all"
-    """The name of a part of the mesh, a list of names, or all for the whole boundary."""
+    """A part of the mesh: a side of a generated one (left or x_min, and so on), or a group of a file; a list
+    of such, or all for the whole boundary."""
     kind: str
     """What `value` is that of."""
     value: Expression | tuple[Expression, ...] = Expression("0")

@@ -167,7 +167,11 @@ TABLE = {
         (("log_diffusivity", "boundary_flux, on: top"),),
     ),
     "unknown flux on a missing part": Bad(
-        ("{}/case.yaml:8: unknowns.m.on", "'lid'", "bottom, left, right, top"),
+        (
+            "{}/case.yaml:8: unknowns.m.on",
+            "'lid'",
+            "all, bottom (y_min), left (x_min), right (x_max), top (y_max)",
+        ),
         (("log_diffusivity", "boundary_flux, on: lid"),),
     ),
     "second unknown that the equation does not know": Bad(

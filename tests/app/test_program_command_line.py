@@ -63,7 +63,7 @@ def test_check_finds_a_good_case_in_order(tmp_path: Path, run_on_ranks: Callable
         assert (found.code, found.err) == (0, "")
         *held, last = found.out.splitlines()
         assert found.out.count("in order") == 1 and "in order" in last
-        assert "mesh: part left: 16 facets" in held
+        assert "mesh: part left (x_min): 16 facets" in held
         assert not found.folder.exists()
 
 

@@ -1,5 +1,6 @@
 """Meshes: the named parts of their boundary, and files that cannot be used."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 PARTS = {
     "interval": {"left": 1.0, "right": 1.0},
     "rectangle": {"left": 0.5, "right": 0.5, "bottom": 3.0, "top": 3.0},
-    "box": {"left": 6.0, "right": 6.0, "bottom": 3.0, "top": 3.0, "front": 2.0, "back": 2.0},
+    "box": {"left": 6.0, "right": 6.0, "front": 3.0, "back": 3.0, "bottom": 2.0, "top": 2.0},
     "file": {"bottom": 1.0, "right": 0.5, "corner": 1.0, "top": 0.5, "left": 1.0},
 }
 """Measure of each named part; points count 1, `corner` is both sides of the L-shape's notch."""
@@ -221,6 +222,25 @@ LENGTHS = {
     "vast": (1e7, -1e7),
 }
 """Length of the unit, and the origin in every direction."""
+
+
+@pytest.mark.distributed
+def test_sides_go_by_their_axis_too(kind: str, domain: TaggedMesh) -> None:
+    """x_min is where x is least; the last axis points upwards: its ends are `bottom` and `top`."""
+    if kind == "file":
+        assert domain.by_axis == {}
+        return
+    for axis, (least, greatest) in enumerate(zip(*CORNERS[kind], strict=True)):
+        for end, plane in (("min", least), ("max", greatest)):
+            name = f"{'xyz'[axis]}_{end}"
+            assert np.allclose(domain.facet_midpoints(name)[:, axis], plane)
+            assert domain.boundary(name).tolist() == domain.boundary(domain.by_axis[name]).tolist()
+    if domain.dimension > 1:
+        last = "xyz"[domain.dimension - 1]
+        assert (domain.by_axis[f"{last}_min"], domain.by_axis[f"{last}_max"]) == ("bottom", "top")
+    sides = ", ".join(f"{side} ({name})" for side, name in sorted((b, a) for a, b in domain.by_axis.items()))
+    with pytest.raises(MeshError, match=f"it has all, {re.escape(sides)}$"):
+        domain.boundary("lid")
 
 
 @pytest.mark.parametrize("where", LENGTHS)

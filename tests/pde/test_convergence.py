@@ -10,6 +10,7 @@ import ufl
 from dolfinx import fem
 from elliptic import COMM, Formula, box_space, forward_model
 
+from app.mesh.meshes import SIDES
 from app.pde import BoundaryCondition
 
 LINEAR = Formula(lambda x, library: 0.7 * x[0] - 0.4 * x[len(x) - 1] + 0.2)
@@ -59,9 +60,8 @@ def dirichlet(m: Formula, dimension: int) -> dict[str, BoundaryCondition]:
 
 def mixed(m: Formula, dimension: int) -> dict[str, BoundaryCondition]:
     """Non-zero fluxes on the upper side of each axis, non-zero values on the others."""
-    upper = dict(zip(("right", "top", "back"), range(dimension), strict=False))
-    lower = ("left", "bottom", "front")[:dimension]
-    fluxes = {name: BoundaryCondition((name,), "neumann", Flux(m, axis)) for name, axis in upper.items()}
+    lower, upper = zip(*SIDES[dimension], strict=True)
+    fluxes = {name: BoundaryCondition((name,), "neumann", Flux(m, axis)) for axis, name in enumerate(upper)}
     return {"lower": BoundaryCondition(lower, "dirichlet", State()), **fluxes}
 
 

@@ -8,6 +8,7 @@ from elliptic import COMM, Formula, box_space, constant, dot, inner_points, rand
 from equation_table import each_component
 
 from app.mesh import point_matrix
+from app.mesh.meshes import SIDES
 from app.parallel import LinearSolver
 from app.pde import EQUATIONS, BoundaryCondition, ForwardModel
 
@@ -39,7 +40,7 @@ def on_rollers(dimension: int) -> dict[str, BoundaryCondition]:
     pull = (constant(TENSION), *[ZERO] * (dimension - 1))
     rollers = {
         side: BoundaryCondition((side,), "dirichlet", ZERO, component=axis)
-        for axis, side in enumerate(("left", "bottom", "front")[:dimension])
+        for axis, (side, _) in enumerate(SIDES[dimension])
     }
     return {**rollers, "pull": BoundaryCondition(("right",), "neumann", pull)}
 

@@ -109,7 +109,7 @@ def test_what_holds_the_state_weakly_still_does(transfer: float) -> None:
         (2, {"west": given("left", 0)}, ["unique: a translation in y may"]),
         (2, {"west": given("left", 1)}, ["unique: a translation in x and a rotation may"]),
         (2, {"west": flux("left")}, ["a translation in x and a translation in y and a rotation may"]),
-        (3, {"low": given("front", 2)}, ["in x and a translation in y and a rotation in the plane xy may"]),
+        (3, {"low": given("bottom", 2)}, ["in x and a translation in y and a rotation in the plane xy may"]),
         (2, {"base": given("bottom", 0)}, ["unique: a translation in y and a rotation may"]),
     ],
 )
