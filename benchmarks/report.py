@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from app.case.shipped import comment_of
 from benchmarks import bars, columns, study
 from benchmarks.harness import ROOT, Job, Run, Store
 from benchmarks.study import Row, Study
@@ -132,8 +133,7 @@ def gallery(rows: Sequence[Row], store: Store) -> None:
                 small.quantize(128).save(ROOT / "docs" / "gallery" / f"{row.case}.png", optimize=True)
     parts = [(FOLDER / "gallery_head.md").read_text()]
     for path in sorted((ROOT / "cases").glob("*.yaml")):
-        comment = re.match(r"(?:#.*\n)*", path.read_text())
-        said = " ".join(line.strip("# ") for line in comment[0].splitlines()) if comment else ""
+        said = comment_of(path)
         parts.append(f"## {path.stem}\n\n{said}\n\n![{path.stem}](../docs/gallery/{path.stem}.png)\n")
     (ROOT / "cases" / "README.md").write_text("\n".join(parts))
 

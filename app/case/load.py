@@ -16,6 +16,7 @@ from app.case import diagnosis
 from app.case.approximation import RegressionCase
 from app.case.base import BaseCase
 from app.case.case import Case
+from app.case.examples import with_examples
 from app.case.experiments import Within, experiment_data
 from app.case.origin import Origin, read_case_file
 from app.case.reduction import ReductionCase, parameter_names
@@ -36,9 +37,14 @@ CONVEX: dict[str, type[BaseCase]] = {
 """Cases of the energies that are not the misfit of observations, by the energy's kind."""
 
 
+SCHEMA_FILE = Path(__file__).with_name("schema.json")
+"""The JSON Schema of a case, for editors; `python -m app schema` writes the same."""
+
+
 def schema() -> dict[str, Plain]:
     """The JSON Schema of a case file, of whatever energy."""
-    return TypeAdapter(Case | RegressionCase | RitzCase | ReductionCase).json_schema()
+    told = TypeAdapter(Case | RegressionCase | RitzCase | ReductionCase).json_schema()
+    return with_examples({"title": "A case of enngf", **told})
 
 
 @cache

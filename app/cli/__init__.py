@@ -4,9 +4,11 @@ import argparse
 import os
 from collections.abc import Sequence
 
+from app.cli.cases import CASES
 from app.cli.command import Command, UsageError, program, read
 from app.cli.design import DESIGN
 from app.cli.exits import MEANING
+from app.cli.new import NEW
 from app.cli.prior import SAMPLE_PRIOR
 from app.cli.results import EVALUATE, EXPORT
 from app.cli.run import RUN
@@ -15,6 +17,8 @@ from app.cli.schema import SCHEMA
 __all__ = ["COMMANDS", "Command", "UsageError", "parse"]
 
 COMMANDS: dict[str, Command] = {
+    "new": NEW,
+    "cases": CASES,
     "schema": SCHEMA,
     "evaluate": EVALUATE,
     "export": EXPORT,

@@ -1,0 +1,157 @@
+"""Cases to begin with: for every equation and mesh, and for tables as people have them."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+from elliptic import LSHAPE
+from mpi4py import MPI
+
+from app.__main__ import main
+from app.case import load_case
+from app.case.load import SCHEMA_FILE
+from app.case.starter import guess_columns, read_columns
+from app.equations import SPECS
+from app.problem import starter
+from app.schema.problems import InputError
+
+pytestmark = pytest.mark.skipif(MPI.COMM_WORLD.size > 1, reason="writes files, serially")
+
+ELECTRICAL = "electrical_tomography"
+
+EQUATIONS = [spec.model_fields["kind"].annotation.__args__[0] for spec in SPECS]
+
+MESHES = ["interval", "rectangle", "box", "electrodes", "file"]
+
+REFUSED = {
+    *product(set(EQUATIONS) - {ELECTRICAL}, ["electrodes"]),
+    (ELECTRICAL, "interval"),
+    (ELECTRICAL, "file"),
+    ("elasticity", "interval"),
+}
+"""What does not go together, by equation and mesh."""
+
+SOLVED = {
+    *product(["diffusion"], MESHES[:3]),
+    *product(set(EQUATIONS) - {ELECTRICAL}, ["rectangle"]),
+    *product([ELECTRICAL], ["rectangle", "electrodes"]),
+    ("heat", "interval"),
+    ("diffusion", "file"),
+}
+"""Of which readings are made up and checked; of the others only the text of the case is read."""
+
+
+def new(case: Path, *words: str) -> int:
+    """The exit code of the command."""
+    return main(["new", str(case), *words])
+
+
+@pytest.mark.parametrize("equation", EQUATIONS)
+def test_a_case_for_every_equation_and_mesh_passes_its_check(
+    equation: str,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    gmsh: None,
+) -> None:
+    """`new` and then `--check` end with 0; what does not go together is refused by its word, with nothing
+    left behind."""
+    make_up = starter._make_up
+    for mesh in MESHES:
+        case = tmp_path / f"{mesh}.yaml"
+        words = ["--equation", equation, "--mesh", str(LSHAPE) if mesh == "file" else mesh]
+        if (equation, mesh) in REFUSED:
+            assert new(case, *words) == 2
+            assert "--mesh: found" in capfd.readouterr().err and not list(tmp_path.glob(f"{mesh}*"))
+            continue
+        solved = (equation, mesh) in SOLVED
+        monkeypatch.setattr(starter, "_make_up", make_up if solved else lambda *of: None)
+        assert new(case, *words) == 0
+        assert case.read_text().startswith(f"# yaml-language-server: $schema={SCHEMA_FILE}\n")
+        assert load_case(case).name == mesh
+        assert not solved or main([str(case), "--check", "--allow-code"]) == 0
+        assert capfd.readouterr().err == ""
+
+
+def test_a_new_case_runs_at_once(tmp_path: Path) -> None:
+    """From the command to results that found the truth to some extent."""
+    assert new(tmp_path / "rod", "--mesh", "interval") == 0
+    quick = ["--set", "flow.max_iterations=2", "--set", "regularisation.m.kind=h1", "--quiet"]
+    assert main([str(tmp_path / "rod.yaml"), "--out", str(tmp_path / "results"), *quick]) in (0, 3)
+    assert (tmp_path / "results" / "summary.json").exists()
+
+
+WELLS = """# field campaign
+Well;Easting [m];Northing [m];Elevation [m];Head (m);Std
+A1;512300.5;5403200.1;12;31.2;0.05
+A2;512900.5;5403900.1;12;32.2;0.05
+A3;513300.5;5403500.1;12;30.7;0.05
+A4;512700.5;5403300.1;12;;0.05
+A5;512800.5;5403650.1;12;31.7;0.05
+"""
+"""A table as it comes out of a spreadsheet: semicolons, units, a reading that is missing, one height."""
+
+
+def test_a_table_as_it_comes_is_read(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """The columns are guessed, the mesh lies around the readings, and the case passes its check; a second one
+    of the same name is refused."""
+    (tmp_path / "wells.csv").write_text(WELLS)
+    case = tmp_path / "aquifer"
+    assert new(case, "--data", str(tmp_path / "wells.csv")) == 0
+    assert "x = Easting [m], y = Northing [m], value = Head (m), sigma = Std" in capfd.readouterr().out
+    written = (tmp_path / "aquifer_readings.csv").read_text().splitlines()
+    assert written[:2] == ["x,y,value,sigma", "512300.5,5403200.1,31.2,0.05"] and len(written) == 5
+    assert "lower: [512200, 5403100], upper: [513500, 5404000]" in case.with_suffix(".yaml").read_text()
+    assert main([f"{case}.yaml", "--check"]) == 0
+    capfd.readouterr()
+    assert new(case) == 2
+    assert "found a file of this name" in capfd.readouterr().err
+
+
+def test_a_plain_table_is_used_where_it_is(tmp_path: Path) -> None:
+    """Also one in time, which asks for the heat equation."""
+    table = tmp_path / "probes.csv"
+    table.write_text("x,t,value\n0.1,1,2\n0.5,2,3\n0.9,4,3.5\n")
+    assert new(tmp_path / "rod", "--data", str(table)) == 0
+    text = (tmp_path / "rod.yaml").read_text()
+    assert "file: probes.csv" in text and "kind: heat" in text and "end: 4" in text
+    assert main([str(tmp_path / "rod.yaml"), "--check"]) == 0
+
+
+@pytest.mark.parametrize(
+    "header, told",
+    [
+        ("x,y,value", "x, y, value"),
+        ("E,N,h,err", "x = E, y = N, value = h, sigma = err"),
+        ("X,Y,Z,Salinity", "x = X, y = Y, z = Z, value = Salinity"),
+        ("lon,lat,time,temp", "x = lon, y = lat, t = time, value = temp"),
+        ("y,z,value", None),
+        ("a,b,c,d", None),
+        ("x,y,one,two", None),
+    ],
+)
+def test_columns_are_guessed(header: str, told: str | None) -> None:
+    """By what they are usually called; where two could be the readings, or no place is, it is said."""
+    if told is None:
+        with pytest.raises(InputError, match=r"wells.csv:1: found the columns .* expected"):
+            guess_columns(header.split(","), "wells.csv:1")
+    else:
+        assert str(guess_columns(header.split(","), "wells.csv:1")) == told
+
+
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        ("x,value\n1,2,3\n", "t.csv:2: found 3 cells, expected 2"),
+        ("x,value\n1,high\n", "t.csv:2: value: found 'high', expected a number"),
+        ("x,value\n1,\n", "t.csv: found no readings"),
+        ("x,value\n1,inf\n", "t.csv:2: value: found 'inf', expected a finite number"),
+    ],
+)
+def test_a_table_that_is_none_is_refused_by_its_line(tmp_path: Path, text: str, told: str) -> None:
+    """As case and data are."""
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(InputError, match=told):
+        read_columns(tmp_path / "t.csv")
