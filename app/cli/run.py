@@ -34,7 +34,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RESULTS",
         help="start with the network of an earlier run and, unless the case says otherwise, its R and weight",
     )
-    parser.add_argument("--check", action="store_true", help="check case, mesh and data, do not run")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="check case, mesh and data, say and draw what a run would do, and do not run",
+    )
     add_overrides(parser, "regularisation.m.weight=1")
     parser.add_argument(
         "--time-limit",
@@ -78,14 +82,37 @@ def answer(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace, case: "BaseCase", comm: "MPI.Comm") -> int:
     """Check the case, its mesh and its data; collective."""
+    from app import output
+    from app.parallel import on_root
     from app.problem import check
 
-    notes = check(case, comm, allow_code=options.allow_code)
-    if comm.rank == 0 and not options.quiet:
-        for note in notes:
-            print(note)
+    plan = check(case, comm, allow_code=options.allow_code)
+    if options.quiet:
+        return CONVERGED
+    told = [*plan.lines]
+    if plan.domain is not None:
+        picture = _folder(options, case) / "check.png"
+
+        def make() -> None:
+            picture.parent.mkdir(parents=True, exist_ok=True)
+
+        try:
+            on_root(comm, make)
+            lost = output.draw_check(picture, plan.domain, plan.sensors)
+        except OSError as cause:
+            lost = cause.strerror or str(cause)
+        told.append(f"no picture {picture}: {lost}" if lost else f"drawn: {picture}")
+    if comm.rank == 0:
+        for line in told:
+            print(line)
         print(f"{options.case}: the case, its mesh and its data are in order")
     return CONVERGED
+
+
+def _folder(options: argparse.Namespace, case: "BaseCase") -> Path:
+    """Where the results go."""
+    folder: Path = options.out or Path("results") / case.name
+    return folder
 
 
 def _run(options: argparse.Namespace, case: "BaseCase", comm: "MPI.Comm") -> int:
@@ -97,7 +124,7 @@ def _run(options: argparse.Namespace, case: "BaseCase", comm: "MPI.Comm") -> int
     from app.run import Options, read_state, run
 
     clock, path = Clock(process_age()), Path(options.case)
-    folder = options.out or Path("results") / case.name
+    folder = _folder(options, case)
 
     def taken[T](act: "Callable[[], T]") -> T:
         """What it returns; raises InputError where the folder is not for this run."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import ufl
-from dolfinx.mesh import entities_to_geometry, meshtags
+from dolfinx.mesh import meshtags
 
 from app.mesh.meshes import TaggedMesh
 from app.types import Form, Measure, Symbol
@@ -60,10 +60,7 @@ def _measure(domain: TaggedMesh, kind: str, parts: list[np.ndarray], metadata: d
 
 def corners(domain: TaggedMesh, facets: np.ndarray) -> np.ndarray:
     """Vertices of this rank's facets, one facet's after the other's, shape (n, dimension)."""
-    domain.mesh.topology.create_connectivity(domain.dimension - 1, domain.dimension)
-    nodes = entities_to_geometry(domain.mesh, domain.dimension - 1, facets)
-    points: np.ndarray = domain.mesh.geometry.x[nodes.ravel(), : domain.dimension]
-    return points
+    return domain.corners(facets).reshape(-1, domain.dimension)
 
 
 def unfit(name: str, count: int, interior: int) -> str:

@@ -129,7 +129,9 @@ class TaggedMesh:
             own = self.boundary(name)
             inside = self.comm.allreduce(len(np.setdiff1d(own, exterior)))
             told = f", {inside} of them inside the domain" if inside else ""
-            lines.append(f"part {self.called(name)}: {self.comm.allreduce(len(own))} facets{told}")
+            lines.append(
+                f"part {self.called(name)}: {self.comm.allreduce(len(own))} facets{self._size(own)}{told}"
+            )
         for name in sorted(self.cells):
             lines.append(f"region {name}: {self._count(self.cells[name] < cells.size_local)} cells")
         if self.cells:
@@ -138,6 +140,28 @@ class TaggedMesh:
             if left := self._count(nowhere[: cells.size_local]):
                 lines.append(f"in no region: {left} cells")
         return [*lines, *(f"group {name} {why}" for name, why in sorted(self.refused.items()))]
+
+    def corners(self, facets: np.ndarray) -> np.ndarray:
+        """Vertices of these facets of the rank, shape (facets, vertices, dimension)."""
+        self.mesh.topology.create_connectivity(self.dimension - 1, self.dimension)
+        nodes = dmesh.entities_to_geometry(self.mesh, self.dimension - 1, facets)
+        points: np.ndarray = self.mesh.geometry.x[nodes, : self.dimension]
+        return points
+
+    def _size(self, facets: np.ndarray) -> str:
+        """Length or area of the rank's own facets over all ranks, taken as straight; collective."""
+        if self.dimension == 1:
+            return ""
+        points = self.corners(facets)
+        sides = points[:, 1:] - points[:, :1]
+        if self.dimension == 2:
+            sizes = np.linalg.norm(sides[:, 0], axis=1)
+        else:  # a quadrilateral has its last vertex opposite to the first
+            halves = [(0, 1)] if sides.shape[1] == 2 else [(0, 2), (1, 2)]
+            normals = [np.cross(sides[:, one], sides[:, other]) / 2 for one, other in halves]
+            sizes = np.linalg.norm(normals, axis=2)
+        whole = self.comm.allreduce(float(sizes.sum()))
+        return f" of {'length' if self.dimension == 2 else 'area'} {whole:.4g}"
 
     def _count(self, marks: np.ndarray) -> int:
         count: int = self.comm.allreduce(int(np.count_nonzero(marks)))

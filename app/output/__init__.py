@@ -1,6 +1,7 @@
 """What a run leaves behind and says: history, console, fields, picture, summary."""
 
 from app.output.chains import STATISTICS, chain_line, write_chains
+from app.output.check import draw_check
 from app.output.checkpoint import Checkpoint, NoCheckpoint, read_checkpoint, write_checkpoint
 from app.output.choice import choice_summary, draw_choice
 from app.output.coefficient import Coefficient, NoResult, Part, read_coefficient
@@ -49,6 +50,7 @@ __all__ = [
     "choice_summary",
     "closing_lines",
     "design_lines",
+    "draw_check",
     "draw_choice",
     "draw_design",
     "draw_expansion",

@@ -26,11 +26,15 @@ from app.output import (
     reduction,
     summary,
 )
+from app.output import (
+    check as check_picture,
+)
 from app.output.files import PART
 
 _NAMES: tuple[str, ...] = (
     "case.yaml",
     *chains.WRITES,
+    *check_picture.WRITES,
     *checkpoint.WRITES,
     *choice.WRITES,
     *coefficient.WRITES,
@@ -66,7 +70,7 @@ def check(folder: Path, case: Path, *, overwrite: bool, inputs: Iterable[Path] =
     """
     if folder.exists() and not folder.is_dir():
         raise FolderTaken(f"{folder}: found a file, expected a folder for the results")
-    if not folder.is_dir() or not any(folder.iterdir()):
+    if not folder.is_dir() or all(path.name in check_picture.WRITES for path in folder.iterdir()):
         return
     if not overwrite:
         raise FolderTaken(

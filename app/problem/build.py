@@ -17,6 +17,7 @@ from app.problem.inversion_report import InversionReport
 from app.problem.levels import MeshLevel, read_levels
 from app.problem.levels_report import LevelsReport
 from app.problem.minimisation import first_of, minimisation_of, order_of
+from app.problem.plan import Plan, plan_of
 from app.problem.predictions import PredictionsOf, predicted
 from app.problem.reduction import read_reduction
 from app.problem.regression import read_regression
@@ -32,19 +33,20 @@ READ: dict[type[BaseCase], Any] = {
 """Of the energies other than the misfit of observations."""
 
 
-def check(case: BaseCase, comm: MPI.Comm = MPI.COMM_WORLD, *, allow_code: bool = False) -> list[str]:
-    """Read mesh and data, compile, assemble and solve for the first time, and no more; what is to be known of
-    mesh and data, a line each. Collective.
+def check(case: BaseCase, comm: MPI.Comm = MPI.COMM_WORLD, *, allow_code: bool = False) -> Plan:
+    """Read mesh and data, compile, assemble and solve for the first time, and no more; what a run would do,
+    and what is to be known of mesh and data. Collective.
 
     A case with code of its own is refused unless that is allowed. Raises InputError on all ranks alike.
     """
     if isinstance(case, Case):
         given = read_inversion(comm, case, case.method.over(flow.Method()), allow_code=allow_code)
-        notes = notes_of(given, evaluated_at_start(given))
-        predicted(given)
-        return [*(f"mesh: {line}" for line in given.domain.contents()), *notes]
+        with given.owned:
+            notes = notes_of(given, evaluated_at_start(given))
+            predicted(given)
+            return plan_of(given, notes)
     READ[type(case)](comm, case, Clock())
-    return []
+    return Plan()
 
 
 def build(

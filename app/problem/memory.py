@@ -109,10 +109,12 @@ def require_memory(comm: MPI.Comm, case: BaseCase, size: Size, mesh: Path = ("me
     if total <= left:
         return
     path = mesh if needed[mesh] > left else max(needed, key=needed.__getitem__)
-    found = f"what takes at least {_told(needed[path])} of memory"
+    found = f"what takes at least {told_bytes(needed[path])} of memory"
     if needed[path] < total:
-        found += f" ({_told(total)} with the rest of the case)"
-    raise CaseError([f"{case.where(*path)}: found {found}, expected at most the {_told(left)} that are left"])
+        found += f" ({told_bytes(total)} with the rest of the case)"
+    raise CaseError(
+        [f"{case.where(*path)}: found {found}, expected at most the {told_bytes(left)} that are left"]
+    )
 
 
 def require_rows(comm: MPI.Comm, case: Case, readings: int, nodes: int, method: Method) -> None:
@@ -128,8 +130,8 @@ def require_rows(comm: MPI.Comm, case: Case, readings: int, nodes: int, method: 
     needed = ROWS * NUMBER * float(rows) * nodes
     if needed > left:
         where = case.where("experiments" if case.experiments else "observations")
-        found = f"what takes at least {_told(needed)} of memory ({rows} rows of J at {nodes} nodes)"
-        expected = f"at most the {_told(left)} that are left, or a stated weight of the regularisation"
+        found = f"what takes at least {told_bytes(needed)} of memory ({rows} rows of J at {nodes} nodes)"
+        expected = f"at most the {told_bytes(left)} that are left, or a stated weight of the regularisation"
         raise CaseError([f"{where}: found {found}, expected {expected}"])
 
 
@@ -180,5 +182,6 @@ def _parameters(hidden: tuple[int, ...], dimension: int) -> float:
     return sum((before + 1) * width for before, width in zip(inputs, [*hidden, 1], strict=True))
 
 
-def _told(size: float) -> str:
+def told_bytes(size: float) -> str:
+    """A number of bytes in words."""
     return f"{size / 1e9:.3g} GB" if size < 1e12 else f"{size / 1e12:,.0f} TB"

@@ -57,14 +57,15 @@ def test_help_does_not_start_mpi() -> None:
 
 
 def test_check_finds_a_good_case_in_order(tmp_path: Path, run_on_ranks: Callable[..., Run]) -> None:
-    """--check exits with 0, says so once, below what the mesh's names hold, and makes no folder."""
+    """--check exits with 0, says so once, below what a run would do, and leaves a picture only."""
     for run in (run_here, run_on_ranks):
         found = run(QUICKSTART, "--check", "--set", COARSE, out=tmp_path / "results")
         assert (found.code, found.err) == (0, "")
         *held, last = found.out.splitlines()
         assert found.out.count("in order") == 1 and "in order" in last
-        assert "mesh: part left (x_min): 16 facets" in held
-        assert not found.folder.exists()
+        assert "mesh: part left (x_min): 16 facets of length 1" in held
+        assert any(line.startswith("observation heads: 300 readings") for line in held)
+        assert [path.name for path in found.folder.iterdir()] == ["check.png"]
 
 
 def test_quiet_run_prints_nothing(tmp_path: Path) -> None:

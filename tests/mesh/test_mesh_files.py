@@ -59,9 +59,9 @@ def test_each_group_holds_what_the_file_says(shared_tmp_path: Path, form: str) -
     domain = read(shared_tmp_path, FORMS[form](SQUARE, GROUPS))
     assert domain.contents() == [
         "8 cells (triangle) in 2 dimensions",
-        "part 5: 2 facets",
-        "part corner: 4 facets",
-        "part rim: 8 facets",
+        "part 5: 2 facets of length 1",
+        "part corner: 4 facets of length 2",
+        "part rim: 8 facets of length 4",
         "region corner: 2 cells",
         "region plate: 8 cells",
         "group well is of dimension 0, expected 1 of a part of the boundary or 2 of a region",

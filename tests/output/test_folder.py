@@ -12,7 +12,7 @@ from app.output import folder as folders
 
 OURS = (
     "summary.json", "part-summary.json", "history.csv", "expansions.csv", "case.yaml", "coefficient.png",
-    "choice.png", "expansion.png", "posterior.png", "reduction.png", "fit.csv", "fields.pvd",
+    "check.png", "choice.png", "expansion.png", "posterior.png", "reduction.png", "fit.csv", "fields.pvd",
     "fields000000.pvtu", "fields_p0_000000.vtu", "network.json", "network.safetensors",
     "coefficient.safetensors", "posterior.safetensors", "predictions.csv", "design.csv", "design.png",
     "checkpoint/000003/state.json",
@@ -50,6 +50,14 @@ def test_folder_is_made_with_its_parents(tmp_path: Path) -> None:
 
 def test_empty_folder_is_taken_as_it_is(tmp_path: Path) -> None:
     """An existing folder without content is as good as a new one."""
+    prepare(tmp_path, CASE, overwrite=False)
+    assert content(tmp_path) == {"history.csv": ""}
+
+
+def test_a_picture_of_the_check_is_in_no_way(tmp_path: Path) -> None:
+    """What `--check` leaves is no result of a run, and goes when one starts."""
+    (tmp_path / "check.png").touch()
+    check(tmp_path, CASE, overwrite=False)
     prepare(tmp_path, CASE, overwrite=False)
     assert content(tmp_path) == {"history.csv": ""}
 
