@@ -231,14 +231,25 @@ def write_results(
             lost.attempt(table, lambda: on_root(problem.comm, lambda: output.write_predictions(table, found)))
     spent = problem.spent_since(state)
     summary |= output.resources(problem.comm, spent)
-    missing = {name: reason for name, reason in lost.unwritten.items() if name != path.name}
-    summary |= {"unwritten": missing} if missing else {}
+    _tell_missing(summary, lost, path)
     if unsaved:
         lost.attempt(path, save)
     else:
         with suppress(OSError):  # all but the seconds is there
             save()
+    page = folder / "report.html"
+    lost.draw(page, lambda: output.drawn(problem.comm, lambda: output.write_report(page, [folder])))
+    if page.name in lost.unwritten:
+        _tell_missing(summary, lost, path)
+        with suppress(OSError):
+            save()
     return summary, [f"no {_kind(name)}{folder / name}: {reason}" for name, reason in lost.undrawn.items()]
+
+
+def _tell_missing(summary: Summary, lost: output.Losses, path: Path) -> None:
+    """Name in the summary the files that are missing, itself aside, and why."""
+    missing = {name: reason for name, reason in lost.unwritten.items() if name != path.name}
+    summary |= {"unwritten": missing} if missing else {}
 
 
 def _kind(name: str) -> str:

@@ -10,6 +10,7 @@ from app.cli.design import DESIGN
 from app.cli.exits import MEANING
 from app.cli.new import NEW
 from app.cli.prior import SAMPLE_PRIOR
+from app.cli.report import REPORT
 from app.cli.results import EVALUATE, EXPORT
 from app.cli.run import RUN
 from app.cli.schema import SCHEMA
@@ -24,6 +25,7 @@ COMMANDS: dict[str, Command] = {
     "export": EXPORT,
     "sample-prior": SAMPLE_PRIOR,
     "design": DESIGN,
+    "report": REPORT,
 }
 """By the first word of the command line; any other is a case. Further commands join here."""
 

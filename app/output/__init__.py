@@ -20,6 +20,7 @@ from app.output.picture import draw_fields
 from app.output.posterior import draw_posterior
 from app.output.predictions import write_predictions
 from app.output.reduction import Decay, Shown, draw_reduction
+from app.output.report import MOST_RUNS, NoRun, write_report
 from app.output.summary import (
     read_summary,
     records_summary,
@@ -31,6 +32,7 @@ from app.output.summary import (
 )
 
 __all__ = [
+    "MOST_RUNS",
     "STATISTICS",
     "Checkpoint",
     "Coefficient",
@@ -40,6 +42,7 @@ __all__ = [
     "Losses",
     "NoCheckpoint",
     "NoResult",
+    "NoRun",
     "NotExportable",
     "Part",
     "Shown",
@@ -80,5 +83,6 @@ __all__ = [
     "write_fit",
     "write_json",
     "write_predictions",
+    "write_report",
     "written",
 ]

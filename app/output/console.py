@@ -110,7 +110,7 @@ def closing_lines(summary: Summary, folder: Path) -> list[str]:
     work = f"{summary['state_solves']} state solves, {summary['linear_solves']} right-hand sides"
     if summary.get("distance") is not None:
         work = f"{summary['parameters']} parameters, relative distance {summary['distance']:.2e}"
-    names = ["summary.json", "history.csv", "fields.pvd"]
+    names = ["report.html", "summary.json", "history.csv", "fields.pvd"]
     names.append("reduction.png" if "reduction" in summary else "coefficient.png")
     names += ["posterior.png"] if summary.get("posterior") else []
     names += ["chains.nc"] if summary.get("posterior", {}).get("chains") else []

@@ -24,6 +24,7 @@ from app.output import (
     posterior,
     predictions,
     reduction,
+    report,
     summary,
 )
 from app.output import (
@@ -49,6 +50,7 @@ _NAMES: tuple[str, ...] = (
     *posterior.WRITES,
     *predictions.WRITES,
     *reduction.WRITES,
+    *report.WRITES,
     *summary.WRITES,
 )
 
