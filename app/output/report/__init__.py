@@ -7,6 +7,7 @@ from app.output.files import written
 from app.output.report.blocks import Beside, Block, Section, pictures_of
 from app.output.report.comparison import distinct, side_by_side
 from app.output.report.embedding import embedded
+from app.output.report.facts import facts
 from app.output.report.origin import case, versions
 from app.output.report.page import page
 from app.output.report.progress import convergence, growth, meshes, seconds
@@ -14,6 +15,7 @@ from app.output.report.readings import fit
 from app.output.report.result import design, outcome, predictions, result
 from app.output.report.results import NoRun, Results, read_results
 from app.output.report.selection import selection
+from app.output.report.shown import pairs
 
 __all__ = ["MOST_RUNS", "NoRun", "report_of", "write_report"]
 
@@ -62,8 +64,10 @@ def report_of(runs: Sequence[Results]) -> str:
 
 
 def _sections(run: Results) -> list[Section]:
-    found = (Section(name, title, make(run)) for name, (title, make) in PARTS.items())
-    return [section for section in found if section.blocks]
+    """Of one run, whose numbers stand beside the sentences."""
+    made = {name: make(run) for name, (_, make) in PARTS.items()}
+    made["outcome"] = [Beside([made["outcome"], pairs("The run in numbers", facts(run))])]
+    return [Section(name, PARTS[name][0], blocks) for name, blocks in made.items() if blocks]
 
 
 def _compared(given: Sequence[Results]) -> list[Section]:

@@ -25,7 +25,7 @@ class Items:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Cells as text, with a head."""
+    """Cells as text, with a head unless there are no columns' names."""
 
     caption: str
     columns: Sequence[str]

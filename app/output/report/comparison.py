@@ -4,23 +4,23 @@ from collections.abc import Mapping, Sequence
 
 from app.output.report.blocks import Beside, Block, Section, Table
 from app.output.report.facts import FACTS
-from app.output.report.outcome import sentences
 from app.output.report.progress import errors, misfits
 from app.output.report.results import Results
-from app.output.report.wording import UNKNOWN, number
+from app.output.report.shown import folded
+from app.output.report.wording import UNKNOWN, counted, number
 from app.types import Json
 
-MOST_KEYS = 60
-"""Keys of the cases that are shown where they differ."""
+FEW_KEYS, MOST_KEYS = 15, 200
+"""Keys of the cases that are shown where they differ; more than the first number are folded."""
 
 
 def side_by_side(runs: Mapping[str, Results]) -> Section:
     """The section that begins a comparison; `runs` by the names that they have there."""
-    blocks: list[Block] = [_numbers(runs), *_differences(runs)]
+    blocks: list[Block] = [_numbers(runs)]
     histories = {name: run.table("history.csv") for name, run in runs.items()}
     charts = [chart for chart in (misfits(histories), errors(histories)) if chart.known]
     blocks += [Beside([[chart] for chart in charts])] if charts else []
-    return Section("comparison", "Side by side", blocks)
+    return Section("comparison", "Side by side", [*blocks, *_differences(runs)])
 
 
 def distinct(runs: Sequence[Results]) -> dict[str, Results]:
@@ -33,8 +33,8 @@ def distinct(runs: Sequence[Results]) -> dict[str, Results]:
 
 
 def _numbers(runs: Mapping[str, Results]) -> Table:
-    """A row for what is known of some run, and the first sentence of each."""
-    rows = [["verdict", *(sentences(run)[0] for run in runs.values())]]
+    """A row for what is known of some run."""
+    rows = []
     for name, fact in FACTS.items():
         cells = [fact(run) for run in runs.values()]
         if any(cells):
@@ -51,8 +51,11 @@ def _differences(runs: Mapping[str, Results]) -> list[Block]:
         for key in keys
         if any(case.get(key) != cases[0].get(key) for case in cases)
     ]
-    caption = "What differs in the cases" + (f", the first {MOST_KEYS} keys" if len(rows) > MOST_KEYS else "")
-    return [Table(caption=caption, columns=("key", *runs), rows=rows[:MOST_KEYS], named=True)] if rows else []
+    caption = f"What differs in the cases ({counted(len(rows), 'key')})"
+    found = Table(caption=caption, columns=("key", *runs), rows=rows[:MOST_KEYS], named=True)
+    if len(rows) > FEW_KEYS:
+        return folded(caption, [found])
+    return [found] if rows else []
 
 
 def _flat(tree: Json, path: str = "") -> list[tuple[str, Json]]:

@@ -64,6 +64,13 @@ def _work(run: Results) -> str:
     return ", ".join(found)
 
 
+def _determined(run: Results) -> str:
+    share = run.told("posterior", "determined")
+    each = share if isinstance(share, Mapping) else {"": share}
+    known = {name: part for name, part in each.items() if isinstance(part, int | float)}
+    return ", ".join(f"{name} {100 * part:.0f} % of the domain".lstrip() for name, part in known.items())
+
+
 def _time(run: Results) -> str:
     seconds, ranks = run.told("wall_seconds"), run.told("ranks")
     on = f" on {counted(ranks, 'rank')}" if isinstance(ranks, int) else ""
@@ -97,7 +104,7 @@ FACTS: dict[str, Callable[[Results], str]] = {
     "relative distance to the best": _value("distance"),
     "regularisation": _regularisation,
     "coefficient": _representation,
-    "determined share of the domain": _value("posterior", "determined"),
+    "determined by the readings": _determined,
     "degrees of freedom": _value("posterior", "freedom"),
     "mesh": _mesh,
     "iterations": _value("outer_iterations"),

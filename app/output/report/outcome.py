@@ -31,20 +31,15 @@ GOALS = {
 """What a run of each kind of energy is to do with its unknown."""
 
 
+NAMED = 4
+"""Observations that are named at most."""
+
+
 def sentences(run: Results) -> list[str]:
     """Four at most: whether the fit is as it should be, what was asked, how the run ended, and how sure the
     result is."""
     told = (_verdict(run), _asked(run), _ended(run), _sure(run))
     return [sentence(each) for each in told if each]
-
-
-def readings_of(run: Results) -> list[str]:
-    """The kinds of readings by their names, those of an experiment with its name."""
-    found = [_reading(name, each) for name, each in run.sections("observations").items()]
-    for experiment in run.sections("experiments"):
-        for name, each in run.sections("experiments", experiment, "observations").items():
-            found.append(_reading(f"{experiment}: {name}", each))
-    return found
 
 
 def unknowns_of(run: Results) -> list[str]:
@@ -58,7 +53,7 @@ def what_it_is(unknown: Json) -> str:
     if told.get("label"):
         return str(told["label"])
     role = str(told.get("role") or "")
-    of = role.removeprefix("log_").replace("_", " ")
+    of = _words(role.removeprefix("log_"))
     if not role:
         return "a function of place"
     return f"the logarithm of the {of}" if role.startswith("log_") else f"the {of}"
@@ -83,23 +78,29 @@ def _asked(run: Results) -> str:
     if not unknowns:
         return ""
     goal = GOALS.get(run.energy, GOALS["inverse"])
-    equation = run.asked("equation", "kind")
-    of = f" of the equation {str(equation).replace('_', ' ')}" if equation else ""
-    mesh = run.asked("mesh", "kind")
-    where = {"file": " on a mesh from a file", "electrodes": " on a mesh through the electrodes"}
-    place = "" if not mesh else where.get(str(mesh), f" on {_article(str(mesh))}")
-    return f"the run was asked to {goal} {listed(unknowns)}{of}{place}{_data(run)}"
+    setting = [f"{name} {_words(kind)}" for name in ("equation", "mesh") if (kind := run.asked(name, "kind"))]
+    within = f" ({', '.join(setting)})" if setting else ""
+    return f"the run was asked to {goal} {listed(unknowns)}{within}{_data(run)}"
 
 
 def _data(run: Results) -> str:
-    """How many readings of which kinds there are."""
-    names = readings_of(run)
+    """How many readings of which kinds there are, and in how many experiments."""
+    sections = list(run.sections("observations").items())
+    experiments = run.sections("experiments")
+    for experiment in experiments:
+        sections += run.sections("experiments", experiment, "observations").items()
+    names = list(dict.fromkeys(_observation(name, each) for name, each in sections))
     if not names:
         return ""
-    shown = names if len(names) <= 4 else [*names[:3], f"{len(names) - 3} more"]
     total = run.told("verdict", "readings")
-    many = f"{counted(total, 'reading')} of " if isinstance(total, int) else ""
-    return f", from {many}{listed(shown)}"
+    what = f"{counted(total, 'reading')}, " if isinstance(total, int) else ""
+    told = f", from {what}{listed(_few(names))}"
+    return f"{told}, in {counted(len(experiments), 'experiment')}" if experiments else told
+
+
+def _few(names: list[str]) -> list[str]:
+    """The first of many."""
+    return names if len(names) <= NAMED else [*names[: NAMED - 1], f"{len(names) - NAMED + 1} more"]
 
 
 def _ended(run: Results) -> str:
@@ -133,12 +134,11 @@ def _sure(run: Results) -> str:
     share = run.told("posterior", "determined")
     if share is None:
         return ""
-    where = (
-        listed([f"{name} on {_percent(part)}" for name, part in share.items()])
-        if isinstance(share, Mapping)
-        else f"the unknown on {_percent(share)}"
-    )
-    said = f"the readings determine {where} of the domain; elsewhere it is what the regularisation assumes"
+    each = share if isinstance(share, Mapping) else {"the unknown": share}
+    said = f"the readings determine {listed([f'{name} on {_percent(part)}' for name, part in each.items()])}"
+    said += " of the domain"
+    if any(_percent(part) != "100 %" for part in each.values()):
+        said += "; elsewhere it is what the regularisation assumes"
     covered = run.told("posterior", "covered")
     if isinstance(covered, float):
         said += f"; the truth lies within the bounds of 90 % at {_percent(covered)} of the nodes"
@@ -149,10 +149,10 @@ def _percent(share: Json) -> str:
     return f"{100 * share:.0f} %" if isinstance(share, int | float) else number(share)
 
 
-def _reading(name: str, section: Json) -> str:
+def _observation(name: str, section: Json) -> str:
     kind = section.get("kind") if isinstance(section, Mapping) else None
-    return f"{name} ({str(kind).replace('_', ' ')})" if kind else name
+    return f"{name} ({_words(kind)})" if kind else name
 
 
-def _article(noun: str) -> str:
-    return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
+def _words(kind: Json) -> str:
+    return str(kind).replace("_", " ")

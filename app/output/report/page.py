@@ -92,14 +92,16 @@ def _add(parent: Element, blocks: Sequence[Block], pictures: Mapping[Path, str],
 
 def _table(parent: Element, table: Table) -> None:
     """With a caption, heads of its columns and perhaps of its rows; wider than the page it is scrolled."""
+    figure = SubElement(parent, "figure", {"class": "table"})
+    _text(figure, "figcaption", table.caption)
     look = {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": printable(table.caption)}
-    element = SubElement(SubElement(parent, "div", look), "table")
-    _text(element, "caption", table.caption)
-    head = SubElement(SubElement(element, "thead"), "tr")
-    for column in table.columns:
-        _text(head, "th", column, scope="col")
-    if table.shares:
-        SubElement(head, "td")
+    element = SubElement(SubElement(figure, "div", look), "table")
+    if table.columns:
+        head = SubElement(SubElement(element, "thead"), "tr")
+        for column in table.columns:
+            _text(head, "th", column, scope="col")
+        if table.shares:
+            SubElement(head, "td")
     body = SubElement(element, "tbody")
     for number, (cells, share) in enumerate(zip_longest(table.rows, table.shares)):
         row = SubElement(body, "tr", {"class": "marked"} if number in table.marked else {})

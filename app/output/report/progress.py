@@ -35,7 +35,7 @@ LEVELS = (
 def convergence(run: Results) -> list[Block]:
     """Misfit and energy, the error where it is known, and the history as it stands."""
     rows = run.table("history.csv")
-    charts = [chart for chart in (_misfit(run, rows), errors({run.name: rows})) if chart.known]
+    charts = [chart for chart in (_misfit(run, rows), _errors(rows)) if chart.known]
     blocks: list[Block] = [Beside([[chart] for chart in charts])] if charts else []
     return blocks + folded(f"The history ({counted(len(rows), 'row')})", table(rows, "history.csv"))
 
@@ -102,6 +102,17 @@ def _misfit(run: Results, rows: Rows) -> Chart:
         ends = (steps[0], steps[-1])
         lines.append(Line(f"target of the misfit, {target:.4g}", ends, (target, target), level=True))
     return Chart(title="Misfit and energy", horizontal="outer iteration", vertical="", lines=lines)
+
+
+def _errors(rows: Rows) -> Chart:
+    """The error of each unknown, and of several their mean."""
+    columns = [name for name in (rows[0] if rows else {}) if name.startswith("relative_error")]
+    named = {name: name.removeprefix("relative_error").lstrip("_") or "relative error" for name in columns}
+    steps = _numbers(rows, "iteration")
+    lines = [Line(label, steps, _numbers(rows, name)) for name, label in named.items()]
+    return Chart(
+        title="Relative error against the truth", horizontal="outer iteration", vertical="", lines=lines
+    )
 
 
 def _over_iterations(title: str, vertical: str, column: str, histories: Mapping[str, Rows]) -> Chart:

@@ -3,11 +3,20 @@
 from app.output.report.blocks import Block, Table
 from app.output.report.results import Results
 from app.output.report.shown import picture, table
-from app.output.report.wording import number
+from app.output.report.wording import cell, number
 from app.types import Summary
 
 WORST = 10
 """Readings that are named."""
+
+POINT = ("x", "y", "z")
+"""Columns of fit.csv that are coordinates."""
+
+NUMBERS = ("residual", "read", "rhoa", "predicted", "sigma")
+"""What is shown of a reading as it stands there."""
+
+OTHERS = ("experiment", "observation", "file", "line", "scale", *NUMBERS)
+"""Columns that do not say where a reading was taken; all others do."""
 
 
 def fit(run: Results) -> list[Block]:
@@ -20,9 +29,26 @@ def _worst(run: Results) -> list[Block]:
     """Of all readings, else those that the summary names."""
     rows = run.worst("fit.csv", "residual", WORST)
     if not rows:
-        rows = [{name: str(each) for name, each in told.items()} for told in run.entries("worst_readings")]
-    told = "residual: predicted less read in standard deviations"
-    return table(rows[:WORST], f"The readings that are farthest from their prediction ({told})")
+        named = run.entries("worst_readings")[:WORST]
+        rows = [{name: str(each) for name, each in told.items()} for told in named]
+    shown = [_told(row) for row in rows]
+    told = "The readings that are farthest from their prediction; residuals in standard deviations"
+    return table(shown, told)
+
+
+def _told(row: dict[str, str]) -> dict[str, str]:
+    """A row of fit.csv in fewer columns: which reading it is, where, and how far off."""
+    names = (row.get("experiment"), row.get("observation"))
+    reading = {"observation": ": ".join(filter(None, names)), "line": _line(row)}
+    point = [cell(row[name]) for name in POINT if row.get(name)]
+    others = [f"{name} {cell(row[name])}" for name in row if name not in (*OTHERS, *POINT) and row[name]]
+    place = ", ".join(filter(None, [f"({', '.join(point)})" if point else "", *others]))
+    numbers = {name: row[name] for name in NUMBERS if name in row}
+    return {name: text for name, text in (reading | {"place": place}).items() if text} | numbers
+
+
+def _line(row: dict[str, str]) -> str:
+    return ":".join(filter(None, (row.get("file"), row.get("line"))))
 
 
 def _noise(run: Results) -> list[Block]:

@@ -1,7 +1,6 @@
 """The sections on what came out: in words, in pictures, as predictions, and where to measure next."""
 
 from app.output.report.blocks import Block, Items, Paragraph, Table
-from app.output.report.facts import facts
 from app.output.report.outcome import sentences, unknowns_of
 from app.output.report.results import Results
 from app.output.report.shown import folded, pairs, picture, plain, table
@@ -9,12 +8,12 @@ from app.output.report.wording import number, sentence
 
 
 def outcome(run: Results) -> list[Block]:
-    """Four sentences, what else is to be known, and the run in numbers."""
+    """Four sentences, and what else is to be known."""
     first, *others = sentences(run)
     blocks: list[Block] = [Paragraph(first, "verdict"), Paragraph(" ".join(others))]
     if known := _to_be_known(run):
         blocks.append(Items("To be known:", known))
-    return [*blocks, *pairs("The run in numbers", facts(run))]
+    return blocks
 
 
 def result(run: Results) -> list[Block]:

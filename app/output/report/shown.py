@@ -37,7 +37,7 @@ def folded(title: str, blocks: Sequence[Block]) -> list[Block]:
 def pairs(caption: str, values: Mapping[str, str]) -> list[Block]:
     """Names with what they are; nothing of nothing."""
     rows = list(values.items())
-    return [Table(caption=caption, columns=("", "value"), rows=rows, named=True)] if rows else []
+    return [Table(caption=caption, columns=(), rows=rows, named=True)] if rows else []
 
 
 def plain(values: Described, without: Sequence[str] = ()) -> dict[str, str]:

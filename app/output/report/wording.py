@@ -25,6 +25,8 @@ def number(value: Json, digits: int = 4) -> str:
             return str(value)
         case float():
             return f"{value:.{digits}g}" if math.isfinite(value) else UNKNOWN
+        case Mapping() | list() | tuple() if not value:
+            return UNKNOWN
         case Mapping():
             return ", ".join(f"{name}: {number(each, digits)}" for name, each in value.items())
         case list() | tuple():
