@@ -24,6 +24,7 @@ NEEDED = {
     "export": ["results", "--format", "npz"],
     "sample-prior": ["case.yaml"],
     "design": ["results", "--candidates", "p.csv", "--number", "2"],
+    "report": ["results"],
 }
 """Words without which a command is refused."""
 
@@ -63,7 +64,7 @@ REFUSED = {
     "schema a.yaml": "python -m app schema: unrecognized argument a.yaml",
     "sample-prior a.yaml --number 0": "argument --number: found '0', expected a whole number from 1 to 1000",
     "schema -log_view": "python -m app schema: unrecognized argument -log_view",
-    "shcema": "one of the commands new, cases, schema, evaluate, export, sample-prior, design (did",
+    "shcema": "one of the commands new, cases, schema, evaluate, export, sample-prior, design, report (did",
 }
 
 

@@ -14,7 +14,8 @@ OURS = (
     "summary.json", "part-summary.json", "history.csv", "expansions.csv", "case.yaml", "coefficient.png",
     "check.png", "choice.png", "expansion.png", "posterior.png", "reduction.png", "fit.csv", "fields.pvd",
     "fields000000.pvtu", "fields_p0_000000.vtu", "network.json", "network.safetensors",
-    "coefficient.safetensors", "posterior.safetensors", "predictions.csv", "design.csv", "design.png", "report.html",
+    "coefficient.safetensors", "posterior.safetensors", "predictions.csv", "design.csv", "design.png",
+    "report.html",
     "checkpoint/000003/state.json",
     "checkpoint/000003/arrays.safetensors", "checkpoint/new-000004/state",
 )  # fmt: skip

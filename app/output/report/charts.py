@@ -19,6 +19,12 @@ DASHES = ("", "7 4", "2 3", "10 3 2 3")
 DECADES = 20.0
 """Positive numbers that differ by more than this factor have a logarithmic axis."""
 
+HUGE = 1e150
+"""Numbers beyond it are not drawn, those below its inverse are zero: their squares are no numbers."""
+
+ALIKE = 1e-9
+"""Numbers that differ by a smaller share are drawn as the same."""
+
 STEPS = (1.0, 2.0, 5.0, 10.0)
 
 
@@ -34,9 +40,9 @@ class Line:
 
     @property
     def points(self) -> list[tuple[float, float]]:
-        """Those that are known."""
+        """Those that are known, and of a size to be drawn."""
         pairs = zip(self.x, self.y, strict=True)
-        return [(x, y) for x, y in pairs if math.isfinite(x) and math.isfinite(y)]
+        return [(x, y if abs(y) > 1 / HUGE else 0.0) for x, y in pairs if abs(x) < HUGE and abs(y) < HUGE]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +109,8 @@ def _axis(values: Sequence[float], start: float, end: float, *, may_be_logarithm
     low, high = min(values), max(values)
     if may_be_logarithmic and low > 0 and high > DECADES * low:
         return Axis(low / 1.25, high * 1.25, start, end, logarithmic=True)
-    margin = 0.06 * (high - low) or 0.5 * abs(high) or 0.5
-    margin = min(margin, 1e300)
+    size = max(abs(low), abs(high))
+    margin = 0.06 * (high - low) if high - low > ALIKE * size else 0.5 * size or 0.5
     return Axis(low - margin, high + margin, start, end)
 
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 
-from app.flow import StopReason
 from app.output.report.results import Results
 from app.output.report.wording import counted, listed, number, sentence
 from app.types import Json
 
-WHY: dict[StopReason, str] = {
+WHY = {
     "discrepancy": "the misfit reached its target",
     "minimum": "the energy could not be lowered any more",
     "noise_not_met": "the energy could not be lowered any more, though the misfit is above its target",
@@ -20,7 +19,7 @@ WHY: dict[StopReason, str] = {
     "error": "a computation failed",
     "near": "the misfit came near its target",
 }
-"""Why a run ended, after `because`."""
+"""Why a run ended, after `because`, by StopReason."""
 
 GOALS = {
     "inverse": "recover",
@@ -111,7 +110,7 @@ def _ended(run: Results) -> str:
         after.append(counted(iterations, "iteration"))
     if seconds is not None:
         after.append(f"{number(seconds, 3)} seconds")
-    why = {str(each): told for each, told in WHY.items()}.get(reason, "")
+    why = WHY.get(reason, "")
     verb = {"failed": "failed", "interrupted": "was interrupted", "stopped": "stopped"}.get(status, status)
     said = f"it {verb}" + (f" after {listed(after)}" if after else "")
     if why and status != "interrupted":

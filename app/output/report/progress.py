@@ -18,7 +18,7 @@ ENDS = {
     "no_room": "the network was as wide as it may be",
     "no_candidate": "no candidate helped",
 }
-"""Why growth ended in an iteration, by expansions.csv's words."""
+"""Why growth ended in an iteration, after `because`, by GrowthEnd."""
 
 GROWTH = (
     "iteration", "round", "measure", "before", "threshold", "layer", "neurons", "width", "predicted",
