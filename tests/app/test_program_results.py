@@ -257,6 +257,16 @@ def test_picture_shows_something(titled: Titled, title: str) -> None:
 
 
 @everywhere
+def test_a_report_is_written(titled: Titled, title: str) -> None:
+    """report.html, first among what the run names, begins with what was asked and shows every picture."""
+    run = titled(title)
+    text = (run.folder / "report.html").read_text()
+    assert len(text) < 3e6 and "was asked to recover m, the logarithm of the diffusivity" in text
+    assert text.count("<img ") == len([path for path in run.folder.glob("*.png") if path.stat().st_size])
+    assert f"results in {run.folder}: report.html, " in run.out
+
+
+@everywhere
 def test_output_is_plain_lines_one_an_iteration(titled: Titled, title: str) -> None:
     """To a pipe go no control characters: a heading, a line for each row, and where the results are."""
     run = titled(title)

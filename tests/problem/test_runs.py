@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -252,8 +253,8 @@ def test_a_checkpoint_that_is_damaged_is_told_and_not_used(shared_tmp_path: Path
 
 
 def test_each_file_that_is_missing_is_named(shared_tmp_path: Path) -> None:
-    """In the summary with why, and in what the run ends with; pictures that cannot be drawn in the summary
-    and the output only. What could be written is there."""
+    """In the summary with why, and in what the run ends with; pictures and a report that cannot be made in
+    the summary and the output only. What could be written is there."""
     folder, lost = folder_of(shared_tmp_path, "results"), output.Losses()
     if COMM.rank == 0:
         for name in ("network.safetensors", "coefficient.safetensors"):
@@ -261,11 +262,19 @@ def test_each_file_that_is_missing_is_named(shared_tmp_path: Path) -> None:
     COMM.barrier()
     with SMALL["network"].built() as problem, pytest.MonkeyPatch.context() as patch:
         patch.setattr(output, "draw_fields", lambda *_, **__: "no graphics")
+        patch.setattr(output, "write_report", Mock(side_effect=ValueError("no words")))
         state = states_of(problem)[0]
         _, told = write_results(problem, state, "interrupted", folder, lost)
-    assert told == [f"no picture {folder / 'coefficient.png'}: no graphics"]
+    unseen, unsaid = told
+    assert unseen == f"no picture {folder / 'coefficient.png'}: no graphics"
+    assert unsaid == f"no {folder / 'report.html'}: no words"
     written = json.loads((folder / "summary.json").read_text())["unwritten"]
-    assert list(written) == ["network.safetensors", "coefficient.safetensors", "coefficient.png"]
+    assert list(written) == [
+        "network.safetensors",
+        "coefficient.safetensors",
+        "coefficient.png",
+        "report.html",
+    ]
     with pytest.raises(output.Unwritten, match=r"network\.safetensors, coefficient\.safetensors \("):
         lost.check(folder)
     assert (folder / "network.json").exists() and (folder / "fields.pvd").exists()
