@@ -42,10 +42,11 @@ def choice_lines(choice: Choice) -> list[str]:
 def choice_summary(choice: Choice | None, parameters: Sequence[str]) -> Summary:
     """The choice's part of summary.json; `parameters` are the names of those of any regularisation."""
     if choice is None:
-        return {"cross_validation": None, "candidates": []}
+        return {"cross_validation": None, "choice_reason": None, "candidates": []}
     best = choice.score
     return {
         "cross_validation": float((best.left_out if best.folds is None else best.folds)[best.best]),
+        "choice_reason": choice.reason,
         "candidates": [
             {
                 "kind": score.candidate.kind,

@@ -89,6 +89,7 @@ SUMMARY: dict[str, Any] = {
     "parameters": 29,
     "widths": [4],
     "outer_iterations": 2,
+    "choice_reason": "the least score",
     "candidates": [
         {
             "kind": "h1",

@@ -64,7 +64,11 @@ def test_summary_holds_every_candidate(chosen: int) -> None:
 
 def test_summary_without_a_choice_has_the_same_keys() -> None:
     """Nothing chosen: no score and no candidates."""
-    assert choice_summary(None, PARAMETERS) == {"cross_validation": None, "candidates": []}
+    assert choice_summary(None, PARAMETERS) == {
+        "cross_validation": None,
+        "choice_reason": None,
+        "candidates": [],
+    }
     assert choice_summary(None, PARAMETERS).keys() == choice_summary(choice(), PARAMETERS).keys()
 
 

@@ -158,12 +158,12 @@ def test_the_worst_readings_are_named(tmp_path: Path) -> None:
 
 
 def test_the_chosen_regularisation_stands_out(tmp_path: Path) -> None:
-    """In its row and in a sentence with the best of another kind."""
+    """In its row and in a sentence with the reason and the best of another kind."""
     page = page_of(results(tmp_path / "run"))
     assert [each.get("class") for each in page.all("tr")].count("marked") == 1
     assert (
-        "Chosen was h1 of length 1, weight 0.1: it predicts readings that were left out best (score 1.5; the "
-        "best of another kind is h2 of length 2 with 1.75)."
+        "Chosen was h1 of length 1, weight 0.1, by how it predicts readings that were left out together "
+        "(score 1.5; the least of another kind is 1.75, h2 of length 2). The reason: the least score."
     ) in page.texts["p"]
 
 

@@ -8,15 +8,18 @@ from xml.etree.ElementTree import Element, SubElement
 WIDTH, PLOT = 480.0, 230.0
 """Of the drawing, and height of its plot, in user units; the letters have 13."""
 
-LEFT, RIGHT, BELOW, ENTRY = 62.0, 12.0, 44.0, 19.0
-"""Margins, and the height of an entry of the legend."""
+LEFT, RIGHT, BELOW, ENTRY = 32.0, 12.0, 44.0, 19.0
+"""Margins, that at the left beside the numbers there, and the height of an entry of the legend."""
+
+LETTER = 7.6
+"""Width of a digit."""
 
 COLOURS = ("#0072b2", "#d55e00", "#000000", "#009e73", "#cc79a7", "#7a7a7a")
 """Okabe and Ito's, which the colour-blind tell apart."""
 
 DASHES = ("", "7 4", "2 3", "10 3 2 3")
 
-DECADES = 20.0
+DECADES = 10.0
 """Positive numbers that differ by more than this factor have a logarithmic axis."""
 
 HUGE = 1e150
@@ -95,12 +98,13 @@ def drawing(chart: Chart) -> Element:
     height = top + PLOT + BELOW
     svg = Element("svg", {"viewBox": f"0 0 {WIDTH:g} {height:g}", "role": "img", "aria-label": chart.title})
     points = [point for _, line in shown for point in line.points]
-    across = _axis([x for x, _ in points], LEFT, WIDTH - RIGHT)
     upward = _axis([y for _, y in points], top + PLOT, top, may_be_logarithmic=True)
+    left = LEFT + LETTER * max(len(_short(value)) for value in upward.ticks())
+    across = _axis([x for x, _ in points], left, WIDTH - RIGHT)
     _frame(svg, across, upward)
-    _labels(svg, chart, top)
+    _labels(svg, chart, across, top)
     for place, (number, line) in enumerate(shown):
-        _entry(svg, number, line, place)
+        _entry(svg, number, line, across.start, place)
         _curve(svg, number, line, across, upward)
     return svg
 
@@ -127,7 +131,7 @@ def _frame(svg: Element, across: Axis, upward: Axis) -> None:
     for value in upward.ticks():
         y = upward(value)
         _line(svg, across.start, y, across.end, y, "grid")
-        _text(svg, across.start - 7, y + 4.5, f"{value:.4g}", "end")
+        _text(svg, across.start - 7, y + 4.5, _short(value), "end")
     for value in across.ticks():
         if value == round(value):  # iterations are counted
             _line(svg, across(value), upward.start, across(value), upward.start + 5, "axis")
@@ -136,20 +140,20 @@ def _frame(svg: Element, across: Axis, upward: Axis) -> None:
     _line(svg, across.start, upward.start, across.start, upward.end, "axis")
 
 
-def _labels(svg: Element, chart: Chart, top: float) -> None:
-    _text(svg, (LEFT + WIDTH - RIGHT) / 2, top + PLOT + 38, chart.horizontal, "middle")
+def _labels(svg: Element, chart: Chart, across: Axis, top: float) -> None:
+    _text(svg, (across.start + across.end) / 2, top + PLOT + 38, chart.horizontal, "middle")
     x, y = 14.0, top + PLOT / 2
     label = _text(svg, x, y, chart.vertical, "middle")
     label.set("transform", f"rotate(-90 {x:g} {y:g})")
 
 
-def _entry(svg: Element, number: int, line: Line, place: int) -> None:
-    """A line of the legend."""
+def _entry(svg: Element, number: int, line: Line, x: float, place: int) -> None:
+    """A line of the legend, from x on."""
     y = ENTRY * (place + 0.5) + 2
-    _path(svg, number, line, [(LEFT, y), (LEFT + 44, y)])
+    _path(svg, number, line, [(x, y), (x + 44, y)])
     if not line.level:
-        _mark(svg, number, LEFT + 22, y)
-    _text(svg, LEFT + 52, y + 4.5, line.label, "start")
+        _mark(svg, number, x + 22, y)
+    _text(svg, x + 52, y + 4.5, line.label, "start")
 
 
 def _curve(svg: Element, number: int, line: Line, across: Axis, upward: Axis) -> None:
@@ -184,6 +188,15 @@ def _colour(number: int, line: Line) -> str:
 def _line(svg: Element, x1: float, y1: float, x2: float, y2: float, name: str) -> None:
     ends = zip(("x1", "y1", "x2", "y2"), (x1, y1, x2, y2), strict=True)
     SubElement(svg, "line", {"class": name, **{key: f"{value:.1f}" for key, value in ends}})
+
+
+def _short(value: float) -> str:
+    """A number at an axis."""
+    text = f"{value:.6g}"
+    if len(text) <= 7 and "e" not in text:
+        return text
+    digits, power = f"{value:.2e}".split("e")
+    return f"{float(digits):g}e{int(power)}"
 
 
 def _text(svg: Element, x: float, y: float, text: str, anchor: str) -> Element:

@@ -59,7 +59,7 @@ def _mesh(run: Results) -> str:
 
 def _work(run: Results) -> str:
     solves, sides, units = (run.told(name) for name in ("state_solves", "linear_solves", "work_units"))
-    found = [f"{number(solves)} state solves, {number(sides)} right-hand sides"] if solves is not None else []
+    found = [f"{number(solves)} state solves, {number(sides)} right-hand sides"] if solves else []
     found += [f"{number(units)} work units"] if units is not None else []
     return ", ".join(found)
 

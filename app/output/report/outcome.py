@@ -22,12 +22,12 @@ WHY = {
 """Why a run ended, after `because`, by StopReason."""
 
 GOALS = {
-    "inverse": "recover",
-    "regression": "fit a given function by",
-    "ritz": "minimise an energy over",
-    "reduction": "learn how the solution depends on parameters, as",
+    "inverse": "recover {}",
+    "regression": "fit a given function by {}",
+    "ritz": "minimise the energy of {}",
+    "reduction": "learn the solutions at all parameters as {}",
 }
-"""What a run of each kind of energy is to do with its unknown."""
+"""What a run of each kind of energy is to do with its unknowns."""
 
 
 NAMED = 4
@@ -79,7 +79,7 @@ def _asked(run: Results) -> str:
     goal = GOALS.get(run.energy, GOALS["inverse"])
     setting = [f"{name} {_words(kind)}" for name in ("equation", "mesh") if (kind := run.asked(name, "kind"))]
     within = f" ({', '.join(setting)})" if setting else ""
-    return f"the run was asked to {goal} {listed(unknowns)}{within}{_data(run)}"
+    return f"the run was asked to {goal.format(listed(unknowns))}{within}{_data(run)}"
 
 
 def _data(run: Results) -> str:

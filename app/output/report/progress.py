@@ -101,7 +101,8 @@ def _misfit(run: Results, rows: Rows) -> Chart:
     if steps and not math.isnan(target):
         ends = (steps[0], steps[-1])
         lines.append(Line(f"target of the misfit, {target:.4g}", ends, (target, target), level=True))
-    return Chart(title="Misfit and energy", horizontal="outer iteration", vertical="", lines=lines)
+    title = "Misfit and energy" if run.energy == "inverse" else "Energy"
+    return Chart(title=title, horizontal="outer iteration", vertical="", lines=lines)
 
 
 def _errors(rows: Rows) -> Chart:

@@ -4,17 +4,17 @@ from app.output.report.blocks import Block, Paragraph, Table
 from app.output.report.results import Results
 from app.output.report.shown import picture
 from app.output.report.wording import number, numeric, sentence
-from app.types import Summary
+from app.types import Json, Summary
 
 USUAL = ("weight", "score", "judged_by", "chosen")
 """Keys of a candidate that are none of its own parameters."""
 
 JUDGES = {
-    "leave_one_out": "predicts readings that were left out best",
-    "folds": "predicts readings that were left out best",
-    "evidence": "has the largest evidence",
+    "leave_one_out": "by how it predicts each reading from the others",
+    "folds": "by how it predicts readings that were left out together",
+    "evidence": "by its evidence",
 }
-"""Why a candidate was chosen, by how it was judged."""
+"""How a candidate was judged."""
 
 
 def selection(run: Results) -> list[Block]:
@@ -22,7 +22,7 @@ def selection(run: Results) -> list[Block]:
     candidates = run.entries("candidates")
     if not candidates:
         return _stated(run)
-    blocks: list[Block] = [Paragraph(_chosen(candidates))]
+    blocks: list[Block] = [Paragraph(_chosen(candidates, run.told("choice_reason")))]
     caption = "Scores of the regularisations by their weight: the lower the better"
     blocks += picture(run, "choice.png", caption)
     blocks.append(_table(candidates))
@@ -42,19 +42,19 @@ def _stated(run: Results) -> list[Block]:
     return [Paragraph(said)]
 
 
-def _chosen(candidates: list[Summary]) -> str:
-    """Which one, by what, and how much worse the best of another kind is."""
+def _chosen(candidates: list[Summary], reason: Json) -> str:
+    """Which one, why, and the score of the best of another kind."""
     chosen = next((each for each in candidates if each.get("chosen")), None)
     if chosen is None:
         return "None of the regularisations was chosen."
-    why = JUDGES.get(str(chosen.get("judged_by")), "has the best score")
     weight, score = (number(chosen.get(key)) for key in ("weight", "score"))
-    said = f"Chosen was {_name(chosen)}, weight {weight}: it {why} (score {score}"
+    said = f"Chosen was {_name(chosen)}, weight {weight}, {JUDGES.get(str(chosen.get('judged_by')), '')}"
+    said = f"{said.rstrip(' ,')} (score {score}"
     others = [each for each in candidates if each.get("kind") != chosen.get("kind")]
     if others:
         other = min(others, key=lambda each: numeric(each.get("score")))
-        said += f"; the best of another kind is {_name(other)} with {number(other.get('score'))}"
-    return f"{said})."
+        said += f"; the least of another kind is {number(other.get('score'))}, {_name(other)}"
+    return f"{said}). {sentence(f'The reason: {reason}') if reason else ''}".rstrip()
 
 
 def _name(candidate: Summary) -> str:

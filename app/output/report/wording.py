@@ -12,6 +12,9 @@ FORBIDDEN = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufff
 UNKNOWN = "–"
 """Stands for what is not known."""
 
+MOST_DIGITS = 7
+"""Before the point; larger numbers have an exponent."""
+
 
 def number(value: Json, digits: int = 4) -> str:
     """A value of the summary: whole numbers as they are, others with so many digits, several by their names
@@ -23,6 +26,8 @@ def number(value: Json, digits: int = 4) -> str:
             return "yes" if value else "no"
         case int():
             return str(value)
+        case float() if digits < math.log10(max(abs(value), 1.0)) < MOST_DIGITS:
+            return f"{value:.0f}"
         case float():
             return f"{value:.{digits}g}" if math.isfinite(value) else UNKNOWN
         case Mapping() | list() | tuple() if not value:
