@@ -2,7 +2,7 @@
 
 from app.output.report.blocks import Block, Paragraph, Verbatim
 from app.output.report.results import Results
-from app.output.report.shown import folded, pairs
+from app.output.report.shown import folded, pairs, picture
 from app.output.report.wording import number
 
 CITATION = """The software:
@@ -15,8 +15,9 @@ The method:
 
 
 def case(run: Results) -> list[Block]:
-    """The effective case as it stands in the folder."""
-    return folded("case.yaml, with all defaults", [Verbatim(run.text)] if run.text else [])
+    """The effective case as it stands in the folder, with the picture that a check draws."""
+    text = folded("case.yaml, with all defaults", [Verbatim(run.text)] if run.text else [])
+    return picture(run, "check.png", "Mesh, parts and places of the readings") + text
 
 
 def versions(run: Results) -> list[Block]:
