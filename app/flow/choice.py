@@ -134,12 +134,13 @@ def _preferred(study: Study, scores: Sequence[Score]) -> tuple[Score, str, float
         return min(scores, key=_by_score), "the least score", -np.inf
     best, challenger = min(fixed, key=_by_score), min(lagged, key=_by_score)
     better, doubt = study.advantage(challenger, best)
+    apart = f"{abs(better):.3g} ± {doubt:.2g} a reading {'smaller' if better > 0 else 'larger'}"
     if better > doubt:
-        gain = f"{better:.3g} ± {doubt:.2g} a reading below those of {best.candidate}"
-        return challenger, f"on folds its squares are {gain}", better / doubt if doubt > 0 else np.inf
-    verdict = f"on folds {challenger.candidate} takes {better:.3g} ± {doubt:.2g} a reading off"
-    told = f"the least leave-one-out score; {verdict}: not beyond doubt"
-    return best, told, better / doubt if doubt > 0 else -np.inf
+        told = f"of readings left out in folds its squared errors are {apart} than those of {best.candidate}"
+        return challenger, told, better / doubt if doubt > 0 else np.inf
+    why = ", which may be chance" if better > 0 else ""
+    told = f"of readings left out in folds the squared errors of {challenger.candidate} are {apart}{why}"
+    return best, f"the least leave-one-out score; {told}", better / doubt if doubt > 0 else -np.inf
 
 
 def _by_score(score: Score) -> float:

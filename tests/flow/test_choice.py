@@ -96,10 +96,12 @@ def test_lagged_candidate_needs_more_than_a_standard_error(sharp: bool) -> None:
         _, better, doubt = judged_on_folds(problem, candidates[0], candidates[2], best.candidate, seed)
         beyond = better > doubt
         assert choice.candidate is (candidates[2] if beyond else best.candidate)
-        assert ("not beyond doubt" in choice.reason) != beyond
-        told = re.search(r"(\S+) ± (\S+) a reading", choice.reason)
+        assert ("the least leave-one-out score" in choice.reason) != beyond
+        assert ("which may be chance" in choice.reason) == (0 < better <= doubt)
+        told = re.search(r"(\S+) ± (\S+) a reading (\w+)", choice.reason)
         assert told is not None
-        assert float(told[1]) == pytest.approx(better, rel=0.01)
+        assert told[3] == ("smaller" if better > 0 else "larger")
+        assert float(told[1]) == pytest.approx(abs(better), rel=0.01)
         assert float(told[2]) == pytest.approx(doubt, rel=0.1)
         verdicts.append(beyond)
     assert any(verdicts) == sharp  # the toys show both
