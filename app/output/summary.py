@@ -13,6 +13,7 @@ from petsc4py import PETSc
 
 import app
 from app.flow import Record, StopReason
+from app.output.commit import commit
 from app.output.files import written
 from app.parallel import on_root, peak_memory_mb
 from app.types import Summary
@@ -84,6 +85,7 @@ def resources(comm: MPI.Comm, spent: Mapping[str, float]) -> Summary:
         "seconds": slowest,
         "peak_memory_mb": comm.allreduce(peak_memory_mb(), op=MPI.MAX),
         "versions": versions(),
+        "commit": on_root(comm, commit),
     }
 
 

@@ -23,6 +23,8 @@ def case(run: Results) -> list[Block]:
 def versions(run: Results) -> list[Block]:
     """Of the program and the libraries, and how to cite them."""
     found = {name: number(value) for name, value in run.named("versions").items()}
+    if known := run.told("commit"):
+        found["commit"] = str(known)
     cited = Verbatim(CITATION.format(version=found.get("app", "0.1.0")))
     lead = Paragraph("If these results are published, please cite the software and the method:")
     return [*pairs("Versions", found), lead, cited]
