@@ -74,8 +74,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
 
 def _of_ranks(item: pytest.Item) -> bool:
     """Whether a test is for several ranks."""
-    here = item.path.parent.name in DISTRIBUTED and not item.get_closest_marker("serial")
-    return here or item.get_closest_marker("distributed") is not None
+    if item.get_closest_marker("serial"):
+        return False
+    return item.path.parent.name in DISTRIBUTED or item.get_closest_marker("distributed") is not None
 
 
 @pytest.fixture(scope="module", autouse=True)

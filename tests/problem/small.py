@@ -89,9 +89,5 @@ SOUGHT = {"nonlinear"}
 
 ALONE = COMM.size == 1
 
-TRIED = (
-    list(SMALL)
-    if ALONE
-    else ["network", "nodal", "lagged R chosen, nodal", "levels", "levels, nodal", "phases, levels", "convex"]
-)
+TRIED = list(SMALL) if ALONE else ["levels", "phases, levels", "convex"]
 """On several ranks, which are slow where they outnumber the cores, one of a kind."""

@@ -128,6 +128,7 @@ def test_chains_do_not_depend_on_who_draws_them(monkeypatch: pytest.MonkeyPatch)
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.serial
 def test_a_run_draws_tells_and_writes(shared_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stopped in the middle of its chains it goes on to the same draws as without a stop."""
     monkeypatch.setattr("app.run.PORTION", 0.0)

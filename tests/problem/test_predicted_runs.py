@@ -45,7 +45,7 @@ PREDICTED = {
     "traces": on_square("quickstart", "predictions.q={kind: traces, on: left, at: [[0, 0.5]]}"),
 }
 
-TRIED = list(PREDICTED) if ALONE else ["levels", "two unknowns, an experiment"]
+TRIED = list(PREDICTED) if ALONE else ["levels"]
 
 
 @cache

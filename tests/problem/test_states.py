@@ -80,7 +80,7 @@ def test_a_state_is_saved_to_the_last_bit(solved: Solved) -> None:
 
 @pytest.mark.distributed
 @pytest.mark.skipif(ALONE, reason="compares ranks")
-@pytest.mark.parametrize("solved", ["convex", "levels", "levels, nodal", "phases, levels"], indirect=True)
+@pytest.mark.parametrize("solved", ["convex", "levels", "phases, levels"], indirect=True)
 def test_a_state_may_go_on_with_other_ranks(solved: Solved) -> None:
     """What all ranks have saved each of them goes on with alone, but for rounding."""
     with SMALL[solved.name].built(MPI.COMM_SELF) as alone:
