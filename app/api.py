@@ -93,6 +93,7 @@ def solution(problem: Problem, state: FlowState) -> "Solution":
     with problem.clock.running():
         sure = problem.uncertainty(state, reason)
         summary = problem.report.summary(state, reason) | sure.summary
+        summary |= problem.report.verdict(state, reason, sure)
         coefficient = problem.report.coefficient(state)
     return Solution(coefficient, summary, problem, state, sure)
 

@@ -210,7 +210,7 @@ def write_results(
     state = problem.complete(state)
     summary = report.summary(state, reason)  # counted before the output's own solves
     sure = problem.uncertainty(state, reason) if sure is None else sure
-    summary |= sure.summary
+    summary |= sure.summary | report.verdict(state, reason, sure)
     summary |= output.resources(problem.comm, problem.spent_since(state))
     path = folder / "summary.json"
 

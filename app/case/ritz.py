@@ -22,6 +22,9 @@ class EnergyCondition(Condition):
     of flux + transfer * u (robin)."""
     value: Expression = Expression("0")
     """The value on that part of the boundary, in the unit of u (dirichlet) or of the flux."""
+    ambient: Expression | None = None
+    """Of robin, in place of `value`: u outside, of which the flux into the domain is transfer * (ambient -
+    u); so `value` is transfer * ambient."""
 
 
 class RitzSpec(Section):

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import activity
+from app.cli import exits
 from app.cli.command import Command, RunError, UsageError, add_overrides, program
-from app.cli.exits import BY_STATUS, CONVERGED
+from app.cli.exits import CONVERGED
 from app.cli.ranks import launched, speaks, start
 from app.cli.versions import PrintVersions
 
@@ -162,7 +163,7 @@ def _run(options: argparse.Namespace, case: "BaseCase", comm: "MPI.Comm") -> int
             summary = run(problem, folder, given, state)
         except output.Unwritten as lost:
             raise RunError(str(lost)) from None
-    return BY_STATUS[summary["status"]]
+    return exits.of_run(summary)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ class PointData:
     times: np.ndarray | None = None
     """When they were taken (n,), None of a state that has no time."""
     names: tuple[str, ...] | None = None
-    """Of the parts of the mesh that the readings belong to."""
+    """Of the parts of the mesh that the readings belong to, empty for one that has a place."""
     columns: Mapping[str, np.ndarray] = field(default_factory=dict)
     """What else the kind of observation asks for, by the column's name (n,)."""
 

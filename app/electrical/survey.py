@@ -39,6 +39,11 @@ class Survey:
         return self.written.resolve(self.observation.file)
 
     @property
+    def guessed(self) -> bool:
+        """Whether the standard deviations are a guess: as the case says, or for want of any."""
+        return self.observation.guessed or self.observation.deviations_are_usual(self.readings)
+
+    @property
     def groups(self) -> np.ndarray:
         """Number of the group of each reading: those of the same two pairs of electrodes, whichever pair
         had the current, are one."""

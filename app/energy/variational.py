@@ -50,8 +50,7 @@ class VariationalEnergy:
         for i, condition in enumerate(conditions):
             if condition.kind == "dirichlet":
                 continue
-            assert condition.value is not None and not isinstance(condition.value, tuple)
-            density = -in_ufl(condition.value, x) * u
+            density = -condition.enters(condition.given, x) * u
             if condition.transfer is not None:
                 density += 0.5 * in_ufl(condition.transfer, x) * u**2
             # One integral: FFCx 0.11 mixes up u at the points of two rules on the same facets in a scalar.

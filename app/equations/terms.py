@@ -30,9 +30,9 @@ LOGARITHM = "log_"
 class BoundaryCondition:
     """What holds on named parts of the boundary, for a flux F out of which nothing is said elsewhere.
 
-    `dirichlet`: u = value; `neumann`: F = value; `robin`: F + transfer u = value; `absorbing`: F − iω√s u =
-    value, of waves only; `unknown`: F is the unknown of the role boundary_flux. F is that of the
-    equation, κ ∂u/∂n for diffusion, into the domain.
+    `dirichlet`: u = value; `neumann`: F = value; `robin`: F + transfer u = value, or transfer ambient;
+    `absorbing`: F − iω√s u = value, of waves only; `unknown`: F is the unknown of the role boundary_flux. F
+    is that of the equation, κ ∂u/∂n for diffusion, into the domain.
 
     A state of several components has them all conditioned, by a value each or by one for all, or that of the
     index `component` alone.
@@ -43,12 +43,26 @@ class BoundaryCondition:
     value: Field | tuple[Field, ...] | None = None
     transfer: Field | None = None
     component: int | None = None
+    ambient: Field | tuple[Field, ...] | None = None
+    """In place of the value."""
 
     def by_component(self, count: int) -> list[tuple[int, Untyped]]:
-        """Index and value of each conditioned component of a state that has `count`."""
+        """Index and value, or ambient, of each conditioned component of a state that has `count`."""
         chosen = range(count) if self.component is None else (self.component,)
-        values = self.value if isinstance(self.value, tuple) else (self.value,) * len(chosen)
+        given = self.given
+        values = given if isinstance(given, tuple) else (given,) * len(chosen)
         return list(zip(chosen, values, strict=True))
+
+    @property
+    def given(self) -> Untyped:
+        """The value, or what is given in its place."""
+        return self.value if self.ambient is None else self.ambient
+
+    def enters(self, given: Field, x: Symbol) -> Symbol:
+        """The flux into the domain where the state is zero, in UFL, of what is given of a component."""
+        from app.mesh.fields import in_ufl
+
+        return in_ufl(given, x) if self.ambient is None else in_ufl(self.transfer, x) * in_ufl(given, x)
 
 
 Roles = str | tuple[str, ...]
@@ -181,15 +195,15 @@ def inflow(
         if condition.kind == "unknown":
             form += m["boundary_flux"] * v * ds(index)
         elif condition.kind != "dirichlet":
-            for state, test, value in _conditioned(condition, u, v):
-                form += in_ufl(value, x) * test * ds(index)
+            for state, test, given in _conditioned(condition, u, v):
+                form += condition.enters(given, x) * test * ds(index)
                 if condition.transfer is not None:
                     form -= in_ufl(condition.transfer, x) * state * test * ds(index)
     return form
 
 
 def _conditioned(condition: BoundaryCondition, u: Symbol, v: Symbol) -> list[tuple[Symbol, Symbol, Untyped]]:
-    """State, test function and value of each component that a condition is about."""
+    """State, test function and value, or ambient, of each component that a condition is about."""
     if v.ufl_shape == ():
-        return [(u, v, condition.value)]
-    return [(u[i], v[i], value) for i, value in condition.by_component(len(v))]
+        return [(u, v, condition.given)]
+    return [(u[i], v[i], given) for i, given in condition.by_component(len(v))]

@@ -16,6 +16,9 @@ from app.parallel import timed
 from app.schema.problems import CaseError, DataError
 from app.schema.section import Written
 
+UNITS = (1e-3, 1e3)
+"""Between a unit of length and the next one that people use: mm, m, km."""
+
 ROUNDING = 1e-9
 """A reading may be outside of the time by this share of it."""
 
@@ -63,6 +66,25 @@ def operator_of[S: Source](entry: Entry[S], state: ObservedState, data: PointDat
         with timed("assembly"):
             return entry.section.operator(state, data)
     except PlaceError as error:
-        raise DataError([f"{entry.source}:{data.lines[error.index]}: {error}"]) from None
+        where = f"{entry.source}:{data.lines[error.index]}"
+        raise DataError([f"{where}: {error}{_unit(state, data)}"]) from None
     except MeshError as error:
         raise entry.refused("on", str(error)) from None
+
+
+def _unit(state: ObservedState, data: PointData) -> str:
+    """What is said where most places are outside of the mesh's box, and all would be inside in another unit;
+    collective."""
+    lower, upper = state.domain.bounding_box()
+    points = data.points
+
+    def inside(factor: float) -> np.ndarray:
+        within: np.ndarray = ((factor * points >= lower) & (factor * points <= upper)).all(axis=1)
+        return within
+
+    if not np.isfinite(points).all() or 2 * np.count_nonzero(inside(1.0)) > len(points):
+        return ""
+    for factor in UNITS:
+        if inside(factor).all():
+            return f"; all of the file would be inside with {factor:g} times its coordinates: another unit?"
+    return ""

@@ -63,6 +63,11 @@ class ObservationSection(Section):
     places_electrodes: ClassVar[bool] = False
     """Whether a mesh can be made through its electrodes."""
 
+    @property
+    def guessed(self) -> bool:
+        """Whether the case calls the size of the noise a guess."""
+        return False
+
 
 class StateObservations(ObservationSection):
     """What the observations of a state have in common.
@@ -105,6 +110,11 @@ class StateObservations(ObservationSection):
         Raises PlaceError for a reading that cannot be taken where it says, MeshError for a part of the mesh
         that the key `on` names and that there is not, both on all ranks.
         """
+
+    @property
+    def guessed(self) -> bool:
+        """See ObservationSection."""
+        return self.noise is not None and self.noise.guess
 
     def index(self, state: ObservedState) -> int:
         """Which component is read, 0 of a scalar."""

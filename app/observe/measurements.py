@@ -91,12 +91,14 @@ def together(parts: Sequence[Measurements], where: str) -> Measurements:
         raise CaseError([f"{where}: {found}, expected all or none"])
     sigma = np.concatenate([part.sigma for part in parts])
     times = [part.data.times for part in parts if part.data.times is not None]
+    named = [part.data.names or ("",) * len(part.data.values) for part in parts]
     data = PointData(
         points=np.vstack([part.data.points for part in parts]),
         values=np.concatenate([part.data.values for part in parts]),
         sigma=sigma.copy() if all(known) else None,
         lines=np.concatenate([part.data.lines for part in parts]),
         times=None if len(times) < len(parts) else np.concatenate(times),
+        names=tuple(name for names in named for name in names) if any(map(any, named)) else None,
     )
     logarithmic = np.concatenate([part.logarithmic for part in parts])
     threshold = np.concatenate([part.threshold for part in parts])

@@ -47,7 +47,15 @@ def _named(value: object) -> Any:
     return {"kind": SHORT.get(value, value)} if isinstance(value, str) else value
 
 
-class AbsoluteNoise(Section):
+class NoiseSection(Section):
+    """What all kinds of noise have in common."""
+
+    guess: bool = False
+    """Whether the size that is stated is a guess: a fit that it does not explain is then told, and does not
+    end the run with exit code 3."""
+
+
+class AbsoluteNoise(NoiseSection):
     """Noise of one size in all readings."""
 
     kind: Literal["absolute"]
@@ -60,7 +68,7 @@ class AbsoluteNoise(Section):
         return Deviations(np.full(len(size), self.sigma or 1.0), self.sigma is not None)
 
 
-class RelativeNoise(Section):
+class RelativeNoise(NoiseSection):
     """Noise in proportion to each reading."""
 
     kind: Literal["relative"]
@@ -89,7 +97,7 @@ class RelativeNoise(Section):
         return Deviations(share * np.maximum(size, LEAST * size.max()), self.share is not None)
 
 
-class PerDatumNoise(Section):
+class PerDatumNoise(NoiseSection):
     """The column sigma of the file, which has to be there."""
 
     kind: Literal["per_datum"]
@@ -102,7 +110,7 @@ class PerDatumNoise(Section):
         )
 
 
-class CovarianceNoise(Section):
+class CovarianceNoise(NoiseSection):
     """A diagonal covariance from a file."""
 
     kind: Literal["covariance"]

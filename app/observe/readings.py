@@ -29,9 +29,17 @@ class ReadingObservations(ObservationSection):
     """Standard deviation as a share of a reading; without it the file's column err, or 0.03."""
     absolute_error: Annotated[float, Field(ge=0), NO_TRUTH_VALUE] = 0.0
     """Standard deviation of the voltage in V, which is added as a share of the reading's voltage."""
+    guess: bool = False
+    """Whether these standard deviations are a guess, as those of 0.03 that nobody said are: a fit that they
+    do not explain is then told, and does not end the run with exit code 3."""
 
     equation = "electrical_tomography"
     alone = places_electrodes = True
+
+    @property
+    def guessed(self) -> bool:
+        """See ObservationSection."""
+        return self.guess
 
     def read(self, path: Path) -> ElectrodeReadings:
         """Electrodes and readings; serial. Raises DataError."""
@@ -39,6 +47,10 @@ class ReadingObservations(ObservationSection):
         if self.absolute_error > 0 and readings.voltages is None:
             raise DataError([f"{path}: found no columns u and i, expected both for an absolute_error in V"])
         return readings
+
+    def deviations_are_usual(self, readings: ElectrodeReadings) -> bool:
+        """Whether neither case nor file says them."""
+        return self.relative_error is None and readings.errors is None
 
     def deviations(self, readings: ElectrodeReadings) -> np.ndarray:
         """Standard deviations of the logarithms, which are those of the readings relative to them; (n,)."""

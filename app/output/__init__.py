@@ -12,7 +12,8 @@ from app.output.expansion import draw_expansion
 from app.output.exports import NotExportable, export, write_columns
 from app.output.fields import write_fields
 from app.output.files import Losses, Unwritten, drawn, written
-from app.output.fit import write_fit
+from app.output.fit import Fit, Series, write_fit
+from app.output.fit_picture import draw_fit
 from app.output.folder import FolderTaken, check, hold, prepare
 from app.output.history import History
 from app.output.interfaces import draw_interfaces
@@ -37,6 +38,7 @@ __all__ = [
     "Checkpoint",
     "Coefficient",
     "Decay",
+    "Fit",
     "FolderTaken",
     "History",
     "Losses",
@@ -45,6 +47,7 @@ __all__ = [
     "NoRun",
     "NotExportable",
     "Part",
+    "Series",
     "Shown",
     "Terminal",
     "Unwritten",
@@ -58,6 +61,7 @@ __all__ = [
     "draw_design",
     "draw_expansion",
     "draw_fields",
+    "draw_fit",
     "draw_interfaces",
     "draw_posterior",
     "draw_reduction",

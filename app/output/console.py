@@ -15,6 +15,7 @@ from app.output.history import mean_error, spent_seconds
 from app.output.posterior import posterior_lines
 from app.output.predictions import prediction_lines
 from app.output.reduction import reduction_lines
+from app.output.verdict import verdict_lines
 from app.types import Summary
 
 HEADING = " it      energy     misfit/target   error  align  capture  params  vectors  solves   rhs  seconds"
@@ -112,6 +113,7 @@ def closing_lines(summary: Summary, folder: Path) -> list[str]:
         work = f"{summary['parameters']} parameters, relative distance {summary['distance']:.2e}"
     names = ["report.html", "summary.json", "history.csv", "fields.pvd"]
     names.append("reduction.png" if "reduction" in summary else "coefficient.png")
+    names += ["fit.csv", "fit.png"] if summary.get("verdict") else []
     names += ["posterior.png"] if summary.get("posterior") else []
     names += ["chains.nc"] if summary.get("posterior", {}).get("chains") else []
     names += ["predictions.csv"] if summary.get("predictions") else []
@@ -121,25 +123,11 @@ def closing_lines(summary: Summary, folder: Path) -> list[str]:
         f"{summary['status']} ({summary['stop_reason']}) after {summary['outer_iterations']} iterations, "
         f"{work}, {summary['wall_seconds']:.1f} s{told}",
         *reduction_lines(summary),
-        *_worst_lines(summary),
         *_mesh_lines(summary),
         *posterior_lines(summary),
         *prediction_lines(summary),
         f"results in {folder}: {', '.join(name for name in names if (folder / name).exists())}",
-    ]
-
-
-def _worst_lines(summary: Summary) -> list[str]:
-    """What is said of readings that the coefficient does not explain."""
-    worst = summary.get("worst_readings")
-    if not worst:
-        return []
-    named = ", ".join(f"{each['file']}:{each['line']} ({each['residual']:+.3g})" for each in worst)
-    times = summary["misfit"] / summary["misfit_target"]
-    return [
-        f"the misfit stays at {times:.3g} times its target: errors are larger than stated, or no coefficient "
-        "of this model explains the readings",
-        f"the worst of them, with prediction less reading in standard deviations: {named}",
+        *verdict_lines(summary),
     ]
 
 

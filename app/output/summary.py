@@ -31,12 +31,15 @@ PACKAGES = ("mpi4py", "torch", "numpy", "scipy", "pyvista")
 
 CONVERGED: tuple[StopReason, ...] = ("discrepancy", "minimum", "tolerance")
 
+WITHOUT_TARGET: tuple[StopReason, ...] = ("stalled", "noise_not_met")
+
 
 def status(reason: StopReason, *, target_known: bool) -> str:
-    """`converged`, `stopped`, `interrupted` or `failed`; a stall is convergence where no target was set."""
+    """`converged`, `stopped`, `interrupted` or `failed`; where no target is known a stall is convergence, and
+    so is a minimum, however large its misfit."""
     if reason in ("interrupted", "error"):
         return "interrupted" if reason == "interrupted" else "failed"
-    converged = reason in CONVERGED or (reason == "stalled" and not target_known)
+    converged = reason in CONVERGED or (reason in WITHOUT_TARGET and not target_known)
     return "converged" if converged else "stopped"
 
 

@@ -124,7 +124,8 @@ def _at(equation: Untyped, t: Symbol) -> Untyped:
         return At(field, t) if changes(field) else field
 
     boundary: dict[str, BoundaryCondition] = {
-        name: replace(condition, value=held(condition.value)) for name, condition in equation.boundary.items()
+        name: replace(condition, value=held(condition.value), ambient=held(condition.ambient))
+        for name, condition in equation.boundary.items()
     }
     terms = {f.name: held(getattr(equation, f.name)) for f in fields(equation)}
     return replace(equation, **{**terms, "boundary": boundary})

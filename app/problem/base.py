@@ -36,6 +36,12 @@ from app.problem.design import Designed, DesignOf, Wanted
 from app.problem.work import work_on
 from app.types import Summary, Untyped
 
+UNFINISHED: tuple[StopReason, ...] = ("interrupted", "time_limit", "error")
+"""Reasons to stop that leave no result to be sure of."""
+
+AT_MINIMUM: tuple[StopReason, ...] = ("minimum", "noise_not_met", "tolerance")
+"""Reasons to stop at the minimum of the energy."""
+
 
 class Report(Protocol):
     """What is said, written and drawn of a run; all methods are collective and alike on all ranks."""
@@ -59,6 +65,9 @@ class Report(Protocol):
 
     def summary(self, state: FlowState, reason: StopReason) -> Summary:
         """The run in numbers, but for the resources it took."""
+
+    def verdict(self, state: FlowState, reason: StopReason, sure: "Uncertainty") -> Summary:
+        """The section `verdict` of summary.json, where there are readings whose fit can be judged."""
 
     def coefficient(self, state: FlowState) -> Coefficient:
         """The coefficient as a function."""

@@ -18,6 +18,7 @@ from app.problem.levels import MeshLevel, read_levels
 from app.problem.levels_report import LevelsReport
 from app.problem.minimisation import first_of, minimisation_of, order_of
 from app.problem.plan import Plan, plan_of
+from app.problem.plausible import unlikely
 from app.problem.predictions import PredictionsOf, predicted
 from app.problem.reduction import read_reduction
 from app.problem.regression import read_regression
@@ -42,7 +43,8 @@ def check(case: BaseCase, comm: MPI.Comm = MPI.COMM_WORLD, *, allow_code: bool =
     if isinstance(case, Case):
         given = read_inversion(comm, case, case.method.over(flow.Method()), allow_code=allow_code)
         with given.owned:
-            notes = notes_of(given, evaluated_at_start(given))
+            at_start = evaluated_at_start(given)
+            notes = [*notes_of(given, at_start), *unlikely(given, at_start)]
             predicted(given)
             return plan_of(given, notes)
     READ[type(case)](comm, case, Clock())
@@ -74,10 +76,10 @@ def build(
 def _inversion(levels: list[Inversion], at_start: Misfit[Any], method: flow.Method, clock: Clock) -> Problem:
     """The minimisation of an inverse problem, on the coarsest of its meshes and on each finer one."""
     coarsest, own = levels[0], levels[-1]
-    notes = tuple(notes_of(coarsest, at_start))
+    notes = (*notes_of(coarsest, at_start), *unlikely(coarsest, at_start))
     meter = WorkMeter(clock, [level.forward for level in levels], [level.solvers.riesz for level in levels])
     first = cache(lambda number: first_of(levels[number]))
-    reports = [InversionReport(level, first, method.stopping.unmet, notes) for level in levels]
+    reports = [InversionReport(level, first, notes) for level in levels]
     finer = [
         MeshLevel(levels, number, method, meter, first, reports[number]) for number in range(1, len(levels))
     ]

@@ -26,7 +26,7 @@ def conditions(
     for key, said in section.boundary.items():
         on = ("all",) if said.parts is None else said.parts
         index = _conditioned(case, key, components)
-        given[key] = BoundaryCondition(on, said.kind, said.value, said.transfer, index)
+        given[key] = BoundaryCondition(on, said.kind, said.value, said.transfer, index, said.ambient)
         _check_parts(case, domain, ("equation", "boundary", key, "on"), on, said.kind)
     _check_pairs(case, domain, given, len(components))
     unknown = {}
@@ -74,10 +74,12 @@ def _conditioned(case: Case, key: str, components: Sequence[str]) -> int | None:
     if given.kind == "absorbing" and equation.kind != "helmholtz":
         found = f"absorbing with the equation {equation.kind}"
         raise refused(case, (*path, "kind"), found, "dirichlet, neumann or robin")
-    if isinstance(given.value, tuple) and len(given.value) != len(components):
-        expected = f"one expression, or {len(components)}: {', '.join(components)}"
-        found = counted(given.value, "expression")
-        raise refused(case, (*path, "value"), f"a list of {found}", expected if components else "no list")
+    for said in ("value", "ambient"):
+        each = getattr(given, said)
+        if isinstance(each, tuple) and len(each) != len(components):
+            expected = f"one expression, or {len(components)}: {', '.join(components)}"
+            found = f"a list of {counted(each, 'expression')}"
+            raise refused(case, (*path, said), found, expected if components else "no list")
     if given.component is None:
         return None
     if given.component not in components:

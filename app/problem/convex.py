@@ -16,7 +16,7 @@ from app.mesh import CoefficientSpace
 from app.network import Nodes, Transform
 from app.parallel import SolveFailed, gram
 from app.posterior import Posterior
-from app.problem.base import WorkMeter
+from app.problem.base import Uncertainty, WorkMeter
 from app.problem.factories import Start, network_of, network_start, nodal_start, transform_of
 from app.problem.solvers import Solvers
 from app.types import Summary, Untyped
@@ -159,6 +159,10 @@ class ConvexReport(ABC):
             "coefficient_dofs": self.size,
             "seed": case.seed,
         }
+
+    def verdict(self, state: flow.FlowState, reason: flow.StopReason, sure: Uncertainty) -> Summary:
+        """See Report; there are no readings."""
+        return {}
 
     def _has_arrived(self, at: Untyped) -> bool:
         """Whether the minimiser is within the tolerance of an evaluation that no step leads away from, as of

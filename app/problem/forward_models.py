@@ -36,6 +36,8 @@ class Observed:
     """How readings are compared, by the names that InverseProblem has for it."""
     left_out: tuple[LeftOut, ...] = ()
     """Readings that were left out because no coefficient changes them."""
+    guess: bool = False
+    """Whether some of the standard deviations are a guess."""
 
 
 def survey_of(comm: MPI.Comm, case: Case) -> Survey | None:
@@ -69,7 +71,15 @@ def observed_of(
             "threshold": measured.threshold,
             "groups": measured.groups,
         }
-        found = Observed(forward, measured.data, measured.sigma, measured.files, compared, measured.left_out)
+        found = Observed(
+            forward,
+            measured.data,
+            measured.sigma,
+            measured.files,
+            compared,
+            measured.left_out,
+            any(section.guessed for part in case.parts.values() for section in part.observations.values()),
+        )
     owned.callback(found.forward.close)
     return found
 
@@ -86,7 +96,7 @@ def _electrical(
     data = on_root(coefficient.comm, lambda: survey.data(forward))
     assert data.sigma is not None
     files = ((survey.file, len(data.values)),)
-    return Observed(forward, data, data.sigma, files, {"groups": survey.groups})
+    return Observed(forward, data, data.sigma, files, {"groups": survey.groups}, guess=survey.guessed)
 
 
 def _experiments(

@@ -40,6 +40,7 @@ from app.problem.factories import (
     transform_of,
 )
 from app.problem.forward_models import observed_of, survey_of
+from app.problem.logarithms import check_logarithm
 from app.problem.memory import Size, require_memory, require_rows
 from app.problem.priors import require_prior
 from app.problem.solvers import CONFIRMING_SOLVES, STATE_SOLVES, Solvers
@@ -73,6 +74,8 @@ class Inversion:
     """Of each unknown whose truth there is."""
     left_out: tuple[LeftOut, ...] = ()
     """Readings that were left out because no coefficient changes them."""
+    guess: bool = False
+    """Whether some of the standard deviations are a guess."""
     owned: ExitStack = field(default_factory=ExitStack)
     """Closes what was made."""
 
@@ -139,6 +142,8 @@ def read_inversion(
     for unknown, space in spaces.items():
         require_prior(case, unknown, space, known=known)
     references = {name: _reference(case, space, name, data) for name, space in spaces.items()}
+    for unknown, values in references.items():
+        check_logarithm(case, comm, unknown, values)
     reference = np.concatenate(list(references.values()))
     errors = {name: _error(case, space, name) for name, space in spaces.items() if case.unknowns[name].truth}
     energy: InverseProblem[Any] = InverseProblem(observed.forward, data.values, sigma, **observed.compared)
@@ -161,6 +166,7 @@ def read_inversion(
         nodes,
         errors,
         observed.left_out,
+        observed.guess,
         owned=owned,
     )
 

@@ -15,11 +15,12 @@ from app.energy.restricted import Restricted, on_its_mesh
 from app.equations.terms import physical, prefix_of
 from app.flow import Evaluation
 from app.mesh import CoefficientSpace
-from app.parallel import on_root
 from app.pde import Experiments, TransientModel
 from app.posterior import Posterior
 from app.prior import parameter_names
+from app.problem.base import Uncertainty
 from app.problem.factories import nodal_values
+from app.problem.fit import verdict_of, write_fit
 from app.problem.function_error import function_error
 from app.problem.inversion import Inversion
 from app.problem.panels import finest_of, panels_of
@@ -28,9 +29,6 @@ from app.problem.posterior_report import draw_posterior, posterior_fields
 from app.problem.priors import prior_std
 from app.problem.work import work_units
 from app.types import Summary, Untyped
-
-WORST = 5
-"""Readings at most that are then named."""
 
 MOMENTS = 51
 """Times at most at which the fields show a state that changes."""
@@ -43,8 +41,6 @@ class InversionReport:
     given: Inversion
     first: Callable[[int], flow.Candidate]
     """The regularisation that goes where the data choose none, at the nodes of the mesh of a number."""
-    unmet: float
-    """A misfit of more targets than this has not met the noise level."""
     notes: tuple[str, ...] = ()
     """What is to be known of the readings."""
 
@@ -97,7 +93,7 @@ class InversionReport:
         candidate = self.first(state.base) if choice is None else choice.candidate
         return {
             "name": case.name,
-            "status": output.status(reason, target_known=given.target is not None),
+            "status": output.status(reason, target_known=given.target is not None and not given.guess),
             "stop_reason": reason,
             **output.records_summary(state.records),
             **_widths(given, state),
@@ -111,7 +107,6 @@ class InversionReport:
             **_prior(given, candidate.kind, choice, state.records[-1].weight),
             **_noise(given, choice, state.records[-1].misfit),
             **_experiments(given, state),
-            "worst_readings": _worst(given, state, reason, self.unmet),
             **({"notes": list(self.notes)} if self.notes else {}),
             **_left_out(given),
             **output.work_summary(state.spent),
@@ -121,6 +116,10 @@ class InversionReport:
             "state_dofs": given.forward.size,
             "seed": case.seed,
         }
+
+    def verdict(self, state: flow.FlowState, reason: flow.StopReason, sure: Uncertainty) -> Summary:
+        """See Report."""
+        return verdict_of(self.given, state, reason, sure)
 
     def coefficient(self, state: flow.FlowState) -> output.Coefficient:
         """See Report; where a part of m is known, or m is constant on each cell, the mesh has its part in
@@ -175,17 +174,11 @@ class InversionReport:
         points = points[np.isfinite(points).all(axis=1)]  # the others belong to parts of the mesh
         if posterior is not None:
             draw_posterior(given, posterior, folder, points, lost)
+        write_fit(given, state, folder, lost)
         drawn_on, panels = panels_of(space.parts, rows)
         if not isinstance(forward, ElectricalModel):
             lost.draw(picture, lambda: output.draw_fields(picture, drawn_on, panels, points))
             return
-        factors, fit = forward.geometric_factors, (given.data.values, given.sigma, at.unpooled)
-        table = folder / "fit.csv"
-
-        def write() -> None:
-            output.write_fit(table, forward.abmn, factors, *fit)
-
-        lost.attempt(table, lambda: on_root(space.comm, write))
         physical = [panels_of_resistivity(given.name, row) for row in panels]
         how = {"logarithmic": True, "numbered": True}
         lost.draw(picture, lambda: output.draw_fields(picture, drawn_on, physical, points, **how))
@@ -254,22 +247,6 @@ def _noise(given: Inversion, choice: flow.Choice | None, misfit: float) -> dict[
     chi2 = 2.0 * misfit / given.energy.expectation / factor**2 if factor > 0 else None
     found = None if choice is None else choice.spread * float(np.sqrt(np.mean(given.sigma**2)))
     return {"noise_level": level, "noise_level_found": found, "chi2": chi2}
-
-
-def _worst(given: Inversion, state: flow.FlowState, reason: flow.StopReason, unmet: float) -> list[Summary]:
-    """The readings that are farthest from what the coefficient says, where a run came to its end far above
-    the target: file, line and residual in standard deviations."""
-    at, target = on_its_mesh(state.evaluation), given.target
-    far = target is not None and state.records[-1].misfit > unmet * target
-    if not far or reason not in ("noise_not_met", "stalled", "no_accepted_step"):
-        return []
-    assert isinstance(at, Misfit)
-    residuals = given.energy.whitened(at.forward.readings)
-    worst = np.argsort(-np.abs(residuals), kind="stable")[:WORST]
-    return [
-        {"file": file.name, "line": line, "residual": float(residuals[reading])}
-        for reading, (file, line) in ((i, given.place_of(i)) for i in worst)
-    ]
 
 
 def _states(forward: Untyped, found: Untyped) -> Summary:

@@ -9,7 +9,8 @@ import numpy as np
 
 from app import flow, output
 from app.posterior import Posterior
-from app.problem.base import Report
+from app.problem.base import Report, Uncertainty
+from app.problem.fit import verdict_of
 from app.problem.inversion import Inversion
 from app.problem.inversion_report import InversionReport, reading_place
 from app.problem.work import done_on, work_units
@@ -41,6 +42,10 @@ class MeshesReport[R: Report]:
     def error(self, at: flow.Evaluation) -> float | Mapping[str, float] | None:
         """See Report; of the case's own mesh."""
         return self.levels[-1].error(at)
+
+    def verdict(self, state: flow.FlowState, reason: flow.StopReason, sure: Uncertainty) -> Summary:
+        """See Report."""
+        return self.levels[state.level].verdict(state, reason, sure)
 
     def coefficient(self, state: flow.FlowState) -> output.Coefficient:
         """See Report."""
@@ -80,6 +85,12 @@ class LevelsReport(MeshesReport[InversionReport]):
             "levels": _levels(self.levels, state, units),
             "discretisation": self._discretisation(state),
         }
+
+    def verdict(self, state: flow.FlowState, reason: flow.StopReason, sure: Uncertainty) -> Summary:
+        """See Report."""
+        told = self._discretisation(state)
+        moved = None if told is None else told["moved"]
+        return verdict_of(self.levels[state.level].given, state, reason, sure, moved)
 
     def refined(self, state: flow.FlowState) -> str:
         """What is said of the step to the mesh where the run is."""

@@ -124,7 +124,8 @@ def check_driven(case: Case) -> None:
     sought = {stands_for(unknown.role) for unknown in case.unknowns.values()}
     if section.kind in ("identity", "custom") or sought & DRIVING or getattr(section, "wells", None):
         return
-    values = [condition.value for condition in section.boundary.values()]
+    conditions = section.boundary.values()
+    values = [condition.value if condition.ambient is None else condition.ambient for condition in conditions]
     values += [given for key in sorted(DRIVING) if (given := getattr(section, key, None)) is not None]
     if all(
         part.constant == 0 for value in values for part in (value if isinstance(value, tuple) else (value,))

@@ -153,7 +153,9 @@ def _conditions(case: RitzCase, domain: TaggedMesh) -> dict[str, BoundaryConditi
             domain.boundary(on)
         except MeshError as error:
             raise CaseError([f"{case.where('energy', 'boundary', name, 'on')}: {error}"]) from None
-        conditions[name] = BoundaryCondition(on, given.kind, given.value, given.transfer)
+        conditions[name] = BoundaryCondition(
+            on, given.kind, given.value, given.transfer, ambient=given.ambient
+        )
     return conditions
 
 
@@ -206,7 +208,8 @@ def _check_values(case: RitzCase, space: CoefficientSpace, conditions: dict[str,
         if condition.kind == "dirichlet":
             continue
         at = space.domain.facet_midpoints(condition.on)
-        least(case.energy.boundary[name].value, at, ["boundary", name, "value"])
+        key = "value" if condition.ambient is None else "ambient"
+        least(getattr(case.energy.boundary[name], key), at, ["boundary", name, key])
         if (transfer := case.energy.boundary[name].transfer) is not None:
             path = ["boundary", name, "transfer"]
             low, high = least(transfer, at, path)

@@ -18,7 +18,7 @@ from app.output.posterior import DETERMINED
 from app.parallel import SolveFailed
 from app.posterior import GaussianPosterior, Posterior
 from app.prior.forms import integral
-from app.problem.base import Uncertainty
+from app.problem.base import AT_MINIMUM, UNFINISHED, Uncertainty
 from app.problem.chain_meshes import sampling_of
 from app.problem.chains import Sampling
 from app.problem.factories import stream
@@ -26,12 +26,6 @@ from app.problem.interfaces import interface_posterior
 from app.problem.inversion import Inversion
 from app.problem.linearised import NoPosterior, linearised
 from app.types import Json, Summary
-
-UNFINISHED: tuple[StopReason, ...] = ("interrupted", "time_limit", "error")
-"""Reasons to stop that leave no result to be sure of."""
-
-AT_MINIMUM: tuple[StopReason, ...] = ("minimum", "noise_not_met", "tolerance")
-"""Reasons to stop at the minimum of the energy."""
 
 COUNTED = ("linear_solves", "riesz_solves")
 """What the meter counts that the posterior may add to."""

@@ -22,6 +22,9 @@ class Condition(Section):
     """The value on these parts."""
     transfer: Expression | None = None
     """Of robin, and at least 0: the flux out of the domain for one unit of the state."""
+    ambient: Expression | tuple[Expression, ...] | None = None
+    """Of robin, in place of `value`: the state outside, such as a river's stage or the temperature of the
+    air, of which the flux into the domain is transfer * (ambient - u); so `value` is transfer * ambient."""
 
     @property
     def parts(self) -> tuple[str, ...] | None:
@@ -31,9 +34,12 @@ class Condition(Section):
     @model_validator(mode="after")
     def _has_a_transfer(self) -> Self:
         if self.kind == "robin" and self.transfer is None:
-            raise refuse("robin without a transfer", "one: flux + transfer * u = value", key="transfer")
-        if self.kind != "robin" and self.transfer is not None:
-            raise refuse(f"{self.kind} with a transfer", "one with robin only", key="transfer")
+            raise refuse("robin without a transfer", "one: flux = transfer * (ambient - u)", key="transfer")
+        for key in ("transfer", "ambient"):
+            if self.kind != "robin" and getattr(self, key) is not None:
+                raise refuse(f"{self.kind} with {key}", "it with robin only", key=key)
+        if self.ambient is not None and self.value != Expression("0"):
+            raise refuse("ambient beside value", "one of them: value = transfer * ambient", key="ambient")
         return self
 
 
@@ -43,8 +49,9 @@ class BoundaryConditionSpec(Condition):
 
     kind: Literal["dirichlet", "neumann", "robin", "absorbing"]
     """Whether `value` is that of the state (dirichlet), of the flux into the domain (neumann), for diffusion
-    the diffusivity times du/dn, for elasticity the traction, of flux + transfer * u (robin), or of what comes
-    in where waves leave (absorbing, of helmholtz)."""
+    the diffusivity times du/dn, for elasticity the traction, of flux + transfer * u (robin: a flux, and not
+    the state outside, which is `ambient`), or of what comes in where waves leave (absorbing, of
+    helmholtz)."""
     value: Expression | tuple[Expression, ...] = Expression("0")
     """The value on that part of the boundary, in the unit of the state (dirichlet) or of the flux. Of a state
     of several components a list of one for each, or one that counts for all of them."""
@@ -53,8 +60,9 @@ class BoundaryConditionSpec(Condition):
 
     @model_validator(mode="after")
     def _suits_its_component(self) -> Self:
-        if self.component is not None and isinstance(self.value, tuple):
-            raise refuse(f"a list for the component {self.component}", "one expression", key="value")
+        for key in ("value", "ambient"):
+            if self.component is not None and isinstance(getattr(self, key), tuple):
+                raise refuse(f"a list for the component {self.component}", "one expression", key=key)
         if self.component is not None and self.kind == "absorbing":
             raise refuse("a component of an absorbing condition", "none: it is about both", key="component")
         return self
@@ -65,10 +73,14 @@ class TransientCondition(BoundaryConditionSpec):
 
     kind: Literal["dirichlet", "neumann", "robin"]
     """Whether `value` is that of the state (dirichlet), of the flux into the domain (neumann), that is the
-    diffusivity times du/dn, or of flux + transfer * u (robin)."""
+    diffusivity times du/dn, or of flux + transfer * u (robin: a flux, and not the state outside, which
+    is `ambient`)."""
     value: SpaceTimeExpression = SpaceTimeExpression("0")
     """The value on that part of the boundary at the time t, in the unit of the state (dirichlet) or of the
     flux."""
     transfer: Expression | None = None
     """Of robin, at least 0 and the same at all times: the flux out of the domain for one unit of the
     state."""
+    ambient: SpaceTimeExpression | None = None
+    """Of robin, in place of `value`: the state outside at the time t, such as the temperature of the air, of
+    which the flux into the domain is transfer * (ambient - u); so `value` is transfer * ambient."""

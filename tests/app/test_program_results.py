@@ -24,7 +24,7 @@ SUMMARY = {
     "expansions", "rejected_trials", "krylov_vectors", "state_solves", "linear_solves", "state_rhs",
     "adjoint_rhs", "incremental_rhs", "block_rhs", "block_seconds", "riesz_solves", "selection_riesz_solves",
     "factorisations", "ranks", "coefficient_dofs", "state_dofs", "edge_share", "wall_seconds", "seconds",
-    "peak_memory_mb", "versions", "commit", "seed", "solvers", "posterior",
+    "peak_memory_mb", "versions", "commit", "seed", "solvers", "posterior", "verdict",
 }  # fmt: skip
 """Keys of summary.json that other programs may rely on."""
 

@@ -78,10 +78,10 @@ def test_the_results_have_the_readings_beside_the_fit(quick: Run) -> None:
     assert quick.code in (0, 3), quick.err
     with (quick.folder / "fit.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 252 and list(rows[0])[:4] == ["a", "b", "m", "n"]
+    assert len(rows) == 252 and list(rows[0])[4:8] == ["a", "b", "m", "n"]
     residuals = np.array([float(row["residual"]) for row in rows])
     assert 0.5 * residuals @ residuals == pytest.approx(quick.summary["misfit"], rel=1e-4)
-    measured, predicted = (np.array([float(row[name]) for row in rows]) for name in ("rhoa", "predicted"))
+    measured, predicted = (np.array([float(row[name]) for row in rows]) for name in ("read", "predicted"))
     np.testing.assert_allclose(np.log(predicted / measured), 0.03 * residuals, atol=1e-4)
     assert (quick.folder / "coefficient.png").stat().st_size > 10_000
     assert "exp_m" in quick.grid.point_data

@@ -1,12 +1,14 @@
 """A run does not depend on how often, in which order and by which means the same readings are told."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from small import CASES, COMM
 
+from app.api import solution
 from app.case import load_case
 from app.flow import FlowState
 from app.problem import build
@@ -82,8 +84,10 @@ def test_readings_that_no_coefficient_explains_are_named(rows: np.ndarray, share
     state = run(file, wrong)
     assert state.stop_reason == "noise_not_met"
     with build(load_case(CASES / "sparse.yaml", [*keys, f"observations.heads.file={file}"]), COMM) as problem:
-        summary = problem.report.summary(problem.complete(state), state.stop_reason)
-    assert summary["status"] == "stopped"
-    assert {(each["file"], each["line"]) for each in summary["worst_readings"][:2]} == {
+        found = solution(problem, replace(state, evaluation=None, exact=None))
+    assert found.summary["status"] == "stopped"
+    verdict = found.summary["verdict"]
+    assert verdict["kind"] == "worse" and "misfit: huber" in verdict["advice"][0]
+    assert {(each["file"], each["line"]) for each in verdict["worst"][:2]} == {
         ("gross.csv", 9), ("gross.csv", 22),
     }  # fmt: skip
