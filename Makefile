@@ -52,7 +52,7 @@ if ! command -v $${compiler%% *} >/dev/null; then \
 fi
 endef
 
-.PHONY: help demo test lint mesh venv clean check FORCE
+.PHONY: help demo test lint mesh schema venv clean check FORCE
 
 help:  ## list the targets (the default)
 	@echo "make TARGET [VARIABLE=value ...]"; echo
@@ -85,6 +85,10 @@ mesh: check $(INSTALLED)  ## regenerate the meshes of meshes/ from their .geo fi
 	for mesh in aquifer lshape square; do \
 	  $(PY) $(VENV)/bin/gmsh -nt 1 -v 2 -2 meshes/$$mesh.geo -o meshes/$$mesh.msh || exit 1; \
 	done
+
+schema: check $(INSTALLED)  ## write app/case/schema.json and docs/keys.md anew
+	$(PY) -m app schema > app/case/schema.json
+	$(PY) -m app schema --format markdown > docs/keys.md
 
 venv: check $(INSTALLED)  ## create .venv and install the program, no more
 

@@ -56,7 +56,7 @@ def test_a_command_line_is_understood(line: str) -> None:
 
 
 def test_every_key_is_told() -> None:
-    """docs/keys.md is what `python -m app schema --format markdown` prints."""
+    """docs/keys.md is what `python -m app schema --format markdown` prints; `make schema` writes it."""
     assert (ROOT / "docs" / "keys.md").read_text() == page(schema()) + "\n"
 
 

@@ -22,7 +22,7 @@ KEYS = [
 
 
 def test_the_schema_file_is_current() -> None:
-    """`python -m app schema > app/case/schema.json` makes it anew."""
+    """`make schema` makes it anew."""
     assert json.loads(SCHEMA_FILE.read_text()) == schema()
 
 
