@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browser import BROWSER, WIDTHS, looked_at
 from mpi4py import MPI
 
 from app.__main__ import main
@@ -101,10 +102,17 @@ def test_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undr
 
 
 def test_the_documents_are_a_site(tmp_path: Path) -> None:
-    """Built by mkdocs without a warning."""
+    """Built by mkdocs without a warning, in which a browser, where there is one, finds nothing amiss."""
     pytest.importorskip("material", reason="mkdocs-material is of the extra docs")
     from mkdocs.commands.build import build
     from mkdocs.config import load_config
 
-    build(load_config(str(ROOT / "mkdocs.yml"), site_dir=str(tmp_path), strict=True))
-    assert (tmp_path / "index.html").exists()
+    site = tmp_path / "site"
+    build(load_config(str(ROOT / "mkdocs.yml"), site_dir=str(site), strict=True))
+    assert (site / "index.html").exists()
+    if BROWSER:
+        pages = sorted(site.glob("*/index.html"))
+        found, reported = looked_at(tmp_path, pages)
+        for page, number in zip(pages, range(0, len(found), len(WIDTHS)), strict=True):
+            assert all(each.whole for each in found[number : number + len(WIDTHS)]), page
+        assert not reported
