@@ -144,6 +144,17 @@ def test_a_page_can_be_read_by_everyone(tmp_path: Path) -> None:
     assert {each["href"][1:] for each in page.all("a")} <= set(names)
 
 
+def test_phases_have_a_table(tmp_path: Path) -> None:
+    """Each with its value and its size; the rest has no size of its own."""
+    posterior = {
+        "kind": "interfaces", "values": [4.5, 19.5], "values_std": [0.25, 2.5],
+        "sizes": [0.5], "sizes_5": [0.25], "sizes_95": [0.75],
+    }  # fmt: skip
+    page = page_of(results(tmp_path / "run", posterior=posterior))
+    assert {"the rest4.50.25–––", "phase 119.52.50.50.250.75"} <= set(page.texts["tr"])
+    assert any("the probability of each phase" in each["alt"] for each in page.all("img"))
+
+
 def test_the_worst_readings_are_named(tmp_path: Path) -> None:
     """Ten of them with where they are, the farthest first; of old folders those of the summary."""
     run = results(tmp_path / "run")

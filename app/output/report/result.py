@@ -6,6 +6,15 @@ from app.output.report.results import Results
 from app.output.report.shown import folded, pairs, picture, plain, table
 from app.output.report.wording import number, sentence
 
+SURE = {
+    "laplace": "How sure it is: the standard deviation, with a veil where the readings resolve little",
+    "interfaces": "How sure it is: the probability of each phase, with its interface",
+}
+"""What posterior.png shows, by the kind of posterior."""
+
+PHASES = ("values", "values_std", "sizes", "sizes_5", "sizes_95")
+"""What is told of each phase: its value with the deviation, its size with bounds of 90 %."""
+
 
 def outcome(run: Results) -> list[Block]:
     """Four sentences, and what else is to be known."""
@@ -23,10 +32,10 @@ def result(run: Results) -> list[Block]:
     blocks = picture(run, "coefficient.png", f"Recovered: {named}{beside}")
     blocks += picture(run, "reduction.png", "States at unseen parameters, and the error by numbers stored")
     blocks += _reduction(run)
-    caption = "How sure it is: the standard deviation, with a veil where the readings resolve little"
-    blocks += picture(run, "posterior.png", caption)
+    blocks += picture(run, "posterior.png", SURE.get(run.told("posterior", "kind"), SURE["laplace"]))
+    blocks += _phases(run)
     if note := run.told("posterior", "note"):
-        blocks.append(Paragraph(sentence(f"On the standard deviation: {note}")))
+        blocks.append(Paragraph(sentence(f"a remark on this: {note}")))
     numbers = plain(run.named("posterior"), without=("note",))
     return blocks + folded("How sure it is, in numbers", pairs("Section posterior of summary.json", numbers))
 
@@ -56,6 +65,19 @@ def _to_be_known(run: Results) -> list[str]:
         found.append(f"readings that no coefficient changes were left out: {number(left_out)}")
     found += [f"{name} is missing: {reason}" for name, reason in run.named("unwritten").items()]
     return [sentence(each) for each in found]
+
+
+def _phases(run: Results) -> list[Block]:
+    """The values of phases, and how large these are; the first value is that of the rest."""
+    columns = [run.listed("posterior", name) for name in PHASES]
+    values, deviations, *sizes = columns
+    sizes = [["", *each] for each in sizes]
+    names = ["the rest", *(f"phase {i}" for i in range(1, len(values)))]
+    rows = [
+        [name, *map(number, cells)] for name, *cells in zip(names, values, deviations, *sizes, strict=False)
+    ]
+    heads = ("", "value", "standard deviation", "size", "5 %", "95 %")
+    return [Table(caption="Phases", columns=heads, rows=rows, named=True)] if values else []
 
 
 def _reduction(run: Results) -> list[Block]:
