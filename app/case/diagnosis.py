@@ -26,8 +26,13 @@ class Locator(Protocol):
         """The file, line and name of a key."""
 
 
+EXPRESSION = "a number or an expression such as 1 + 0.5*sin(pi*x)"
+
 FORMATS = {
-    "expression": "a number or an expression such as 1 + 0.5*sin(pi*x)",
+    "expression": EXPRESSION,
+    "given": f"{EXPRESSION}, or a mapping with file, results or regions",
+    "pointwise": f"{EXPRESSION}, or a mapping with file or results",
+    "boundary": f"{EXPRESSION}, or a list, or a mapping with file or results",
     "path": "the path of a file",
     "length_or_inf": "a number > 0 or inf",
     "anisotropy": FORM,
@@ -104,6 +109,9 @@ class _Diagnosis:
             if "discriminator" in node:
                 node = self.resolved({"$ref": node["discriminator"]["mapping"][step]})
                 continue
+            if "oneOf" in node:
+                node = self.member(node, step)
+                continue
             child = self.child(node, step)
             if child is None and not isinstance(node.get("properties"), Mapping):
                 break
@@ -112,6 +120,12 @@ class _Diagnosis:
                 break
             node = self.resolved(child)
         return path, node
+
+    def member(self, node: Schema, tag: Key) -> Schema:
+        """Of a field that may be given in several ways (app.schema.given) the one with a tag."""
+        members = [self.resolved(one) for one in node["oneOf"]]
+        names = [one.get("title", one.get("format", one.get("type"))) for one in members]
+        return members[names.index(tag)]
 
     def child(self, node: Schema, step: Key) -> Schema | None:
         """The schema of a key or position below a node."""

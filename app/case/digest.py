@@ -7,13 +7,18 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from app.case.base import BaseCase
 from app.case.document import Key
 from app.case.origin import dotted
+from app.schema.given import RESULT_FILES
 from app.schema.problems import DataError
 from app.schema.section import Plain
+
+PIECE = 1 << 20
+"""Bytes of a file that are read at once."""
 
 
 def canonical_case(case: BaseCase) -> dict[str, Plain]:
@@ -86,12 +91,14 @@ def _text(data: Plain) -> str:
 
 
 def _content(file: Path) -> str:
-    """SHA-256 of a file; of an XDMF file, whose numbers are in others, of those too."""
+    """SHA-256 of a file; of an XDMF file, whose numbers are in others, of those too; of results of what was
+    found."""
+    digest = hashlib.sha256()
     try:
-        with file.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256")
-        for heavy in _named_by(file):
-            digest.update(heavy.read_bytes())
+        for part in [file / name for name in RESULT_FILES] if file.is_dir() else [file, *_named_by(file)]:
+            with part.open("rb") as opened:
+                for piece in iter(partial(opened.read, PIECE), b""):
+                    digest.update(piece)
     except OSError as cause:
         found = f"found an unreadable file ({cause.strerror})"
         raise DataError([f"{file}: {found}, expected the one that the case names"]) from None

@@ -10,7 +10,7 @@ from pydantic import Field, create_model, model_validator
 from app.case.anisotropy import Anisotropy, AnisotropySpec
 from app.prior import REGULARISATIONS, AnyParameter, Option, Parameter, Value, parameter_names
 from app.prior.matern import stated_by
-from app.schema.expression import Expression
+from app.schema.given import GivenField
 from app.schema.section import NO_TRUTH_VALUE, Positive, Section, refuse
 
 LengthScale = Annotated[
@@ -59,7 +59,7 @@ class _RegularisationSpec(Section):
     power smoothness + 1, as of hIPPYlib's priors."""
     delta: Positive | None = None
     """Of matern, see gamma."""
-    mean: Expression | None = None
+    mean: GivenField | None = None
     """The mean of the prior, another word for the unknown's reference."""
 
     @property

@@ -25,6 +25,8 @@ class EnergyCondition(Condition):
     ambient: Expression | None = None
     """Of robin, in place of `value`: u outside, of which the flux into the domain is transfer * (ambient -
     u); so `value` is transfer * ambient."""
+    transfer: Expression | None = None
+    """Of robin, and at least 0: the flux out of the domain for one unit of u."""
 
 
 class RitzSpec(Section):

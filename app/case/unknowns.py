@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from app.equations import ROLES, Role
-from app.schema.expression import Expression
+from app.schema.given import GivenField
 from app.schema.section import NO_TRUTH_VALUE, Count, Number, Parts, Section, default_kind, refuse
 
 
@@ -137,7 +137,7 @@ class KnownSpec(Section):
 
     on: Parts
     """A physical group of cells of the mesh file, or a list of them."""
-    value: Expression
+    value: GivenField
     """The coefficient there, in the unit of m."""
 
 
@@ -156,13 +156,13 @@ class Unknown(Section):
     """Lagrange degree of the coefficient; 0: constant on each cell."""
     known: KnownSpec | None = None
     """Where the coefficient is known; it is sought elsewhere."""
-    reference: Expression | None = None
+    reference: GivenField | None = None
     """m_ref, the start of the recovery and the centre of the regularisation, in the unit of m; unless given 1
     for a diffusivity, Young's modulus or squared slowness, the median of log(apparent resistivity) for
     log_resistivity, else 0."""
     representation: CoefficientRepresentation = NetworkRepresentation()
     """How the coefficient is represented."""
-    truth: Expression | None = None
+    truth: GivenField | None = None
     """The true coefficient where it is known, used only to report the error."""
 
     @model_validator(mode="before")

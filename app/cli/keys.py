@@ -12,8 +12,17 @@ BEGINNING = """# Every key
 
 Made by `python -m app schema --format markdown`. A key without a default has to be given. A section that can
 be of several kinds says which by its key `kind`. Expressions are of the coordinates `x`, `y`, `z` (and `t` in
-time): numbers, `pi`, `+ - * / **`, and functions such as `sin`, `exp`, `log`, `sqrt`, `tanh`.
+time): numbers, `pi`, `+ - * / **`, and functions such as `sin`, `exp`, `log`, `sqrt`, `tanh`. A field is an
+expression, or values from a [file](#file-field), of [earlier results](#results-field) or for each
+[region](#regions-field) of the mesh.
 """
+
+FIELDS = {
+    "given": "field",
+    "pointwise": "field, but no regions",
+    "boundary": "field, but no regions, or list of expression",
+}
+"""What may stand where a field is given, by the format in the schema (app.schema.given)."""
 
 
 def page(schema: Node) -> str:
@@ -67,6 +76,8 @@ def _values(node: Node) -> str:
     if "$ref" in node:
         name = title(node["$ref"].rpartition("/")[2])
         return f"[{name}](#{name.lower().replace(' ', '-')})"
+    if node.get("format") in FIELDS:
+        return FIELDS[node["format"]]
     for several in ("anyOf", "oneOf"):
         if several in node:
             options = [_values(each) for each in node[several] if each.get("type") != "null"]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import math
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 from numpy.lib import format as npy
 
-from app.schema.files import read_bytes
+from app.schema.files import LARGEST_FILE, read_bytes
 from app.schema.problems import DataError
 from app.types import Untyped
 
@@ -22,6 +24,26 @@ def read_array(path: Path, expected: str) -> np.ndarray:
     content = read_bytes(path, f"an NPY file with {expected}", DataError)
     if content.startswith(b"PK\x03\x04"):
         raise DataError([f"{path}: found several arrays, expected one with {expected}"])
+    return _array(path, content, expected)
+
+
+def read_arrays(path: Path, expected: str) -> dict[str, np.ndarray]:
+    """The arrays of an NPZ file by their names, as read_array reads one. Raises DataError."""
+    content = read_bytes(path, f"an NPZ file with {expected}", DataError)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as whole:
+            held = sum(part.file_size for part in whole.infolist())
+            if held > LARGEST_FILE:
+                found = f"{held / 1e6:.0f} MB of arrays (at most {LARGEST_FILE / 1e6:g} MB are read)"
+                raise DataError([f"{path}: found {found}, expected an NPZ file with {expected}"])
+            parts = {name.removesuffix(".npy"): whole.read(name) for name in whole.namelist()}
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, zlib.error):
+        raise DataError([f"{path}: found no NPZ file, expected one with {expected}"]) from None
+    return {name: _array(path, part, expected) for name, part in parts.items()}
+
+
+def _array(path: Path, content: bytes, expected: str) -> np.ndarray:
+    """The array of an NPY file's bytes; raises DataError."""
     try:
         found = _described(content)
         if found is None:

@@ -21,7 +21,7 @@ from app.equations.terms import (
     term,
     vector,
 )
-from app.schema.expression import Expression
+from app.schema.given import GivenField
 from app.types import BoundaryMeasure, Form, Symbol
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ class AdvectionDiffusionSpec(ScalarEquation):
 
     kind: Literal["advection_diffusion"]
     """Stationary advection and diffusion, -div(k grad u) + velocity . grad u = source, by SUPG."""
-    velocity: tuple[Expression, ...]
+    velocity: tuple[GivenField, ...]
     """One expression a coordinate, in a length over the unit of time that k has too."""
-    diffusivity: Expression | None = None
+    diffusivity: GivenField | None = None
     """k where it is not the unknown, 1 unless given, in a length squared over the unit of time."""
 
 

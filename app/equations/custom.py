@@ -12,7 +12,7 @@ import pydantic
 
 from app.equations.specs import Stationary
 from app.equations.terms import BoundaryCondition, Roles, Starts, inflow
-from app.schema.expression import Expression
+from app.schema.given import GivenField
 from app.schema.section import DataFile, Identifier
 from app.types import BoundaryMeasure, Form, Measure, Symbol
 
@@ -34,7 +34,7 @@ class CustomSpec(Stationary):
     """Whether the residual is linear in u (up to a constant); Newton's method otherwise."""
     symmetric: bool = False
     """Whether its derivative by u is symmetric and positive definite."""
-    data: dict[Identifier, Expression] = pydantic.Field(default_factory=dict)
+    data: dict[Identifier, GivenField] = pydantic.Field(default_factory=dict)
     """Expressions for the residual by a name of your choice, in units of yours."""
 
     @property

@@ -19,6 +19,7 @@ from app.equations.terms import (
     term,
 )
 from app.schema.expression import Expression
+from app.schema.given import GivenField
 from app.types import BoundaryMeasure, Form, Symbol
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class DiffusionSpec(WithWells):
 
     kind: Literal["diffusion"]
     """Stationary diffusion, -div(k T grad u) = source."""
-    diffusivity: Expression | None = None
+    diffusivity: GivenField | None = None
     """k where it is not the unknown, 1 unless given, in the unit of the flux over that of grad u."""
     anisotropy: tuple[tuple[Expression, ...], ...] | None = None
     """T, a symmetric positive definite matrix of numbers by which the diffusivity depends on the direction;
@@ -70,9 +71,9 @@ class ReactionDiffusionSpec(WithWells):
 
     kind: Literal["reaction_diffusion"]
     """Stationary diffusion with a reaction, -div(k grad u) + r u = source."""
-    diffusivity: Expression | None = None
+    diffusivity: GivenField | None = None
     """k where it is not the unknown, 1 unless given, in the unit of the flux over that of grad u."""
-    reaction: Expression | None = None
+    reaction: GivenField | None = None
     """r where it is not the unknown, 0 unless given, in the unit of the source over that of u."""
 
     @property

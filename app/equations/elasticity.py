@@ -10,7 +10,7 @@ import pydantic
 
 from app.equations.specs import Stationary
 from app.equations.terms import BoundaryCondition, Starts, cells, inflow, term, vector
-from app.schema.expression import Expression
+from app.schema.given import GivenField
 from app.schema.section import NO_TRUTH_VALUE
 from app.types import BoundaryMeasure, Form, Symbol
 
@@ -23,9 +23,9 @@ class ElasticitySpec(Stationary):
 
     kind: Literal["elasticity"]
     """Linear elasticity of an isotropic body, -div(stress) = body_force; in the plane it is plane strain."""
-    body_force: tuple[Expression, ...] | None = None
+    body_force: tuple[GivenField, ...] | None = None
     """One expression a coordinate, 0 unless given, in the unit of the modulus over a length."""
-    youngs_modulus: Expression | None = None
+    youngs_modulus: GivenField | None = None
     """Young's modulus where it is not the unknown, 1 unless given, in the unit of the tractions."""
     poissons_ratio: Annotated[float, pydantic.Field(gt=-1, lt=0.5), NO_TRUTH_VALUE] = 0.3
     """Poisson's ratio, without a unit; near 0.5 linear elements are too stiff."""

@@ -22,7 +22,8 @@ from app.equations.terms import (
     vector,
 )
 from app.schema.boundary import TransientCondition
-from app.schema.expression import Expression, SpaceTimeExpression
+from app.schema.expression import SpaceTimeExpression
+from app.schema.given import GivenField, PointwiseField
 from app.schema.section import NO_TRUTH_VALUE, Positive, Section, refuse
 from app.schema.solver import LinearSolverSpec
 from app.types import BoundaryMeasure, Form, Symbol
@@ -55,18 +56,18 @@ class HeatSpec(EquationSpec):
     source: SpaceTimeExpression | None = None
     """The right-hand side at the time t, what is supplied to a unit of volume in a unit of time; left out
     only where it is the unknown, which is the same at all times."""
-    initial: Expression | None = None
+    initial: PointwiseField | None = None
     """u at time 0 where it is not the unknown, 0 unless given; where a dirichlet condition holds, its value
     is u."""
-    diffusivity: Expression | None = None
+    diffusivity: GivenField | None = None
     """k where it is not the unknown, 1 unless given, in the unit of the flux over that of grad u; that of the
     capacity times a length squared over a time."""
-    capacity: Expression | None = None
+    capacity: GivenField | None = None
     """What a unit of volume takes up for one unit of u, 1 unless given."""
-    velocity: tuple[Expression, ...] | None = None
+    velocity: tuple[GivenField, ...] | None = None
     """By which the state is carried, one expression a coordinate, in a length over a time; none unless given.
     Cells have to be small enough to resolve the state."""
-    speed: Expression | None = None
+    speed: GivenField | None = None
     """A factor of the velocity where it is not the unknown, 1 unless given."""
     boundary: dict[str, TransientCondition] = pydantic.Field(default_factory=dict)
     """Boundary conditions by a name of your choice; without any nothing leaves the domain."""

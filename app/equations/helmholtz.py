@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from app.equations.specs import ScalarEquation
 from app.equations.terms import SOURCE, BoundaryCondition, Starts, cells, inflow, term
-from app.schema.expression import Expression
+from app.schema.given import GivenField
 from app.schema.section import Positive
 from app.types import BoundaryMeasure, Form, Symbol
 
@@ -24,9 +24,9 @@ class HelmholtzSpec(ScalarEquation):
     boundary lets them out, du/dn = i w sqrt(s) u."""
     frequency: Positive
     """w, the angular frequency, 2 pi times that in hertz, in radians over the unit of time."""
-    imaginary_source: Expression | None = None
+    imaginary_source: GivenField | None = None
     """Imaginary part of the right-hand side, whose real part is `source`; 0 unless given."""
-    squared_slowness: Expression | None = None
+    squared_slowness: GivenField | None = None
     """s where it is not the unknown, 1 unless given, in the unit of time squared over a length squared."""
 
     @property

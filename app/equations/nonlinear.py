@@ -20,7 +20,7 @@ from app.equations.terms import (
     inflow,
     term,
 )
-from app.schema.expression import Expression
+from app.schema.given import GivenField
 from app.schema.section import NO_TRUTH_VALUE, Positive
 from app.types import BoundaryMeasure, Form, Symbol
 
@@ -33,7 +33,7 @@ class NonlinearDiffusionSpec(ScalarEquation):
 
     kind: Literal["nonlinear_diffusion"]
     """Diffusion that grows with the state, -div(k (1 + u^2) grad u) = source; u has no unit."""
-    diffusivity: Expression | None = None
+    diffusivity: GivenField | None = None
     """k where it is not the unknown, 1 unless given, in the unit of the flux over that of grad u."""
 
 
@@ -68,7 +68,7 @@ class PLaplacianSpec(ScalarEquation):
     epsilon: Positive = 0.01
     """eps, in the unit of grad u: gradients below it count as it, so that diffusion neither vanishes nor
     explodes."""
-    diffusivity: Expression | None = None
+    diffusivity: GivenField | None = None
     """k where it is not the unknown, 1 unless given, in the unit of the flux over that of grad u to the power
     p - 1."""
 

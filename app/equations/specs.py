@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from app.schema.boundary import BoundaryConditionSpec
-from app.schema.expression import Expression
+from app.schema.given import GivenField
 from app.schema.section import NO_TRUTH_VALUE, Identifier, Number, Section, refuse
 from app.schema.solver import LinearSolverSpec
 
@@ -50,7 +50,7 @@ class Stationary(EquationSpec):
 class ScalarEquation(Stationary):
     """One with a source."""
 
-    source: Expression | None = None
+    source: GivenField | None = None
     """The right-hand side, what is supplied to a unit of volume; left out only where it is the unknown."""
 
 

@@ -10,10 +10,12 @@ from app.mesh.assembly import assemble, assembled
 from app.mesh.electrode_meshes import electrodes
 from app.mesh.fields import Field, in_ufl
 from app.mesh.files import ReadMesh, file, read_mesh
+from app.mesh.given import FieldByRegion, SampledField
 from app.mesh.meshes import MeshError, TaggedMesh, box, interval, rectangle
 from app.mesh.order import JointOrder, NodeOrder
 from app.mesh.outline import centroid, closed_outline, enclosed_area
 from app.mesh.points import PlaceError, PointOutside, point_matrix
+from app.mesh.samples import FlatPoints, Sampled, WholeFunction, interpolant
 from app.mesh.spaces import (
     CoefficientSpace,
     CoefficientSpaces,
@@ -43,6 +45,8 @@ __all__ = [
     "CoefficientSpace",
     "CoefficientSpaces",
     "Field",
+    "FieldByRegion",
+    "FlatPoints",
     "JointOrder",
     "Known",
     "MeshError",
@@ -52,9 +56,12 @@ __all__ = [
     "QuadratureSpace",
     "ReadMesh",
     "RelativeError",
+    "Sampled",
+    "SampledField",
     "SharpSpaces",
     "StoredMesh",
     "TaggedMesh",
+    "WholeFunction",
     "assemble",
     "assembled",
     "centroid",
@@ -62,6 +69,7 @@ __all__ = [
     "discontinuous",
     "enclosed_area",
     "in_ufl",
+    "interpolant",
     "interpolated",
     "joint_space",
     "point_matrix",

@@ -13,7 +13,10 @@ from app.types import Symbol, Untyped
 
 
 class Field(Protocol):
-    """A function of position: either `Symbolic`, or with a method ufl(x) of its own."""
+    """A function of position: either `Symbolic`, or with a method ufl(x) of its own.
+
+    One of `ByNodes` has that method in place of `numpy`.
+    """
 
     def numpy(self, points: np.ndarray) -> np.ndarray:
         """Values (n,) at points (n, dimension)."""
@@ -30,6 +33,14 @@ class Symbolic(Protocol):
         constant: Callable[[float], Symbol],
     ) -> Symbol:
         """The value by these operations of these variables, `constant` making what stands for a number."""
+
+
+@runtime_checkable
+class ByNodes(Protocol):
+    """A function that depends on the cells of its mesh, and so tells itself what it is at nodes."""
+
+    def nodal(self, space: Untyped) -> np.ndarray:
+        """Values at all owned nodes of an app.mesh.CoefficientSpace on the mesh; collective."""
 
 
 def _absolute(value: Symbol) -> Symbol:

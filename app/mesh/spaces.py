@@ -9,7 +9,7 @@ import ufl
 from dolfinx import fem, la
 
 from app.mesh.facets import surfaces
-from app.mesh.fields import Field, in_ufl
+from app.mesh.fields import ByNodes, Field, in_ufl
 from app.mesh.meshes import MeshError, TaggedMesh
 from app.parallel import timed
 from app.parallel.blocks import PETSc
@@ -62,10 +62,10 @@ class CoefficientSpace:
         self.coordinates, self.owned, self.size = everywhere, self._nodes, index_map.size_global
         given = [(self._nodes_on(domain.boundary(part.on)), part.value) for part in boundary]
         if known is not None:
-            given.append((self._nodes_of(domain.region(known.on)), known.value))
+            given.append((self.nodes_of(domain.region(known.on)), known.value))
         if given:
             for nodes, value in given:
-                self._fixed[nodes] = value.numpy(everywhere[nodes])
+                self._fixed[nodes] = self._at(value, nodes)
             self.free = np.flatnonzero(~np.any([nodes for nodes, _ in given], axis=0))
             self.coordinates, self.owned = everywhere[self.free], len(self.free)
             self.size = self.comm.allreduce(self.owned)
@@ -126,12 +126,12 @@ class CoefficientSpace:
         function.x.scatter_forward()
 
     def interpolate(self, field: Field) -> np.ndarray:
-        """Owned nodal values of the interpolant."""
-        return field.numpy(self.coordinates)
+        """Owned nodal values of the interpolant; collective."""
+        return self._at(field, slice(None) if self.free is None else self.free)
 
     def interpolant(self, field: Field, name: str) -> Function:
-        """The interpolant, also where m is known."""
-        return self.everywhere(field.numpy(self._everywhere), name)
+        """The interpolant, also where m is known; collective."""
+        return self.everywhere(self._at(field, slice(None)), name)
 
     def everywhere(self, values: np.ndarray, name: str) -> Function:
         """The function with these values at all owned nodes, also where m is known."""
@@ -144,6 +144,13 @@ class CoefficientSpace:
         """Values of a function of this space at all owned nodes."""
         return function.x.array[: self._nodes].copy()
 
+    def _at(self, field: Field, nodes: slice | np.ndarray) -> np.ndarray:
+        """Values at some of the owned nodes; collective."""
+        if isinstance(field, ByNodes):
+            whole: np.ndarray = field.nodal(self)
+            return whole[nodes]
+        return field.numpy(self._everywhere[nodes])
+
     def _element(self, degree: int) -> Untyped:
         return ("Lagrange", degree) if degree else ("Discontinuous Lagrange", 0)
 
@@ -154,8 +161,8 @@ class CoefficientSpace:
         marks[found[found < self._nodes]] = True
         return marks
 
-    def _nodes_of(self, cells: np.ndarray) -> np.ndarray:
-        """Which of the rank's owned nodes belong to these cells of any rank."""
+    def nodes_of(self, cells: np.ndarray) -> np.ndarray:
+        """Which of the rank's owned nodes belong to these cells of any rank; collective."""
         marks = la.vector(self.space.dofmap.index_map)
         marks.array[self.space.dofmap.list[cells].ravel()] = 1.0
         marks.scatter_reverse(la.InsertMode.add)

@@ -42,6 +42,9 @@ FORMAT = 1
 WRITES = ("network.json", "network.safetensors", "coefficient.safetensors")
 """Names of the files, for whoever replaces them."""
 
+NODAL = {"nodal": True}
+"""What network.json has for a reference that is no expression: its values at the nodes are stored."""
+
 PHYSICAL = {"exp": np.exp}
 """What the equation makes of a coefficient, by the prefix under which it is written."""
 
@@ -63,8 +66,8 @@ class Part:
     """Values at all owned nodes, also where they are known; None of a family."""
     network: "Network | Phases | None" = None
     theta: np.ndarray = field(default_factory=lambda: np.empty(0))
-    reference: Expression | None = None
-    """m_ref of the network; None stands for zero."""
+    reference: Expression | np.ndarray | None = None
+    """m_ref of the network, or its values at all owned nodes; None stands for zero."""
     by_network: bool = False
     """Whether the network is evaluated, rather than the finite-element function."""
     parameters: tuple[str, ...] = ()
@@ -127,7 +130,8 @@ class Coefficient:
         for part in self.parts:
             if part.network is None or not part.by_network:
                 continue
-            reference = 0.0 if part.reference is None else part.reference.constant
+            given = Expression(0.0) if part.reference is None else part.reference
+            reference = given.constant if isinstance(given, Expression) else None
             if reference is None:
                 raise ValueError(f"found a reference of {part.name} that varies, expected a constant one")
             found[part.name] = Module(part.network, part.theta, part.network.base_of(reference))
@@ -146,10 +150,11 @@ class Coefficient:
         if mesh is not None:
             arrays |= {"nodes": mesh.nodes, "cells": mesh.cells}
         for part in self.parts:
-            if part.nodal is not None:
-                whole = _order(part.space).gathered(part.nodal)
-                if whole is not None:
-                    arrays[part.name] = whole
+            for name, values in ((part.name, part.nodal), (_reference_of(part.name), part.reference)):
+                if isinstance(values, np.ndarray):
+                    whole = _order(part.space).gathered(values)
+                    if whole is not None:
+                        arrays[name] = whole
         theta = {part.name: part.theta for part in self.parts if part.network is not None}
         contents: dict[str, Callable[[], bytes]] = {
             **({"network.safetensors": lambda: save(theta)} if theta else {}),
@@ -185,10 +190,7 @@ def read_coefficient(folder: Path, comm: MPI.Comm = MPI.COMM_SELF) -> Coefficien
         kind, degree = told["mesh"]["cells"], told["mesh"]["degree"]
         mesh = StoredMesh(arrays["nodes"], arrays["cells"], kind, degree)
     domain = restored(comm, mesh)
-    parts = [
-        _restored(name, own, domain, theta.get(name), arrays.get(name))
-        for name, own in told["unknowns"].items()
-    ]
+    parts = [_restored(name, own, domain, theta.get(name), arrays) for name, own in told["unknowns"].items()]
     return Coefficient(told["name"], tuple(parts))
 
 
@@ -210,14 +212,22 @@ def _read(folder: Path) -> tuple[Summary, dict[str, np.ndarray], dict[str, np.nd
 
 
 def _restored(
-    name: str, told: Json, domain: TaggedMesh, theta: np.ndarray | None, whole: np.ndarray | None
+    name: str,
+    told: Json,
+    domain: TaggedMesh,
+    theta: np.ndarray | None,
+    arrays: Mapping[str, np.ndarray],
 ) -> Part:
     space = CoefficientSpace(domain, told["degree"])
     nodal = None
     if told["nodal"]:
-        nodal = _order(space).spread(whole)
+        nodal = _order(space).spread(arrays.get(name))
     network = None if theta is None else _network(told["network"])
-    reference = told["reference"]
+    reference: Expression | np.ndarray | None = None
+    if told["reference"] == NODAL:
+        reference = _order(space).spread(arrays.get(_reference_of(name)))
+    elif told["reference"] is not None:
+        reference = Expression(told["reference"])
     return Part(
         name,
         told["role"],
@@ -226,7 +236,7 @@ def _restored(
         nodal,
         network,
         np.empty(0) if theta is None else theta,
-        None if reference is None else Expression(reference),
+        reference,
         told["by_network"],
         tuple(told["parameters"]),
     )
@@ -243,6 +253,7 @@ def _network(told: Json) -> "Network | Phases":
 
 
 def _described(part: Part) -> Summary:
+    nodal = None if part.reference is None else NODAL
     return {
         "role": part.role,
         "prefix": part.prefix,
@@ -250,7 +261,7 @@ def _described(part: Part) -> Summary:
         "nodal": part.nodal is not None,
         "by_network": part.by_network,
         "parameters": list(part.parameters),
-        "reference": None if part.reference is None else part.reference.text,
+        "reference": part.reference.text if isinstance(part.reference, Expression) else nodal,
         "network": None if part.network is None else part.network.described(),
     }
 
@@ -266,12 +277,21 @@ def _evaluated(part: Part, points: np.ndarray) -> np.ndarray:
         if not part.by_network:
             assert part.nodal is not None
             return np.concatenate(space.comm.allgather(multiply(matrix, part.nodal)))
+        if isinstance(part.reference, np.ndarray):
+            reference = np.concatenate(space.comm.allgather(multiply(matrix, part.reference)))
+        else:
+            given = Expression(0.0) if part.reference is None else part.reference
+            reference = given.numpy(places)
     finally:
         matrix.destroy()
     network = part.network
     assert network is not None
-    reference = np.zeros(len(places)) if part.reference is None else part.reference.numpy(places)
     return network.at(network.nodes_at(points, reference)).values(part.theta)
+
+
+def _reference_of(name: str) -> str:
+    """By what the values of an unknown's reference at the nodes are stored; no unknown is called so."""
+    return f"{name}.reference"
 
 
 def _order(space: CoefficientSpace) -> NodeOrder:

@@ -68,7 +68,7 @@ class FolderTaken(Exception):
 def check(folder: Path, case: Path, *, overwrite: bool, inputs: Iterable[Path] = ()) -> None:
     """Raise FolderTaken if results of this case cannot go there; changes nothing; serial.
 
-    `inputs` are the files that the case reads.
+    `inputs` are the files that the case reads, and the results of other runs.
     """
     if folder.exists() and not folder.is_dir():
         raise FolderTaken(f"{folder}: found a file, expected a folder for the results")
@@ -85,7 +85,9 @@ def check(folder: Path, case: Path, *, overwrite: bool, inputs: Iterable[Path] =
         raise FolderTaken(f"{folder}: found files but no earlier results, expected an empty folder")
     replaced = {path.resolve() for path in _ours(folder)}
     for file in inputs:
-        if replaced & {file.resolve(), *file.resolve().parents}:
+        whole = file.resolve()
+        inside = any(path.is_relative_to(whole) for path in replaced)
+        if inside or replaced & {*whole.parents}:
             found = f"found {file.name}, which the case reads, among the results to be replaced"
             raise FolderTaken(f"{folder}: {found}, expected another folder (give --out)")
 

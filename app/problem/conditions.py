@@ -9,6 +9,7 @@ from app.case import Case, CaseError, part_names
 from app.mesh import MeshError, TaggedMesh
 from app.mesh.facets import corners, inside, unfit
 from app.pde import BoundaryCondition
+from app.problem.given import field_of
 from app.types import Untyped
 
 
@@ -26,8 +27,14 @@ def conditions(
     for key, said in section.boundary.items():
         on = ("all",) if said.parts is None else said.parts
         index = _conditioned(case, key, components)
-        given[key] = BoundaryCondition(on, said.kind, said.value, said.transfer, index, said.ambient)
-        _check_parts(case, domain, ("equation", "boundary", key, "on"), on, said.kind)
+        path = ("equation", "boundary", key)
+        _check_parts(case, domain, (*path, "on"), on, said.kind)
+        there = corners(domain, domain.boundary(on))
+        value, transfer, ambient = (
+            field_of(case, domain, (*path, term), getattr(said, term), there)
+            for term in ("value", "transfer", "ambient")
+        )
+        given[key] = BoundaryCondition(on, said.kind, value, transfer, index, ambient)
     _check_pairs(case, domain, given, len(components))
     unknown = {}
     for name in case.unknowns:

@@ -9,7 +9,7 @@ from mpi4py import MPI
 from app import flow
 from app.activity import doing
 from app.case import BaseCase, Case, CaseError, ConvexCase, ElectrodeMesh, FileMesh
-from app.mesh import MESHES, CoefficientSpace, MeshError, TaggedMesh, read_mesh
+from app.mesh import MESHES, CoefficientSpace, Field, MeshError, TaggedMesh, read_mesh
 from app.network import TRANSFORMS, Nodes, Transform, one_thread
 from app.parallel import agreed
 from app.problem.memory import Size, require_memory
@@ -60,12 +60,12 @@ def _from_file(comm: MPI.Comm, case: BaseCase, mesh: FileMesh) -> TaggedMesh:
         raise CaseError([f"{case.where(*key)}: {error}"]) from None
 
 
-def nodal_values(case: Case, space: CoefficientSpace, name: str, key: str) -> np.ndarray:
-    """Nodal values of an expression of the unknown; raises CaseError where they are not finite."""
-    values = space.interpolate(getattr(case.unknowns[name], key))
+def nodal_values(case: Case, space: CoefficientSpace, field: Field, *path: str) -> np.ndarray:
+    """Nodal values of a field that a key of the case gives; raises CaseError where they are not finite."""
+    values = space.interpolate(field)
     with agreed(space.comm):
         if not np.isfinite(values).all():
-            where = case.where("unknowns", name, key)
+            where = case.where(*path)
             raise CaseError([f"{where}: found values that are not finite on the mesh"])
     return values
 

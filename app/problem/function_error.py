@@ -15,12 +15,12 @@ def function_error(given: Inversion, state: flow.FlowState) -> Summary:
     """‖m − truth‖ / ‖truth‖ of phases, which have more of an interface than the mesh can hold, beside that of
     their interpolant; nothing of other coefficients, or where no truth is known. Collective."""
     network: Untyped = state.representation.network
-    unknown = given.case.unknowns[given.name]
-    if not isinstance(network, flow.PhaseNetwork) or unknown.truth is None or not network.uniform:
+    truth = given.truths.get(given.name)
+    if not isinstance(network, flow.PhaseNetwork) or truth is None or not network.uniform:
         return {}
     space = QuadratureSpace(given.domain, RULE)
     here: Untyped = network
     values = here.at(here.nodes_at(space.coordinates, np.zeros(space.owned))).values(
         state.representation.theta
     )
-    return {"function_error": RelativeError(space, unknown.truth)(values)}
+    return {"function_error": RelativeError(space, truth)(values)}

@@ -1,6 +1,6 @@
 """An inverse problem: from a case to its mesh, data, operators and start."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from app.energy import InverseProblem, Misfit
 from app.mesh import (
     CoefficientSpace,
     CoefficientSpaces,
+    Field,
     Known,
     MeshError,
     RelativeError,
@@ -40,10 +41,12 @@ from app.problem.factories import (
     transform_of,
 )
 from app.problem.forward_models import observed_of, survey_of
+from app.problem.given import field_of
 from app.problem.logarithms import check_logarithm
 from app.problem.memory import Size, require_memory, require_rows
 from app.problem.priors import require_prior
 from app.problem.solvers import CONFIRMING_SOLVES, STATE_SOLVES, Solvers
+from app.schema.given import FileField, RegionsField, ResultsField
 from app.schema.problems import first_few
 
 
@@ -70,8 +73,12 @@ class Inversion:
     """m_ref of all unknowns, owned nodal values."""
     nodes: dict[str, Nodes]
     """Of each unknown, what its network is evaluated at; empty where the unknowns are nodal values."""
+    references: dict[str, Field]
+    """The field of m_ref of each unknown for which the case says one."""
+    truths: dict[str, Field]
+    """The true coefficient of each unknown for which the case says it."""
     errors: dict[str, RelativeError]
-    """Of each unknown whose truth there is."""
+    """Of the same unknowns."""
     left_out: tuple[LeftOut, ...] = ()
     """Readings that were left out because no coefficient changes them."""
     guess: bool = False
@@ -98,10 +105,18 @@ class Inversion:
         """The file and line of each of the first few."""
         return first_few(["{}:{}".format(*self.place_of(int(each))) for each in readings])
 
-    def reference_of(self, name: str) -> Expression:
-        """m_ref of an unknown."""
+    def reference_of(self, name: str) -> Expression | FileField | ResultsField | RegionsField:
+        """m_ref of an unknown, as a case says it."""
         given = self.case.unknowns[name].reference
         return Expression(float(np.median(self.data.values))) if given is None else given
+
+    def stored_reference(self, name: str) -> Expression | np.ndarray:
+        """m_ref of an unknown, where it is no expression by its values at all owned nodes; collective."""
+        said = self.reference_of(name)
+        if isinstance(said, Expression):
+            return said
+        space = self.spaces[name]
+        return space.nodal(space.interpolant(self.references[name], name))
 
     @property
     def name(self) -> str:
@@ -141,11 +156,13 @@ def read_inversion(
         ])  # fmt: skip
     for unknown, space in spaces.items():
         require_prior(case, unknown, space, known=known)
-    references = {name: _reference(case, space, name, data) for name, space in spaces.items()}
+    given = _fields(case, domain, "reference")
+    references = {name: _reference(case, space, name, given, data) for name, space in spaces.items()}
     for unknown, values in references.items():
         check_logarithm(case, comm, unknown, values)
     reference = np.concatenate(list(references.values()))
-    errors = {name: _error(case, space, name) for name, space in spaces.items() if case.unknowns[name].truth}
+    truths = _fields(case, domain, "truth")
+    errors = {name: _error(case, spaces[name], name, truth) for name, truth in truths.items()}
     energy: InverseProblem[Any] = InverseProblem(observed.forward, data.values, sigma, **observed.compared)
     # What outliers, if there are any, add to the misfit is not known: only who asks for a target gets one.
     open_end = energy.robust and case.regularisation[name].selected
@@ -164,6 +181,8 @@ def read_inversion(
         target,
         reference,
         nodes,
+        given,
+        truths,
         errors,
         observed.left_out,
         observed.guess,
@@ -199,7 +218,8 @@ def space_of(case: Case, domain: TaggedMesh, name: str) -> CoefficientSpace:
     unknown, known = case.unknowns[name], None
     if unknown.known is not None:
         on = unknown.known.on
-        known = Known((on,) if isinstance(on, str) else on, unknown.known.value)
+        names = (on,) if isinstance(on, str) else on
+        known = Known(names, _known_value(case, domain, name, names))
     try:
         space = CoefficientSpace(domain, unknown.degree, known)
     except MeshError as error:
@@ -211,16 +231,39 @@ def space_of(case: Case, domain: TaggedMesh, name: str) -> CoefficientSpace:
     return space
 
 
-def _reference(case: Case, space: CoefficientSpace, name: str, data: PointData) -> np.ndarray:
-    if case.unknowns[name].reference is None:
+def _known_value(case: Case, domain: TaggedMesh, name: str, on: Sequence[str]) -> Field:
+    """The field that an unknown is on regions; raises InputError on all ranks."""
+    path, said = ("unknowns", name, "known"), case.unknowns[name].known
+    assert said is not None
+    try:
+        nodes = np.unique(domain.mesh.geometry.dofmaps[0][domain.region(on)])
+    except MeshError as error:
+        raise CaseError([f"{case.where(*path, 'on')}: {error}"]) from None
+    places = domain.mesh.geometry.x[nodes, : domain.dimension]
+    known: Field = field_of(case, domain, (*path, "value"), said.value, places)
+    return known
+
+
+def _fields(case: Case, domain: TaggedMesh, key: str) -> dict[str, Field]:
+    """The references or truths that the case says, by the unknown's name; collective, raises InputError."""
+    said = {name: getattr(unknown, key) for name, unknown in case.unknowns.items()}
+    return {
+        name: field_of(case, domain, ("unknowns", name, key), each)
+        for name, each in said.items()
+        if each is not None
+    }
+
+
+def _reference(
+    case: Case, space: CoefficientSpace, name: str, given: Mapping[str, Field], data: PointData
+) -> np.ndarray:
+    if name not in given:
         return np.full(space.owned, np.median(data.values))
-    return nodal_values(case, space, name, "reference")
+    return nodal_values(case, space, given[name], "unknowns", name, "reference")
 
 
-def _error(case: Case, space: CoefficientSpace, name: str) -> RelativeError:
-    truth = case.unknowns[name].truth
-    assert truth is not None
-    nodal_values(case, space, name, "truth")
+def _error(case: Case, space: CoefficientSpace, name: str, truth: Field) -> RelativeError:
+    nodal_values(case, space, truth, "unknowns", name, "truth")
     try:
         error = RelativeError(space, truth, place(case, space.domain, name))
     except ExpressionError as refused:

@@ -19,7 +19,6 @@ from app.pde import Experiments, TransientModel
 from app.posterior import Posterior
 from app.prior import parameter_names
 from app.problem.base import Uncertainty
-from app.problem.factories import nodal_values
 from app.problem.fit import verdict_of, write_fit
 from app.problem.function_error import function_error
 from app.problem.inversion import Inversion
@@ -139,7 +138,7 @@ class InversionReport:
                     space.nodal(space.function(values)),
                     network,
                     thetas[i] if networks else np.empty(0),
-                    given.reference_of(name),
+                    given.stored_reference(name),
                     by_network=_stands_alone(network, space),
                 )
             )
@@ -314,9 +313,8 @@ def _shown(given: Inversion, name: str, values: np.ndarray, steepest: np.ndarray
     ending = given.ending_of(name)
     m = space.function(values, name)
     shown: Summary = {name: m}
-    if unknown.truth is not None and unknown.on is None:  # a trace has no truth inside
-        nodal_values(given.case, space, name, "truth")
-        truth = space.interpolant(unknown.truth, f"truth{ending}")
+    if name in given.truths and unknown.on is None:  # a trace has no truth inside
+        truth = space.interpolant(given.truths[name], f"truth{ending}")
         error = space.everywhere(space.nodal(m) - space.nodal(truth), f"error{ending}")
         shown |= {truth.name: truth, error.name: error}
     gradient = space.everywhere(steepest, f"gradient{ending}")

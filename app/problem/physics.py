@@ -19,6 +19,7 @@ from app.pde import (
     stands_for,
 )
 from app.problem.conditions import conditions, counted, refused
+from app.problem.given import field_of
 from app.types import Untyped
 
 SOLUTION = {"kind", "degree", "boundary", "solver", "wells", "time", "scheme"}
@@ -43,8 +44,9 @@ def equation(case: Case, domain: TaggedMesh) -> Equation:
             raise refused(case, ("unknowns", name, "role"), unknown.role, accepted)
     if section.kind == "custom":
         return _custom(case, domain)
-    given = {key: getattr(section, key) for key in type(section).model_fields if key not in SOLUTION}
-    _check_terms(case, given)
+    said = {key: getattr(section, key) for key in type(section).model_fields if key not in SOLUTION}
+    _check_terms(case, said)
+    given = {key: field_of(case, domain, ("equation", key), each) for key, each in said.items()}
     _check_shapes(case, domain, given)
     roles = tuple(unknown.role for unknown in case.unknowns.values())
     boundary = conditions(case, domain, components(physics, domain.dimension))
@@ -113,7 +115,11 @@ def _custom(case: Case, domain: TaggedMesh) -> Custom:
         functions = load_functions(domain.comm, case.resolve(section.file))
         boundary, x = conditions(case, domain), domain.coordinates
         flags = {"linear": section.linear, "symmetric": section.symmetric}
-        return Custom(functions, tuple(case.unknowns), boundary, section.data, x, **flags)
+        data = {
+            name: field_of(case, domain, ("equation", "data", name), said)
+            for name, said in section.data.items()
+        }
+        return Custom(functions, tuple(case.unknowns), boundary, data, x, **flags)
     except CustomError as failure:
         raise CaseError([f"{case.where('equation', 'file')}: {failure}"]) from None
 

@@ -24,7 +24,6 @@ from app.pde.functionals import CoefficientIntegral, Functionals, JointFunctiona
 from app.posterior import Posterior, Predictions
 from app.posterior.predictions import Label, predictions_of, pushed
 from app.problem import physics
-from app.problem.factories import nodal_values
 from app.problem.inversion import Inversion
 from app.schema.section import part_names
 from app.types import Measure
@@ -81,7 +80,7 @@ def _truth(given: Inversion, values: Callable[[np.ndarray], np.ndarray]) -> np.n
     """The predictions of the true coefficients, None where one is not known; collective."""
     if len(given.errors) < len(given.spaces):
         return None
-    true = [nodal_values(given.case, space, name, "truth") for name, space in given.spaces.items()]
+    true = [space.interpolate(given.truths[name]) for name, space in given.spaces.items()]
     try:
         return values(np.concatenate(true))
     except SolveFailed:

@@ -17,6 +17,7 @@ from app.prior.gram import InnerProduct
 from app.prior.variance import PointwiseVariance, pointwise_variance
 from app.problem.factories import nodal_values, stream
 from app.problem.forward_models import survey_of
+from app.problem.given import field_of
 from app.problem.inversion import domain_of, space_of
 from app.problem.panels import finest_of, panels_of
 from app.problem.priors import require_prior, unresolved
@@ -132,7 +133,9 @@ def _stated(
     if case.unknowns[name].reference is None:
         notes.append(f"{name}: the mean is the median of the readings: drawn about 0")
     else:
-        mean = nodal_values(case, space, name, "reference")
+        path = ("unknowns", name, "reference")
+        field = field_of(case, space.domain, path, case.unknowns[name].reference)
+        mean = nodal_values(case, space, field, *path)
     solver = solvers.factory(case.equation.solver, "riesz", space)
     regularisation = make(space, length, solver, **values_of(make, chosen.parameters))
     owned.callback(regularisation.close)

@@ -109,7 +109,7 @@ def _truth(given: Inversion) -> np.ndarray:
     """Nodal values of all unknowns, nan where no truth is known."""
     parts = []
     for name, space in given.spaces.items():
-        truth = given.case.unknowns[name].truth
+        truth = given.truths.get(name)
         parts.append(np.full(space.owned, np.nan) if truth is None else space.interpolate(truth))
     return np.concatenate(parts)
 

@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from app.schema.expression import Expression, SpaceTimeExpression
+from app.schema.given import BoundaryField, PointwiseField
 from app.schema.section import Component, Parts, Section, part_names, refuse
 
 
@@ -18,11 +19,11 @@ class Condition(Section):
     of such, or all for the whole boundary."""
     kind: str
     """What `value` is that of."""
-    value: Expression | tuple[Expression, ...] = Expression("0")
+    value: BoundaryField = Expression("0")
     """The value on these parts."""
-    transfer: Expression | None = None
+    transfer: PointwiseField | None = None
     """Of robin, and at least 0: the flux out of the domain for one unit of the state."""
-    ambient: Expression | tuple[Expression, ...] | None = None
+    ambient: BoundaryField | None = None
     """Of robin, in place of `value`: the state outside, such as a river's stage or the temperature of the
     air, of which the flux into the domain is transfer * (ambient - u); so `value` is transfer * ambient."""
 
@@ -52,7 +53,7 @@ class BoundaryConditionSpec(Condition):
     the diffusivity times du/dn, for elasticity the traction, of flux + transfer * u (robin: a flux, and not
     the state outside, which is `ambient`), or of what comes in where waves leave (absorbing, of
     helmholtz)."""
-    value: Expression | tuple[Expression, ...] = Expression("0")
+    value: BoundaryField = Expression("0")
     """The value on that part of the boundary, in the unit of the state (dirichlet) or of the flux. Of a state
     of several components a list of one for each, or one that counts for all of them."""
     component: Component | None = None
@@ -78,7 +79,7 @@ class TransientCondition(BoundaryConditionSpec):
     value: SpaceTimeExpression = SpaceTimeExpression("0")
     """The value on that part of the boundary at the time t, in the unit of the state (dirichlet) or of the
     flux."""
-    transfer: Expression | None = None
+    transfer: PointwiseField | None = None
     """Of robin, at least 0 and the same at all times: the flux out of the domain for one unit of the
     state."""
     ambient: SpaceTimeExpression | None = None

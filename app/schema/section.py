@@ -58,7 +58,7 @@ def _existing(path: Path, info: ValidationInfo) -> Path:
     return path
 
 
-def _written(path: Path, info: SerializationInfo) -> str:
+def written_path(path: Path, info: SerializationInfo) -> str:
     """As the case has it, or as the context's function names it."""
     name: Callable[[Path], str] = (info.context or {}).get("file", str)
     return name(path)
@@ -107,7 +107,7 @@ def part_names(on: Parts) -> tuple[str, ...] | None:
 DataFile = Annotated[
     Path,
     AfterValidator(_existing),
-    PlainSerializer(_written),
+    PlainSerializer(written_path),
     WithJsonSchema({"type": "string", "format": "path"}),
 ]
 """A file by its path relative to the case file, or absolute."""
