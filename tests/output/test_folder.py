@@ -157,7 +157,11 @@ def test_what_the_case_reads_is_never_removed(tmp_path: Path) -> None:
         with pytest.raises(FolderTaken, match="which the case reads"):
             prepare(folder, CASE, overwrite=True, inputs=[file])
         assert content(folder) == before
-    check(folder, CASE, overwrite=True, inputs=[folder / "notes.txt", tmp_path / "fit.csv"])
+    with pytest.raises(FolderTaken, match="found results, which the case reads"):
+        prepare(folder, CASE, overwrite=True, inputs=[folder])
+    check(
+        folder, CASE, overwrite=True, inputs=[folder / "notes.txt", folder / "my data", tmp_path / "fit.csv"]
+    )
 
 
 def test_a_folder_is_held_by_one_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
