@@ -15,8 +15,8 @@ PLANE = "1 + 2*x - 3*y"
 
 INSIDE = np.random.default_rng(3).uniform(0.05, 0.95, (7, 2))
 
-KINDS = [kind for kind, each in OBSERVATIONS.items() if issubclass(each, StateObservations)]
-"""Those that have an operator; four-electrode readings have a forward model of their own."""
+KINDS = [kind for kind, each in OBSERVATIONS.items() if issubclass(each, StateObservations) and each.of_state]
+"""Those that have an operator on the state; four-electrode readings have a forward model of their own."""
 
 
 @dataclass(frozen=True)

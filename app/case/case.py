@@ -14,11 +14,11 @@ from app.case.inversion import ExpansionSpec, Flow
 from app.case.means import with_means
 from app.case.mesh import Levels
 from app.case.posterior import PosteriorSpec
-from app.case.predictions import Prediction, check_predictions
+from app.case.predictions import Prediction, check_named, check_predictions
 from app.case.regularisation import OWN, RegularisationSpec
 from app.case.unknowns import Unknown
 from app.equations import AnyEquationSpec, stands_for
-from app.observe import OBSERVATIONS, Observations, accepted_kinds
+from app.observe import OBSERVATIONS, Observations, ValueObservations, accepted_kinds
 from app.schema.expression import Expression
 from app.schema.grammar import ExpressionError
 from app.schema.problems import CaseError, nearest
@@ -144,7 +144,7 @@ class Case(BaseCase):
             raise refuse("observations beside experiments", "those of each experiment, or no experiments")
         if experiments == {} and not value:
             raise refuse("no observation", "a mapping with at least one entry, or experiments")
-        equation, mesh = info.data.get("equation"), info.data.get("mesh")
+        equation, mesh, unknowns = map(info.data.get, ("equation", "mesh", "unknowns"))
         for name, observation in value.items():
             if equation is not None:
                 kinds = accepted_kinds(equation.kind, in_time=hasattr(equation, "time"))
@@ -152,6 +152,8 @@ class Case(BaseCase):
                     found = f"the kind {observation.kind} with the equation {equation.kind}"
                     several = "one of the kinds" if len(kinds) > 1 else "the kind"
                     raise refuse(found, f"{several} {', '.join(kinds)}", key=name)
+            if isinstance(observation, ValueObservations) and unknowns is not None:
+                check_named("unknown", observation.unknown, unknowns, name, needed=len(unknowns) > 1)
             if mesh is not None and mesh.kind == "electrodes" and not observation.places_electrodes:
                 found = f"the kind {observation.kind} with a mesh through electrodes"
                 kinds = [kind for kind, each in OBSERVATIONS.items() if each.places_electrodes]

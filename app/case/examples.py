@@ -15,15 +15,17 @@ BY_KEY: dict[str, list[Plain]] = {
     "capacity": ["2.5e6"],
     "cells": [[64, 64]],
     "coefficients": [{"conductivity": {"value": "1 + a*x"}}],
+    "column": ["rate"],
     "component": ["x"],
     "contacts": [{"width": 0.04, "impedance": 0.01}],
     "correlation_length": [0.3],
     "data": [{"rate": "4", "supply": "20*x"}],
     "delta": [8.0],
     "depth": [10.0],
-    "diffusivity": ["1e-4 if y < 3 else 1e-5"],
+    "diffusivity": ["1e-4 if y < 3 else 1e-5", {"regions": {"sand": "1e-4", "clay": "1e-7"}}],
     "direct_below": [100000],
     "edge_share": [0.1],
+    "else": ["1e-5"],
     "end": [3600.0],
     "equation": [{"source": "10*exp(-((x-.3)**2+(y-.5)**2)/.01)"}],
     "experiment": ["north"],
@@ -49,14 +51,20 @@ BY_KEY: dict[str, list[Plain]] = {
     "predictions": [{"intake": {"kind": "points", "at": [[0.5, 0.5]]}}],
     "radius": [0.05],
     "rate": [-0.02],
-    "reference": ["-9.2"],
+    "reference": ["-9.2", {"results": "results/coarse"}],
+    "regions": [{"sand": "1e-4", "clay": "1e-7"}],
     "regularisation": [{"m": {"kind": "matern", "correlation_length": 0.3, "std": 1.0}}],
     "relative_error": [0.03],
+    "results": ["results/coarse"],
     "share": [0.02],
     "sigma": [0.05],
     "size": [0.5],
     "smoothness": [2],
-    "source": ["10", "500*exp(-((x-.12)**2+(y-.5)**2)/.002)"],
+    "source": [
+        "10",
+        "500*exp(-((x-.12)**2+(y-.5)**2)/.002)",
+        {"file": "data/recharge.csv", "column": "rate"},
+    ],
     "std": [0.5],
     "steps": [24],
     "transfer": ["0.5"],
@@ -87,7 +95,11 @@ BY_SECTION: dict[tuple[str, str], list[Plain]] = {
 }
 """Of keys that mean something else there."""
 
-BY_FORMAT: dict[str, list[Plain]] = {"expression": ["1 + 0.5*x"]}
+BY_FORMAT: dict[str, list[Plain]] = {
+    "expression": ["1 + 0.5*x"],
+    "given": ["1 + 0.5*x", {"regions": {"sand": "1", "clay": "2"}}],
+    "pointwise": ["1 + 0.5*x", {"file": "data/initial.csv"}],
+}
 """Of keys that are not named above."""
 
 

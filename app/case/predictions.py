@@ -128,7 +128,7 @@ def check_predictions(
     for name, each in predictions.items():
         if isinstance(each, IntegralPrediction):
             if unknowns is not None:
-                _check_named("unknown", each.unknown, unknowns, name, needed=len(unknowns) > 1)
+                check_named("unknown", each.unknown, unknowns, name, needed=len(unknowns) > 1)
             continue
         if equation is not None:
             accepted = accepted_kinds(equation.kind, in_time=hasattr(equation, "time"))
@@ -138,10 +138,12 @@ def check_predictions(
                 several = "one of the kinds" if len(kinds) > 1 else "the kind"
                 raise refuse(found, f"{several} {', '.join(kinds)}", key=name)
         if experiments is not None:
-            _check_named("experiment", each.experiment, experiments, name, needed=bool(experiments))
+            check_named("experiment", each.experiment, experiments, name, needed=bool(experiments))
 
 
-def _check_named(what: str, said: str | None, known: Any, name: str, *, needed: bool) -> None:
+def check_named(what: str, said: str | None, known: Any, name: str, *, needed: bool) -> None:
+    """Raises a refusal of the entry `name` where it says a name that is not known, or none where one is
+    needed."""
     names = ", ".join(known)
     if said is None and needed:
         raise refuse(f"nothing for the {what} of {name}", f"{what}: one of {names}", key=name)

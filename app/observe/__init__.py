@@ -18,6 +18,7 @@ from app.observe.operators import ObservationOperator, joined
 from app.observe.points import PointObservations
 from app.observe.readings import ReadingObservations
 from app.observe.traces import TraceObservations
+from app.observe.values import ValueObservations
 
 OBSERVATIONS: dict[str, type[ObservationSection]] = {
     "points": PointObservations,
@@ -26,6 +27,7 @@ OBSERVATIONS: dict[str, type[ObservationSection]] = {
     "fluxes": FluxObservations,
     "field": FieldObservations,
     "readings": ReadingObservations,
+    "values": ValueObservations,
 }
 """By the case's `kind`."""
 
@@ -50,7 +52,9 @@ __all__ = [
     "ObservationSection",
     "Observations",
     "ObservedState",
+    "PointObservations",
     "StateObservations",
+    "ValueObservations",
     "accepted_kinds",
     "joined",
 ]

@@ -40,6 +40,10 @@ class Entry[S: Source]:
 def check_component[S: Source](entry: Entry[S], state: ObservedState) -> None:
     """Raises CaseError where the entry's component is none of the state's."""
     said, names = entry.section.component, ", ".join(state.components)
+    if not entry.section.of_state:
+        if said is not None:
+            raise entry.refused("component", f"found {said}, expected none: an unknown has no components")
+        return
     if state.components and not entry.section.of_components:
         found = f"found {entry.section.kind} of a state with the components {names}"
         raise entry.refused("kind", f"{found}, expected another kind of observation")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 import numpy as np
@@ -16,7 +17,7 @@ from app.schema.section import Component, DataFile, Section
 from app.types import Matrix, Space
 
 if TYPE_CHECKING:
-    from app.mesh import TaggedMesh
+    from app.mesh import CoefficientSpace, TaggedMesh
 
 
 class HeldReadings(Protocol):
@@ -44,6 +45,8 @@ class ObservedState:
     """When its time ends, None of a stationary one."""
     held: HeldReadings | None = None
     """Tells which readings no coefficient changes, if somebody knows."""
+    unknowns: Mapping[str, CoefficientSpace] = field(default_factory=dict)
+    """The spaces of the equation's unknowns, by name."""
 
 
 class ObservationSection(Section):
@@ -90,6 +93,8 @@ class StateObservations(ObservationSection):
     """How residuals count: gaussian, or huber for data with outliers. The target of a weight by discrepancy
     is what Huber's loss expects of noise without outliers; a choice by cross_validation needs none."""
 
+    of_state: ClassVar[bool] = True
+    """Whether the state is read; else an unknown itself."""
     of_components: ClassVar[bool] = True
     """Whether it goes with states of several components, of which it then reads one."""
     of_table: ClassVar[bool] = True

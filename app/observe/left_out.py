@@ -69,7 +69,8 @@ def kept_data(data: PointData, kept: np.ndarray) -> PointData:
 def kept_rows(operator: ObservationOperator, kept: np.ndarray) -> ObservationOperator:
     """Those readings only, by new matrices; collective."""
     weights = None if operator.weights is None else _rows(operator.weights, kept)
-    return ObservationOperator(_rows(operator.matrix, kept), weights)
+    direct = {index: _rows(matrix, kept) for index, matrix in operator.direct.items()}
+    return ObservationOperator(_rows(operator.matrix, kept), weights, direct)
 
 
 def _rows(matrix: Matrix, kept: np.ndarray) -> Matrix:

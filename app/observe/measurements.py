@@ -138,7 +138,7 @@ def _measured(entry: Entry[Path], state: ObservedState) -> Measurements:
         np.arange(count),
         ((entry.source, count),),
     )
-    return whole if state.held is None else _kept(entry, state.held, whole)
+    return _kept(entry, state.held, whole) if state.held is not None and section.of_state else whole
 
 
 def _kept(entry: Entry[Path], held: HeldReadings, whole: Measurements) -> Measurements:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.observe.operators import ObservationOperator
+from app.types import Space
 
 if TYPE_CHECKING:
+    from app.mesh import TaggedMesh
     from app.observe.kinds import ObservedState
 
 SAME = 1e-6
@@ -31,14 +33,17 @@ def signatures(
     """What tells readings apart, shape (readings, signs): two that are alike within 1 are of one place, time
     and component; whole on every rank, collective.
 
-    A reading is a row of B and W. It is told by what it is of a few states, and of a few residuals, which are
-    the same on any number of ranks.
+    A reading is a row of B, W and C. It is told by what it is of a few states, residuals and unknowns, which
+    are the same on any number of ranks.
     """
     from app.parallel import multiply
     from app.parallel.blocks import PETSc
 
-    comm, waves, signs = state.domain.comm, _waves(state), []
-    for matrix in filter(None, (operator.matrix, operator.weights)):
+    comm, waves, signs = state.domain.comm, _waves(state.domain, state.space), []
+    read = [(matrix, waves) for matrix in filter(None, (operator.matrix, operator.weights))]
+    spaces = [unknown.space for unknown in state.unknowns.values()]
+    read += [(matrix, _waves(state.domain, spaces[index])) for index, matrix in operator.direct.items()]
+    for matrix, waves in read:
         largest = matrix.norm(PETSc.NormType.INFINITY) or 1.0
         signs.append(np.concatenate(comm.allgather(multiply(matrix, waves))) / (SAME * largest))
     if times is not None and state.end is not None:
@@ -64,13 +69,13 @@ def groups_of(signs: np.ndarray) -> np.ndarray:
     return result
 
 
-def _waves(state: ObservedState) -> np.ndarray:
+def _waves(domain: TaggedMesh, space: Space) -> np.ndarray:
     """A block of this rank's dofs, shape (owned dofs, WAVES): cos(k·x + φ), each component with phases of its
     own."""
-    domain, dofs = state.domain, state.space.dofmap
+    dofs = space.dofmap
     owned, size = dofs.index_map.size_local, dofs.index_map_bs
     lower, _ = domain.bounding_box()
-    points = state.space.tabulate_dof_coordinates()[:owned, : domain.dimension]
+    points = space.tabulate_dof_coordinates()[:owned, : domain.dimension]
     rng = np.random.default_rng(0)
     directions = rng.uniform(-STEEPEST, STEEPEST, (domain.dimension, WAVES)) / domain.diagonal
     phases = rng.uniform(0.0, 2 * np.pi, (size, WAVES))

@@ -1,7 +1,7 @@
 """The map m ↦ Bu(m) with A(u, m) = 0, its tangent and its adjoint, on one factorisation a coefficient."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -44,6 +44,7 @@ class ForwardModel(StateEquation):
         super().__init__(equation, coefficient, degree, solver)
         self._observe: Matrix = None
         self._tested: Matrix = None
+        self._direct: Mapping[int, Matrix] = {}
         self._slope: Matrix = None
         self._sensitivity: list[Matrix] = [
             self._without_entries(part.space) if form is None else fem_petsc.create_matrix(form)
@@ -54,13 +55,19 @@ class ForwardModel(StateEquation):
         self._sensitive: Linearisation | None = None
         """Whose ∂A/∂m is assembled."""
 
-    def observe_with(self, matrix: Matrix, weights: Matrix | None = None) -> None:
-        """Set B and W of the readings B u + W A(u, m), of shape (readings, state dofs); without W it is zero.
+    def observe_with(
+        self, matrix: Matrix, weights: Matrix | None = None, direct: Mapping[int, Matrix] | None = None
+    ) -> None:
+        """Set B, W and C of the readings B u + W A(u, m) + C m; without W or C these are zero.
+
+        B and W have the shape (readings, state dofs), C one of shape (readings, nodes) by the number of each
+        unknown that is read itself.
 
         The model takes them over: it destroys them when it is closed. A is without Dirichlet conditions (see
         app.observe.ObservationOperator).
         """
         self._observe, self._tested, self._slope = matrix, weights, None
+        self._direct = direct or {}
 
     @contextmanager
     def reading(self, matrix: Matrix, weights: Matrix | None, times: np.ndarray | None) -> Iterator[None]:
@@ -69,14 +76,14 @@ class ForwardModel(StateEquation):
 
         Linearisations that were made in it lose their J with it, others have theirs again behind it.
         """
-        own = self._observe, self._tested
+        own = self._observe, self._tested, self._direct
         self._forget_slope()
-        self._observe, self._tested = matrix, weights
+        self._observe, self._tested, self._direct = matrix, weights, {}
         try:
             yield
         finally:
             self._forget_slope()
-            self._observe, self._tested = own
+            self._observe, self._tested, self._direct = own
 
     def held_readings(
         self, matrix: Matrix, weights: Matrix | None, times: np.ndarray | None
@@ -128,13 +135,20 @@ class ForwardModel(StateEquation):
 
     def close(self) -> None:
         """Destroy the matrices and the factorisation that the model made."""
-        own = (self._operator, *self._sensitivity, self._slope, self._observe, self._tested)
+        own = (
+            self._operator,
+            *self._sensitivity,
+            self._slope,
+            self._observe,
+            self._tested,
+            *self._direct.values(),
+        )
         for matrix in own:
             if matrix is not None:
                 matrix.destroy()
         self._solver.destroy()
         self._operator, self._sensitivity, self._slope = None, [], None
-        self._observe = self._tested = None
+        self._observe, self._tested, self._direct = None, None, {}
         self._forget()
 
     def _forget(self) -> None:
@@ -148,12 +162,16 @@ class ForwardModel(StateEquation):
             self._slope = None
 
     def _readings(self, state: np.ndarray) -> np.ndarray:
-        """B u + W A(u, m)."""
-        readings = self._gathered(multiply(self._observe, state))
-        if self._tested is None:
-            return readings
-        whole: np.ndarray = readings + self._gathered(multiply(self._tested, self._whole_residual(state)))
-        return whole
+        """B u + W A(u, m) + C m."""
+        local = multiply(self._observe, state)
+        if self._tested is not None:
+            local = local + multiply(self._tested, self._whole_residual(state))
+        parts = zip(self.coefficient.parts, self._m, strict=True)
+        return self._gathered(local + self._directly([part.nodal(m) for part, m in parts]))
+
+    def _directly(self, unknowns: Sequence[np.ndarray]) -> np.ndarray | float:
+        """C m, this rank's rows, of vectors or blocks at all nodes of each unknown; 0 where there is no C."""
+        return sum((multiply(matrix, unknowns[i]) for i, matrix in self._direct.items()), 0.0)
 
     def _by_u(self) -> Matrix:
         """∂(readings)/∂u = B + W ∂A/∂u at the state that is set; made when first asked for."""
@@ -183,9 +201,12 @@ class ForwardModel(StateEquation):
             return parts[0] if len(parts) == 1 else np.asfortranarray(np.hstack(parts))
 
     def _tangent(self, at: Linearisation, block: np.ndarray) -> np.ndarray:
-        parts = zip(self._by_m(at), self.coefficient.extended(block), strict=True)
+        unknowns = self.coefficient.extended(block)
+        parts = zip(self._by_m(at), unknowns, strict=True)
         right: Untyped = -sum(multiply(sensitivity, part) for sensitivity, part in parts)
-        direct = 0.0 if self._tested is None else -multiply(self._tested, right)
+        direct = self._directly(unknowns)
+        if self._tested is not None:
+            direct = direct - multiply(self._tested, right)
         with timed("solve"):
             return self._gathered(multiply(self._by_u(), self._solve(right)) + direct)
 
@@ -197,7 +218,10 @@ class ForwardModel(StateEquation):
             adjoint = self._solve(right, transpose=True)
         if self._tested is not None:  # the readings know m directly too
             adjoint = adjoint - multiply_transpose(self._tested, local)
-        return self.coefficient.restricted([-multiply_transpose(part, adjoint) for part in self._by_m(at)])
+        parts = [-multiply_transpose(part, adjoint) for part in self._by_m(at)]
+        for index, matrix in self._direct.items():
+            parts[index] = parts[index] + multiply_transpose(matrix, local)
+        return self.coefficient.restricted(parts)
 
     @contextmanager
     def _counted(self, at: Linearisation, block: np.ndarray, single: str) -> Iterator[None]:

@@ -136,7 +136,8 @@ def _observed(
         assert measured.data.times is not None
         forward.observe_at(measured.operator.matrix, measured.data.times)
     else:
-        forward.observe_with(measured.operator.matrix, measured.operator.weights)
+        operator = measured.operator
+        forward.observe_with(operator.matrix, operator.weights, operator.direct)
     return forward, measured
 
 

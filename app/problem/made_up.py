@@ -12,7 +12,6 @@ from app import flow
 from app.case import Case, CaseError, load_case
 from app.case.starter import Body
 from app.mesh import CoefficientSpace, MeshError, TaggedMesh, read_mesh
-from app.problem.factories import nodal_values
 from app.problem.inversion import read_inversion
 
 COUNT = {1: 40, 2: 150, 3: 200}
@@ -110,7 +109,7 @@ def made_up_of(path: Path) -> list[np.ndarray]:
     assert isinstance(case, Case)
     given = read_inversion(MPI.COMM_SELF, case, flow.Method(), allow_code=True)
     with closing(given.owned):
-        truths = [nodal_values(case, space, name, "truth") for name, space in given.spaces.items()]
+        truths = [space.interpolate(given.truths[name]) for name, space in given.spaces.items()]
         readings = given.forward.at(np.concatenate(truths)).readings
     rng = np.random.default_rng(1)
     parts = np.split(readings, np.cumsum([count for _, count in given.files])[:-1])

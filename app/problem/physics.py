@@ -79,6 +79,7 @@ def observed_state(case: Case, forward: ForwardModel) -> ObservedState:
         tuple(given),
         None if time is None else time.end,
         forward.held_readings,
+        dict(zip(case.unknowns, forward.coefficient.parts, strict=False)),  # sharp ones have more
     )
 
 
