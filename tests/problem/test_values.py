@@ -39,7 +39,7 @@ def truth(points: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("name", RUNS)
 def test_the_result_has_the_values(bores: Path, name: str) -> None:
-    """To a few standard deviations, and what is known there is resolved."""
+    """To a few standard deviations, and is surer there than the prior."""
     said = f"observations={{bores: {{kind: values, file: {bores}}}}}"
     if name != "alone":
         said = f"observations.bores={{kind: values, file: {bores}, unknown: m}}"
@@ -47,9 +47,9 @@ def test_the_result_has_the_values(bores: Path, name: str) -> None:
     with on_square("quickstart", said, *overrides, cells=12).built() as problem:
         found = solve(problem)
         values = found.evaluate(BORES)["m"]
-        deviation = found.std(BORES)["m"] if name != "constant on cells" else None
+        after, before = (found.std(BORES, prior=prior)["m"] for prior in (False, True))
     assert np.abs(values - truth(BORES)).max() < 6 * SIGMA
-    assert deviation is None or deviation.max() < 4 * SIGMA
+    assert (after < 0.5 * before).all()
 
 
 def test_the_unknown_is_named_where_there_are_several(bores: Path) -> None:
