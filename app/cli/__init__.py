@@ -14,12 +14,14 @@ from app.cli.report import REPORT
 from app.cli.results import EVALUATE, EXPORT
 from app.cli.run import RUN
 from app.cli.schema import SCHEMA
+from app.cli.sweep import SWEEP
 
 __all__ = ["COMMANDS", "Command", "UsageError", "parse"]
 
 COMMANDS: dict[str, Command] = {
     "new": NEW,
     "cases": CASES,
+    "sweep": SWEEP,
     "schema": SCHEMA,
     "evaluate": EVALUATE,
     "export": EXPORT,

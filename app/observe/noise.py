@@ -47,6 +47,14 @@ def _named(value: object) -> Any:
     return {"kind": SHORT.get(value, value)} if isinstance(value, str) else value
 
 
+def _kind_by_key(value: object) -> Any:
+    """Let `sigma` alone stand for absolute noise, and `share` for relative noise."""
+    for key, kind in (("sigma", "absolute"), ("share", "relative")):
+        if isinstance(value, dict) and key in value and "kind" not in value:
+            return {"kind": kind, **value}
+    return _named(value)
+
+
 class NoiseSection(Section):
     """What all kinds of noise have in common."""
 
@@ -127,7 +135,7 @@ class CovarianceNoise(NoiseSection):
 Noise = Annotated[
     AbsoluteNoise | RelativeNoise | PerDatumNoise | CovarianceNoise,
     Field(discriminator="kind"),
-    BeforeValidator(_named),
+    BeforeValidator(_kind_by_key),
 ]
 
 

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 NEEDED = {
     "new": ["plate"],
+    "sweep": ["case.yaml", "--set", "seed=0,1"],
     "evaluate": ["results", "--points", "p.csv"],
     "export": ["results", "--format", "npz"],
     "sample-prior": ["case.yaml"],
@@ -64,7 +65,7 @@ REFUSED = {
     "schema a.yaml": "python -m app schema: unrecognized argument a.yaml",
     "sample-prior a.yaml --number 0": "argument --number: found '0', expected a whole number from 1 to 1000",
     "schema -log_view": "python -m app schema: unrecognized argument -log_view",
-    "shcema": "one of the commands new, cases, schema, evaluate, export, sample-prior, design, report (did",
+    "shcema": "commands new, cases, sweep, schema, evaluate, export, sample-prior, design, report (did",
 }
 
 

@@ -1,0 +1,196 @@
+"""Sweeps: which runs they are, how they go on after an interruption, and what they tell."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from mpi4py import MPI
+
+from app.__main__ import main
+from app.cli import sweep
+from app.cli.command import UsageError
+from app.cli.grid import jobs_of, read_varied, split
+from app.cli.sweeping import Sweep, read_rows
+from app.schema.problems import InputError
+
+pytestmark = pytest.mark.skipif(MPI.COMM_WORLD.size > 1, reason="starts runs, serially")
+
+CASE = """
+mesh: {kind: interval, cells: 8}
+equation: {kind: identity}
+unknowns: {m: {role: value, truth: "x"}}
+observations: {heads: {kind: points, file: heads.csv}}
+regularisation: {m: {kind: h1, weight: 0.1}}
+posterior: {kind: none}
+flow: {max_iterations: 1}
+"""
+
+VARIED = ["seed=0,1", "observations.heads.noise.sigma=0.01,0.05"]
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Path:
+    """A case and its readings."""
+    (tmp_path / "heads.csv").write_text("x,value\n0.2,0.21\n0.5,0.52\n0.9,0.87\n")
+    (tmp_path / "case.yaml").write_text(CASE)
+    return tmp_path / "case.yaml"
+
+
+@dataclass
+class Ended:
+    """A run that was over at once."""
+
+    code: int
+
+    def poll(self) -> int:
+        return self.code
+
+    def send_signal(self, sig: int) -> None:
+        raise AssertionError("found a signal for a run that has ended")
+
+
+@dataclass
+class Fake:
+    """Runs that leave a summary, and remember their words."""
+
+    codes: list[int] = field(default_factory=list)
+    """Of the first ones; the others converge."""
+    words: list[Sequence[str]] = field(default_factory=list)
+
+    def __call__(self, words: Sequence[str], log: Path) -> Ended:
+        self.words.append(words)
+        code = self.codes.pop(0) if self.codes else 0
+        folder = Path(words[words.index("--out") + 1])
+        (folder / "checkpoint").mkdir(parents=True, exist_ok=True)
+        status = {0: ("converged", "minimum"), 3: ("stopped", "stalled"), 130: ("interrupted", "interrupted")}
+        if code in status:
+            told = dict(zip(("status", "stop_reason"), status[code], strict=True))
+            error = {"a": 3.0, "b": 4.0} if code == 3 else 0.25
+            summary = {
+                **told,
+                "relative_error": error,
+                "misfit": 2.0,
+                "misfit_target": 1.0,
+                "wall_seconds": 1.5,
+            }
+            (folder / "summary.json").write_text(json.dumps(summary))
+        return Ended(code)
+
+
+def swept(case: Path, fake: Fake, varied: Sequence[str] = VARIED, at_once: int = 2) -> tuple[Sweep, bool]:
+    """A sweep of the case, and whether it came to its end."""
+    folder = case.parent / "sweep"
+    found = Sweep(case, folder, jobs_of(case, read_varied(varied), folder))
+    return found, found.run(at_once, fake, lambda line: None)
+
+
+@pytest.mark.parametrize(
+    "text, parts",
+    [
+        ("0,1,2", ["0", "1", "2"]),
+        ("[16,16],[32, 32]", ["[16,16]", "[32, 32]"]),
+        ("'a,b', {kind: h1, weight: 1}", ["'a,b'", "{kind: h1, weight: 1}"]),
+        ("1", ["1"]),
+    ],
+)
+def test_values_are_parted_where_no_bracket_is_open(text: str, parts: list[str]) -> None:
+    assert split(text) == parts
+
+
+@pytest.mark.parametrize("word", ["seed", "seed=", "=1", "seed=0,,1", "seed=1,1"])
+def test_values_that_are_none_are_refused(word: str) -> None:
+    with pytest.raises(UsageError, match=r"--set: found .* expected"):
+        read_varied([word])
+    with pytest.raises(UsageError, match="found seed twice"):
+        read_varied(["seed=1", "seed=2"])
+
+
+def test_a_sweep_is_every_combination(case: Path) -> None:
+    """A row each in their order, a folder each by its settings; a bad value is refused before any runs."""
+    fake = Fake()
+    found, whole = swept(case, fake)
+    rows = read_rows(found.folder / "sweep.csv")
+    assert whole and [(row["seed"], row["observations.heads.noise.sigma"]) for row in rows] == [
+        ("0", "0.01"), ("0", "0.05"), ("1", "0.01"), ("1", "0.05"),
+    ]  # fmt: skip
+    assert [row["folder"] for row in rows][:2] == ["seed=0_sigma=0.01", "seed=0_sigma=0.05"]
+    assert {(row["status"], row["relative_error"], row["misfit"]) for row in rows} == {
+        ("converged", "0.25", "2.0")
+    }
+    assert all("--overwrite" in words for words in fake.words)
+    with pytest.raises(InputError, match="--set seed: found -1"):
+        swept(case, fake, ["seed=0,-1"])
+    assert len(fake.words) == 4
+
+
+def test_a_sweep_goes_on_where_it_was(case: Path) -> None:
+    """What has ended is not run again, what was interrupted is resumed, what failed is tried again, and what
+    is another case by now runs anew."""
+    found, _ = swept(case, Fake([0, 3, 130, 1]))
+    assert [row["status"] for row in read_rows(found.folder / "sweep.csv")] == [
+        "converged", "stopped", "interrupted", "failed",
+    ]  # fmt: skip
+    assert float(found.rows[found.jobs[1]]["relative_error"]) == pytest.approx(12.5**0.5)
+    again = Fake()
+    assert swept(case, again)[1]
+    assert [words[words.index("--out") + 1].rpartition("/")[2] for words in again.words] == [
+        "seed=1_sigma=0.01", "seed=1_sigma=0.05",
+    ]  # fmt: skip
+    assert all("--resume" in words for words in again.words)
+    nothing = Fake()
+    assert swept(case, nothing)[1] and not nothing.words
+    more = Fake()
+    swept(case, more, ["seed=0,1,2", VARIED[1]])
+    assert len(more.words) == 2
+    (case.parent / "heads.csv").write_text("x,value\n0.2,0.3\n")
+    anew = Fake()
+    swept(case, anew)
+    assert len(anew.words) == 4 and all("--overwrite" in words for words in anew.words)
+
+
+def test_an_interrupted_sweep_lets_its_runs_save(case: Path) -> None:
+    """SIGINT is passed on to those that run; no further one starts, and the sweep is not whole."""
+
+    class Waiting(Ended):
+        def poll(self) -> int | None:  # type: ignore[override]
+            os.kill(os.getpid(), signal.SIGINT) if self.code == 0 else None
+            return self.code or None
+
+        def send_signal(self, sig: int) -> None:
+            assert sig == signal.SIGINT
+            self.code = 130
+
+    started = []
+    folder = case.parent / "sweep"
+    found = Sweep(case, folder, jobs_of(case, read_varied(VARIED), folder))
+
+    def launch(words: Sequence[str], log: Path) -> Waiting:
+        started.append(words)
+        return Waiting(0)
+
+    assert not found.run(1, launch, lambda line: None)
+    assert len(started) == 1 and len(found.left) == 4
+    assert found.rows[found.jobs[0]]["stop_reason"] == "interrupted"
+
+
+def test_the_command_tells_all(
+    case: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Real runs, one after the other in this process: the table, the figure, and the worst exit code."""
+    monkeypatch.setattr(sweep, "launch_on", lambda ranks: lambda words, log: Ended(main([*words, "--quiet"])))
+    folder = case.parent / "out"
+    code = main(["sweep", str(case), "--set", "seed=0,1", "--out", str(folder)])
+    lines = capsys.readouterr().out.splitlines()
+    with (folder / "sweep.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert code == max(int(row["code"]) for row in rows) and len(rows) == 2
+    assert lines[0].startswith("2 runs, 1 at a time") and lines[1].startswith("[1/2] seed=0: ")
+    assert lines[-1] == f"results in {folder}: sweep.csv, sweep.png"
+    assert all(float(row["relative_error"]) < 1 for row in rows)
