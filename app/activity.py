@@ -12,6 +12,9 @@ _LONGEST = 100
 _BOARD = mmap.mmap(-1, _LONGEST)
 """Shared with whatever is forked later; begins with NUL where nothing is to be told."""
 
+PREPARING = "preparing the first iteration"
+"""What a run does until something is said of it."""
+
 _doing = ["reading the case and loading libraries"]
 _telling = False
 
@@ -45,6 +48,11 @@ def doing(what: str) -> Iterator[None]:
 def told() -> str | None:
     """What the process that computes does, by its own words; None where that is not to be told."""
     return _BOARD[:].split(b"\0", 1)[0].decode(errors="replace") or None
+
+
+def current() -> str:
+    """What this process does, for whoever shows it while it computes."""
+    return _doing[-1]
 
 
 def _write() -> None:

@@ -73,7 +73,8 @@ class _Run:
     def __init__(self, problem: Problem, folder: Path, options: Options) -> None:
         self._problem, self._folder, self._options = problem, folder, options
         self._comm = problem.comm
-        self._terminal = output.Terminal(problem.report.target, quiet=options.quiet or problem.comm.rank > 0)
+        quiet = options.quiet or problem.comm.rank > 0
+        self._terminal = output.Terminal(problem.report.target, quiet=quiet, meshes=1 + len(problem.finer))
         self._history = output.History(folder, problem.comm, problem.report.names)
         self._lost, self._longest = output.Losses(), 0.0
 

@@ -10,6 +10,7 @@ from app.case.mesh import BoxMesh, ElectrodeMesh, FileMesh, IntervalMesh, Rectan
 from app.case.reduction import ReductionCase
 from app.case.regularisation import RegularisationSpec
 from app.case.ritz import RitzCase
+from app.case.told import in_a_line
 from app.case.unknowns import (
     BoundedTransform,
     GrowingNetwork,
@@ -68,6 +69,7 @@ __all__ = [
     "check_dimension",
     "differing_keys",
     "effective_yaml",
+    "in_a_line",
     "load_case",
     "part_names",
     "schema",

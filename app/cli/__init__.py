@@ -3,8 +3,10 @@
 import argparse
 import os
 from collections.abc import Sequence
+from textwrap import wrap
 
 from app.cli.cases import CASES
+from app.cli.columns import COLUMNS
 from app.cli.command import Command, UsageError, program, read
 from app.cli.design import DESIGN
 from app.cli.exits import MEANING
@@ -39,18 +41,26 @@ def parse(words: Sequence[str]) -> tuple[Command, argparse.Namespace]:
     """
     if words and words[0] in COMMANDS:
         return COMMANDS[words[0]], read(COMMANDS[words[0]], words[0], words[1:])
-    commands = "; ".join(f"{name}: {command.sentence}" for name, command in COMMANDS.items())
-    epilog = (
-        f"Commands in place of the case: {commands} PETSc's options, such as -log_view, are passed on; they "
-        f"stand behind the case. {MEANING}"
-    )
-    options = read(RUN, "", words, epilog)
+    options = read(RUN, "", words, _epilog())
     if options.case in COMMANDS:
         expected = f"it as the first word (or ./{options.case} for a file)"
         raise UsageError(f"{program()}: found the command {options.case} behind options, expected {expected}")
     if options.case.isidentifier() and not os.path.exists(options.case):
         _refuse_misspelt(options.case)
     return RUN, options
+
+
+def _epilog() -> str:
+    """The end of --help: commands, columns, and what a run ends with."""
+    width = 1 + max(map(len, COLUMNS))
+    commands = [f"  {name}: {command.sentence}" for name, command in COMMANDS.items()]
+    columns = [f"  {name:<{width}} {told}" for name, told in COLUMNS.items()]
+    petsc = "PETSc's options, such as -log_view, are passed on; they stand behind the case."
+    return "\n".join([
+        "commands in place of the case:", *commands, "",
+        "columns while it runs:", *columns, "",
+        *wrap(f"{petsc} {MEANING}", 100),
+    ])  # fmt: skip
 
 
 def _refuse_misspelt(word: str) -> None:

@@ -84,7 +84,12 @@ def read(command: Command, name: str, words: Sequence[str], epilog: str = "") ->
 
     Raises UsageError.
     """
-    parser = Parser(prog=f"{program()} {name}".rstrip(), description=command.sentence, epilog=epilog)
+    parser = Parser(
+        prog=f"{program()} {name}".rstrip(),
+        description=command.sentence,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,  # the epilog has lines of its own
+    )
     command.arguments(parser)
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     with redirect_stdout(sys.stdout if speaks() else StringIO()):

@@ -77,7 +77,7 @@ def answer(options: argparse.Namespace) -> int:
     from app.parallel import on_root
 
     case = on_root(comm, read if early is None else lambda: early)
-    with activity.doing("preparing the first iteration"):
+    with activity.doing(activity.PREPARING):
         return (_check if options.check else _run)(options, case, comm)
 
 
@@ -119,7 +119,7 @@ def _folder(options: argparse.Namespace, case: "BaseCase") -> Path:
 def _run(options: argparse.Namespace, case: "BaseCase", comm: "MPI.Comm") -> int:
     """Run the case, from its start or from a checkpoint; collective."""
     from app import output
-    from app.case import InputError
+    from app.case import InputError, in_a_line
     from app.parallel import Clock, on_root, process_age
     from app.problem import build
     from app.run import Options, read_state, run
@@ -142,6 +142,8 @@ def _run(options: argparse.Namespace, case: "BaseCase", comm: "MPI.Comm") -> int
         on_root(comm, lambda: output.read_checkpoint(folder))  # said before the problem is built
     else:
         on_root(comm, lambda: taken(lambda: output.check(folder, path, **how)))
+    if comm.rank == 0 and not options.quiet:
+        print(f"{in_a_line(case)}; results go to {folder}", flush=True)
     with build(case, comm, clock=clock, allow_code=options.allow_code) as problem, ExitStack() as held:
         state = None
         if options.continue_from:

@@ -1,17 +1,16 @@
-"""What the user sees while it runs: one line an outer iteration, and a progress bar on a terminal."""
+"""What the user sees while it runs: one line an outer iteration, and a view of the present on a terminal."""
 
-import math
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.live import Live
 
 from app.flow import FlowState, Record
 from app.output.choice import choice_lines
 from app.output.history import mean_error, spent_seconds
+from app.output.live import View
 from app.output.posterior import posterior_lines
 from app.output.predictions import prediction_lines
 from app.output.reduction import reduction_lines
@@ -21,26 +20,28 @@ from app.types import Summary
 HEADING = " it      energy     misfit/target   error  align  capture  params  vectors  solves   rhs  seconds"
 
 
-class Terminal:
-    """Lines on standard output; use as a context manager on rank 0."""
+SCREEN = 40
+"""Lines after which the heads of the columns are repeated where there is no terminal to tell its height."""
 
-    def __init__(self, target: float | None, *, quiet: bool = False) -> None:
+
+class Terminal:
+    """Lines on standard output and, on a terminal, a view of the present below them.
+
+    Use as a context manager on rank 0.
+    """
+
+    def __init__(self, target: float | None, *, quiet: bool = False, meshes: int = 1) -> None:
         self._console = Console(file=sys.stdout, quiet=quiet, highlight=False, soft_wrap=True, markup=False)
         self._target = target
-        self._shown, self._chosen = 0, -1
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TimeElapsedColumn(),
-            console=self._console,
-            transient=True,
-            disable=quiet or not self._console.is_terminal,
-        )
-        self._task: TaskID | None = None
+        self._shown, self._chosen, self._since_heading = 0, -1, SCREEN
+        self._view = View(target, meshes)
+        shown = self._console.is_terminal and not quiet
+        self._screen = max(self._console.height - 4, 10) if shown else SCREEN
+        self._live = Live(self._view, console=self._console, transient=True) if shown else None
 
     def __enter__(self) -> "Terminal":
-        self._progress.start()
-        self._task = self._progress.add_task("starting", total=None)
+        if self._live is not None:
+            self._live.start()
         return self
 
     def __exit__(
@@ -49,7 +50,8 @@ class Terminal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._progress.stop()
+        if self._live is not None:
+            self._live.stop()
 
     def note(self, message: str) -> None:
         """A line that stands for itself."""
@@ -58,8 +60,9 @@ class Terminal:
     def state(self, state: FlowState) -> None:
         """The lines of the iterations that were not shown yet, what was chosen, and what else is to be
         read."""
-        for index in range(self._shown, len(state.records)):
-            self._row(state.records, index)
+        self._view.state = state
+        for record in state.records[self._shown :]:
+            self._row(record)
         made = state.selected.iteration if state.selected else 0
         if state.choice is not None and made != self._chosen:
             self._chosen = made
@@ -69,19 +72,13 @@ class Terminal:
         for message in state.notes:
             self.note(message)
 
-    def _row(self, records: Sequence[Record], index: int) -> None:
-        """The line of an outer iteration; the bar shows how far the logarithm of the misfit has come."""
-        record = records[index]
-        if record.iteration == 0:
+    def _row(self, record: Record) -> None:
+        """The line of an outer iteration, below the heads of its columns once a screen."""
+        if record.iteration == 0 or self._since_heading >= self._screen:
             self.note(HEADING)
+            self._since_heading = 0
         self.note(line(record, self._target))
-        misfit, first = record.misfit, records[0].misfit
-        if self._task is not None and self._target is not None and 0 < self._target < first:
-            total = math.log(first / self._target)
-            done = min(max(math.log(first / max(misfit, 1e-300)), 0.0), total)
-            self._progress.update(
-                self._task, total=total, completed=done, description=f"iteration {record.iteration + 1}"
-            )
+        self._since_heading += 1
 
 
 def line(record: Record, target: float | None) -> str:

@@ -68,6 +68,17 @@ def test_check_finds_a_good_case_in_order(tmp_path: Path, run_on_ranks: Callable
         assert [path.name for path in found.folder.iterdir()] == ["check.png"]
 
 
+def test_the_first_line_says_what_will_be_done(tmp_path: Path) -> None:
+    """What is sought, in what, from what, on which mesh, and where the results go."""
+    folder = tmp_path / "results"
+    run = run_here(QUICKSTART, *TINY, out=folder)
+    first = run.out.splitlines()[0]
+    assert first == (
+        "quickstart: recovering m (log_diffusivity) of diffusion from heads, on 6 x 6 cells; "
+        f"results go to {folder}"
+    )
+
+
 def test_quiet_run_prints_nothing(tmp_path: Path) -> None:
     """--quiet: the exit code and the folder speak."""
     run = run_here(QUICKSTART, *TINY, "--quiet", out=tmp_path / "results")

@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 import app
 from app.__main__ import main
 from app.cli import COMMANDS, UsageError, parse, ranks
+from app.cli.columns import COLUMNS
 from app.cli.run import RUN
 
 ROOT = Path(__file__).parents[2]
@@ -90,6 +91,18 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         with pytest.raises(SystemExit):
             main([name, "--help"])
         assert (f"python -m app {name}" in capsys.readouterr().out) == speaks
+
+
+def test_help_explains_every_column(capsys: pytest.CaptureFixture[str]) -> None:
+    """Those above the lines of a run, in their order."""
+    from app.output.console import HEADING
+
+    assert [*COLUMNS] == HEADING.split()
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    said = capsys.readouterr().out
+    assert all(told in said for told in COLUMNS.values()) == (MPI.COMM_WORLD.rank == 0)
+    assert all(len(line) <= 110 for line in said.splitlines())
 
 
 def test_a_case_that_is_wrong_is_one_message_and_code_two(

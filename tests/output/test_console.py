@@ -9,12 +9,15 @@ from dataclasses import dataclass
 
 import pytest
 from choices import choice
+from rich.console import Console
 from rows import record, state, states
 
+from app import activity
 from app.flow import Choice
 from app.output import Terminal
 from app.output.choice import choice_lines
-from app.output.console import HEADING, line
+from app.output.console import HEADING, SCREEN, line
+from app.output.live import STAGES, View, progress
 
 
 class FakeTerminal(io.StringIO):
@@ -72,6 +75,51 @@ def test_terminal_prints_the_heading_once(capsys: pytest.CaptureFixture[str]) ->
     assert printed[0] == HEADING and printed.count(HEADING) == 1
     assert [columns(text)[0] for text in printed[1:4]] == ["0", "1", "2"]
     assert printed[4:] == ["a [note] of its own"]
+
+
+def test_the_heading_is_repeated_once_a_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    """Above the line that would be the next below so many."""
+    with Terminal(150.0) as terminal:
+        terminal.state(state([record(iteration=iteration) for iteration in range(2 * SCREEN + 1)]))
+    printed = capsys.readouterr().out.splitlines()
+    assert [number for number, text in enumerate(printed) if text == HEADING] == [
+        0, SCREEN + 1, 2 * (SCREEN + 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "misfit, share", [(200.0, 0.0), (20.0, 0.5), (2.0, 1.0), (0.1, 1.0), (0.0, 1.0), (900.0, 0.0)]
+)
+def test_the_bar_is_of_the_logarithm(misfit: float, share: float) -> None:
+    """From the first misfit to the target, and not beyond either."""
+    assert progress(200.0, misfit, 2.0) == pytest.approx(share)
+
+
+def test_the_view_says_where_a_run_is() -> None:
+    """Stage, mesh, iteration, neurons, what is done now, and the misfit against its target."""
+    view = View(150.0, meshes=3)
+    console = Console(file=io.StringIO(), width=120)
+
+    def shown() -> str:
+        with console.capture() as captured:
+            console.print(view)
+        return captured.get()
+
+    assert "starting" in shown()
+    view.state = state([record(iteration=0, misfit=2e5), record(iteration=1, misfit=160.0, widths=(6, 4))])
+    with activity.doing("factorising an operator"):
+        told = shown()
+    for words in (
+        "mesh 1 of 3",
+        "iteration 2",
+        "6-4 neurons",
+        "factorising an operator",
+        STAGES[view.state.stage],
+    ):
+        assert words in told
+    assert "misfit 160" in told and "target 150" in told
+    with activity.doing(activity.PREPARING):
+        assert activity.PREPARING not in shown()
 
 
 @dataclass(frozen=True)
