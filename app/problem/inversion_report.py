@@ -24,6 +24,7 @@ from app.problem.function_error import function_error
 from app.problem.inversion import Inversion
 from app.problem.panels import finest_of, panels_of
 from app.problem.phases_report import phase_fields, phases_summary
+from app.problem.plan import sensors_of
 from app.problem.posterior_report import draw_posterior, posterior_fields
 from app.problem.priors import prior_std
 from app.problem.work import work_units
@@ -169,6 +170,8 @@ class InversionReport:
         if choice is not None:
             scores = folder / "choice.png"
             lost.draw(scores, lambda: output.draw_choice(space.comm, scores, choice))
+        plan = folder / "check.png"
+        lost.draw(plan, lambda: output.draw_check(plan, given.domain, sensors_of(given)))
         picture, points = folder / "coefficient.png", given.data.points
         points = points[np.isfinite(points).all(axis=1)]  # the others belong to parts of the mesh
         if posterior is not None:

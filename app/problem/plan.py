@@ -41,11 +41,15 @@ def plan_of(given: Inversion, notes: list[str]) -> Plan:
         _memory(given),
         *notes,
     ]
-    points = given.data.points
+    return Plan(tuple(lines), given.domain, sensors_of(given))
+
+
+def sensors_of(given: Inversion) -> dict[str, np.ndarray]:
+    """See Plan."""
+    points, rows = given.data.points, _rows(given)
     electrical = isinstance(given.forward, ElectricalModel)
     placed = {name: points if electrical else points[own] for name, own in rows.items()}
-    sensors = {name: own[np.isfinite(own).all(axis=1)] for name, own in placed.items()}
-    return Plan(tuple(lines), given.domain, sensors)
+    return {name: own[np.isfinite(own).all(axis=1)] for name, own in placed.items()}
 
 
 def _described(case: Case) -> str:
