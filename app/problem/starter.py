@@ -1,6 +1,9 @@
 """A starter case on disk: the case, its readings, and its Python file if it has one."""
 
 import os
+import re
+import shlex
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +38,9 @@ from app.problem.made_up import (
 from app.schema.problems import nearest
 
 ELECTRICAL = "electrical_tomography"
+
+NAME = r"[A-Za-z0-9._-]*[A-Za-z0-9_-]"
+"""What a case may be called."""
 
 SURVEYS = (".ohm", ".dat", ".shm")
 """Endings of files in the unified data format."""
@@ -81,15 +87,21 @@ def write_starter(asked: Asked) -> list[str]:
     Raises InputError, and then leaves nothing behind.
     """
     written: list[Path] = []
+    if not re.fullmatch(NAME, Path(asked.name).name):
+        expected = "letters a-z, digits, '.', '_' and '-', perhaps behind a folder"
+        raise InputError([f"NAME: found {asked.name!r}, expected {expected}"])
     try:
         told = _write(asked, written)
-    except BaseException:
+    except BaseException as cause:
         for path in written:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        if isinstance(cause, OSError):
+            found = f"{cause.filename}: the file cannot be written ({cause.strerror})"
+            raise InputError([found]) from None
         raise
-    run = f"python -m app {written[-1]}" + (
-        " --allow-code" if any(p.suffix == ".py" for p in written) else ""
-    )
+    code = " --allow-code" if any(path.suffix == ".py" for path in written) else ""
+    run = f"python -m app {shlex.quote(str(written[-1]))}{code}"
     return [*told, f"look at it: {run} --check", f"run it: {run}"]
 
 

@@ -121,6 +121,31 @@ def test_a_plain_table_is_used_where_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "words, said",
+    [
+        (["my case"], "NAME: found 'my case', expected letters"),
+        (["plate", "--equation", "difusion"], "(did you mean 'diffusion'?)"),
+        (["plate", "--mesh", "rectangel"], "or a .msh file (did you mean 'rectangle'?)"),
+        (["plate", "--data", "none.csv"], "none.csv: found no such file, expected a table"),
+        (["case.csv/plate"], "case.csv: the file cannot be written"),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    words: list[str],
+    said: str,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In a line, and nothing is left behind."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "case.csv").touch()
+    assert main(["new", *words]) == 2
+    assert said in capfd.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["case.csv"]
+
+
+@pytest.mark.parametrize(
     "header, told",
     [
         ("x,y,value", "x, y, value"),
