@@ -7,6 +7,7 @@ from typing import Any
 from app.schema.section import Plain
 
 BY_KEY: dict[str, list[Plain]] = {
+    "ambient": ["12.5"],
     "anisotropy": [[["2", "0"], ["0", "1"]]],
     "array": ["u"],
     "at": [[[0.3, 0.4], [0.8, 0.7]]],
