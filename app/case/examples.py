@@ -100,6 +100,7 @@ BY_FORMAT: dict[str, list[Plain]] = {
     "expression": ["1 + 0.5*x"],
     "given": ["1 + 0.5*x", {"regions": {"sand": "1", "clay": "2"}}],
     "pointwise": ["1 + 0.5*x", {"file": "data/initial.csv"}],
+    "boundary": ["1 + 0.5*x", {"file": "data/stage.csv"}],
 }
 """Of keys that are not named above."""
 
