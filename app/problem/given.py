@@ -115,8 +115,9 @@ def _require_covered(
     worst = domain.comm.allreduce(float(sampled.excess(at).max(initial=0.0)), op=MPI.MAX)
     if worst <= 1.0:
         return
-    lower = domain.comm.allreduce(at.min(axis=0, initial=np.inf), op=MPI.MIN)
-    upper = domain.comm.allreduce(at.max(axis=0, initial=-np.inf), op=MPI.MAX)
+    lower, upper = at.min(axis=0, initial=np.inf), at.max(axis=0, initial=-np.inf)
+    domain.comm.Allreduce(MPI.IN_PLACE, lower, op=MPI.MIN)
+    domain.comm.Allreduce(MPI.IN_PLACE, upper, op=MPI.MAX)
     found = f"{what}, from {_place(sampled.extent[0])} to {_place(sampled.extent[1])}"
     expected = f"from {_place(lower)} to {_place(upper)}, where the mesh needs it"
     raise CaseError([f"{case.where(*path)}: found {found}, expected {expected}"])
