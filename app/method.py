@@ -373,6 +373,13 @@ class PhasesMethod:
     least_share: float = 0.02
     """A smaller share of the misfit is not worth a smaller weight, or more neurons: interfaces come to follow
     noise (study of 2026)."""
+    rigid: float = 256.0
+    """Times the weight that the selection has found, that of what varies smoothly beside phases at first: next
+    to nothing does (study of 2026)."""
+    softens: float = 4.0
+    """By so much it falls ..."""
+    softer: int = 4
+    """... so many times at most, until the misfit is down to that of the noise."""
     joining: int = 8
     """Neurons that join at once."""
     candidates: int = 400

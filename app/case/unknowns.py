@@ -92,6 +92,8 @@ class PhasesRepresentation(GrowingNetwork):
     it is known, two bounds, or free; all free unless given."""
     neurons: Count = 8
     """Of the network of each interface at the start."""
+    smooth: bool = False
+    """Whether a network that varies smoothly is added to these values."""
 
     @model_validator(mode="after")
     def _says_all_values(self) -> Self:

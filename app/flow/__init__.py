@@ -8,7 +8,7 @@ from app.flow.growth import GrowthRule
 from app.flow.levels import ONWARD, refine
 from app.flow.minimiser import complete
 from app.flow.network_steps import STEPS, PlainStep, RetractedStep
-from app.flow.phases import PhaseNetwork, PhasesOf
+from app.flow.phases import SMOOTH, PhaseNetwork, PhasesOf, SmoothPhaseNetwork
 from app.flow.problem import Meter, Minimisation, Selection, Truth
 from app.flow.protocols import Energy, Evaluation, InnerProduct, Regularisation
 from app.flow.records import Expansion, Record, StopReason
@@ -22,6 +22,7 @@ from app.method import Method
 
 __all__ = [
     "ONWARD",
+    "SMOOTH",
     "STEPS",
     "STRATEGIES",
     "AtTarget",
@@ -57,6 +58,7 @@ __all__ = [
     "Score",
     "Selected",
     "Selection",
+    "SmoothPhaseNetwork",
     "Step",
     "StepState",
     "StopReason",

@@ -119,6 +119,10 @@ class PhaseChoice:
     """Degrees of freedom that their fit uses."""
     variance: float = 1.0
     """Of the whitened noise."""
+    smooth_length: float | None = None
+    """Of R of what varies smoothly beside the phases; None where nothing does."""
+    smooth_weight: float = 0.0
+    """Of R."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from app.network.network import Network
     from app.network.networks import Networks, joint_network
     from app.network.phases import Phases
+    from app.network.smooth_phases import SmoothPhases, phases_of
 
 __all__ = [
     "ACTIVATIONS",
@@ -35,9 +36,11 @@ __all__ = [
     "Nodes",
     "Phases",
     "Place",
+    "SmoothPhases",
     "Transform",
     "joint_network",
     "one_thread",
+    "phases_of",
 ]
 
 TORCH = {
@@ -46,6 +49,8 @@ TORCH = {
     "Interfaces": "interfaces",
     "LevelSet": "level_set",
     "Phases": "phases",
+    "SmoothPhases": "smooth_phases",
+    "phases_of": "smooth_phases",
     "Candidates": "candidates",
     "Network": "network",
     "Networks": "networks",

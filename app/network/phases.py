@@ -58,7 +58,9 @@ class Phases:
         self._free = [i for i, value in enumerate(values) if not isinstance(value, Given)]
         self.geometry = slice(0, ends[-1])
         """Where in θ the level sets' parameters are."""
-        self.size: int = ends[-1] + len(self._free)
+        self._raw = slice(ends[-1], ends[-1] + len(self._free))
+        """Where in θ those of the values are."""
+        self.size: int = self._raw.stop
 
     @property
     def uniform(self) -> bool:
@@ -110,6 +112,11 @@ class Phases:
         return [theta]
 
     @property
+    def held(self) -> np.ndarray:
+        """Numbers of the parameters whose size no reading tells: those of the level sets."""
+        return np.arange(self.geometry.stop)
+
+    @property
     def scales(self) -> np.ndarray:
         """The size of each parameter: of level sets its standard deviation before the data."""
         return np.concatenate([*(one.scales for one in self.sets), *([self._scale(i)] for i in self._free)])
@@ -121,7 +128,7 @@ class Phases:
     def of_values(self, theta: np.ndarray) -> np.ndarray:
         """v₀, v₁, …, of θ, shape (number + 1,)."""
         raw = np.zeros(self.number + 1)
-        raw[self._free] = theta[self.geometry.stop :]
+        raw[self._free] = theta[self._raw]
         pairs = zip(self._values, raw, strict=True)
         return np.array([value.value(np.array([s]))[0] for value, s in pairs])
 
@@ -195,7 +202,7 @@ class Phases:
         share = 0.5 * (1.0 + np.tanh(distances / self._epsilon[:, None]))
         D = np.zeros((self.owned, self.size), order="F")
         by_values = np.column_stack([1.0 - share.sum(axis=1), share])
-        D[:, self.geometry.stop :] = by_values[:, self._free] * slopes
+        D[:, self._raw] = by_values[:, self._free] * slopes
         height = self._height(weight, v[1:] - v[0])
         rows, moving = [], np.zeros(self.owned, dtype=bool)
         for number, (one, own) in enumerate(zip(self.sets, self._own, strict=True)):
@@ -227,7 +234,7 @@ class Phases:
         own = [(place, signs[index]) for place, index in enumerate(self._free) if index in signs]
         by_values = [sign * slopes[place] * by_step for place, sign in own]
         geometry = np.arange(self._own[number].start, self._own[number].stop)
-        columns = np.concatenate([geometry, [self.geometry.stop + place for place, _ in own]]).astype(int)
+        columns = np.concatenate([geometry, [self._raw.start + place for place, _ in own]]).astype(int)
         block = np.asfortranarray(
             np.column_stack([(-r * np.tanh(u / wide) / wide)[:, None] * moved, *by_values])
         )
@@ -328,7 +335,7 @@ class Phases:
 
     def evaluated(self, theta: torch.Tensor, scaled: torch.Tensor, base: float) -> torch.Tensor:
         """m, shape (n,), at scaled points, shape (dimension, n); torch can differentiate it."""
-        raw, values = iter(theta[self.geometry.stop :]), []
+        raw, values = iter(theta[self._raw]), []
         for each in self._values:
             s = torch.zeros((), dtype=theta.dtype) if isinstance(each, Given) else next(raw)
             values.append(in_torch(each, s))
@@ -369,7 +376,7 @@ class Phases:
 
     def _value_slopes(self, theta: np.ndarray) -> np.ndarray:
         """∂v/∂s of the values that are not given."""
-        raw = theta[self.geometry.stop :]
+        raw = theta[self._raw]
         pairs = zip((self._values[i] for i in self._free), raw, strict=True)
         return np.array([value.slope(np.array([s]))[0] for value, s in pairs])
 

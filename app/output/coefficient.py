@@ -244,12 +244,12 @@ def _restored(
 
 def _network(told: Json) -> "Network | Phases":
     """At no nodes: it is evaluated at others."""
-    from app.network import Network, Nodes, Phases
+    from app.network import Network, Nodes, phases_of
 
     lower, upper = (np.array(corner) for corner in told["box"])
     nothing = np.empty(0)
     nodes = Nodes(np.empty((0, len(lower))), nothing, nothing, box=(lower, upper))
-    return Phases.of(told, nodes) if told.get("kind") == "phases" else Network.of(told, nodes)
+    return phases_of(told, nodes) if told.get("kind") == "phases" else Network.of(told, nodes)
 
 
 def _described(part: Part) -> Summary:

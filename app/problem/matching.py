@@ -1,6 +1,6 @@
-"""Level sets that come close to a given coefficient."""
+"""Networks that come close to a given function."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from mpi4py import MPI
@@ -9,7 +9,7 @@ from app.flow.phases import pursued
 from app.parallel import gram
 
 if TYPE_CHECKING:
-    from app.network import LevelSet
+    from app.network import Network
 
 DRAWN = 800
 """Neurons to choose from."""
@@ -21,22 +21,26 @@ RIDGE = 1e-4
 """Of the least squares, in units of the number of nodes."""
 
 MISSING = 0.15
-"""Share of the function's variance that may be outside of the span."""
+"""Share of a level set's variance that may be outside of the span."""
 
 WIDE = 0.25
 """Of a step: the level set rises like tanh where a coefficient is about this far from half of it."""
 
 
-def matched(
-    comm: MPI.Comm, one: "LevelSet", target: np.ndarray, least: int, most: int, rng: np.random.Generator
-) -> tuple["LevelSet", np.ndarray]:
-    """A level set close to a function at the owned nodes, and its θ; collective.
+def matched[N: "Network"](
+    comm: MPI.Comm,
+    one: N,
+    target: np.ndarray,
+    least: int,
+    most: int,
+    rng: np.random.Generator,
+    missing: float = MISSING,
+) -> tuple[N, np.ndarray]:
+    """A network of one hidden layer close to a function at the owned nodes, and its θ; collective.
 
     Of many random neurons it has those whose span holds the function best: `least` of them at least, and as
-    many as hold enough of it, `most` at most.
+    many as leave no more than a share of it `missing`, `most` at most.
     """
-    from app.network import LevelSet
-
     drawn = one.candidates(one.start(rng), DRAWN, SCALES, rng)
     columns = np.column_stack([drawn.tangent, np.ones(len(target)), target])
     products = gram(comm, columns, columns)
@@ -44,13 +48,12 @@ def matched(
     centred = products - np.outer(constant, constant) / number
     most = max(most, least)
     chosen, gains = pursued(centred[:DRAWN, :DRAWN], centred[:DRAWN, -1], most)
-    missing = 1.0 - np.cumsum(gains) / (0.5 * max(centred[-1, -1], np.finfo(float).tiny))
-    chosen = chosen[: max(least, 1 + int(np.argmax(missing < MISSING)) if missing.min() < MISSING else most)]
+    left = 1.0 - np.cumsum(gains) / (0.5 * max(centred[-1, -1], np.finfo(float).tiny))
+    chosen = chosen[: max(least, 1 + int(np.argmax(left < missing)) if left.min() < missing else most)]
     basis = [*chosen, DRAWN]
     inside = products[np.ix_(basis, basis)] + RIDGE * number * np.eye(len(basis))
     outgoing = np.linalg.solve(inside, products[basis, -1])
-    shaped, rows = one.shaped([((len(chosen),), ())]), drawn.incoming[chosen]
-    assert isinstance(shaped, LevelSet)
+    shaped, rows = cast(N, one.shaped([((len(chosen),), ())])), drawn.incoming[chosen]
     return shaped, np.concatenate([rows[:, :-1].ravel(), rows[:, -1], outgoing])
 
 

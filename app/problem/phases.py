@@ -10,11 +10,13 @@ from mpi4py import MPI
 
 from app import flow
 from app.case import PhasesRepresentation
+from app.flow.protocols import InnerProduct
 from app.mesh.widths import node_sizes
 from app.network import Bounded, Given, Identity, Nodes, Transform, one_thread
 from app.problem.factories import stream
 from app.problem.inversion import Inversion
 from app.problem.matching import matched, step_target
+from app.problem.models import candidate_with
 from app.problem.sharp import SharpEnergy
 from app.types import Described, Untyped
 
@@ -26,6 +28,10 @@ TAILS = (0.02, 0.98)
 
 MOST = 64
 """Neurons of a level set at the start at most; and all have no more parameters than there are readings."""
+
+SMOOTH, ROUGH = 40, 0.02
+"""Neurons at most of what varies smoothly beside phases, and the share of its start that may be outside of
+their span."""
 
 UNIFORM = 1e-9
 """Share of their width by which cells of one width differ at most: rounding."""
@@ -41,6 +47,7 @@ class InversionPhases:
         """Of a problem with one unknown that is represented by a network; on the `finest` mesh the equation
         sees phases at more points than the nodes."""
         self._finest = finest
+        self._products: dict[float, InnerProduct] = {}
         self._given, self._method = given, method.phases
         (name,) = given.spaces
         self._space, self._chosen = given.spaces[name], given.case.regularisation[name]
@@ -60,6 +67,11 @@ class InversionPhases:
     def numbers(self) -> Sequence[int]:
         """See PhasesOf."""
         return (self._spec.number,) if self.asked and self._spec.number != "auto" else NUMBERS
+
+    @property
+    def smooth(self) -> Sequence[bool]:
+        """See PhasesOf."""
+        return (self._spec.smooth,) if self.asked else (False, True)
 
     @property
     def refined(self) -> bool:
@@ -95,6 +107,26 @@ class InversionPhases:
         made: Untyped = Phases(sets, transforms, self._cells, unit=unit)
         return flow.Representation.of(made, made.parameters_of(parameters, levels))
 
+    def smoothed(
+        self, own: flow.Representation, s: np.ndarray, rng: np.random.Generator
+    ) -> flow.Representation:
+        """See PhasesOf."""
+        from app.network import Network, SmoothPhases
+
+        network: Untyped = own.network
+        plain = Network((1,), self._nodes, features=self._spec.features)
+        smooth, theta = matched(self.comm, plain, s, self._method.neurons, SMOOTH, rng, ROUGH)
+        made: Untyped = SmoothPhases(network, smooth)
+        return flow.Representation.of(made, np.concatenate([own.theta, theta]))
+
+    def smooth_product(self, length: float) -> InnerProduct:
+        """See PhasesOf."""
+        if length not in self._products:
+            R = candidate_with(self._given, flow.SMOOTH, length, {}).regularisation.at(self._given.reference)
+            self._given.owned.callback(R.close)
+            self._products[length] = R
+        return self._products[length]
+
     def here(self, own: flow.Representation) -> flow.Representation:
         """See PhasesOf; on the finest mesh with interfaces as sharp as points between the nodes can show."""
         network: Untyped = own.network
@@ -117,10 +149,10 @@ class InversionPhases:
 
     def of(self, described: Described) -> "Phases":
         """Phases as they were told, at these nodes."""
-        from app.network import Phases
+        from app.network import phases_of
 
         one_thread()
-        return Phases.of(described, self._nodes).at(self._nodes, self._cells)
+        return phases_of(described, self._nodes).at(self._nodes, self._cells)
 
     @cached_property
     def _nodes(self) -> Nodes:

@@ -26,16 +26,26 @@ def phases_summary(given: Inversion, state: flow.FlowState) -> Summary:
         "perimeters": perimeters.tolist(),
         "freedom": choice.freedom,
     }
+    if isinstance(network, flow.SmoothPhaseNetwork):
+        told["smooth"] = {
+            "regularisation_kind": flow.SMOOTH,
+            "length_scale": choice.smooth_length,
+            "regularisation_weight": choice.smooth_weight,
+        }
     return {"regularisation_kind": "perimeter", "length_scale": None, "phases": told}
 
 
 def phase_fields(given: Inversion, state: flow.FlowState) -> Summary:
-    """The share of each phase at each node, functions by their names; empty without phases."""
+    """The share of each phase at each node, and what varies smoothly beside them, functions by their names;
+    empty without phases."""
     if state.stage != "phases":
         return {}
     network: Untyped = state.representation.network
-    shares, space = network.shares(state.representation.theta), given.spaces[given.name]
-    named = {f"phase_{number + 1}": column for number, column in enumerate(np.ascontiguousarray(shares.T))}
+    theta, space = state.representation.theta, given.spaces[given.name]
+    shares = np.ascontiguousarray(network.shares(theta).T)
+    named = {f"phase_{number + 1}": column for number, column in enumerate(shares)}
+    if isinstance(network, flow.SmoothPhaseNetwork):
+        named["smooth"] = network.smooth_values(theta)
     return {
         name: space.everywhere(space.extended(np.ascontiguousarray(own))[0], name)
         for name, own in named.items()

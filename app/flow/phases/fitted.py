@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from app.flow.phases.fits import Fit, begun, from_wide, met, settled
+from app.flow.phases.fits import Fit, begun, from_wide, met, reweighed, settled
 from app.flow.phases.objective import Objective
 from app.flow.phases.protocols import PhasesOf
+from app.flow.phases.smooth import SmoothPrior
 from app.flow.state import Representation
 from app.parallel import gram
 from app.types import Untyped
@@ -67,22 +68,75 @@ def fitted(
     Without a weight of its own the perimeter's is such that the start costs what noise does, and is halved
     until the misfit is down to the target.
     """
+    objective, fit = _begun(objective, phases, m, number, target, rng)
+    if phases.weight is None:
+        objective, fit = met(objective, fit, tolerated(target), rng)
+    return Fitted(objective, fit)
+
+
+def fitted_beside(
+    objective: Objective,
+    phases: PhasesOf,
+    m: np.ndarray,
+    number: int,
+    target: float,
+    rng: np.random.Generator,
+    prior: SmoothPrior,
+) -> Fitted:
+    """Phases of this number with something beside them that varies smoothly, fitted to a linear problem;
+    collective.
+
+    The prior's weight falls from where next to nothing varies until the misfit is down to the target: what
+    varies smoothly takes over as little of the jumps as the readings allow. If it is not down then, the
+    perimeter's weight falls too.
+    """
+    method = objective.method
+    objective, fit = _begun(objective, phases, m, number, target, rng)
+    objective, fit = _beside(objective, phases, fit, prior.weighing(method.rigid * prior.weight), rng)
+    for _ in range(method.softer):
+        if fit.point.misfit <= tolerated(target):
+            break
+        objective = objective.softened(1.0 / method.softens)
+        fit = settled(objective, reweighed(objective, fit), method.most_steps)
+    if phases.weight is None:
+        objective, fit = met(objective, fit, tolerated(target), rng)
+    return Fitted(objective, fit)
+
+
+def _begun(
+    objective: Objective,
+    phases: PhasesOf,
+    m: np.ndarray,
+    number: int,
+    target: float,
+    rng: np.random.Generator,
+) -> tuple[Objective, Fit]:
+    """Phases from where they start, and the first weight of the perimeter."""
     own = phases.start(m, number, rng)
     weight = phases.weight
     if weight is None:
         weight = objective.method.first * target / _cost(phases, own)
     objective = objective.weighing(weight)
-    fit = from_wide(objective, own, objective.method.widths)
-    if phases.weight is None:
-        objective, fit = met(objective, fit, tolerated(target), rng)
-    return Fitted(objective, fit)
+    return objective, from_wide(objective, own, objective.method.widths)
+
+
+def _beside(
+    objective: Objective, phases: PhasesOf, fit: Fit, prior: SmoothPrior, rng: np.random.Generator
+) -> tuple[Objective, Fit]:
+    """With something beside the phases of a linear problem, which starts with what they leave."""
+    assert objective.J is not None and objective.J.rows is not None
+    counted = slice(None) if objective.counted is None else objective.counted
+    s = prior.solution(objective.J.rows[:, counted], -fit.point.at.residual[counted])
+    objective = replace(objective, smooth=prior)
+    fit = begun(objective, objective.point(phases.smoothed(fit.point.own, s, rng)))
+    return objective, settled(objective, fit, objective.method.most_steps)
 
 
 def refitted(
     objective: Objective, phases: PhasesOf, found: Fitted, target: float, rng: np.random.Generator
 ) -> Fitted:
     """The same phases fitted to the problem of another objective; collective."""
-    objective = objective.weighing(found.objective.weight)
+    objective = objective.like(found.objective)
     fit = begun(objective, objective.point(found.fit.point.own))
     fit = settled(objective, fit, objective.method.most_steps)
     if phases.weight is None:
@@ -133,5 +187,7 @@ def on_fold(
     only these have made; collective."""
     objective = replace(objective.weighing(model.objective.weight), counted=kept)
     fit = from_wide(objective, phases.start(m, model.number, rng), objective.method.widths)
+    if model.objective.smooth is not None:
+        _, fit = _beside(objective, phases, fit, model.objective.smooth, rng)
     residual: np.ndarray = fit.point.at.residual
     return residual

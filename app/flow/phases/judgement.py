@@ -6,6 +6,7 @@ help more than the regularisation that was chosen, and phases fitted to the prob
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from app.flow.minimiser import Minimiser
 from app.flow.phases.fitted import (
     Fitted,
     fitted,
+    fitted_beside,
     on_fold,
     refitted,
     simplest,
@@ -20,7 +22,8 @@ from app.flow.phases.fitted import (
     tolerated,
 )
 from app.flow.phases.objective import Objective, Sensitivity
-from app.flow.phases.protocols import PhasesOf
+from app.flow.phases.protocols import SMOOTH, PhasesOf
+from app.flow.phases.smooth import SmoothPrior
 from app.flow.phases.surrogate import Surrogate
 from app.flow.problem import Minimisation
 from app.flow.protocols import AnyEvaluation, InnerProduct
@@ -28,6 +31,10 @@ from app.flow.scores import Folds
 from app.flow.state import FlowState
 from app.method import Method
 from app.types import Untyped
+
+BESIDE = (1, 2)
+"""Phases beside the one around them that are considered with something that varies smoothly, unless the case
+asks for more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,38 +49,109 @@ class Verdict:
 def judged(
     problem: Minimisation, method: Method, state: FlowState, objective: Objective, target: float
 ) -> Verdict:
-    """The phases that are taken, or none, at a complete state of the minimisation: of those that predict
-    better than what was selected the fewest that leave no more than noise. Collective, raises SolveFailed."""
+    """The phases that are taken, or none, at a complete state of the minimisation; collective, raises
+    SolveFailed.
+
+    Where the data choose, phases with something beside them that varies smoothly are considered where those
+    without are refused.
+    """
     phases, at, selected = problem.phases, state.evaluation, state.selected
     assert phases is not None and at is not None and selected is not None
-    folds, rng = selected.folds, phases.rng()
-    if not phases.asked and (why := _unasked(len(at.residual), folds, method)):
+    if not phases.asked and (why := _unasked(len(at.residual), selected.folds, method)):
         return Verdict(None, why)
     linear = _linearised(objective, at)
-    smooth = _Smooth.of(problem, state, linear)
-    m = smooth.solution(np.arange(len(at.residual)))
-    found, told = [], ""
-    for number in _screened(phases):
-        found.append(fitted(linear, phases, m, number, target, rng))
-        told = "" if phases.asked else _refused(smooth, phases, folds, found[-1], method, rng)
-        if not told:
-            break
-    if told:
-        return Verdict(None, told)
-    fits: list[Fitted] = []
-    for number in phases.numbers:
-        own = [one for one in found if one.number == number]
-        while len(own) < method.phases.starts:
-            own.append(fitted(linear, phases, m, number, target, rng))
-        fits.append(refitted(objective, phases, simplest(own, 0.0), target, rng))
-        told = "" if phases.asked or folds is None else _against(folds, fits[-1], method)
+    court = _Court(phases, method, _Smooth.of(problem, state, linear), objective, target, selected.folds)
+    refused = []
+    for smooth in phases.smooth:
+        verdict = court.with_beside(_prior(problem, state)) if smooth else court.without()
+        if verdict.fitted is not None:
+            return verdict
+        refused.append(f"with a smooth part, {verdict.reason}" if smooth else verdict.reason)
+    return Verdict(None, "; ".join(refused))
+
+
+@dataclass(frozen=True, eq=False)
+class _Court:
+    """What phases are judged by."""
+
+    phases: PhasesOf
+    method: Method
+    smooth: "_Smooth"
+    """What they have to beat, and the linearised problem."""
+    objective: Objective
+    """Of the problem itself."""
+    target: float
+    folds: Folds | None
+
+    def without(self) -> Verdict:
+        """On phases alone: of those that predict better than what was selected the fewest that leave no more
+        than noise."""
+        phases, rng, most = self.phases, self.phases.rng(), self.method.phases
+        linear, m, target = self.smooth.linear, self.smooth.everything, self.target
+        found, told = [], ""
+        for number in _screened(phases):
+            found.append(fitted(linear, phases, m, number, target, rng))
+            told = self._screen(found[-1], rng)
+            if not told:
+                break
         if told:
-            fits.pop()
-        elif fits[-1].fit.point.misfit <= tolerated(target):
-            return _taken(fits[-1], phases, folds)
-    if not fits:
-        return Verdict(None, told)
-    return _taken(simplest(fits, method.phases.simpler), phases, folds)
+            return Verdict(None, told)
+        fits: list[Fitted] = []
+        for number in phases.numbers:
+            own = [one for one in found if one.number == number]
+            while len(own) < most.starts:
+                own.append(fitted(linear, phases, m, number, target, rng))
+            fits.append(refitted(self.objective, phases, simplest(own, 0.0), target, rng))
+            told = self._against(fits[-1])
+            if told:
+                fits.pop()
+            elif fits[-1].fit.point.misfit <= tolerated(target):
+                return _taken(fits[-1], phases, self.folds)
+        if not fits:
+            return Verdict(None, told)
+        return _taken(simplest(fits, most.simpler), phases, self.folds)
+
+    def with_beside(self, prior: SmoothPrior) -> Verdict:
+        """On phases with something beside them that varies smoothly: of the number that predicts best, since
+        by its misfit alone what varies smoothly could stand in for any phase."""
+        phases, rng, linear, target = self.phases, self.phases.rng(), self.smooth.linear, self.target
+        numbers = phases.numbers if phases.asked else BESIDE
+
+        def fit(number: int) -> Fitted:
+            return fitted_beside(linear, phases, self.smooth.everything, number, target, rng, prior)
+
+        best = simplest([fit(number) for number in numbers], 0.0)
+        if told := self._screen(best, rng):
+            return Verdict(None, told)
+        others = [fit(best.number) for _ in range(self.method.phases.starts - 1)]
+        found = refitted(self.objective, phases, simplest([best, *others], 0.0), target, rng)
+        if told := self._against(found):
+            return Verdict(None, told)
+        return _taken(found, phases, self.folds)
+
+    def _screen(self, found: Fitted, rng: np.random.Generator) -> str:
+        """Why phases of the linearised problem do not predict better; empty where they do beyond doubt, or
+        are asked for."""
+        if self.phases.asked:
+            return ""
+        return _refused(self.smooth, self.phases, self.folds, found, self.method, rng)
+
+    def _against(self, found: Fitted) -> str:
+        """The same of the problem itself."""
+        if self.phases.asked or self.folds is None:
+            return ""
+        return _against(self.folds, found, self.method)
+
+
+def _prior(problem: Minimisation, state: FlowState) -> SmoothPrior:
+    """Of what varies smoothly: of the kind SMOOTH the one that the selection found best, and its weight."""
+    phases, selection, selected = problem.phases, problem.selection, state.selected
+    assert phases is not None and selection is not None and selected is not None
+    candidates = selection.candidates
+    scores = [told for told in selected.scores if candidates[told["candidate"]].kind == SMOOTH]
+    best = min(scores, key=lambda told: float(f"{told['left_out'][told['best']]:.9g}"))
+    length = candidates[best["candidate"]].length
+    return SmoothPrior(phases.smooth_product(length), length, float(best["weights"][best["best"]]))
 
 
 def _unasked(readings: int, folds: Folds | None, method: Method) -> str:
@@ -90,6 +168,8 @@ def _unasked(readings: int, folds: Folds | None, method: Method) -> str:
 def _taken(found: Fitted, phases: PhasesOf, folds: Folds | None) -> Verdict:
     """With why."""
     said = f"{found.number} beside the one around {'it' if found.number == 1 else 'them'}"
+    if found.objective.smooth is not None:
+        said += ", with a smooth part"
     if phases.asked or folds is None:
         return Verdict(found, f"{said}, as the case asks for phases")
     return Verdict(found, f"{said}: {_gain(folds.residuals**2 - found.left_out)}")
@@ -151,6 +231,11 @@ class _Smooth:
         assert linear.J is not None
         data = linear.J.along(at, at.m - problem.reference, linear.comm) - at.residual
         return _Smooth(linear, problem.reference, exact.chosen.R, selected.weight, data)
+
+    @cached_property
+    def everything(self) -> np.ndarray:
+        """m that all readings make."""
+        return self.solution(np.arange(len(self.data)))
 
     def solution(self, kept: np.ndarray) -> np.ndarray:
         """m that these readings alone make, by a solve with R for each; collective."""

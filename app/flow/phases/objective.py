@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from mpi4py import MPI
 
-from app.flow.phases.protocols import PhaseNetwork, Tangent
+from app.flow.phases.protocols import PhaseNetwork, SmoothPhaseNetwork, Tangent
+from app.flow.phases.smooth import SmoothPrior
 from app.flow.protocols import AnyEvaluation
 from app.flow.state import Representation
 from app.method import PhasesMethod
@@ -87,7 +88,8 @@ class Quadratic:
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """½‖e‖² + weight · Σ_l |v_l − v₀| · perimeter_l + ½κ²‖θ/scale‖² of the level sets' parameters."""
+    """½‖e‖² + weight · Σ_l |v_l − v₀| · perimeter_l + ½κ²‖θ/scale‖² of the networks' parameters, and ½w‖s‖²_R
+    of what varies smoothly beside the phases."""
 
     energy_at: EnergyAt
     comm: MPI.Comm
@@ -99,10 +101,21 @@ class Objective:
     """Of a linear problem, the same everywhere."""
     seen: "Callable[[PhaseNetwork], PhaseNetwork] | None" = None
     """Phases where the energy sees them, if that is at other places than at the nodes too."""
+    smooth: SmoothPrior | None = None
+    """Of what varies smoothly beside the phases, where there is that."""
 
     def weighing(self, weight: float) -> "Objective":
         """With another weight of the perimeter."""
         return replace(self, weight=weight)
+
+    def softened(self, factor: float) -> "Objective":
+        """With so many times the weight of what varies smoothly."""
+        assert self.smooth is not None
+        return replace(self, smooth=self.smooth.weighing(factor * self.smooth.weight))
+
+    def like(self, other: "Objective") -> "Objective":
+        """With the weights of another one, and what varies smoothly in it."""
+        return replace(self, weight=other.weight, smooth=other.smooth)
 
     def point(self, own: Representation, near: AnyEvaluation = None) -> Point:
         """The energy at phases; collective, raises SolveFailed."""
@@ -138,6 +151,9 @@ class Objective:
         scales, held = network.scales, self._held(network)
         with timed("flow_matrix"):
             inner, slope = self._perimeter(tangent)
+            if self.smooth is not None:
+                assert isinstance(network, SmoothPhaseNetwork)
+                self.smooth.add(tangent.D, network.smooth_values(theta), network.beside, inner, slope)
             gradient = gram(self.comm, seen.D, dual) + slope
         penalty = np.diag(held) + scales[:, None] * inner * scales
         gradient = scales * gradient + held * theta / scales
@@ -170,11 +186,13 @@ class Objective:
         if self.weight:
             r = network.perimeter_rows(own.theta, self.weight)
             found += 0.5 * float(gram(self.comm, r, r))
+        if self.smooth is not None:
+            found += self.smooth.penalty(network.smooth_values(own.theta))
         return found
 
     def _held(self, network: PhaseNetwork) -> np.ndarray:
-        """Precision of each parameter before the data, in units of its scale: of level sets, whose own scale
-        no reading tells."""
+        """Precision of each parameter before the data, in units of its scale: of those whose size no reading
+        tells."""
         held = np.zeros(network.size)
-        held[network.geometry] = self.method.held**2
+        held[network.held] = self.method.held**2
         return held

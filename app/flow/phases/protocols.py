@@ -6,9 +6,12 @@ from typing import Protocol, Self, runtime_checkable
 import numpy as np
 from mpi4py import MPI
 
-from app.flow.protocols import AnyEvaluation, Candidates
+from app.flow.protocols import AnyEvaluation, Candidates, InnerProduct
 from app.flow.state import Representation
 from app.types import Described
+
+SMOOTH = "trilaplacian"
+"""The kind of R of what varies smoothly beside phases: one that has no use for jumps."""
 
 
 class Rows(Protocol):
@@ -75,6 +78,10 @@ class PhaseNetwork(Protocol):
     def scales(self) -> np.ndarray:
         """The size of each parameter, shape (size,)."""
 
+    @property
+    def held(self) -> np.ndarray:
+        """Numbers of the parameters whose size no reading tells."""
+
     def values(self, theta: np.ndarray) -> np.ndarray:
         """m(θ), shape (owned,)."""
 
@@ -113,6 +120,18 @@ class PhaseNetwork(Protocol):
         """With these neurons added to a level set, and m unchanged."""
 
 
+@runtime_checkable
+class SmoothPhaseNetwork(PhaseNetwork, Protocol):
+    """Phases with something beside them that varies smoothly, see app.network.smooth_phases.SmoothPhases."""
+
+    @property
+    def beside(self) -> slice:
+        """Where in θ the parameters of s are, which varies smoothly."""
+
+    def smooth_values(self, theta: np.ndarray) -> np.ndarray:
+        """s at the owned nodes, (owned,)."""
+
+
 class PhasesOf(Protocol):
     """Makes phases at the nodes of a mesh."""
 
@@ -129,6 +148,11 @@ class PhasesOf(Protocol):
         """Whether the case asks for phases, so that the data are not to choose."""
 
     @property
+    def smooth(self) -> Sequence[bool]:
+        """Whether something varies smoothly beside the phases: as the case says, or both, to be tried one
+        after the other."""
+
+    @property
     def refined(self) -> bool:
         """Whether the energy sees phases at further points than the nodes."""
 
@@ -138,6 +162,12 @@ class PhasesOf(Protocol):
 
     def start(self, m: np.ndarray, number: int, rng: np.random.Generator) -> Representation:
         """Phases close to a coefficient, collective."""
+
+    def smoothed(self, own: Representation, s: np.ndarray, rng: np.random.Generator) -> Representation:
+        """With a network beside the phases that is close to s, (owned,); collective."""
+
+    def smooth_product(self, length: float) -> InnerProduct:
+        """R of what varies smoothly, of the kind SMOOTH and this length; made once, collective."""
 
     def rng(self) -> np.random.Generator:
         """A new stream for random starts, each time the same one; alike on all ranks."""

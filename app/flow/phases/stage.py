@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from app.flow.phases.fits import begun, settled
 from app.flow.phases.judgement import judged
 from app.flow.phases.objective import Objective, Point
+from app.flow.phases.smooth import SmoothPrior
 from app.flow.problem import Minimisation
 from app.flow.records import Record
 from app.flow.state import FlowState, PhaseChoice
@@ -28,7 +29,7 @@ def after_phase_selection(problem: Minimisation, method: Method, state: FlowStat
     """After phases were fitted, and the data have chosen whether they want some; collective, raises
     SolveFailed."""
     with timed("selection"):
-        target, objective = _target(problem, state), _objective(problem, method, 0.0)
+        target, objective = _target(problem, state), _objective(problem, method)
         verdict = judged(problem, method, state, objective, target)
     told = (f"phases: {verdict.reason}",)
     found, selected = verdict.fitted, state.selected
@@ -38,10 +39,11 @@ def after_phase_selection(problem: Minimisation, method: Method, state: FlowStat
     phases = problem.phases
     assert selected is not None and phases is not None
     variance = 1.0 if problem.target is not None else selected.spread**2
-    weight, freedom = found.objective.weight, found.freedom
-    choice = PhaseChoice(True, verdict.reason, found.number, weight, freedom, variance)
+    weight, prior = found.objective.weight, found.objective.smooth
+    smooth = (None, 0.0) if prior is None else (prior.length, prior.weight)
+    choice = PhaseChoice(True, verdict.reason, found.number, weight, found.freedom, variance, *smooth)
     memory, fit = PhaseMemory(method.phases.sharp_damping), found.fit
-    point = objective.weighing(weight).point(phases.here(fit.point.own), fit.point.at)
+    point = objective.like(found.objective).point(phases.here(fit.point.own), fit.point.at)
     state = replace(state, stage="phases", phase_choice=choice, model=memory, notes=told)
     return _recorded(state, point, fit.rejected, fit.steps, None, weight)
 
@@ -53,7 +55,7 @@ def after_phases(problem: Minimisation, method: Method, state: FlowState) -> Flo
     """
     choice, memory, at = state.phase_choice, state.model, state.evaluation
     assert choice is not None and isinstance(memory, PhaseMemory) and at is not None
-    objective = _objective(problem, method, choice.weight)
+    objective = objective_of(problem, method, choice)
     before = objective.weighed(state.representation, at)
     fit = settled(
         objective, replace(begun(objective, before), damping=memory.damping), method.phases.together
@@ -69,18 +71,28 @@ def after_phases(problem: Minimisation, method: Method, state: FlowState) -> Flo
 
 
 def penalty_of(problem: Minimisation, method: Method, state: FlowState) -> float:
-    """What the perimeter, and the prior of the level sets, add to the misfit."""
+    """What the perimeter, the networks' prior, and what varies smoothly add to the misfit."""
     assert state.phase_choice is not None and state.evaluation is not None
-    objective = _objective(problem, method, state.phase_choice.weight)
+    objective = objective_of(problem, method, state.phase_choice)
     return objective.weighed(state.representation, state.evaluation).penalty
 
 
-def _objective(problem: Minimisation, method: Method, weight: float) -> Objective:
-    """The energy of phases on a mesh."""
+def objective_of(problem: Minimisation, method: Method, choice: PhaseChoice) -> Objective:
+    """The energy of the phases that were taken, on a mesh; collective."""
+    objective, phases = _objective(problem, method).weighing(choice.weight), problem.phases
+    if choice.smooth_length is None:
+        return objective
+    assert phases is not None
+    R = phases.smooth_product(choice.smooth_length)
+    return replace(objective, smooth=SmoothPrior(R, choice.smooth_length, choice.smooth_weight))
+
+
+def _objective(problem: Minimisation, method: Method) -> Objective:
+    """The energy of phases on a mesh, without any penalty."""
     phases = problem.phases
     assert phases is not None
     seen = phases.seen if phases.refined else None
-    return Objective(phases.at, phases.comm, method.phases, weight, seen=seen)
+    return Objective(phases.at, phases.comm, method.phases, 0.0, seen=seen)
 
 
 def _target(problem: Minimisation, state: FlowState) -> float:
