@@ -374,8 +374,8 @@ class PhasesMethod:
     """A smaller share of the misfit is not worth a smaller weight, or more neurons: interfaces come to follow
     noise (study of 2026)."""
     rigid: float = 256.0
-    """Times the weight that the selection has found, that of what varies smoothly beside phases at first: next
-    to nothing does (study of 2026)."""
+    """Weight of what varies smoothly beside phases at first, in that which the selection has found: next to
+    nothing does (study of 2026)."""
     softens: float = 4.0
     """By so much it falls ..."""
     softer: int = 4

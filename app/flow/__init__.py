@@ -9,6 +9,7 @@ from app.flow.levels import ONWARD, refine
 from app.flow.minimiser import complete
 from app.flow.network_steps import STEPS, PlainStep, RetractedStep
 from app.flow.phases import SMOOTH, PhaseNetwork, PhasesOf, SmoothPhaseNetwork
+from app.flow.phases.stage import smooth_curvature
 from app.flow.problem import Meter, Minimisation, Selection, Truth
 from app.flow.protocols import Energy, Evaluation, InnerProduct, Regularisation
 from app.flow.records import Expansion, Record, StopReason
@@ -74,5 +75,6 @@ __all__ = [
     "iterate",
     "refine",
     "seeded",
+    "smooth_curvature",
     "start",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 
 from app.network.level_set import LevelSet
 from app.network.phases import PERIMETER, Phases
+from app.network.smooth_phases import SmoothPhases
 
 NEAR = 6.0
 """Half widths of an interface from which on its perimeter has no part worth a row: sech² 6 is 2e-5."""
@@ -75,9 +76,9 @@ class Interfaces:
         return self._phases.scales
 
     @property
-    def geometry(self) -> slice:
-        """Where the level sets' parameters are; the values are the others."""
-        return self._phases.geometry
+    def held(self) -> np.ndarray:
+        """Numbers of the parameters whose size no reading tells."""
+        return self._phases.held
 
     @property
     def values(self) -> np.ndarray:
@@ -123,6 +124,9 @@ class Interfaces:
                 m[rows] += (values[index + 1] - values[0]) * inside
                 share[rows, index] = (u > 0.0).mean(axis=1)
                 sizes[index] += measure @ inside
+        if isinstance(phases, SmoothPhases):
+            beside = steps[phases.beside]
+            m += phases.smooth_values(self._theta)[:, None] + phases.smooth_jacobian(self._theta) @ beside
         return Moved(m, share, sizes, values)
 
     def _distances(self, rows: np.ndarray, steps: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -1,4 +1,4 @@
-"""A coefficient of few values with interfaces between them, and beside them a network that varies smoothly."""
+"""A coefficient of few values with interfaces between them, and beside them what varies smoothly."""
 
 from collections.abc import Sequence
 from typing import Self

@@ -67,8 +67,8 @@ class Interfaces(Protocol):
         """The size of each parameter, shape (size,)."""
 
     @property
-    def geometry(self) -> slice:
-        """Where the parameters of level sets are; those of values are the others."""
+    def held(self) -> np.ndarray:
+        """Numbers of the parameters whose size no reading tells."""
 
     @property
     def values(self) -> np.ndarray:
@@ -112,15 +112,18 @@ class InterfacePosterior:
         held: float,
         noise: float,
         stream: Callable[[], np.random.Generator],
+        penalty: np.ndarray | float = 0.0,
     ) -> "InterfacePosterior":
-        """From A, shape (readings, size), the weight of the perimeter, κ, and the variance of the whitened
-        noise. Raises LinAlgError on all ranks where H is not finite."""
+        """From A, shape (readings, size), the weight of the perimeter, κ, the variance of the whitened noise,
+        and the second derivative of what else is minimised, shape (size, size).
+
+        Raises LinAlgError on all ranks where H is not finite.
+        """
         scales, B = interfaces.scales, interfaces.tangential_rows(weight)
-        H = scales[:, None] * (images.T @ images + gram(comm, B, B)) * scales
+        H = scales[:, None] * (images.T @ images + gram(comm, B, B) + penalty) * scales
         if not np.isfinite(H).all():
             raise np.linalg.LinAlgError("the curvature of the energy is not finite")
-        geometry = np.arange(interfaces.size)[interfaces.geometry]
-        H[geometry, geometry] += held**2
+        H[interfaces.held, interfaces.held] += held**2
         H[np.diag_indices_from(H)] += JITTER * np.trace(H) / len(H)
         return InterfacePosterior(comm, mean, interfaces, cholesky(H), noise, stream)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from app.flow import FlowState, Method, Minimisation
+from app.flow import FlowState, Method, Minimisation, smooth_curvature
 from app.flow.protocols import AnyEvaluation
 from app.parallel import gram
 from app.posterior import InterfacePosterior
@@ -43,7 +43,8 @@ def interface_posterior(
     images = _images(given, at, phases.seen(network).linearised(theta, 0.0).D)
     setting = (choice.weight, method.phases.held, noise)
     try:
-        found = InterfacePosterior.of(given.domain.comm, at.m, interfaces, images, *setting, stream)
+        penalty = smooth_curvature(problem, method, choice, state.representation)
+        found = InterfacePosterior.of(given.domain.comm, at.m, interfaces, images, *setting, stream, penalty)
     except np.linalg.LinAlgError as failure:
         raise NoPosterior(str(failure)) from None
     if given.energy.robust:

@@ -33,6 +33,10 @@ SMOOTH, ROUGH = 40, 0.02
 """Neurons at most of what varies smoothly beside phases, and the share of its start that may be outside of
 their span."""
 
+SMOOTH_SHARE = 0.1
+"""Length of R of what varies smoothly beside phases, in diagonals of the mesh's bounding box: a shorter one,
+as a selection with the jumps in it prefers, leaves more to what is to be smooth (study of 2026)."""
+
 UNIFORM = 1e-9
 """Share of their width by which cells of one width differ at most: rounding."""
 
@@ -118,6 +122,11 @@ class InversionPhases:
         smooth, theta = matched(self.comm, plain, s, self._method.neurons, SMOOTH, rng, ROUGH)
         made: Untyped = SmoothPhases(network, smooth)
         return flow.Representation.of(made, np.concatenate([own.theta, theta]))
+
+    @property
+    def smooth_length(self) -> float:
+        """See PhasesOf."""
+        return SMOOTH_SHARE * self._given.domain.diagonal
 
     def smooth_product(self, length: float) -> InnerProduct:
         """See PhasesOf."""

@@ -21,6 +21,11 @@ PHASES = (
     "regularisation.m.kind=perimeter",
 )
 
+SMOOTH_PHASES = (
+    "unknowns.m.representation={kind: phases, number: 2, neurons: 4, smooth: true}",
+    "regularisation.m.kind=perimeter",
+)
+
 INCOMPLETE = SketchMethod(most_rows=20, columns=5, most_columns=10, pursued=5)
 """Sketches that leave much of J out."""
 
@@ -78,6 +83,7 @@ SMALL = {
     "levels, J taken anew": on_square("sparse", "levels=2", method=Method(exact=Exact(stale=10.0))),
     "phases": on_square("inclusions", *PHASES, cells=12),
     "phases, levels": on_square("inclusions", *PHASES, "levels=2", cells=16),
+    "phases with a smooth part, levels": on_square("mixed", *SMOOTH_PHASES, "levels=2", cells=16),
     "convex": Small("ritz_semilinear", ("mesh.cells=40", FEW)),
     "convex, levels": Small("ritz_semilinear", ("mesh.cells=40", "levels=2", FEW)),
     "regression": on_square("smooth", "flow.tolerance=1.e-2", cells=16),

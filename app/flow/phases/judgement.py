@@ -144,14 +144,13 @@ class _Court:
 
 
 def _prior(problem: Minimisation, state: FlowState) -> SmoothPrior:
-    """Of what varies smoothly: of the kind SMOOTH the one that the selection found best, and its weight."""
+    """Of what varies smoothly: of the kind SMOOTH, with the weight that the selection has found for it."""
     phases, selection, selected = problem.phases, problem.selection, state.selected
     assert phases is not None and selection is not None and selected is not None
-    candidates = selection.candidates
+    candidates, length = selection.candidates, phases.smooth_length
     scores = [told for told in selected.scores if candidates[told["candidate"]].kind == SMOOTH]
-    best = min(scores, key=lambda told: float(f"{told['left_out'][told['best']]:.9g}"))
-    length = candidates[best["candidate"]].length
-    return SmoothPrior(phases.smooth_product(length), length, float(best["weights"][best["best"]]))
+    near = min(scores, key=lambda told: abs(np.log(candidates[told["candidate"]].length / length)))
+    return SmoothPrior(phases.smooth_product(length), length, float(near["weights"][near["best"]]))
 
 
 def _unasked(readings: int, folds: Folds | None, method: Method) -> str:

@@ -166,6 +166,10 @@ class PhasesOf(Protocol):
     def smoothed(self, own: Representation, s: np.ndarray, rng: np.random.Generator) -> Representation:
         """With a network beside the phases that is close to s, (owned,); collective."""
 
+    @property
+    def smooth_length(self) -> float:
+        """The length of R of what varies smoothly, in the mesh's unit."""
+
     def smooth_product(self, length: float) -> InnerProduct:
         """R of what varies smoothly, of the kind SMOOTH and this length; made once, collective."""
 

@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from app.flow.phases.fits import begun, settled
 from app.flow.phases.judgement import judged
 from app.flow.phases.objective import Objective, Point
 from app.flow.phases.smooth import SmoothPrior
 from app.flow.problem import Minimisation
 from app.flow.records import Record
-from app.flow.state import FlowState, PhaseChoice
+from app.flow.state import FlowState, PhaseChoice, Representation
 from app.method import Method
 from app.parallel import timed
+from app.types import Untyped
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ def after_phase_selection(problem: Minimisation, method: Method, state: FlowStat
     """After phases were fitted, and the data have chosen whether they want some; collective, raises
     SolveFailed."""
     with timed("selection"):
-        target, objective = _target(problem, state), _objective(problem, method)
+        target, objective = _target(problem, state), _objective(problem, method, 0.0)
         verdict = judged(problem, method, state, objective, target)
     told = (f"phases: {verdict.reason}",)
     found, selected = verdict.fitted, state.selected
@@ -77,9 +80,22 @@ def penalty_of(problem: Minimisation, method: Method, state: FlowState) -> float
     return objective.weighed(state.representation, state.evaluation).penalty
 
 
+def smooth_curvature(
+    problem: Minimisation, method: Method, choice: PhaseChoice, own: Representation
+) -> np.ndarray:
+    """The second derivative by θ of the penalty of what varies smoothly beside phases, its network taken for
+    linear; shape (parameters, parameters), zero where nothing varies. Collective."""
+    smooth, inner = objective_of(problem, method, choice).smooth, np.zeros((own.size, own.size))
+    if smooth is not None:
+        network: Untyped = own.network
+        tangent = network.smooth_jacobian(own.theta)
+        inner[network.beside, network.beside] = smooth.weight * smooth.R.square(tangent)
+    return inner
+
+
 def objective_of(problem: Minimisation, method: Method, choice: PhaseChoice) -> Objective:
     """The energy of the phases that were taken, on a mesh; collective."""
-    objective, phases = _objective(problem, method).weighing(choice.weight), problem.phases
+    objective, phases = _objective(problem, method, choice.weight), problem.phases
     if choice.smooth_length is None:
         return objective
     assert phases is not None
@@ -87,12 +103,12 @@ def objective_of(problem: Minimisation, method: Method, choice: PhaseChoice) -> 
     return replace(objective, smooth=SmoothPrior(R, choice.smooth_length, choice.smooth_weight))
 
 
-def _objective(problem: Minimisation, method: Method) -> Objective:
-    """The energy of phases on a mesh, without any penalty."""
+def _objective(problem: Minimisation, method: Method, weight: float) -> Objective:
+    """The energy of phases alone on a mesh."""
     phases = problem.phases
     assert phases is not None
     seen = phases.seen if phases.refined else None
-    return Objective(phases.at, phases.comm, method.phases, 0.0, seen=seen)
+    return Objective(phases.at, phases.comm, method.phases, weight, seen=seen)
 
 
 def _target(problem: Minimisation, state: FlowState) -> float:
