@@ -373,13 +373,17 @@ class PhasesMethod:
     least_share: float = 0.02
     """A smaller share of the misfit is not worth a smaller weight, or more neurons: interfaces come to follow
     noise (study of 2026)."""
-    rigid: float = 256.0
-    """Weight of what varies smoothly beside phases at first, in that which the selection has found: next to
-    nothing does (study of 2026)."""
+    rigid: float = 16.0
+    """Weight of what varies smoothly beside phases at first, in that which the selection has found with the
+    jumps in it: with 256 interfaces follow what is smooth, with 1 what varies takes the jumps over (study of
+    2026)."""
     softens: float = 4.0
     """By so much it falls ..."""
-    softer: int = 4
+    softer: int = 2
     """... so many times at most, until the misfit is down to that of the noise."""
+    clearer: float = 1.0
+    """Standard errors by which more phases with something smooth beside them have to predict better than
+    fewer."""
     joining: int = 8
     """Neurons that join at once."""
     candidates: int = 400

@@ -93,7 +93,7 @@ class PhasesRepresentation(GrowingNetwork):
     neurons: Count = 8
     """Of the network of each interface at the start."""
     smooth: bool = False
-    """Whether a network that varies smoothly is added to these values."""
+    """Whether a network that varies smoothly is added to these values; the number auto is then one or two."""
 
     @model_validator(mode="after")
     def _says_all_values(self) -> Self:

@@ -86,9 +86,8 @@ def fitted_beside(
     """Phases of this number with something beside them that varies smoothly, fitted to a linear problem;
     collective.
 
-    The prior's weight falls from where next to nothing varies until the misfit is down to the target: what
-    varies smoothly takes over as little of the jumps as the readings allow. If it is not down then, the
-    perimeter's weight falls too.
+    The prior's weight falls until the misfit is down to the target: what varies smoothly takes over as little
+    of the jumps as the readings allow. If it is not down then, the perimeter's weight falls too.
     """
     method = objective.method
     objective, fit = _begun(objective, phases, m, number, target, rng)

@@ -34,7 +34,7 @@ from app.types import Untyped
 
 BESIDE = (1, 2)
 """Phases beside the one around them that are considered with something that varies smoothly, unless the case
-asks for more."""
+says how many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,15 +112,15 @@ class _Court:
         return _taken(simplest(fits, most.simpler), phases, self.folds)
 
     def with_beside(self, prior: SmoothPrior) -> Verdict:
-        """On phases with something beside them that varies smoothly: of the number that predicts best, since
-        by its misfit alone what varies smoothly could stand in for any phase."""
+        """On phases with something beside them that varies smoothly: the fewest that predict as well as the
+        best do, since by the misfit alone what varies smoothly could stand in for any phase."""
         phases, rng, linear, target = self.phases, self.phases.rng(), self.smooth.linear, self.target
-        numbers = phases.numbers if phases.asked else BESIDE
+        numbers = phases.numbers if len(phases.numbers) == 1 else BESIDE
 
         def fit(number: int) -> Fitted:
             return fitted_beside(linear, phases, self.smooth.everything, number, target, rng, prior)
 
-        best = simplest([fit(number) for number in numbers], 0.0)
+        best = simplest([fit(number) for number in numbers], self.method.phases.clearer)
         if told := self._screen(best, rng):
             return Verdict(None, told)
         others = [fit(best.number) for _ in range(self.method.phases.starts - 1)]
