@@ -121,7 +121,7 @@ class _Court:
             return fitted_beside(linear, phases, self.smooth.everything, number, target, rng, prior)
 
         best = simplest([fit(number) for number in numbers], self.method.phases.clearer)
-        if told := self._screen(best, rng):
+        if told := self._screen(best, phases.rng()):  # the starts are the same where phases are asked for
             return Verdict(None, told)
         others = [fit(best.number) for _ in range(self.method.phases.starts - 1)]
         found = refitted(self.objective, phases, simplest([best, *others], 0.0), target, rng)
