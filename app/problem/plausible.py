@@ -41,13 +41,9 @@ def unlikely(given: Inversion, at_start: Misfit[Untyped]) -> list[str]:
     notes = []
     for (name, space), values in zip(given.spaces.items(), parts, strict=True):
         notes += unusual_logarithm(given.case, space.comm, name, values)
-    lower, upper = given.domain.bounding_box()
-    for name, file, own in _observations(given):
-        points = given.data.points
-        points = points if isinstance(given.forward, ElectricalModel) else points[own]  # of electrodes
-        places = np.unique(points, axis=0)
-        if np.isfinite(places).all():
-            notes += _places(given, f"{name} ({file})", places, lower, upper)
+    if not isinstance(given.forward, ElectricalModel):  # whose mesh is made around its electrodes
+        notes += _places(given)
+    for name, _, own in _observations(given):
         notes += _sizes(given, at_start, name, own)
     return [f"warning: {note}" for note in notes]
 
@@ -62,32 +58,44 @@ def _observations(given: Inversion) -> Iterator[tuple[str, str, np.ndarray]]:
         first += count
 
 
-def _places(
-    given: Inversion, what: str, places: np.ndarray, lower: np.ndarray, upper: np.ndarray
-) -> Iterator[str]:
-    """Of readings that take a small part of the mesh."""
-    if len(places) < FEWEST:
-        return
-    low, high, size = places.min(axis=0), places.max(axis=0), upper - lower
-    shares = (high - low) / size
-    across = f"from {_point(low)} to {_point(high)} in a mesh from {_point(lower)} to {_point(upper)}"
-    if _of_another_unit(given, places, lower, upper):
-        found = f"{what}: found readings within a cell of the mesh, {across}"
-        raise DataError([f"{found}, expected coordinates in its unit: a thousand times them would fill it"])
+def _places(given: Inversion) -> list[str]:
+    """Of readings that all lie in a small part of the mesh. Raises DataError where those of an observation
+    are in another unit."""
+    lower, upper = given.domain.bounding_box()
+    box = f"in a mesh from {_point(lower)} to {_point(upper)}"
+    everywhere = []
+    for name, file, own in _observations(given):
+        places = np.unique(given.data.points[own], axis=0)
+        everywhere.append(places)
+        if len(places) >= FEWEST and _of_another_unit(given, places, lower, upper):
+            found = f"{name} ({file}): found readings within a cell of the mesh, {_across(places)} {box}"
+            raise DataError(
+                [f"{found}, expected coordinates in its unit: a thousand times them would fill it"]
+            )
+    places = np.unique(np.vstack(everywhere), axis=0)
+    if len(places) < FEWEST or not np.isfinite(places).all():
+        return []
+    shares = np.ptp(places, axis=0) / (upper - lower)
     small = [axis for axis, share in zip("xyz", shares, strict=False) if PLANE < share < PART]
-    if small:
-        yield (
-            f"all readings of {what} lie within {100 * shares[shares > PLANE].min():.2g} % of the mesh along "
-            f"{' and '.join(small)}, {across}: are their coordinates in its unit? What lies beyond them is "
-            "known by the regularisation alone"
-        )
+    if not small:
+        return []
+    return [
+        f"all readings lie within {100 * shares[shares > PLANE].min():.2g} % of the mesh along "
+        f"{' and '.join(small)}, {_across(places)} {box}: are their coordinates in its unit? What lies "
+        "beyond them is known by the regularisation alone"
+    ]
+
+
+def _across(places: np.ndarray) -> str:
+    return f"from {_point(places.min(axis=0))} to {_point(places.max(axis=0))}"
 
 
 def _of_another_unit(given: Inversion, places: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> bool:
     """Whether readings are all within a cell, and would fill the mesh in a unit that is a thousand times as
     large; collective."""
-    extent = places.max(axis=0) - places.min(axis=0)
-    larger = THOUSAND * places
+    if not np.isfinite(places).all():
+        return False
+    extent, larger = np.ptp(places, axis=0), THOUSAND * places
     inside = bool(((larger >= lower) & (larger <= upper)).all())
     if not inside or not (THOUSAND * extent > PART * (upper - lower)).any():
         return False
