@@ -10,6 +10,7 @@ from app.case.base import BaseCase
 from app.case.inversion import ExpansionSpec
 from app.case.mesh import Levels
 from app.case.method import ConvexMethodSpec
+from app.case.output import Text
 from app.case.unknowns import NetworkRepresentation, Representation
 from app.schema.expression import Expression
 from app.schema.section import NO_TRUTH_VALUE, Count, Identifier, Length, Section, refuse
@@ -23,6 +24,10 @@ class Approximant(Section):
     """Lagrange degree of the functions on the mesh in which the energy is taken."""
     representation: Representation = NetworkRepresentation(hidden=(1,))
     """How the function is represented; a network starts with one neuron."""
+    label: Text | None = None
+    """The function's name in pictures."""
+    unit: Text | None = None
+    """Its unit in pictures."""
 
     @model_validator(mode="before")
     @classmethod

@@ -13,6 +13,7 @@ from app.case.experiments import Within
 from app.case.mesh import Mesh
 from app.case.method import MethodSpec
 from app.case.origin import Origin
+from app.case.output import OutputSpec
 from app.schema.section import NO_TRUTH_VALUE, Plain, Section
 
 
@@ -27,6 +28,8 @@ class BaseCase(Section):
     """The mesh."""
     method: MethodSpec = MethodSpec()
     """Constants of the flow, for the few cases that the default ones do not serve."""
+    output: OutputSpec = OutputSpec()
+    """Names, units and formats of pictures."""
 
     _origin: Origin | Within = PrivateAttr(default=Origin())
     _parts: dict[str, Self] = PrivateAttr(default_factory=dict)

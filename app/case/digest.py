@@ -22,17 +22,27 @@ PIECE = 1 << 20
 
 
 def canonical_case(case: BaseCase) -> dict[str, Plain]:
-    """All that determines the run: the effective case, its files by what is in them, without its name and
-    without what is worked out once it is over.
+    """All that determines the run: the effective case, its files by what is in them, without its name,
+    without what pictures call things and without what is worked out once it is over.
 
     Plain data that survive JSON. Serial: reads all files that the case names, once each. Raises DataError for
     one that cannot be read.
     """
     data = _by_content(case)
     del data["name"]
-    for afterwards in ("posterior", "predictions"):
+    for afterwards in ("posterior", "predictions", "output"):
         data.pop(afterwards, None)
-    return data
+    return {**data, "unknowns": _unlabelled(data["unknowns"])}
+
+
+def _unlabelled(unknowns: Plain) -> Plain:
+    """Without what pictures call them."""
+    assert isinstance(unknowns, dict)
+    told: dict[str, Plain] = {}
+    for name, unknown in unknowns.items():
+        assert isinstance(unknown, dict)
+        told[name] = {key: value for key, value in unknown.items() if key not in ("label", "unit")}
+    return told
 
 
 def canonical_predictions(case: BaseCase) -> Plain:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from app.case.output import Text
 from app.equations import ROLES, Role
 from app.schema.given import GivenField
 from app.schema.section import NO_TRUTH_VALUE, Count, Number, Parts, Section, default_kind, refuse
@@ -166,6 +167,11 @@ class Unknown(Section):
     """How the coefficient is represented."""
     truth: GivenField | None = None
     """The true coefficient where it is known, used only to report the error."""
+    label: Text | None = None
+    """What pictures call the unknown; of a role log_... with a unit, what they call exp(m)."""
+    unit: Text | None = None
+    """Its unit in pictures, of a role log_... that of exp(m), which they then show on a logarithmic scale in
+    place of m; changes nothing in the run. A resistivity is in Ωm."""
 
     @model_validator(mode="before")
     @classmethod

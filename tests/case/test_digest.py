@@ -24,6 +24,11 @@ SAME: dict[str, list[str]] = {
     "a default that is said": ["flow.max_iterations=60"],
     "a number in other words": ["flow.discrepancy=1"],
     "what is worked out afterwards": ["posterior={kind: none, samples: 3}"],
+    "what pictures call things": [
+        "unknowns.m.label=conductivity",
+        "unknowns.m.unit=m/s",
+        "output.figures=[pdf]",
+    ],
     "what is predicted": ["predictions.q={kind: points, at: [[0.3, 0.4]]}"],
 }
 """Overrides that change nothing but words."""
