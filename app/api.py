@@ -232,7 +232,8 @@ class Solution(Function):
         with self.problem.clock.running():
             self.problem.report.write(self.state, path, lost, self.uncertainty.posterior)
             picture, comm = path / "expansion.png", self.problem.comm
-            lost.draw(picture, lambda: output.draw_expansion(comm, picture, self.state.records))
+            formats = self.problem.case.output.figures
+            lost.draw(picture, lambda: output.draw_expansion(comm, picture, self.state.records, formats))
         lost.check(path)
         return on_root(self.problem.comm, lambda: sorted(path.glob("*.png")))
 

@@ -222,7 +222,8 @@ def write_results(
     with timed("output"):
         report.write(state, folder, lost, sure.posterior)
         picture = folder / "expansion.png"
-        lost.draw(picture, lambda: output.draw_expansion(problem.comm, picture, state.records))
+        formats = problem.case.output.figures
+        lost.draw(picture, lambda: output.draw_expansion(problem.comm, picture, state.records, formats))
         coefficient = report.coefficient(state)
         coefficient.save(folder, lost)
         if sure.posterior is not None:

@@ -5,7 +5,7 @@ import app.wheel  # noqa: F401
 # isort: split
 from app.electrical.contacts import Contacts, NoContact
 from app.electrical.model import BlindReading, ElectricalModel
-from app.electrical.survey import Survey, panels_of_resistivity, read_survey
+from app.electrical.survey import Survey, read_survey
 from app.electrical.wave_numbers import IN_THE_MESH, WaveNumbers, across_the_section
 
 __all__ = [
@@ -17,6 +17,5 @@ __all__ = [
     "Survey",
     "WaveNumbers",
     "across_the_section",
-    "panels_of_resistivity",
     "read_survey",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,16 +142,6 @@ def read_survey(
     """The survey whose readings the observation names; collective. Raises DataError on all ranks."""
     path = written.resolve(observation.file)
     return Survey(written, equation, observation, on_root(comm, lambda: observation.read(path)))
-
-
-def panels_of_resistivity(name: str, logarithms: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What the picture shows: resistivities in Ωm of the unknown and the truth, the error as it is."""
-    titles = {
-        name: "resistivity in Ωm",
-        "truth": "true resistivity in Ωm",
-        "error": "error of log(resistivity)",
-    }
-    return {titles[key]: values if key == "error" else np.exp(values) for key, values in logarithms.items()}
 
 
 def _distances(electrodes: np.ndarray, abmn: np.ndarray) -> tuple[float, float]:

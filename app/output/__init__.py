@@ -6,8 +6,9 @@ from app.output.checkpoint import Checkpoint, NoCheckpoint, read_checkpoint, wri
 from app.output.choice import choice_summary, draw_choice
 from app.output.coefficient import Coefficient, NoResult, Part, read_coefficient
 from app.output.console import Terminal, closing_lines
-from app.output.design import design_lines, draw_design, write_design
+from app.output.design import Deviating, design_lines, draw_design, write_design
 from app.output.deviations import read_deviations, save_deviations
+from app.output.drawing import Look, Quantity, Readings, Row
 from app.output.expansion import draw_expansion
 from app.output.exports import NotExportable, export, write_columns
 from app.output.fields import write_fields
@@ -18,10 +19,11 @@ from app.output.folder import FolderTaken, check, hold, prepare
 from app.output.history import History
 from app.output.interfaces import draw_interfaces
 from app.output.picture import draw_fields
-from app.output.posterior import draw_posterior
+from app.output.posterior import Uncertain, draw_posterior
 from app.output.predictions import write_predictions
 from app.output.reduction import Decay, Shown, draw_reduction
 from app.output.report import MOST_RUNS, NoRun, write_report
+from app.output.state import MULTIPLES, draw_state
 from app.output.summary import (
     read_summary,
     records_summary,
@@ -34,13 +36,16 @@ from app.output.summary import (
 
 __all__ = [
     "MOST_RUNS",
+    "MULTIPLES",
     "STATISTICS",
     "Checkpoint",
     "Coefficient",
     "Decay",
     "Fit",
+    "Deviating",
     "FolderTaken",
     "History",
+    "Look",
     "Losses",
     "NoCheckpoint",
     "NoResult",
@@ -48,8 +53,12 @@ __all__ = [
     "NotExportable",
     "Part",
     "Series",
+    "Quantity",
+    "Readings",
+    "Row",
     "Shown",
     "Terminal",
+    "Uncertain",
     "Unwritten",
     "chain_line",
     "check",
@@ -65,6 +74,7 @@ __all__ = [
     "draw_interfaces",
     "draw_posterior",
     "draw_reduction",
+    "draw_state",
     "drawn",
     "export",
     "hold",

@@ -7,9 +7,8 @@ import numpy as np
 from dolfinx.mesh import entities_to_geometry
 
 from app.mesh import TaggedMesh
-from app.output.canvas import load_matplotlib
+from app.output.drawing import styled, write_figure
 from app.output.files import drawn
-from app.output.picture import save
 from app.types import Axes, Canvas, Untyped
 
 WRITES = ("check.png",)
@@ -36,9 +35,9 @@ def draw_check(path: Path, domain: TaggedMesh, sensors: Mapping[str, np.ndarray]
         parts |= {domain.called(name): np.concatenate(gathered)} if gathered else {}
 
     def draw() -> None:
-        load_matplotlib()
         of: Untyped = {1: _draw_line, 2: _draw_plane, 3: _draw_space}[dimension]
-        of(path, np.concatenate(cells or []), parts, sensors)
+        with styled():
+            of(path, np.concatenate(cells or []), parts, sensors)
 
     return drawn(comm, draw)
 
@@ -122,7 +121,7 @@ def _figure(height: float, projection: str | None = None) -> tuple[Canvas, Axes]
 def _finish(figure: Canvas, axes: Axes, path: Path) -> None:
     axes.set_xlabel("x")
     figure.legend(loc="outside right upper", frameon=False)
-    save(figure, path)
+    write_figure(figure, path)
 
 
 def _marks(sensors: Mapping[str, np.ndarray]) -> list[str]:

@@ -9,11 +9,12 @@ import numpy as np
 from mpi4py import MPI
 
 from app.flow import Choice
-from app.output.canvas import load_matplotlib
-from app.output.files import drawn, written
-from app.types import Canvas, Summary
+from app.output.drawing import figure_files, styled, write_figure
+from app.output.drawing.canvas import blank
+from app.output.files import drawn
+from app.types import Summary
 
-WRITES = ("choice.png",)
+WRITES = figure_files("choice")
 """Names of the files, for whoever replaces them."""
 
 SHOWN = 2.0
@@ -62,22 +63,22 @@ def choice_summary(choice: Choice | None, parameters: Sequence[str]) -> Summary:
     }
 
 
-def draw_choice(comm: MPI.Comm, path: Path, choice: Choice) -> str | None:
+def draw_choice(comm: MPI.Comm, path: Path, choice: Choice, formats: Sequence[str] = ()) -> str | None:
     """Score against weight, one line an R, the best weights marked; collective, rank 0 draws.
 
     Returns, on all ranks, why there is no picture, None if there is one. Raises OSError on all ranks.
     """
-    return drawn(comm, lambda: _draw(path, choice))
+
+    def draw() -> None:
+        with styled():
+            _draw(path, choice, formats)
+
+    return drawn(comm, draw)
 
 
-def _draw(path: Path, choice: Choice) -> None:
-    load_matplotlib()
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure: Canvas = Figure(figsize=(10.4, 5.2), dpi=130, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
+def _draw(path: Path, choice: Choice, formats: Sequence[str]) -> None:
+    figure = blank(8.2, 4.0)
+    axes = figure.add_axes((0.075, 0.125, 0.475, 0.795))
     best = choice.score.score
     limit = best + SHOWN if choice.score.evidence is not None else SHOWN * best
     shades = _shades([score.candidate.kind for score in choice.scores])
@@ -95,12 +96,13 @@ def _draw(path: Path, choice: Choice) -> None:
         )
         axes.plot(1.0, score.score, "*" if chosen else "o", color=line.get_color(), ms=14 if chosen else 5)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")  # powers are typeset, which takes a while
     axes.set_xlabel("weight, relative to the best one of the same R")
     axes.set_ylabel(_measure(choice))
     axes.set_title(f"chosen: {choice.candidate}, weight {choice.weight:.3g}")
-    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    with written(path) as part:
-        figure.savefig(str(part))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(fontsize=7.5, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    write_figure(figure, path, formats)
 
 
 def _measure(choice: Choice) -> str:

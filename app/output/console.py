@@ -15,6 +15,7 @@ from app.output.posterior import posterior_lines
 from app.output.predictions import prediction_lines
 from app.output.reduction import reduction_lines
 from app.output.verdict import verdict_lines
+from app.output.state import PICTURES
 from app.types import Summary
 
 HEADING = " it      energy     misfit/target   error  align  capture  params  vectors  solves   rhs  seconds"
@@ -111,6 +112,7 @@ def closing_lines(summary: Summary, folder: Path) -> list[str]:
     names = ["report.html", "summary.json", "history.csv", "fields.pvd"]
     names.append("reduction.png" if "reduction" in summary else "coefficient.png")
     names += ["fit.csv", "fit.png"] if summary.get("verdict") else []
+    names += sorted(path.name for path in folder.glob(PICTURES))
     names += ["posterior.png"] if summary.get("posterior") else []
     names += ["chains.nc"] if summary.get("posterior", {}).get("chains") else []
     names += ["predictions.csv"] if summary.get("predictions") else []

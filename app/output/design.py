@@ -2,18 +2,28 @@
 
 import csv
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from mpi4py import MPI
 
-from app.output.canvas import load_matplotlib
+from app.output.drawing import Drawing, Look, Quantity, figure_files, gathered, line, panels, styled
+from app.output.drawing.scales import Scale
+from app.output.drawing.sheet import Sheet
 from app.output.files import drawn, written
-from app.output.picture import Drawing, gathered, panelled, triangles
-from app.types import Axes, Canvas, Space, Summary
+from app.types import Axes, Space, Summary
 
-WRITES = ("design.csv", "design.png")
+WRITES = ("design.csv", *figure_files("design"))
 """Names of the files, for whoever replaces them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Deviating:
+    """Standard deviations of an unknown by what they are, owned nodal values."""
+
+    quantity: Quantity
+    fields: Mapping[str, np.ndarray]
 
 
 def write_design(path: Path, rows: Sequence[Summary]) -> None:
@@ -37,11 +47,7 @@ def design_lines(rows: Sequence[Summary], candidates: int, aim: str) -> list[str
 
 
 def draw_design(
-    path: Path,
-    space: Space,
-    rows: Sequence[Mapping[str, np.ndarray]],
-    points: np.ndarray,
-    share: np.ndarray,
+    path: Path, on: Space, rows: Sequence[Deviating], points: np.ndarray, share: np.ndarray, look: Look
 ) -> str | None:
     """Draw owned nodal values of a Lagrange space, in each row the standard deviation of an unknown before
     and after, with the chosen `points` numbered, and the curve of what is left; collective, rank 0 draws.
@@ -49,65 +55,81 @@ def draw_design(
     In space the curve alone is drawn. Returns, on all ranks, why there is no picture, None if there is one.
     Raises OSError on all ranks.
     """
-    comm: MPI.Comm = space.mesh.comm
-    drawing = gathered(space, rows)
-    dimension = space.mesh.geometry.dim
+    comm: MPI.Comm = on.mesh.comm
+    drawing = gathered(on, [row.fields for row in rows])
+    dimension = on.mesh.geometry.dim
 
     def draw() -> None:
-        load_matplotlib()
         assert drawing is not None
-        shown = drawing.rows if dimension < 3 else []
-        figure, panels = panelled(max(1, len(shown)), 1 + dimension if shown else 1)
-        for axes in panels[1:, -1]:
-            axes.set_axis_off()
-        for row, fields in zip(panels, shown, strict=False):
-            of = _draw_line if dimension == 1 else _draw_plane
-            of(figure, row, drawing, fields, points)
-        _draw_curve(panels[0, -1], share)
-        with written(path) as part:
-            figure.savefig(str(part), bbox_inches="tight", pad_inches=0.05)
+        with styled():
+            if dimension == 2:
+                _draw_plane(path, drawing, rows, points, share, look)
+            else:
+                _draw_curves(path, drawing, rows if dimension == 1 else (), points, share, look)
 
     return drawn(comm, draw)
 
 
-def _draw_line(
-    figure: Canvas, row: Axes, drawing: Drawing, fields: Mapping[str, np.ndarray], points: np.ndarray
+def _draw_curves(
+    path: Path,
+    drawing: Drawing,
+    rows: Sequence[Deviating],
+    points: np.ndarray,
+    share: np.ndarray,
+    look: Look,
 ) -> None:
-    axes, order = row[0], np.argsort(drawing.nodes[:, 0], kind="stable")
-    for name, values in fields.items():
-        axes.plot(drawing.nodes[order, 0], values[order], label=name)
-    axes.set_ylim(bottom=0)
-    for number, (x,) in _numbered(points):
-        axes.axvline(x, color="grey", linewidth=0.5)
-        axes.annotate(str(number), (x, 0), fontsize=7)
-    axes.set_xlabel("x")
-    axes.legend()
+    """Deviations on a line, if there are some, and what is left."""
+    sheet = Sheet([[(line.WIDTH, line.HEIGHT)] for _ in range(len(rows) + 1)], bars=False, labelled=True)
+    x, order = line.along(drawing)
+    for number, row in enumerate(rows):
+        axes = sheet.panel(number, 0)
+        for (label, values), style in zip(drawing.rows[number].items(), line.STYLES, strict=False):
+            axes.plot(x, values[order], style, label=label)
+        axes.set_ylim(bottom=0)
+        for index, (place,) in _numbered(points):
+            axes.axvline(place, color="grey", linewidth=0.5)
+            axes.annotate(str(index), (place, 0), fontsize=7)
+        axes.set_xlabel(look.coordinate(0))
+        axes.set_ylabel(f"standard deviation of {row.quantity.difference}")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False)
+    _draw_share(sheet.panel(len(rows), 0), share)
+    sheet.save(path, look.formats)
 
 
 def _draw_plane(
-    figure: Canvas, row: Axes, drawing: Drawing, fields: Mapping[str, np.ndarray], points: np.ndarray
+    path: Path,
+    drawing: Drawing,
+    rows: Sequence[Deviating],
+    points: np.ndarray,
+    share: np.ndarray,
+    look: Look,
 ) -> None:
-    x, y = drawing.nodes[:, 0], drawing.nodes[:, 1]
-    most = max(float(values.max()) for values in fields.values())
-    for axes, (name, values) in zip(row, fields.items(), strict=False):
-        scale = {"cmap": "viridis", "vmin": 0.0, "vmax": most}
-        image = axes.tripcolor(x, y, triangles(drawing), values, shading="gouraud", **scale)
-        figure.colorbar(image, ax=axes, location="bottom", shrink=0.85, pad=0.03)
+    told = []
+    for row, fields in zip(rows, drawing.rows, strict=True):
+        most = max(float(values.max()) for values in fields.values())
+        scale = Scale(0.0, most, f"standard deviation of {row.quantity.difference}")
+        told.append([panels.field(title, values, scale, _marks(points)) for title, values in fields.items()])
+    told[0].append(panels.chart("variance left", lambda axes, _: _draw_share(axes, share)))
+    panels.draw_panels(path, drawing, told, look)
+
+
+def _marks(points: np.ndarray) -> panels.Layer:
+    def marks(axes: Axes, drawing: Drawing) -> None:
         for number, point in _numbered(points):
-            axes.plot(
-                *point, "o", markersize=9, markerfacecolor="white", markeredgecolor="black", clip_on=False
-            )
+            how = {"markersize": 9, "markerfacecolor": "white", "markeredgecolor": "black", "clip_on": False}
+            axes.plot(*point, "o", **how)
             axes.annotate(str(number), point, ha="center", va="center", fontsize=6)
-        axes.set_title(name)
-        axes.set_aspect("equal")
-        axes.set_axis_off()
+
+    return marks
 
 
-def _draw_curve(axes: Axes, share: np.ndarray) -> None:
+def _draw_share(axes: Axes, share: np.ndarray) -> None:
     axes.plot(np.arange(len(share) + 1), np.append(1.0, share), "o-", markersize=3)
     axes.set_ylim(0.0, 1.05)
     axes.set_xlabel("readings")
     axes.set_title("variance left")
+    axes.spines[["top", "right"]].set_visible(False)
     axes.xaxis.get_major_locator().set_params(integer=True)
 
 

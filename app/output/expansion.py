@@ -7,11 +7,12 @@ import numpy as np
 from mpi4py import MPI
 
 from app.flow import Record
-from app.output.canvas import load_matplotlib
-from app.output.files import drawn, written
-from app.types import Axes, Canvas, Summary
+from app.output.drawing import figure_files, styled, write_figure
+from app.output.drawing.canvas import blank
+from app.output.files import drawn
+from app.types import Axes, Summary
 
-WRITES = ("expansion.png",)
+WRITES = figure_files("expansion")
 """Names of the files, for whoever replaces them."""
 
 EXPANSION_COLUMNS = (
@@ -46,24 +47,29 @@ def expansion_cells(record: Record) -> list[Summary]:
     ]
 
 
-def draw_expansion(comm: MPI.Comm, path: Path, records: Sequence[Record]) -> str | None:
+def draw_expansion(
+    comm: MPI.Comm, path: Path, records: Sequence[Record], formats: Sequence[str] = ()
+) -> str | None:
     """Alignment and capture over the iterations, the width below; collective, rank 0 draws.
 
     Nothing is drawn of nodal values. Returns, on all ranks, why there is no picture, None if there is one.
     Raises OSError on all ranks.
     """
-    return drawn(comm, lambda: _draw(path, records)) if records[0].widths else None
+
+    def draw() -> None:
+        with styled():
+            _draw(path, records, formats)
+
+    return drawn(comm, draw) if records[0].widths else None
 
 
-def _draw(path: Path, records: Sequence[Record]) -> None:
-    load_matplotlib()
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+def _draw(path: Path, records: Sequence[Record], formats: Sequence[str]) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    figure: Canvas = Figure(figsize=(8.4, 5.6), dpi=130, layout="constrained")
-    FigureCanvasAgg(figure)
-    shares, widths = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    figure = blank(7.0, 4.9)
+    widths = figure.add_axes((0.085, 0.1, 0.88, 0.3))
+    shares = figure.add_axes((0.085, 0.44, 0.88, 0.45), sharex=widths)
+    shares.tick_params(labelbottom=False)
     _draw_shares(shares, records)
     _draw_widths(widths, records)
     widths.set_xlabel("outer iteration")
@@ -72,8 +78,7 @@ def _draw(path: Path, records: Sequence[Record]) -> None:
     for axes in (shares, widths):
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-    with written(path) as part:
-        figure.savefig(str(part))
+    write_figure(figure, path, formats)
 
 
 def _draw_shares(axes: Axes, records: Sequence[Record]) -> None:

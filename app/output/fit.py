@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from app.output.drawing import figure_files
 from app.output.files import written
 
-WRITES = ("fit.csv", "fit.png")
+WRITES = ("fit.csv", *figure_files("fit"))
 """Names of the files, for whoever replaces them."""
 
 MOST_ROWS = 200_000

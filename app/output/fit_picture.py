@@ -1,13 +1,14 @@
 """fit.png: readings against predictions, and the whitened residuals in space and against the noise model."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from mpi4py import MPI
 from scipy import stats
 
-from app.output.canvas import load_matplotlib
-from app.output.files import drawn, written
+from app.output.drawing import styled, write_figure
+from app.output.files import drawn
 from app.output.fit import Fit
 from app.types import Axes, Canvas, Untyped
 
@@ -33,17 +34,24 @@ BAND = 0.95
 WHITENED = "residual (predicted − read) / σ"
 
 
-def draw_fit(comm: MPI.Comm, path: Path, fit: Fit, corners: np.ndarray) -> str | None:
+def draw_fit(
+    comm: MPI.Comm, path: Path, fit: Fit, corners: np.ndarray, formats: Sequence[str] = ()
+) -> str | None:
     """Draw the four panels; `corners` are the lower and the upper one of the mesh's box, (2, dimension).
 
     Collective, rank 0 draws. Returns, on all ranks, why there is no picture, None if there is one. Raises
     OSError on all ranks.
     """
-    return drawn(comm, lambda: _draw(path, fit, corners))
 
 
-def _draw(path: Path, fit: Fit, corners: np.ndarray) -> None:
-    load_matplotlib()
+    def draw() -> None:
+        with styled():
+            _draw(path, fit, corners, formats)
+
+    return drawn(comm, draw)
+
+
+def _draw(path: Path, fit: Fit, corners: np.ndarray, formats: Sequence[str]) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -57,8 +65,7 @@ def _draw(path: Path, fit: Fit, corners: np.ndarray) -> None:
     for axes in figure.axes[:1] + figure.axes[-2:]:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25)
-    with written(path) as part:
-        figure.savefig(str(part), bbox_inches="tight", pad_inches=0.05)
+    write_figure(figure, path, formats)
 
 
 def _draw_predicted(axes: Axes, fit: Fit, chosen: np.ndarray) -> None:

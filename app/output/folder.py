@@ -25,6 +25,7 @@ from app.output import (
     predictions,
     reduction,
     report,
+    state,
     summary,
 )
 from app.output import (
@@ -51,6 +52,7 @@ _NAMES: tuple[str, ...] = (
     *predictions.WRITES,
     *reduction.WRITES,
     *report.WRITES,
+    *state.WRITES,
     *summary.WRITES,
 )
 

@@ -1,18 +1,20 @@
 """How sure a coefficient is, as a picture."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from mpi4py import MPI
 
-from app.output import picture
-from app.output.canvas import load_matplotlib
+from app.output.drawing import Drawing, Look, Quantity, figure_files, gathered, line, panels, plane, styled
+from app.output.drawing.scales import Scale
+from app.output.drawing.sheet import Sheet
+from app.output.drawing.space import Field, centre, draw_slices
 from app.output.files import drawn
-from app.output.picture import MOST_POINTS, Drawing, coloured, gathered, panelled, save, triangles
-from app.types import Axes, Space, Summary, Untyped
+from app.types import Space, Summary, Untyped
 
-WRITES = ("posterior.png",)
+WRITES = figure_files("posterior")
 """Names of the files, for whoever replaces them."""
 
 DETERMINED = 0.5
@@ -22,27 +24,43 @@ resolve less it is veiled in the picture."""
 BAND = 1.6449
 """Standard deviations to either side that hold 90 %."""
 
-GREY = (0.75, 0.75, 0.75)
+DEVIATION = "standard deviation"
+
+
+@dataclass(frozen=True, eq=False)
+class Uncertain:
+    """An unknown with how sure it is, owned nodal values."""
+
+    quantity: Quantity
+    m: np.ndarray
+    std: np.ndarray
+    resolved: np.ndarray
+    beside: Mapping[str, np.ndarray]
+    """By their titles: the standard deviation by Markov chains if there are some, or probabilities of
+    phases."""
+
+    @property
+    def fields(self) -> dict[str, np.ndarray]:
+        """All by their titles."""
+        return {"m": self.m, DEVIATION: self.std, "resolved": self.resolved, **self.beside}
 
 
 def draw_posterior(
-    path: Path, space: Space, rows: Sequence[Mapping[str, np.ndarray]], points: np.ndarray
+    path: Path, on: Space, rows: Sequence[Uncertain], points: np.ndarray, look: Look
 ) -> str | None:
-    """Draw owned nodal values of a Lagrange space: in each row a coefficient, its standard deviation and what
-    of it is resolved, in this order, and the deviation by Markov chains if there are some; collective, rank 0
-    draws.
+    """Draw unknowns with their standard deviations, in rows; collective, rank 0 draws.
 
-    In the plane the coefficient is veiled where less than DETERMINED is resolved, on a line it has its 90 %
-    band, in space all are shown. Returns, on all ranks, why there is no picture, None if there is one. Raises
-    OSError on all ranks.
+    On a line the coefficient has its 90 % band, otherwise it is veiled where less than DETERMINED is
+    resolved; slices of a space go through the centre of what is resolved. Returns, on all ranks, why there is
+    no picture, None if there is one. Raises OSError on all ranks.
     """
-    comm: MPI.Comm = space.mesh.comm
-    drawing = gathered(space, rows)
+    comm: MPI.Comm = on.mesh.comm
+    drawing = gathered(on, [row.fields for row in rows])
 
     def draw() -> None:
-        load_matplotlib()
-        of: Untyped = {1: _draw_line, 2: _draw_plane, 3: _draw_space}[space.mesh.geometry.dim]
-        of(path, drawing, points)
+        with styled():
+            of: Untyped = {1: _draw_line, 2: _draw_plane, 3: draw_uncertain_space}[on.mesh.geometry.dim]
+            of(path, drawing, rows, points, look)
 
     return drawn(comm, draw)
 
@@ -93,55 +111,63 @@ def _chain_lines(told: Summary | None) -> list[str]:
     ]
 
 
-def _draw_line(path: Path, drawing: Drawing, points: np.ndarray) -> None:
-    figure, panels = panelled(len(drawing.rows), 1)
-    order = np.argsort(drawing.nodes[:, 0], kind="stable")
-    x = drawing.nodes[order, 0]
-    for (axes,), fields in zip(panels, drawing.rows, strict=True):
-        (name, m), (_, std), (_, resolved), *chains = ((key, values[order]) for key, values in fields.items())
-        axes.plot(x, m, label=name)
-        axes.fill_between(x, m - BAND * std, m + BAND * std, alpha=0.3, linewidth=0, label="90 %")
-        for _, other in chains:
-            band = {"color": "black", "linestyle": "dashed", "linewidth": 0.8}
-            axes.plot(x, m - BAND * other, **band, label="90 % by chains")
-            axes.plot(x, m + BAND * other, **band)
+def _draw_line(
+    path: Path, drawing: Drawing, rows: Sequence[Uncertain], points: np.ndarray, look: Look
+) -> None:
+    x, order = line.along(drawing)
+    sheet = Sheet([[(line.WIDTH, line.HEIGHT)] for _ in rows], bars=False, labelled=True)
+    for number, (row, fields) in enumerate(zip(rows, drawing.rows, strict=True)):
+        axes, shown = sheet.panel(number, 0), row.quantity.shown
+        m, std, resolved, *others = (values[order] for values in fields.values())
+        axes.plot(x, shown(m), "C0-", label="recovered")
+        band = {"alpha": 0.3, "linewidth": 0, "label": "90 %"}
+        axes.fill_between(x, shown(m - BAND * std), shown(m + BAND * std), **band)
+        for other in others:
+            dashed = {"color": "black", "linestyle": "dashed", "linewidth": 0.8}
+            axes.plot(x, shown(m - BAND * other), **dashed, label="90 % by chains")
+            axes.plot(x, shown(m + BAND * other), **dashed)
         low, high = axes.get_ylim()
-        veil = {"color": GREY, "alpha": 0.5, "linewidth": 0, "label": _legend()}
+        veil = {"color": plane.GREY, "alpha": 0.5, "linewidth": 0, "label": _legend()}
         axes.fill_between(x, low, high, where=resolved < DETERMINED, **veil)
         if len(points):
             axes.plot(points[:, 0], np.full(len(points), low), "k|", label="readings")
         axes.set_ylim(low, high)
-        axes.set_xlabel("x")
-        axes.legend()
-    save(figure, path)
+        line.finish(axes, x, row.quantity, look)
+    sheet.save(path, look.formats)
 
 
-def _draw_plane(path: Path, drawing: Drawing, points: np.ndarray) -> None:
-    figure, panels = panelled(len(drawing.rows), len(drawing.rows[0]) - 1)
-    for (left, right, *others), fields in zip(panels, drawing.rows, strict=True):
-        (name, m), (label, std), (_, resolved), *chains = fields.items()
-        coloured(figure, left, drawing, name, m)
-        _veil(left, drawing, resolved)
-        left.set_title(f"{name} (grey: {_legend()})")
-        ends = (std.min(), std.max()) if chains else (None, None)
-        coloured(figure, right, drawing, label, std, ends)
-        for axes, (called, other) in zip(others, chains, strict=True):
-            coloured(figure, axes, drawing, called, other, ends)
-        if len(points) <= MOST_POINTS:
-            right.scatter(points[:, 0], points[:, 1], s=3, c="white", alpha=0.7, linewidths=0)
-    save(figure, path)
+def _draw_plane(
+    path: Path, drawing: Drawing, rows: Sequence[Uncertain], points: np.ndarray, look: Look
+) -> None:
+    told = []
+    for row, fields in zip(rows, drawing.rows, strict=True):
+        m, std, resolved, *others = fields.values()
+        deviation = Scale.plain(row.quantity.difference, [std, *others])
+        scale = Scale.of(row.quantity, [m])
+        veiled = panels.field(
+            f"recovered (grey: {_legend()})", row.quantity.shown(m), scale, panels.veil(resolved, DETERMINED)
+        )
+        own = panels.field(DEVIATION, std, deviation, panels.dots(points))
+        told.append([veiled, own])
+        told[-1] += [panels.field(f"{DEVIATION} by chains", other, deviation) for other in others]
+    panels.draw_panels(path, drawing, told, look)
 
 
-def _draw_space(path: Path, drawing: Drawing, points: np.ndarray) -> None:
-    """Each field with a scale of its own."""
-    rows = [{name: values} for row in drawing.rows for name, values in row.items()]
-    picture.draw_space(path, Drawing(drawing.cells, drawing.types, drawing.nodes, rows), points)
-
-
-def _veil(axes: Axes, drawing: Drawing, resolved: np.ndarray) -> None:
-    """Grey where less than DETERMINED is resolved."""
-    x, y = drawing.nodes[:, 0], drawing.nodes[:, 1]
-    axes.tricontourf(x, y, triangles(drawing), resolved, levels=[-1.0, DETERMINED], colors=[GREY], alpha=0.85)
+def draw_uncertain_space(
+    path: Path, drawing: Drawing, rows: Sequence[Uncertain], points: np.ndarray, look: Look
+) -> None:
+    """Slices through what is known best."""
+    told = []
+    for row, fields in zip(rows, drawing.rows, strict=True):
+        m, std, resolved, *others = fields.values()
+        scale = Scale.of(row.quantity, [m])
+        veiled = (resolved, DETERMINED)
+        told.append(Field("recovered", row.quantity.shown(m), scale, veiled=veiled))
+        told.append(Field(DEVIATION, std, Scale.plain(row.quantity.difference, [std])))
+        for title, other in zip(row.beside, others, strict=True):
+            told.append(Field(title, other, Scale.plain(title, [other])))
+    share = np.mean([fields["resolved"] for fields in drawing.rows], axis=0)
+    draw_slices(path, drawing, told, look, centre(drawing, share))
 
 
 def _legend() -> str:

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 from mpi4py import MPI
 
-from app.output.canvas import load_matplotlib
-from app.output.files import drawn, written
-from app.output.picture import PANEL, Drawing, gathered, triangles
-from app.types import Axes, Canvas, Described, Space
+from app.output.drawing import Drawing, Look, Quantity, figure_files, gathered, line, panels, styled
+from app.output.drawing.scales import Scale
+from app.output.drawing.sheet import Sheet
+from app.output.files import drawn
+from app.types import Axes, Described, Space, Untyped
 
-WRITES = ("reduction.png",)
+WRITES = figure_files("reduction")
 """Names of the files, for whoever replaces them."""
 
 
@@ -25,6 +26,11 @@ class Shown:
     truth: np.ndarray
     network: np.ndarray
     decomposition: np.ndarray
+
+    @property
+    def fields(self) -> dict[str, np.ndarray]:
+        """All by their names."""
+        return {"truth": self.truth, "network": self.network, "decomposition": self.decomposition}
 
 
 @dataclass(frozen=True)
@@ -54,79 +60,69 @@ def reduction_lines(summary: Described) -> list[str]:
     return lines
 
 
-def draw_reduction(path: Path, space: Space, shown: Sequence[Shown], decay: Decay) -> str | None:
+def draw_reduction(
+    path: Path, on: Space, shown: Sequence[Shown], decay: Decay, quantity: Quantity, look: Look
+) -> str | None:
     """Draw some states of a Lagrange space and the decomposition's decay; collective, rank 0 draws.
 
     Of states in space the decay alone. Returns, on all ranks, why there is no picture, None if there is one.
     Raises OSError on all ranks.
     """
-    comm: MPI.Comm = space.mesh.comm
-    rows = [{"truth": one.truth, "network": one.network, "decomposition": one.decomposition} for one in shown]
-    drawing = gathered(space, rows)
+    comm: MPI.Comm = on.mesh.comm
+    drawing = gathered(on, [one.fields for one in shown])
 
     def draw() -> None:
         assert drawing is not None
-        _draw(path, drawing, [one.label for one in shown], decay, space.mesh.geometry.dim)
+        with styled():
+            of: Untyped = {1: _draw_line, 2: _draw_plane, 3: _draw_space}[on.mesh.geometry.dim]
+            of(path, drawing, [one.label for one in shown], decay, quantity, look)
 
     return drawn(comm, draw)
 
 
-def _draw(path: Path, drawing: Drawing, labels: list[str], decay: Decay, dimension: int) -> None:
-    load_matplotlib()
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    columns = {1: 1, 2: 3, 3: 0}[dimension]
-    height = PANEL * (len(labels) if dimension == 2 else 1.3)
-    widths = [1.6 * PANEL if dimension == 1 else PANEL * max(columns, 1e-3), 1.5 * PANEL]
-    figure: Canvas = Figure(figsize=(sum(widths), height), dpi=130, layout="constrained")
-    FigureCanvasAgg(figure)
-    left, right = figure.subfigures(1, 2, width_ratios=widths)
-    if dimension == 1:
-        _draw_lines(left.subplots(), drawing, labels, decay)
-    elif dimension == 2:
-        _draw_panels(left, drawing, labels, decay)
-    _draw_decay(right.subplots(), decay)
-    with written(path) as part:
-        figure.savefig(str(part), bbox_inches="tight", pad_inches=0.05)
-
-
-def _draw_lines(axes: Axes, drawing: Drawing, labels: list[str], decay: Decay) -> None:
-    order = np.argsort(drawing.nodes[:, 0], kind="stable")
-    x = drawing.nodes[order, 0]
+def _draw_line(
+    path: Path, drawing: Drawing, labels: list[str], decay: Decay, quantity: Quantity, look: Look
+) -> None:
+    sheet = Sheet([[(line.WIDTH, line.HEIGHT)]] * 2, bars=False, labelled=True)
+    axes, (x, order) = sheet.panel(0, 0, "states at unseen parameters"), line.along(drawing)
     for i, (fields, label) in enumerate(zip(drawing.rows, labels, strict=True)):
         names = ("truth", "network", f"POD, {decay.modes} modes") if i == 0 else (None,) * 3
-        axes.plot(x, fields["truth"][order], "k-", linewidth=2.5, alpha=0.35, label=names[0])
-        axes.plot(x, fields["network"][order], "--", color=f"C{i}", label=names[1])
-        axes.plot(x, fields["decomposition"][order], ":", color=f"C{i}", label=names[2])
-        steepest = int(np.argmax(np.abs(np.gradient(fields["truth"][order]))))
-        axes.annotate(label, (x[steepest], fields["truth"][order][steepest]), color=f"C{i}", fontsize=8)
-    axes.set_xlabel("x")
-    axes.set_title("states at unseen parameters")
-    axes.legend()
+        truth, network, decomposition = (values[order] for values in fields.values())
+        axes.plot(x, truth, "k-", linewidth=2.5, alpha=0.35, label=names[0])
+        axes.plot(x, network, "--", color=f"C{i}", label=names[1])
+        axes.plot(x, decomposition, ":", color=f"C{i}", label=names[2])
+        steepest = int(np.argmax(np.abs(np.gradient(truth))))
+        axes.annotate(label, (x[steepest], truth[steepest]), color=f"C{i}", fontsize=8)
+    axes.set_xlabel(look.coordinate(0))
+    axes.set_ylabel(quantity.axis)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    _draw_decay(sheet.panel(1, 0), decay)
+    sheet.save(path, look.formats)
 
 
-def _draw_panels(figure: Canvas, drawing: Drawing, labels: list[str], decay: Decay) -> None:
-    panels = figure.subplots(len(labels), 3, squeeze=False)
-    corners = triangles(drawing)
-    x, y = drawing.nodes[:, 0], drawing.nodes[:, 1]
-    for row, fields, label in zip(panels, drawing.rows, labels, strict=True):
-        truth = fields["truth"]
-        errors = [fields[name] - truth for name in ("network", "decomposition")]
-        bound = max(max(float(np.abs(error).max()) for error in errors), 1e-12)
-        titles = (f"truth, {label}", "error of the network", f"error of POD, {decay.modes} modes")
-        for axes, values, title in zip(row, (truth, *errors), titles, strict=True):
-            colours = (
-                {"cmap": "viridis"}
-                if values is truth
-                else {"cmap": "coolwarm", "vmin": -bound, "vmax": bound}
-            )
-            image = axes.tripcolor(x, y, corners, values, shading="gouraud", **colours)
-            bar = figure.colorbar(image, ax=axes, location="bottom", shrink=0.85, pad=0.03)
-            bar.formatter.set_powerlimits((-2, 2))
-            axes.set_title(title, fontsize=9)
-            axes.set_aspect("equal")
-            axes.set_axis_off()
+def _draw_plane(
+    path: Path, drawing: Drawing, labels: list[str], decay: Decay, quantity: Quantity, look: Look
+) -> None:
+    told = []
+    for fields, label in zip(drawing.rows, labels, strict=True):
+        truth, network, decomposition = fields.values()
+        errors = [network - truth, decomposition - truth]
+        scale = Scale.about_zero(quantity.axis, errors)
+        own = [panels.field(f"truth, {label}", truth, Scale.of(quantity, [truth]))]
+        titles = ("error of the network", f"error of POD, {decay.modes} modes")
+        own += [panels.field(title, error, scale) for title, error in zip(titles, errors, strict=True)]
+        told.append(own)
+    told.append([panels.chart("", lambda axes, _: _draw_decay(axes, decay))])
+    panels.draw_panels(path, drawing, told, look)
+
+
+def _draw_space(
+    path: Path, drawing: Drawing, labels: list[str], decay: Decay, quantity: Quantity, look: Look
+) -> None:
+    sheet = Sheet([[(line.WIDTH, line.HEIGHT)]], bars=False)
+    _draw_decay(sheet.panel(0, 0), decay)
+    sheet.save(path, look.formats)
 
 
 def _draw_decay(axes: Axes, decay: Decay) -> None:
@@ -141,4 +137,5 @@ def _draw_decay(axes: Axes, decay: Decay) -> None:
     axes.set_ylim(0.1 * min(decay.network, *decay.unseen.values()), 2.0)
     axes.set_xlabel("modes")
     axes.set_ylabel("relative error")
-    axes.legend()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)

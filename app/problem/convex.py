@@ -18,6 +18,7 @@ from app.parallel import SolveFailed, gram
 from app.posterior import Posterior
 from app.problem.base import Uncertainty, WorkMeter
 from app.problem.factories import Start, network_of, network_start, nodal_start, transform_of
+from app.problem.quantities import look_of, named
 from app.problem.solvers import Solvers
 from app.types import Summary, Untyped
 
@@ -197,16 +198,21 @@ def function_of(
 
 
 def write_functions(
-    space: CoefficientSpace, panels: dict[str, np.ndarray], folder: Path, lost: output.Losses
+    case: ConvexCase,
+    space: CoefficientSpace,
+    panels: dict[str, np.ndarray],
+    folder: Path,
+    lost: output.Losses,
 ) -> None:
-    """Fields and a picture of functions by their values at all owned nodes, of which one may be an `error`;
-    collective."""
+    """Fields and a picture of functions by their values at all owned nodes, first the approximation and
+    perhaps last an `error`; collective."""
     fields = {name: space.everywhere(values, name) for name, values in panels.items()}
     path = folder / "fields.pvd"
     lost.attempt(path, lambda: output.write_fields(path, space.space, fields))
-    rows = [dict(panels)]
-    if space.domain.dimension == 1 and "error" in panels:  # a small one shows on axes of its own
-        rows.append({"error": rows[0].pop("error")})
-    nowhere = np.empty((0, space.domain.dimension))
+    name, approximant = case.approximant
+    alike = {"approximation" if key == name else key: values for key, values in panels.items()}
+    different = {"error": alike.pop("error")} if "error" in alike else {}
+    rows = [output.Row(named(name, approximant), alike, different)]
+    nowhere, look = output.Readings.nowhere(space.domain.dimension), look_of(case)
     picture = folder / "coefficient.png"
-    lost.draw(picture, lambda: output.draw_fields(picture, space.space, rows, nowhere))
+    lost.draw(picture, lambda: output.draw_fields(picture, space.space, rows, nowhere, look))

@@ -25,6 +25,7 @@ from app.problem.conditions import place
 from app.problem.inversion import Inversion
 from app.problem.panels import panels_of
 from app.problem.predictions import PredictionsOf, functionals_of, observed
+from app.problem.quantities import look_of, quantity_of
 from app.types import Summary
 
 
@@ -87,14 +88,18 @@ class Designed:
         both = {"before": self.design.std_before, "after": self.design.std_after}
         own = {label: self.given.coefficient.split(values) for label, values in both.items()}
         rows = []
-        for number, (name, space) in enumerate(self.given.spaces.items()):
-            ending = self.given.ending_of(name)
+        for number, space in enumerate(self.given.spaces.values()):
             rows.append({
-                f"sd{ending} {label}": space.everywhere(space.extended(parts[number])[0], label)
+                label: space.everywhere(space.extended(parts[number])[0], label)
                 for label, parts in own.items()
             })  # fmt: skip
         drawn_on, panels = panels_of(self.given.coefficient.parts, rows)
-        return output.draw_design(picture, drawn_on, panels, self.points, self.design.share)
+        unknowns, look = self.given.case.unknowns.items(), look_of(self.given.case)
+        told = [
+            output.Deviating(quantity_of(name, unknown), fields)
+            for (name, unknown), fields in zip(unknowns, panels, strict=True)
+        ]
+        return output.draw_design(picture, drawn_on, told, self.points, self.design.share, look)
 
 
 @dataclass(frozen=True, eq=False)

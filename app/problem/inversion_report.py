@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from app import flow, output
-from app.electrical import ElectricalModel, panels_of_resistivity
+from app.electrical import ElectricalModel
 from app.energy import Misfit
 from app.energy.pointwise import PointMisfit
 from app.energy.restricted import Restricted, on_its_mesh
@@ -22,7 +22,8 @@ from app.problem.base import Uncertainty
 from app.problem.fit import verdict_of, write_fit
 from app.problem.function_error import function_error
 from app.problem.inversion import Inversion
-from app.problem.panels import finest_of, panels_of
+from app.problem.inversion_pictures import InversionPictures
+from app.problem.panels import finest_of
 from app.problem.phases_report import phase_fields, phases_summary
 from app.problem.plan import sensors_of
 from app.problem.posterior_report import draw_posterior, posterior_fields
@@ -167,23 +168,18 @@ class InversionReport:
         finest = finest_of(space.parts, states)
         path, moments = folder / "fields.pvd", _moments(forward, found)
         lost.attempt(path, lambda: output.write_fields(path, finest, fields, *moments))
+        formats = given.case.output.figures
         if choice is not None:
             scores = folder / "choice.png"
-            lost.draw(scores, lambda: output.draw_choice(space.comm, scores, choice))
+            lost.draw(scores, lambda: output.draw_choice(space.comm, scores, choice, formats))
         plan = folder / "check.png"
         lost.draw(plan, lambda: output.draw_check(plan, given.domain, sensors_of(given)))
-        picture, points = folder / "coefficient.png", given.data.points
-        points = points[np.isfinite(points).all(axis=1)]  # the others belong to parts of the mesh
+        pictures = InversionPictures(given, folder, lost)
         if posterior is not None:
-            draw_posterior(given, posterior, folder, points, lost)
+            draw_posterior(given, posterior, folder, pictures.points, lost)
         write_fit(given, state, folder, lost)
-        drawn_on, panels = panels_of(space.parts, rows)
-        if not isinstance(forward, ElectricalModel):
-            lost.draw(picture, lambda: output.draw_fields(picture, drawn_on, panels, points))
-            return
-        physical = [panels_of_resistivity(given.name, row) for row in panels]
-        how = {"logarithmic": True, "numbered": True}
-        lost.draw(picture, lambda: output.draw_fields(picture, drawn_on, physical, points, **how))
+        pictures.draw_coefficient(rows, at)
+        pictures.draw_states(forward, found)
 
     def _steepest(self, state: flow.FlowState) -> np.ndarray:
         """R⁻¹φ′ at the nodes of the mesh, of the coarsest R and φ′ where a network is seen there."""

@@ -10,6 +10,7 @@ from app.mesh import CoefficientSpace
 from app.posterior import Posterior
 from app.problem.inversion import Inversion
 from app.problem.panels import panels_of
+from app.problem.quantities import look_of, quantity_of
 from app.types import Summary
 
 QUANTILES = {"5": 0.05, "95": 0.95}
@@ -55,13 +56,29 @@ def draw_posterior(
     parts = [_each(given, values) for values in beside.values()]
     for (owner, m), *others in zip(_each(given, posterior.mean), *parts, strict=True):
         name, space = owner
-        row: Summary = {name: space.function(m, name)}
+        row: Summary = {"m": space.function(m, name)}
         for label, (_, own) in zip(beside, others, strict=True):
-            row[f"{label}{given.ending_of(name)}"] = space.everywhere(space.extended(own)[0], label)
+            row[label] = space.everywhere(space.extended(own)[0], label)
         rows.append(row)
-    draw = PICTURES[posterior.kind]
     picture, (drawn_on, panels) = folder / "posterior.png", panels_of(given.coefficient.parts, rows)
-    lost.draw(picture, lambda: draw(picture, drawn_on, panels, points))
+    unknowns = zip(given.case.unknowns.items(), panels, strict=True)
+    told = [_uncertain(quantity_of(name, unknown), **own) for (name, unknown), own in unknowns]
+    draw, look = PICTURES[posterior.kind], look_of(given.case)
+    lost.draw(picture, lambda: draw(picture, drawn_on, told, points, look))
+
+
+def _uncertain(
+    quantity: output.Quantity, m: np.ndarray, std: np.ndarray, resolved: np.ndarray, **more: np.ndarray
+) -> output.Uncertain:
+    """With what is pictured beside it, by its title."""
+    return output.Uncertain(quantity, m, std, resolved, {_title(name): own for name, own in more.items()})
+
+
+def _title(name: str) -> str:
+    """std_chain or probability_1 in words."""
+    if name == "std_chain":
+        return "standard deviation by chains"
+    return f"probability of phase {name.rpartition('_')[2]}"
 
 
 def _each(given: Inversion, values: np.ndarray) -> list[tuple[tuple[str, CoefficientSpace], np.ndarray]]:

@@ -21,11 +21,14 @@ from app.problem.given import field_of
 from app.problem.inversion import domain_of, space_of
 from app.problem.panels import finest_of, panels_of
 from app.problem.priors import require_prior, unresolved
+from app.problem.quantities import look_of, quantity_of
 from app.problem.solvers import Solvers
 from app.types import Summary
 
 CORRELATED = 0.14
 """The correlation of Matérn's fields, within 0.005, at the distance that is their correlation length."""
+
+DEVIATION = "standard deviation"
 
 SHOWN = 4
 """Draws at most that the picture shows."""
@@ -39,6 +42,7 @@ class StatedPrior:
     """N(mean, factor² R⁻¹) of an unknown."""
 
     name: str
+    quantity: output.Quantity
     space: CoefficientSpace
     R: InnerProduct
     mean: np.ndarray
@@ -139,7 +143,8 @@ def _stated(
     solver = solvers.factory(case.equation.solver, "riesz", space)
     regularisation = make(space, length, solver, **values_of(make, chosen.parameters))
     owned.callback(regularisation.close)
-    return StatedPrior(name, space, regularisation.at(mean), mean, factor, tuple(notes))
+    quantity = quantity_of(name, case.unknowns[name])
+    return StatedPrior(name, quantity, space, regularisation.at(mean), mean, factor, tuple(notes))
 
 
 def sample_prior(comm: MPI.Comm, case: BaseCase, count: int, folder: Path) -> list[str]:
@@ -148,7 +153,7 @@ def sample_prior(comm: MPI.Comm, case: BaseCase, count: int, folder: Path) -> li
     rng = stream(case, "prior")
     with stated_priors(comm, case) as priors:
         fields: Summary = {}
-        lines, rows, spaces = [], [], [prior.space for prior in priors]
+        lines, shown, spaces = [], [], [prior.space for prior in priors]
         for prior in priors:
             ending = f"_{prior.name}" if len(priors) > 1 else ""
             found = prior.variance()
@@ -157,12 +162,16 @@ def sample_prior(comm: MPI.Comm, case: BaseCase, count: int, folder: Path) -> li
             deviation = prior.space.everywhere(prior.space.extended(np.sqrt(found.values))[0], f"std{ending}")
             lines += prior.told(found)
             fields |= {**samples, deviation.name: deviation}
-            shown = dict(list(samples.items())[:SHOWN])
-            rows += [shown, {deviation.name: deviation}]
+            shown.append({**dict(list(samples.items())[:SHOWN]), DEVIATION: deviation})
         finest = finest_of(spaces)
         output.write_fields(folder / "prior_samples.pvd", finest, fields)
-        drawn_on, panels = panels_of(spaces, rows)
-        picture = folder / "prior_samples.png"
-        reason = output.draw_fields(picture, drawn_on, panels, np.empty((0, spaces[0].domain.dimension)))
+        drawn_on, panels = panels_of(spaces, shown)
+        rows = []
+        for prior, own in zip(priors, panels, strict=True):
+            std, quantity = own.pop(DEVIATION), prior.quantity
+            rows.append(output.Row(quantity, own))
+            rows.append(output.Row(output.Quantity(quantity.difference), {DEVIATION: std}))
+        picture, nowhere = folder / "prior_samples.png", output.Readings.nowhere(spaces[0].domain.dimension)
+        reason = output.draw_fields(picture, drawn_on, rows, nowhere, look_of(case))
         lines.append(f"written: {folder / 'prior_samples.pvd'}" + ("" if reason else f", {picture}"))
         return [*lines, *([f"no picture: {reason}"] if reason else [])]

@@ -30,6 +30,7 @@ from app.problem.base import WorkMeter
 from app.problem.convex import Approximation, ConvexReport, nodes_of
 from app.problem.factories import mesh_of, stream, transform_of
 from app.problem.forward_models import forward_of
+from app.problem.quantities import look_of, named
 from app.problem.solvers import Solvers
 from app.types import Summary, Untyped
 
@@ -204,7 +205,8 @@ class ReductionReport(ConvexReport):
             self._pod.singular_values, unseen, told["unseen_error"], told["stored_numbers"], middle
         )
         picture = folder / "reduction.png"
-        lost.draw(picture, lambda: output.draw_reduction(picture, space.space, shown, decay))
+        quantity, look = named(*self._family.case.approximant), look_of(self._family.case)
+        lost.draw(picture, lambda: output.draw_reduction(picture, space.space, shown, decay, quantity, look))
 
     def _judged(self, own: flow.Representation) -> Summary:
         """The entry `reduction` of the summary."""

@@ -59,7 +59,7 @@ class RegressionReport(ConvexReport):
         assert state.evaluation is not None
         m = state.evaluation.m
         panels = {self._name: m, "function": self._function, "error": m - self._function}
-        write_functions(self._space, panels, folder, lost)
+        write_functions(self._case, self._space, panels, folder, lost)
 
 
 def read_regression(comm: MPI.Comm, case: RegressionCase, clock: Clock) -> Approximation:

@@ -133,7 +133,7 @@ class RitzReport(ConvexReport):
         whole = {name: space.nodal(space.function(values)) for name, values in panels.items()}
         if solution is not None:
             whole["error"] = whole[self._name] - whole["solution"]
-        write_functions(space, whole, folder, lost)
+        write_functions(self._case, space, whole, folder, lost)
 
     def _solution(self, start: np.ndarray) -> np.ndarray | None:
         """The finite-element solution by Newton's method from there; None where that fails."""

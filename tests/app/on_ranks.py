@@ -41,7 +41,6 @@ def call(words: Sequence[str], pictures: bool) -> Answer:
         stack.enter_context(patch.dict(os.environ, {"FORCE_COLOR": "", "TTY_COMPATIBLE": "0"}))
         if not pictures:
             stack.enter_context(patch("matplotlib.figure.Figure.savefig", empty))
-            stack.enter_context(patch("app.output.picture.draw_space", empty_in_space))
         code = main([str(word) for word in words])
     return code, out.getvalue(), err.getvalue()
 
@@ -49,11 +48,6 @@ def call(words: Sequence[str], pictures: bool) -> Answer:
 def empty(figure: object, path: str, **how: object) -> None:
     """Write an empty file in place of a figure's picture."""
     Path(path).touch()
-
-
-def empty_in_space(path: Path, *what: object) -> None:
-    """The same of fields in space, which a program of its own draws."""
-    path.touch()
 
 
 def put(path: Path, content: object) -> None:

@@ -119,7 +119,7 @@ def test_a_picture_that_cannot_be_drawn_is_told(tmp_path: Path, monkeypatch: pyt
     def broken() -> None:
         raise RuntimeError("no fonts here")
 
-    monkeypatch.setattr("app.output.expansion.load_matplotlib", broken)
+    monkeypatch.setattr("app.output.expansion.styled", broken)
     assert draw_expansion(MPI.COMM_SELF, tmp_path / "expansion.png", run_of()) == "no fonts here"
 
 

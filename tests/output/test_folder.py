@@ -12,8 +12,9 @@ from app.output import folder as folders
 
 OURS = (
     "summary.json", "part-summary.json", "history.csv", "expansions.csv", "case.yaml", "coefficient.png",
-    "check.png", "choice.png", "expansion.png", "posterior.png", "reduction.png", "fit.csv", "fit.png",
-    "fields.pvd", "fields000000.pvtu", "fields_p0_000000.vtu", "network.json", "network.safetensors",
+    "coefficient.pdf", "state.png", "state_one.svg", "check.png", "choice.png", "expansion.png",
+    "posterior.png", "reduction.png", "fit.csv", "fit.png", "fit.svg", "fields.pvd", "fields000000.pvtu",
+    "fields_p0_000000.vtu", "network.json", "network.safetensors",
     "coefficient.safetensors", "posterior.safetensors", "predictions.csv", "design.csv", "design.png",
     "report.html",
     "checkpoint/000003/state.json",

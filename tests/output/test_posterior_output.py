@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from elliptic import box_space
 
-from app.output import draw_interfaces, draw_posterior
+from app.output import Look, Quantity, Uncertain, draw_interfaces, draw_posterior
 from app.output.posterior import posterior_lines
 
 TOLD: dict[str, Any] = {
@@ -58,31 +58,32 @@ def test_a_line_says_how_large_phases_are() -> None:
     assert "of 1, the rest is 0 (sd 0)" in line and line.endswith("; the mesh is coarse")
 
 
-@pytest.mark.parametrize("dimension", [1, 2])
+@pytest.mark.parametrize("dimension", [1, 2, 3])
 @pytest.mark.parametrize("certain", [True, False])
 def test_interfaces_are_drawn(dimension: int, certain: bool, tmp_path: Path) -> None:
     """Where a phase is as likely as not, and nothing where it is nowhere."""
-    space = box_space(dimension, 8, 1)
+    space = box_space(dimension, 8 if dimension < 3 else 4, 1)
     x = space.coordinates[:, 0]
     likely = np.zeros(len(x)) if certain else x
-    row = {"m": x, "std": 0.1 + x, "resolved": x, "probability_1": likely, "probability_2": 1 - likely}
+    beside = {"probability of phase 1": likely, "probability of phase 2": 1 - likely}
+    row = Uncertain(Quantity("m"), x, 0.1 + x, x, beside)
     path = tmp_path / "posterior.png"
-    assert draw_interfaces(path, space.space, [row], np.full((1, dimension), 0.5)) is None
+    assert draw_interfaces(path, space.space, [row], np.full((1, dimension), 0.5), Look()) is None
     assert path.stat().st_size > 1000
 
 
-@pytest.mark.parametrize("dimension", [1, 2])
+@pytest.mark.parametrize("dimension", [1, 2, 3])
 def test_what_is_little_resolved_is_veiled(dimension: int, tmp_path: Path) -> None:
     """The picture changes with what is resolved, and is grey in more places where less is."""
     from PIL import Image
 
-    space = box_space(dimension, 8, 1)
+    space = box_space(dimension, 8 if dimension < 3 else 4, 1)
     x = space.coordinates[:, 0]
     grey = {}
     for resolved in (0.0, 1.0):
-        rows = [{"m": np.sin(3 * x), "std": 0.1 + x, "resolved": np.full(len(x), resolved)}]
+        rows = [Uncertain(Quantity("m"), np.sin(3 * x), 0.1 + x, np.full(len(x), resolved), {})]
         path = tmp_path / f"{resolved}.png"
-        assert draw_posterior(path, space.space, rows, np.full((1, dimension), 0.5)) is None
+        assert draw_posterior(path, space.space, rows, np.full((1, dimension), 0.5), Look()) is None
         pixels = np.asarray(Image.open(path).convert("RGB")).astype(int)
         grey[resolved] = np.mean((np.ptp(pixels, axis=2) < 40) & (pixels.sum(axis=2) < 720))
     assert grey[0.0] > grey[1.0] + 0.1

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from elliptic import box_space
 
-from app.output import design_lines, draw_design, write_design, write_predictions
+from app.output import Deviating, Look, Quantity, design_lines, draw_design, write_design, write_predictions
 from app.output.predictions import SHOWN, prediction_lines, summarised
 from app.posterior.predictions import Label, Predictions
 
@@ -77,9 +77,9 @@ def test_a_design_is_drawn(dimension: int, tmp_path: Path) -> None:
     """In every dimension, also of places without coordinates, and of several unknowns."""
     space = box_space(dimension, 3, 1)
     x = space.coordinates[:, 0]
-    rows = [{f"sd_{name} before": 1 + x, f"sd_{name} after": 0.5 + x} for name in ("k", "r")]
+    rows = [Deviating(Quantity(name), {"before": 1 + x, "after": 0.5 + x}) for name in ("k", "r")]
     points = np.vstack([np.full(dimension, 0.5), np.full(dimension, np.nan)])
     for number, several in enumerate((rows, rows[:1])):
         path = tmp_path / f"{number}.png"
-        assert draw_design(path, space.space, several, points, np.array([0.6, 0.5])) is None
+        assert draw_design(path, space.space, several, points, np.array([0.6, 0.5]), Look()) is None
         assert path.stat().st_size > 1000

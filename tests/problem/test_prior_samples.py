@@ -1,6 +1,7 @@
 """What a case claims before any reading, drawn."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,9 +25,9 @@ def lines_of(folder: Path, *overrides: str) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """Pictures take longer than all else; with which arguments they were asked for."""
-    asked: list[tuple[object, ...]] = []
+    asked: list[tuple[Any, ...]] = []
     monkeypatch.setattr(output, "draw_fields", lambda *how, **_: asked.append(how))
     return asked
 
@@ -51,7 +52,7 @@ def test_deviation_and_length_are_those_that_are_stated(shared_tmp_path: Path) -
     assert np.sqrt(np.mean(drawn**2)) == pytest.approx(np.sqrt(np.mean(deviation**2)), rel=0.06)
 
 
-def test_draws_and_deviation_are_fields(tmp_path: Path, undrawn: list[tuple[object, ...]]) -> None:
+def test_draws_and_deviation_are_fields(tmp_path: Path, undrawn: list[tuple[Any, ...]]) -> None:
     """prior_samples.pvd holds them about the mean, and what was there of the name before is gone."""
     (tmp_path / "prior_samples_p7_000000.vtu").write_text("")
     lines = lines_of(tmp_path, STATED, START)
@@ -63,7 +64,7 @@ def test_draws_and_deviation_are_fields(tmp_path: Path, undrawn: list[tuple[obje
     assert 0.2 < np.abs(away).max() < 2.5
     assert not (tmp_path / "prior_samples_p7_000000.vtu").exists()
     (rows,) = [how[2] for how in undrawn]
-    assert [list(row) for row in rows] == [["m_1", "m_2"], ["std"]]
+    assert [list(row.alike) for row in rows] == [["m_1", "m_2"], ["standard deviation"]]
 
 
 def test_a_known_part_is_not_drawn(tmp_path: Path) -> None:
@@ -136,13 +137,13 @@ def test_a_stated_deviation_needs_stated_noise(tmp_path: Path) -> None:
 
 
 def test_the_command_says_what_it_did(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], undrawn: list[tuple[object, ...]]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], undrawn: list[tuple[Any, ...]]
 ) -> None:
     """Exit code 0 and the lines, or 2 and one message."""
     words = ["sample-prior", str(CASES / "quickstart.yaml"), "--out", str(tmp_path), "--set", CELLS]
     assert main([*words, "--number", "3", "--set", "regularisation.m={std: 1}"]) == 0
     assert "m: standard deviation" in capsys.readouterr().out
-    assert [list(row) for row in undrawn[0][2]] == [["m_1", "m_2", "m_3"], ["std"]]
+    assert [list(row.alike) for row in undrawn[0][2]] == [["m_1", "m_2", "m_3"], ["standard deviation"]]
     assert main(words) == 2
     (said,) = capsys.readouterr().err.splitlines()
     assert "found the kind auto" in said

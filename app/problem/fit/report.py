@@ -51,7 +51,8 @@ def write_fit(given: Inversion, state: flow.FlowState, folder: Path, lost: outpu
     comm, fit = given.domain.comm, fit_of(given, state)
     box, table, picture = np.array(given.domain.bounding_box()), folder / "fit.csv", folder / "fit.png"
     lost.attempt(table, lambda: on_root(comm, lambda: output.write_fit(table, fit)))
-    lost.draw(picture, lambda: output.draw_fit(comm, picture, fit, box))
+    formats = given.case.output.figures
+    lost.draw(picture, lambda: output.draw_fit(comm, picture, fit, box, formats))
 
 
 def _nodal_step(state: flow.FlowState, reason: flow.StopReason, sure: Uncertainty) -> NodalStep | None:
