@@ -4,6 +4,7 @@ A record is a row of a table with the commit, the date and the machine of its ru
 those of a study, records/STUDY.md the text around its tables, and records/machines.json the machines.
 """
 
+import io
 import json
 import re
 from collections.abc import Sequence
@@ -120,22 +121,44 @@ def text() -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n\n".join(sections)) + "\n"
 
 
-def gallery(rows: Sequence[Row], store: Store) -> None:
-    """The pictures of these cases, and cases/README.md with those of all."""
-    from PIL import Image
+LARGEST = 200_000
+"""Bytes of a picture of the gallery."""
 
+
+def gallery(rows: Sequence[Row], store: Store) -> None:
+    """The pictures of these cases, and cases/README.md with those of all; docs/quickstart.png."""
     for row in rows:
         run = store.find(row.jobs[0])
         drawn = [run.results / name for name in ("reduction.png", "coefficient.png")] if run else []
         for source in [path for path in drawn if path.exists()][:1]:
-            with Image.open(source) as image:
-                small = image.convert("RGB").resize((900, round(image.height * 900 / image.width)))
-                small.quantize(128).save(ROOT / "docs" / "gallery" / f"{row.case}.png", optimize=True)
+            content = small(source)
+            (ROOT / "docs" / "gallery" / f"{row.case}.png").write_bytes(content)
+            if row.case == "quickstart":
+                (ROOT / "docs" / "quickstart.png").write_bytes(content)
     parts = [(FOLDER / "gallery_head.md").read_text()]
     for path in sorted((ROOT / "cases").glob("*.yaml")):
         said = comment_of(path)
         parts.append(f"## {path.stem}\n\n{said}\n\n![{path.stem}](../docs/gallery/{path.stem}.png)\n")
     (ROOT / "cases" / "README.md").write_text("\n".join(parts))
+
+
+def small(picture: Path) -> bytes:
+    """A picture in true colours, but for the last bit that nobody sees, in as many pixels as LARGEST
+    allows."""
+    from PIL import Image
+
+    with Image.open(picture) as image:
+        whole, width = image.convert("RGB"), float(image.width)
+    while True:
+        size = (round(width), round(width * whole.height / whole.width))
+        file = io.BytesIO()
+        smaller = whole.resize(size, Image.Resampling.HAMMING).point(
+            [min(v + 1 & ~1, 255) for v in range(256)] * 3
+        )
+        smaller.save(file, "png", optimize=True)
+        if len(file.getvalue()) <= LARGEST:
+            return file.getvalue()
+        width *= 0.95
 
 
 def draw(known: Study, rows: Sequence[Row], store: Store) -> None:
