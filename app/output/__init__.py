@@ -8,7 +8,7 @@ from app.output.coefficient import Coefficient, NoResult, Part, read_coefficient
 from app.output.console import Terminal, closing_lines
 from app.output.design import Deviating, design_lines, draw_design, write_design
 from app.output.deviations import read_deviations, save_deviations
-from app.output.drawing import Look, Quantity, Readings, Row
+from app.output.drawing import Border, Look, Quantity, Readings, Row
 from app.output.expansion import draw_expansion
 from app.output.exports import NotExportable, export, write_columns
 from app.output.fields import write_fields
@@ -38,6 +38,7 @@ __all__ = [
     "MOST_RUNS",
     "MULTIPLES",
     "STATISTICS",
+    "Border",
     "Checkpoint",
     "Coefficient",
     "Decay",

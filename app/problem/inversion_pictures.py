@@ -9,6 +9,9 @@ import numpy as np
 from app import output
 from app.electrical import ElectricalModel
 from app.energy import Misfit
+from app.equations.heat import HeatSpec
+from app.equations.specs import Stationary
+from app.mesh.facets import corners
 from app.pde import Experiments, TransientModel
 from app.problem.inversion import Inversion
 from app.problem.panels import panels_of
@@ -72,6 +75,18 @@ class InversionPictures:
         if isinstance(self._given.forward, ElectricalModel):
             return output.Readings(self.points, numbered=True)
         residuals = self._given.energy.whitened(at.forward.readings)[self._placed]
-        return output.Readings(
-            self.points, np.nan_to_num(residuals, nan=BEYOND, posinf=BEYOND, neginf=-BEYOND)
-        )
+        finite = np.nan_to_num(residuals, nan=BEYOND, posinf=BEYOND, neginf=-BEYOND)
+        return output.Readings(self.points, finite, borders=self._borders())
+
+    def _borders(self) -> tuple[output.Border, ...]:
+        """The parts of the boundary of a plane that the case names in a condition; on rank 0, collective."""
+        domain, equation = self._given.domain, self._given.case.equation
+        if domain.dimension != 2 or not isinstance(equation, Stationary | HeatSpec):
+            return ()
+        told = []
+        for name, condition in equation.boundary.items():
+            if condition.parts is not None:
+                facets = domain.boundary(condition.parts)
+                ends = domain.comm.gather(corners(domain, facets).reshape(-1, 2, 2), root=0)
+                told.append((name, condition.kind, ends))
+        return tuple(output.Border(name, kind, np.concatenate(ends)) for name, kind, ends in told if ends)

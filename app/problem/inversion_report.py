@@ -28,6 +28,7 @@ from app.problem.phases_report import phase_fields, phases_summary
 from app.problem.plan import sensors_of
 from app.problem.posterior_report import draw_posterior, posterior_fields
 from app.problem.priors import prior_std
+from app.problem.quantities import quantity_of
 from app.problem.work import work_units
 from app.types import Summary, Untyped
 
@@ -320,4 +321,7 @@ def _shown(given: Inversion, name: str, values: np.ndarray, steepest: np.ndarray
     rest: Summary = {gradient.name: gradient}
     if prefix := prefix_of(unknown.role):
         rest[f"{prefix}_{name}"] = physical(unknown.role, m)
+    quantity = quantity_of(name, unknown)
+    if quantity.logarithmic or unknown.label or unknown.unit:  # once more, as its user calls it
+        rest[quantity.name] = physical(unknown.role, m) if quantity.logarithmic else m
     return shown, rest

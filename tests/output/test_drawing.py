@@ -1,5 +1,6 @@
 """What pictures are made of: quantities, scales, sheets, slices, and the files that they become."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ from mpi4py import MPI
 from PIL import Image
 
 from app.mesh import MESHES, CoefficientSpace, discontinuous
-from app.output import Look, Quantity, Readings, Row, draw_fields, draw_state
+from app.output import Border, Look, Quantity, Readings, Row, draw_fields, draw_state
 from app.output.drawing import gathered
+from app.output.drawing.fields import polygons
 from app.output.drawing.panels import arranged, field, size
 from app.output.drawing.scales import Scale, scales_of
 from app.output.drawing.sheet import Sheet
@@ -99,6 +101,25 @@ def test_the_outline_is_that_of_the_domain(degree: int) -> None:
     (loop,) = drawing.outline
     assert np.linalg.norm(np.diff(loop, axis=0), axis=1).sum() == pytest.approx(4.0)
     assert np.array_equal(loop[0], loop[-1])
+
+
+def test_edges_become_lines() -> None:
+    """An open line of three edges in any order, and a triangle."""
+    line = [[[2, 0], [1, 0]], [[0, 0], [1, 0]], [[2, 0], [2, 1]]]
+    triangle = [[[5, 5], [6, 5]], [[5, 6], [5, 5]], [[6, 5], [5, 6]]]
+    opened, closed = polygons(np.array([*line, *triangle], dtype=float))
+    assert opened.tolist() in ([[0, 0], [1, 0], [2, 0], [2, 1]], [[2, 1], [2, 0], [1, 0], [0, 0]])
+    assert len(closed) == 4 and closed[0].tolist() == closed[-1].tolist()
+
+
+def test_named_parts_of_the_boundary_are_marked(tmp_path: Path) -> None:
+    """With the readings, by their names."""
+    space = box_space(2, 2, 1).space
+    borders = (Border("river", "robin", np.array([[[0.0, 0.0], [1.0, 0.0]]])),)
+    readings = replace(readings_in(2), borders=borders)
+    path, look = tmp_path / "part.png", Look(formats=("svg",))
+    assert draw_fields(path, space, [row_on(space)], readings, look) is None
+    assert "river" in path.with_suffix(".svg").read_text()
 
 
 def test_cuts_of_a_box_have_the_areas_of_geometry() -> None:

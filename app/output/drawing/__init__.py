@@ -3,9 +3,10 @@ space."""
 
 from app.output.drawing.canvas import figure_files, styled, write_figure
 from app.output.drawing.fields import Drawing, gathered
-from app.output.drawing.quantities import Look, Quantity, Readings, Row
+from app.output.drawing.quantities import Border, Look, Quantity, Readings, Row
 
 __all__ = [
+    "Border",
     "Drawing",
     "Look",
     "Quantity",

@@ -67,27 +67,27 @@ class Drawing:
         edges = np.vstack([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 0]]])
         same = np.sort(places[edges], axis=1)
         _, first, counts = np.unique(same, axis=0, return_index=True, return_counts=True)
-        whole = np.empty((places.max() + 1, 2))
-        whole[places] = self.nodes[:, :2]
-        return [whole[loop] for loop in _loops(same[first[counts == 1]].tolist())]
+        return polygons(self.nodes[edges[first[counts == 1]], :2])
 
 
-def _loops(edges: list[tuple[int, int]]) -> list[list[int]]:
-    """Edges one after the other, as they share ends, until no other is left."""
+def polygons(ends: np.ndarray) -> list[np.ndarray]:
+    """Edges of a plane, shape (edges, 2, 2), put together where they share ends: lines of shape (points, 2),
+    closed ones with their first point again at the end."""
+    points, places = np.unique(ends.reshape(-1, 2).round(12), axis=0, return_inverse=True)
     beside = defaultdict[int, list[int]](list)
-    for a, b in edges:
+    for a, b in places.reshape(-1, 2).tolist():
         beside[a].append(b)
         beside[b].append(a)
-    loops = []
-    for start in list(beside):
+    lines = []
+    for start in sorted(beside, key=lambda point: len(beside[point])):  # open ones from an end of theirs
         while beside[start]:
-            loop = [start]
-            while ends := beside[loop[-1]]:
-                following = ends.pop()
-                beside[following].remove(loop[-1])
-                loop.append(following)
-            loops.append(loop)
-    return loops
+            line = [start]
+            while following := beside[line[-1]]:
+                point = following.pop()
+                beside[point].remove(line[-1])
+                line.append(point)
+            lines.append(points[line])
+    return lines
 
 
 def gathered(space: Space, rows: Sequence[Mapping[str, np.ndarray]]) -> Drawing | None:

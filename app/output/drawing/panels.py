@@ -59,8 +59,14 @@ def chart(title: str, draw: Layer) -> Panel:
 
 def residuals(readings: Readings) -> Panel:
     """The readings by what is predicted of them."""
-    own = (lambda axes, drawing: plane.ground(axes, drawing), lambda axes, _: plane.residuals(axes, readings))
-    return Panel("readings", own, RESIDUAL, extend="both")
+
+    def draw(axes: Axes, drawing: Drawing) -> Untyped:
+        plane.ground(axes, drawing)
+        for part in readings.borders:
+            plane.border(axes, part)
+        return plane.residuals(axes, readings)
+
+    return Panel("readings", (draw,), RESIDUAL, extend="both")
 
 
 def veil(share: np.ndarray, least: float) -> Layer:

@@ -3,8 +3,8 @@
 import numpy as np
 
 from app.output.drawing.canvas import DIVERGING
-from app.output.drawing.fields import Drawing
-from app.output.drawing.quantities import MOST_PLACES, Look, Readings
+from app.output.drawing.fields import Drawing, polygons
+from app.output.drawing.quantities import MOST_PLACES, Border, Look, Readings
 from app.output.drawing.scales import Scale
 from app.types import Axes, Canvas, Untyped
 
@@ -18,6 +18,14 @@ WORST = 3.0
 
 PLAIN = (-2, 4)
 """Powers of ten between which numbers are written without one: setting powers takes time."""
+
+LINES = {"robin": (0, (2, 1)), "neumann": (0, (0.6, 0.8))}
+"""Of parts of the boundary by the kind of their condition; of the others solid."""
+
+SPAN = 1e3
+"""Logarithmic scales beyond this ratio have powers of ten only."""
+
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 GREY = (0.75, 0.75, 0.75)
 
@@ -102,15 +110,20 @@ def bar(figure: Canvas, axes: Axes, image: Untyped, label: str, *, extend: str =
 
 
 def _number_logarithms(drawn: Untyped, low: float, high: float) -> None:
-    """100, 200, 500 and so on in place of powers of ten, of a range that such numbers suit."""
-    from matplotlib.ticker import LogLocator
+    """100, 200, 500 and so on in place of powers of ten, of a range that such numbers suit; of small and
+    large ones times a power of ten that is said once."""
+    from matplotlib.ticker import LogLocator, MaxNLocator
 
-    if low < 1e-3 or high > 1e5 or high > 1e3 * low:
+    if high > SPAN * low:
         return
     narrow = high < 5 * low
-    drawn.locator = LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0) if narrow else (1.0, 2.0, 5.0))
-    drawn.formatter = "{x:g}"
+    steps = LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0) if narrow else (1.0, 2.0, 5.0))
+    drawn.locator = MaxNLocator(5) if high < 1.6 * low else steps
+    power = 0 if low >= 1e-4 and high <= 1e5 else int(np.floor(np.log10(low)))
+    drawn.formatter = lambda value, _: f"{value / 10.0**power:g}"
     drawn.minorticks_off()
+    if power:
+        drawn.ax.set_title(f"×10{str(power).translate(RAISED)}", fontsize=8)
 
 
 def residuals(axes: Axes, readings: Readings) -> Untyped:
@@ -128,6 +141,24 @@ def residuals(axes: Axes, readings: Readings) -> Untyped:
         more = {"depthshade": False, "s": 9} if where.shape[1] == 3 else {"clip_on": False, "s": 16}
         image = axes.scatter(*where[own].T, **colours, **look, **more)
     return image
+
+
+def border(axes: Axes, part: Border) -> None:
+    """A part of the boundary, by its kind solid, dashed or dotted, with its name along the edge in its
+    middle."""
+    from matplotlib.collections import LineCollection
+
+    style: Untyped = {"colors": "black", "linewidths": 2.2, "clip_on": False, "zorder": 2.5}
+    axes.add_collection(
+        LineCollection(polygons(part.ends), linestyles=LINES.get(part.kind, "solid"), **style)
+    )
+    middles = part.ends.mean(axis=1)
+    chosen = int(np.linalg.norm(middles - middles.mean(axis=0), axis=1).argmin())
+    x, y = part.ends[chosen, 1] - part.ends[chosen, 0]
+    angle = (np.degrees(np.arctan2(y, x)) + 89.9) % 180 - 89.9
+    how = {"rotation": angle, "rotation_mode": "anchor", "ha": "center", "va": "center_baseline"}
+    box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.9, "pad": 1.0}
+    axes.text(*middles[chosen], part.name, fontsize=7, bbox=box, zorder=4, **how)
 
 
 def ground(axes: Axes, drawing: Drawing) -> None:

@@ -19,8 +19,13 @@ class Quantity:
     """Whether values are natural logarithms of the quantity, which itself is shown on a logarithmic scale."""
 
     @property
+    def name(self) -> str:
+        """With its unit."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+    @property
     def axis(self) -> str:
-        """Of what is shown, with its unit."""
+        """As an axis of what is shown is labelled."""
         return with_unit(self.label, self.unit)
 
     @property
@@ -64,6 +69,17 @@ class Row:
 
 
 @dataclass(frozen=True, eq=False)
+class Border:
+    """A part of the boundary of a plane with a condition."""
+
+    name: str
+    """Of the condition."""
+    kind: str
+    ends: np.ndarray
+    """Of its edges, shape (edges, 2, 2)."""
+
+
+@dataclass(frozen=True, eq=False)
 class Readings:
     """Where measurements were made, and how far each is from what the coefficient says."""
 
@@ -74,6 +90,8 @@ class Readings:
     place."""
     numbered: bool = False
     """Whether the points are electrodes, which have numbers from 1."""
+    borders: tuple[Border, ...] = ()
+    """What is drawn around them in a plane; on rank 0."""
 
     @property
     def shown(self) -> bool:
