@@ -14,8 +14,8 @@ from app.output.live import View
 from app.output.posterior import posterior_lines
 from app.output.predictions import prediction_lines
 from app.output.reduction import reduction_lines
-from app.output.verdict import verdict_lines
 from app.output.state import PICTURES
+from app.output.verdict import verdict_lines
 from app.types import Summary
 
 HEADING = " it      energy     misfit/target   error  align  capture  params  vectors  solves   rhs  seconds"

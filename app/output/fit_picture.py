@@ -43,7 +43,6 @@ def draw_fit(
     OSError on all ranks.
     """
 
-
     def draw() -> None:
         with styled():
             _draw(path, fit, corners, formats)

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from app import flow, output
-from app.electrical import ElectricalModel
 from app.energy import Misfit
 from app.energy.pointwise import PointMisfit
 from app.energy.restricted import Restricted, on_its_mesh

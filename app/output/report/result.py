@@ -5,6 +5,7 @@ from app.output.report.outcome import sentences, unknowns_of
 from app.output.report.results import Results
 from app.output.report.shown import folded, pairs, picture, plain, table
 from app.output.report.wording import number, sentence
+from app.output.state import PICTURES
 
 SURE = {
     "laplace": "How sure it is: the standard deviation, with a veil where the readings resolve little",
@@ -30,6 +31,9 @@ def result(run: Results) -> list[Block]:
     named = "; ".join(unknowns_of(run)) or "the unknown"
     beside = ", beside the truth and the error" if run.told("relative_error") is not None else ""
     blocks = picture(run, "coefficient.png", f"Recovered: {named}{beside}")
+    for path in sorted(run.folder.glob(PICTURES)):
+        of = path.stem.removeprefix("state").replace("_", " ")
+        blocks += picture(run, path.name, f"The state as it changes with time{of and f', experiment{of}'}")
     blocks += picture(run, "reduction.png", "States at unseen parameters, and the error by numbers stored")
     blocks += _reduction(run)
     blocks += picture(run, "posterior.png", SURE.get(run.told("posterior", "kind"), SURE["laplace"]))
