@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from app.output.canvas import load_matplotlib
-from app.output.picture import save
+from app.output.drawing import styled, write_figure
 from app.types import Axes
 
 QUANTITIES = {
@@ -27,26 +26,28 @@ RATIO = 10.0
 def draw_sweep(path: Path, varied: Mapping[str, Sequence[str]], rows: Sequence[Mapping[str, Any]]) -> None:
     """Draw the runs that have left results: a column of panels for each key with several values, a row for
     each quantity; the line joins the medians. Serial."""
-    load_matplotlib()
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    with styled():
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
 
-    keys = {key: values for key, values in varied.items() if len(values) > 1} or dict(varied)
-    known = {
-        name: told for name, told in QUANTITIES.items() if any(_number(row, name) is not None for row in rows)
-    }
-    if not keys or not known:
-        return
-    figure = Figure(figsize=(WIDE * len(keys) + 0.6, HIGH * len(known)), dpi=130, layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots(len(known), len(keys), squeeze=False, sharey="row", sharex="col")
-    for line, (name, title) in zip(panels, known.items(), strict=True):
-        for axes, (key, values) in zip(line, keys.items(), strict=True):
-            _draw(axes, key, values, name, rows)
-        line[0].set_ylabel(title)
-    for axes, key in zip(panels[-1], keys, strict=True):
-        axes.set_xlabel(key)
-    save(figure, path)
+        keys = {key: values for key, values in varied.items() if len(values) > 1} or dict(varied)
+        known = {
+            name: told
+            for name, told in QUANTITIES.items()
+            if any(_number(row, name) is not None for row in rows)
+        }
+        if not keys or not known:
+            return
+        figure = Figure(figsize=(WIDE * len(keys) + 0.6, HIGH * len(known)), dpi=130, layout="constrained")
+        FigureCanvasAgg(figure)
+        panels = figure.subplots(len(known), len(keys), squeeze=False, sharey="row", sharex="col")
+        for line, (name, title) in zip(panels, known.items(), strict=True):
+            for axes, (key, values) in zip(line, keys.items(), strict=True):
+                _draw(axes, key, values, name, rows)
+            line[0].set_ylabel(title)
+        for axes, key in zip(panels[-1], keys, strict=True):
+            axes.set_xlabel(key)
+        write_figure(figure, path)
 
 
 def _draw(axes: Axes, key: str, values: Sequence[str], name: str, rows: Sequence[Mapping[str, Any]]) -> None:
