@@ -2,9 +2,9 @@
 
     pvpython docs/paraview/standard_view.py results/NAME/fields.pvd [PICTURE.png]
 
-or, in ParaView, File > Load State. Recovery and truth share one scale, that of the error is centred at zero. Of a
-run without a truth there is the standard deviation beside what was recovered. In three dimensions each view has
-slices along the axes through the middle, and the surface halfway to the greatest value.
+or, in ParaView, File > Load State. Recovery and truth share one scale, that of the error is centred at zero.
+Of a run without a truth there is the standard deviation beside what was recovered. In three dimensions each
+view has slices along the axes through the middle, and the surface halfway to the greatest value.
 """
 
 import sys
