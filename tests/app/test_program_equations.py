@@ -15,7 +15,7 @@ FIELDS = {
     "reaction": {"m", "exp_m", "state", "gradient", "truth", "error"},
     "boundary_flux": {"m", "state", "gradient"},  # the truth of a trace is none inside
     "elastic": {"m", "exp_m", "state", "gradient", "truth", "error"},
-    "cooling": {"m", "state", "gradient", "truth", "error"},
+    "cooling": {"m", "state", "gradient", "truth", "error", "initial temperature"},
     "heat_pinnacle": {"m", "state", "gradient", "truth", "error"},
     "cubic": {"m", "state", "gradient", "truth", "error"},
 }

@@ -103,7 +103,7 @@ TERMS = {
 
 PROBLEM = {
     "equation": {"kind", "source", "degree", "boundary"} | TERMS,
-    "m": {"role", "on", "known", "reference", "truth"},
+    "m": {"label", "unit", "role", "on", "known", "reference", "truth"},
     "prior": {"kind", "gamma", "delta", "anisotropy", "mean"},
     "heads": {"kind", "file", "component", "misfit", "radius"},
 }
@@ -159,7 +159,7 @@ def test_case_describes_the_problem_only(name: str) -> None:
     physics = "energy" if "energy" in said else "equation"
     assert {"name", "mesh", physics, "unknowns"} <= set(said)
     prior = said.pop("regularisation", {})
-    assert set(said) <= {"name", "mesh", physics, "unknowns", "observations"}
+    assert set(said) <= {"name", "mesh", physics, "unknowns", "observations", "output"}
     for part in prior.values():
         assert part["kind"] == "matern" and set(part) <= PROBLEM["prior"]
     for unknown in said["unknowns"].values():
