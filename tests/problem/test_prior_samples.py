@@ -119,7 +119,7 @@ BELOW = {
 @pytest.mark.parametrize("given", BELOW)
 def test_a_length_that_the_cells_cannot_show_is_told(given: str) -> None:
     """By --check and, since notes of both are the same, by a run; with the size and number of the cells."""
-    notes = check(load_case(CASES / "quickstart.yaml", [CELLS, f"regularisation.m={given}"]), COMM)
+    notes = check(load_case(CASES / "quickstart.yaml", [CELLS, f"regularisation.m={given}"]), COMM).lines
     said = [note for note in notes if note.startswith("warning")]
     told = BELOW[given]
     assert len(said) == (told is not None)
