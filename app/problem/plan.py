@@ -106,8 +106,10 @@ def _rows(given: Inversion) -> dict[str, np.ndarray]:
 
 def _observation(given: Inversion, name: str, rows: np.ndarray) -> str:
     """How many readings, their range and place, and their noise."""
+    if not len(rows):
+        return f"observation {name}: no reading that a coefficient changes"
     data, values = given.data, given.data.values[rows]
-    file = given.place_of(int(rows[0]))[0].name if len(rows) else "none"
+    file = given.place_of(int(rows[0]))[0].name
     if isinstance(given.forward, ElectricalModel):
         low, high = np.exp([values.min(), values.max()])
         sure = f"sigma {100 * np.median(given.sigma[rows]):.2g} %"

@@ -62,3 +62,16 @@ def test_the_picture_is_drawn_in_every_dimension(tmp_path: Path, mesh: str) -> N
     assert draw_check(tmp_path / "check.png", plan.domain, plan.sensors) is None
     width, height = struct.unpack(">II", (tmp_path / "check.png").read_bytes()[16:24])
     assert width > 800 and height > 250
+
+
+def test_an_observation_may_be_left_out_whole(tmp_path: Path) -> None:
+    """Where the state is given at all of its places: the plan says so, as the case can be run."""
+    (tmp_path / "heads.csv").write_text(HEADS)
+    (tmp_path / "held.csv").write_text("x,y,value,sigma\n0,.2,0,.01\n0,.6,0,.01\n")
+    both = "held: {kind: points, file: held.csv}, heads: {"
+    (tmp_path / "case.yaml").write_text(CASE.replace("heads: {", both))
+    plan = check(load_case(tmp_path / "case.yaml"), COMM)
+    assert "observation held: no reading that a coefficient changes" in plan.lines
+    assert plan.sensors["held"].shape == (0, 2) and plan.sensors["heads"].shape == (3, 2)
+    assert plan.domain is not None
+    assert draw_check(tmp_path / "check.png", plan.domain, plan.sensors) is None
