@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from app import output
 from app.electrical import ElectricalModel
-from app.energy import Misfit
 from app.equations.heat import HeatSpec
 from app.equations.specs import Stationary
 from app.mesh.facets import corners
@@ -32,7 +30,7 @@ class InversionPictures:
         self._placed = np.isfinite(points).all(axis=1)  # the others belong to parts of the mesh
         self.points = points[self._placed]
 
-    def draw_coefficient(self, rows: Sequence[Summary], at: Misfit[Any]) -> None:
+    def draw_coefficient(self, rows: Sequence[Summary], fit: output.Fit) -> None:
         """coefficient.png, of functions by their names, a row an unknown: m, and its truth and error where
         there are some; collective."""
         given, picture = self._given, self._folder / "coefficient.png"
@@ -43,7 +41,7 @@ class InversionPictures:
             alike = {"recovered": fields[name]} | ({} if truth is None else {"truth": truth})
             different = {} if error is None else {"error": error}
             told.append(output.Row(quantity_of(name, unknown), alike, different))
-        readings = self._readings(at)
+        readings = self._readings(fit)
         self._lost.draw(picture, lambda: output.draw_fields(picture, drawn_on, told, readings, self._look))
 
     def draw_states(self, forward: Untyped, found: Untyped) -> None:
@@ -70,12 +68,11 @@ class InversionPictures:
         draw = output.draw_state
         self._lost.draw(picture, lambda: draw(picture, space, times, states, quantity, self._look))
 
-    def _readings(self, at: Misfit[Any]) -> output.Readings:
+    def _readings(self, fit: output.Fit) -> output.Readings:
         """Where they are, with their residuals: those of electrodes belong to four places at once."""
         if isinstance(self._given.forward, ElectricalModel):
             return output.Readings(self.points, numbered=True)
-        residuals = self._given.energy.whitened(at.forward.readings)[self._placed]
-        finite = np.nan_to_num(residuals, nan=BEYOND, posinf=BEYOND, neginf=-BEYOND)
+        finite = np.nan_to_num(fit.residual[self._placed], nan=BEYOND, posinf=BEYOND, neginf=-BEYOND)
         return output.Readings(self.points, finite, borders=self._borders())
 
     def _borders(self) -> tuple[output.Border, ...]:

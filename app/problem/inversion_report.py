@@ -18,7 +18,7 @@ from app.pde import Experiments, TransientModel
 from app.posterior import Posterior
 from app.prior import parameter_names
 from app.problem.base import Uncertainty
-from app.problem.fit import verdict_of, write_fit
+from app.problem.fit import fit_of, verdict_of, write_fit
 from app.problem.function_error import function_error
 from app.problem.inversion import Inversion
 from app.problem.inversion_pictures import InversionPictures
@@ -177,8 +177,9 @@ class InversionReport:
         pictures = InversionPictures(given, folder, lost)
         if posterior is not None:
             draw_posterior(given, posterior, folder, pictures.points, lost)
-        write_fit(given, state, folder, lost)
-        pictures.draw_coefficient(rows, at)
+        fit = fit_of(given, state)
+        write_fit(given, fit, folder, lost)
+        pictures.draw_coefficient(rows, fit)
         pictures.draw_states(forward, found)
 
     def _steepest(self, state: flow.FlowState) -> np.ndarray:

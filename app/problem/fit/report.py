@@ -46,9 +46,9 @@ def verdict_of(
     return {"verdict": {**told, "nodal_step": None if step is None else step.summary}}
 
 
-def write_fit(given: Inversion, state: flow.FlowState, folder: Path, lost: output.Losses) -> None:
-    """The readings of a complete state beside their predictions, as a table and as a picture; collective."""
-    comm, fit = given.domain.comm, fit_of(given, state)
+def write_fit(given: Inversion, fit: output.Fit, folder: Path, lost: output.Losses) -> None:
+    """Readings beside their predictions, as a table and as a picture; collective."""
+    comm = given.domain.comm
     box, table, picture = np.array(given.domain.bounding_box()), folder / "fit.csv", folder / "fit.png"
     lost.attempt(table, lambda: on_root(comm, lambda: output.write_fit(table, fit)))
     formats = given.case.output.figures
