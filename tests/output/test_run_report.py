@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
+from fits import fit
 from mpi4py import MPI
 from pages import EVIL, FIT, HISTORY, PICTURES, SUMMARY, Page, picture, results, write_table
 from ruamel.yaml import YAML
@@ -20,6 +22,7 @@ from app.output.report.charts import Chart, Line, drawing
 from app.output.report.origin import CITATION
 from app.output.report.outcome import WHY
 from app.output.report.progress import ENDS
+from app.problem.fit.goodness import Goodness
 
 ROOT = Path(__file__).parents[2]
 
@@ -156,14 +159,19 @@ def test_phases_have_a_table(tmp_path: Path) -> None:
 
 
 def test_the_worst_readings_are_named(tmp_path: Path) -> None:
-    """Ten of them with where they are, the farthest first; of old folders those of the summary."""
+    """Ten of them with where they are, the farthest first; without the table those of the summary, also of an old one."""
     run = results(tmp_path / "run")
     rows = [text for text in page_of(run).texts["tr"] if "heads.csv:" in text]
     assert [int(re.findall(r"csv:(\d+)", row)[0]) for row in rows] == [31 - i for i in range(10)]
     assert "(2.9, 0.5)" in rows[0] and "-29" in rows[0]
     (run / "fit.csv").unlink()
-    worst = [{"file": "heads.csv", "line": 7, "residual": 8.5}]
-    (run / "summary.json").write_text(json.dumps(SUMMARY | {"worst_readings": worst}))
+    told = fit(np.array([8.5, 0.5]))
+    worst = Goodness(fit=told, squares=72.5, count=2.0, freedom=None, known=True).worst(1)
+    (run / "summary.json").write_text(json.dumps(SUMMARY | {"verdict": {"worst": worst}}))
+    rows = [text for text in page_of(run).texts["tr"] if "heads.csv:2" in text]
+    assert len(rows) == 1 and "8.5" in rows[0] and worst[0]["place"] in rows[0] and "place" not in rows[0]
+    old = [{"file": "heads.csv", "line": 7, "residual": 8.5}]
+    (run / "summary.json").write_text(json.dumps(SUMMARY | {"worst_readings": old}))
     rows = [text for text in page_of(run).texts["tr"] if "heads.csv:7" in text]
     assert len(rows) == 1 and "8.5" in rows[0]
 

@@ -13,10 +13,11 @@ POINT = ("x", "y", "z")
 """Columns of fit.csv that are coordinates."""
 
 NUMBERS = ("residual", "read", "rhoa", "predicted", "sigma")
-"""What is shown of a reading as it stands there."""
+"""What is shown of a reading as it stands there; `rhoa` is the reading in tables of 0.1."""
 
-OTHERS = ("experiment", "observation", "file", "line", "scale", *NUMBERS)
-"""Columns that do not say where a reading was taken; all others do."""
+OTHERS = ("experiment", "observation", "file", "line", "place", "scale", *NUMBERS)
+"""Columns that do not say where a reading was taken, as all others do, and `place` of a summary, which says
+all of it."""
 
 
 def fit(run: Results) -> list[Block]:
@@ -26,10 +27,10 @@ def fit(run: Results) -> list[Block]:
 
 
 def _worst(run: Results) -> list[Block]:
-    """Of all readings, else those that the summary names."""
+    """Of all readings, else those that the verdict names, or the summary of 0.1."""
     rows = run.worst("fit.csv", "residual", WORST)
     if not rows:
-        named = run.entries("worst_readings")[:WORST]
+        named = (run.entries("verdict", "worst") or run.entries("worst_readings"))[:WORST]
         rows = [{name: str(each) for name, each in told.items()} for told in named]
     shown = [_told(row) for row in rows]
     told = "The readings that are farthest from their prediction; residuals in standard deviations"
@@ -42,7 +43,7 @@ def _told(row: dict[str, str]) -> dict[str, str]:
     reading = {"observation": ": ".join(filter(None, names)), "line": _line(row)}
     point = [cell(row[name]) for name in POINT if row.get(name)]
     others = [f"{name} {cell(row[name])}" for name in row if name not in (*OTHERS, *POINT) and row[name]]
-    place = ", ".join(filter(None, [f"({', '.join(point)})" if point else "", *others]))
+    place = ", ".join(filter(None, [row.get("place"), f"({', '.join(point)})" if point else "", *others]))
     numbers = {name: row[name] for name in NUMBERS if name in row}
     return {name: text for name, text in (reading | {"place": place}).items() if text} | numbers
 
