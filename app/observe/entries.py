@@ -16,7 +16,7 @@ from app.parallel import timed
 from app.schema.problems import CaseError, DataError
 from app.schema.section import Written
 
-UNITS = (1e-3, 1e3)
+THOUSAND = 1e3
 """Between a unit of length and the next one that people use: mm, m, km."""
 
 ROUNDING = 1e-9
@@ -88,7 +88,7 @@ def _unit(state: ObservedState, data: PointData) -> str:
 
     if not np.isfinite(points).all() or 2 * np.count_nonzero(inside(1.0)) > len(points):
         return ""
-    for factor in UNITS:
+    for factor in (1 / THOUSAND, THOUSAND):
         if inside(factor).all():
             return f"; all of the file would be inside with {factor:g} times its coordinates: another unit?"
     return ""

@@ -8,12 +8,10 @@ from app.case import DataError
 from app.electrical import ElectricalModel
 from app.energy import Misfit
 from app.mesh.points import cell_size
+from app.observe.entries import THOUSAND
 from app.problem.inversion import Inversion
 from app.problem.logarithms import unusual_logarithm
 from app.types import Untyped
-
-THOUSAND = 1e3
-"""Between a unit of length and the next one that people use: mm, m, km."""
 
 PART = 0.1
 """Readings that take less than this share of the mesh along an axis are at one end of it, or in one place."""
