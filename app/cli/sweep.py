@@ -83,7 +83,10 @@ def _tell(varied: Sequence[Varied], rows: Sequence[Row], folder: Path) -> None:
     for line in cells:
         print("  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)))
     picture = folder / "sweep.png"
-    draw_sweep(picture, {one.key: one.values for one in varied}, rows)
+    try:
+        draw_sweep(picture, {one.key: one.values for one in varied}, rows)
+    except Exception as failure:  # the table is there, and the exit code is that of the runs
+        print(f"no picture {picture}: {str(failure) or type(failure).__name__}")
     print(f"results in {folder}: {TABLE}{', ' + picture.name if picture.exists() else ''}")
 
 

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from mpi4py import MPI
@@ -194,3 +195,15 @@ def test_the_command_tells_all(
     assert lines[0].startswith("2 runs, 1 at a time") and lines[1].startswith("[1/2] seed=0: ")
     assert lines[-1] == f"results in {folder}: sweep.csv, sweep.png"
     assert all(float(row["relative_error"]) < 1 for row in rows)
+
+
+def test_a_figure_that_cannot_be_drawn_ends_nothing(
+    case: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The table is there, and the exit code is that of the runs."""
+    monkeypatch.setattr(sweep, "launch_on", lambda ranks: Fake())
+    monkeypatch.setattr("app.output.sweep.draw_sweep", Mock(side_effect=ValueError("no canvas")))
+    folder = case.parent / "out"
+    assert main(["sweep", str(case), "--set", "seed=0,1", "--out", str(folder)]) == 0
+    assert f"no picture {folder / 'sweep.png'}: no canvas" in capsys.readouterr().out
+    assert len(read_rows(folder / "sweep.csv")) == 2
