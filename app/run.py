@@ -13,7 +13,7 @@ import numpy as np
 from app import activity, output
 from app.case import differing_keys, effective_yaml
 from app.flow import Damaged, FlowState, StopReason, as_data, from_data
-from app.parallel import Every, Interrupt, Interrupted, SolveFailed, on_root, timed
+from app.parallel import Every, Interrupt, Interrupted, SolveFailed, known_to_all, on_root, timed
 from app.problem import Earlier, Problem, Uncertainty, continued
 from app.types import Summary
 
@@ -211,7 +211,8 @@ def write_results(
     state = problem.complete(state)
     summary = report.summary(state, reason)  # counted before the output's own solves
     sure = problem.uncertainty(state, reason) if sure is None else sure
-    summary |= sure.summary | report.verdict(state, reason, sure)
+    verdict, unjudged = _verdict(problem, state, reason, sure)
+    summary |= sure.summary | verdict
     summary |= output.resources(problem.comm, problem.spent_since(state))
     path = folder / "summary.json"
 
@@ -220,12 +221,12 @@ def write_results(
 
     unsaved = lost.attempt(path, save)  # the smallest comes first, should the disk be nearly full
     with timed("output"):
+        coefficient = report.coefficient(state)
+        coefficient.save(folder, lost)
         report.write(state, folder, lost, sure.posterior)
         picture = folder / "expansion.png"
         formats = problem.case.output.figures
         lost.draw(picture, lambda: output.draw_expansion(problem.comm, picture, state.records, formats))
-        coefficient = report.coefficient(state)
-        coefficient.save(folder, lost)
         if sure.posterior is not None:
             output.save_deviations(coefficient, sure.posterior, folder, lost)
         if (found := sure.predictions) is not None:
@@ -245,7 +246,21 @@ def write_results(
         _tell_missing(summary, lost, path)
         with suppress(OSError):
             save()
-    return summary, [f"no {_kind(name)}{folder / name}: {reason}" for name, reason in lost.undrawn.items()]
+    undrawn = [f"no {_kind(name)}{folder / name}: {why}" for name, why in lost.undrawn.items()]
+    return summary, [*unjudged, *undrawn]
+
+
+def _verdict(
+    problem: Problem, state: FlowState, reason: StopReason, sure: Uncertainty
+) -> tuple[Summary, list[str]]:
+    """The verdict on a fit, without which a result is none the less one; else what is to be said of that.
+    Collective."""
+    try:
+        return problem.report.verdict(state, reason, sure), []
+    except Exception as failure:
+        if not (isinstance(failure, SolveFailed) or known_to_all(failure, problem.comm)):
+            raise
+        return {}, [f"no verdict on the fit: {str(failure) or type(failure).__name__}"]
 
 
 def _tell_missing(summary: Summary, lost: output.Losses, path: Path) -> None:

@@ -3,7 +3,7 @@
 import app.wheel  # noqa: F401
 
 # isort: split
-from app.parallel.agreement import FailedElsewhere, agreed, check_identical, on_root
+from app.parallel.agreement import FailedElsewhere, agreed, check_identical, known_to_all, on_root
 from app.parallel.blocks import (
     dense_matrix,
     gram,
@@ -31,6 +31,7 @@ __all__ = [
     "check_identical",
     "dense_matrix",
     "gram",
+    "known_to_all",
     "let_go",
     "multiply",
     "multiply_transpose",

@@ -33,6 +33,11 @@ def agreed(comm: MPI.Comm) -> Iterator[None]:
     raise raised
 
 
+def known_to_all(error: BaseException, comm: MPI.Comm) -> bool:
+    """Whether no rank goes on without the error: it was agreed on, or there is but one rank."""
+    return comm.size == 1 or getattr(error, "agreed", False) is True
+
+
 def on_root[T](comm: MPI.Comm, function: Callable[[], T]) -> T:
     """Call `function` on rank 0 and return its result, or raise its error, on all ranks."""
     result: T | None = None

@@ -27,7 +27,7 @@ from app.flow import (
 from app.mesh import JointOrder, NodeOrder
 from app.output import Coefficient, Losses
 from app.output.predictions import summarised
-from app.parallel import Clock, Tally, on_root, timed
+from app.parallel import Clock, Tally, known_to_all, on_root, timed
 from app.parallel.blocks import PETSc
 from app.pde import Counts
 from app.posterior import Drawn, GaussianPosterior, Posterior, Predictions
@@ -297,5 +297,5 @@ class Problem:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         """After an error that is perhaps this rank's only the others do not come to release things too."""
-        if error is None or self.comm.size == 1 or getattr(error, "agreed", False):
+        if error is None or known_to_all(error, self.comm):
             self.close()

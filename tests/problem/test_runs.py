@@ -15,9 +15,11 @@ from small import ALONE, COMM, SMALL
 from states import assert_same, bare, states_of
 
 from app import output
+from app.cli.exits import INTERRUPTED, of_run
 from app.flow import FlowState
 from app.output.history import cells
 from app.problem import Problem
+from app.problem.fit import report as fit_report
 from app.run import Options, read_state, run, save_state, write_results
 
 TIMES = {"seconds"}
@@ -278,6 +280,19 @@ def test_each_file_that_is_missing_is_named(shared_tmp_path: Path) -> None:
     with pytest.raises(output.Unwritten, match=r"network\.safetensors, coefficient\.safetensors \("):
         lost.check(folder)
     assert (folder / "network.json").exists() and (folder / "fields.pvd").exists()
+
+
+def test_a_verdict_that_fails_loses_nothing(shared_tmp_path: Path) -> None:
+    """The results are there, the summary without it, and it is said."""
+    folder, lost = folder_of(shared_tmp_path, "results"), output.Losses()
+    with SMALL["network"].built() as problem, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit_report, "verdict", Mock(side_effect=ValueError("no judge")))
+        state = states_of(problem)[0]
+        summary, told = write_results(problem, state, "interrupted", folder, lost)
+    assert told == ["no verdict on the fit: no judge"] and "verdict" not in summary
+    lost.check(folder)
+    assert "verdict" not in json.loads((folder / "summary.json").read_text())
+    assert of_run(summary) == INTERRUPTED and (folder / "network.json").exists()
 
 
 @pytest.mark.parametrize("name", ["network", "convex"] if ALONE else ["convex"])
