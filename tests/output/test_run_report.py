@@ -159,7 +159,7 @@ def test_phases_have_a_table(tmp_path: Path) -> None:
 
 
 def test_the_worst_readings_are_named(tmp_path: Path) -> None:
-    """Ten of them with where they are, the farthest first; without the table those of the summary, also of an old one."""
+    """Ten of them with where they are, the farthest first; else those of the summary, old or new."""
     run = results(tmp_path / "run")
     rows = [text for text in page_of(run).texts["tr"] if "heads.csv:" in text]
     assert [int(re.findall(r"csv:(\d+)", row)[0]) for row in rows] == [31 - i for i in range(10)]
