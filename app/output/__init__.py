@@ -13,7 +13,7 @@ from app.output.expansion import draw_expansion
 from app.output.exports import NotExportable, export, write_columns
 from app.output.fields import write_fields
 from app.output.files import Losses, Unwritten, drawn, written
-from app.output.fit import Fit, Series, write_fit
+from app.output.fit import Fit, Series, bulk_deviation, write_fit
 from app.output.fit_picture import draw_fit
 from app.output.folder import FolderTaken, check, hold, prepare
 from app.output.history import History
@@ -61,6 +61,7 @@ __all__ = [
     "Terminal",
     "Uncertain",
     "Unwritten",
+    "bulk_deviation",
     "chain_line",
     "check",
     "choice_summary",

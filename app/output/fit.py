@@ -21,6 +21,9 @@ WORST_SHARE = 0.1
 
 ELECTRODES = ("a", "b", "m", "n")
 
+QUARTILE = 0.6744897501960817
+"""Median of |r| for r of N(0, 1)."""
+
 
 @dataclass(frozen=True)
 class Series:
@@ -99,6 +102,12 @@ class Fit:
         others = np.setdiff1d(numbers, far)
         even = others[np.linspace(0, len(others) - 1, most - len(far)).astype(int)]
         return np.sort(np.concatenate([far, even]))
+
+
+def bulk_deviation(residual: np.ndarray) -> float:
+    """The standard deviation of the bulk of the residuals, which few outliers do not change: median of |r|
+    over that of N(0, 1)."""
+    return float(np.median(np.abs(residual))) / QUARTILE
 
 
 def write_fit(path: Path, fit: Fit) -> None:

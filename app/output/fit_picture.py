@@ -9,7 +9,7 @@ from scipy import stats
 
 from app.output.drawing import styled, write_figure
 from app.output.files import drawn
-from app.output.fit import Fit
+from app.output.fit import Fit, bulk_deviation
 from app.types import Axes, Canvas, Untyped
 
 MOST_DRAWN = 4000
@@ -178,7 +178,7 @@ def _draw_parts(axes: Axes, fit: Fit, chosen: np.ndarray) -> None:
 
 def _draw_histogram(axes: Axes, residual: np.ndarray) -> None:
     """The residuals beside the density of N(0, 1)."""
-    end = BOUND * max(1.0, float(np.median(np.abs(residual)) / stats.norm.ppf(0.75)))  # of the bulk
+    end = BOUND * max(1.0, bulk_deviation(residual))
     inside = np.clip(residual, -end, end)
     bins = int(np.clip(2 * np.sqrt(len(residual)), 8, 60))
     axes.hist(inside, bins=np.linspace(-end, end, bins + 1), density=True, color="0.7", label="residuals")

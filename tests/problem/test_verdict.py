@@ -9,10 +9,10 @@ import pytest
 from fits import fit, noise
 
 from app.cli.exits import of_run
-from app.output import Series
+from app.output import Series, bulk_deviation
 from app.output.verdict import verdict_lines
 from app.problem.fit.goodness import Goodness
-from app.problem.fit.residuals import bulk_deviation, neighbours_alike, outliers
+from app.problem.fit.residuals import neighbours_alike, outliers
 from app.problem.fit.verdict import verdict
 
 COUNT, FREEDOM = 80, 20.0

@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from app.output import Fit
-from app.problem.fit.residuals import bulk_deviation, outliers
+from app.output import Fit, bulk_deviation
+from app.problem.fit.residuals import outliers
 from app.types import Summary
 
 Kind = Literal["good", "worse", "too_good", "noise_found", "unfinished"]

@@ -4,10 +4,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.stats import norm
 
-from app.output import Fit
-
-QUARTILE = float(norm.ppf(0.75))
-"""Median of |r| for r of N(0, 1)."""
+from app.output import Fit, bulk_deviation
 
 FALSE_ALARM = 1e-3
 """Probability that any of the readings is taken for an outlier though there is none (Bonferroni)."""
@@ -18,12 +15,6 @@ FEW = 0.1
 ALIKE = 3.0
 """Standard errors, 1/√pairs where readings err independently, from which the correlation of neighbours is no
 accident: one sample of independent errors in 740 has it."""
-
-
-def bulk_deviation(residual: np.ndarray) -> float:
-    """The standard deviation of the bulk of the residuals, which few outliers do not change: median of |r|
-    over that of N(0, 1)."""
-    return float(np.median(np.abs(residual))) / QUARTILE
 
 
 def outliers(residual: np.ndarray, *, known: bool = True) -> np.ndarray:
