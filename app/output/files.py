@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mpi4py import MPI
 
-from app.parallel import agreed
+from app.parallel import agreed, known_to_all
 
 PART = "part-"
 """What the name of a file begins with until it is whole."""
@@ -46,7 +46,7 @@ def drawn(comm: MPI.Comm, draw: Callable[[], None]) -> str | None:
             except OSError:
                 raise
             except Exception as error:
-                failure = str(error) or type(error).__name__
+                failure = _told(error)
     told: str | None = comm.bcast(failure, root=0)
     return told
 
@@ -81,10 +81,18 @@ class Losses:
 
     def draw(self, path: Path, draw: Callable[[], str | None]) -> None:
         """Call what draws a picture and returns why there is none (see drawn); one that cannot be written is
-        lost as any file is."""
+        lost as any file is. One that fails otherwise, and all ranks know it, is missing too."""
 
         def write() -> None:
-            if reason := draw():
+            try:
+                reason = draw()
+            except OSError:
+                raise
+            except Exception as error:
+                if not known_to_all(error, MPI.COMM_WORLD):
+                    raise
+                reason = _told(error)
+            if reason:
                 self.undrawn[path.name] = reason
 
         self.undrawn.pop(path.name, None)
@@ -100,3 +108,7 @@ class Losses:
         if self._told:
             reasons = ", ".join(dict.fromkeys(self._told.values()))
             raise Unwritten(f"{folder}: could not write {', '.join(self._told)} ({reasons})")
+
+
+def _told(error: Exception) -> str:
+    return str(error) or type(error).__name__

@@ -70,10 +70,14 @@ def test_pictures_are_told_apart_from_files(tmp_path: Path) -> None:
     def full() -> str | None:
         raise OSError(28, "No space left on device")
 
+    def faulty() -> str | None:
+        raise ValueError("no graphics")
+
     lost = Losses()
-    lost.draw(tmp_path / "a.png", lambda: "no graphics")
-    assert lost.unwritten == {"a.png": "no graphics"} and not lost
-    lost.check(tmp_path)
+    for draw in (lambda: "no graphics", faulty):
+        lost.draw(tmp_path / "a.png", draw)
+        assert lost.unwritten == {"a.png": "no graphics"} and not lost
+        lost.check(tmp_path)
     lost.draw(tmp_path / "b.png", full)
     assert lost.unwritten == {"a.png": "no graphics", "b.png": "No space left on device"}
     with pytest.raises(Unwritten, match=r"could not write b\.png \(No space"):
