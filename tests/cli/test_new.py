@@ -75,6 +75,13 @@ def test_a_case_for_every_equation_and_mesh_passes_its_check(
         assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize("name", ["2024", "1e3", "true", "null", "2024-05-01", "heads_2"])
+def test_a_case_is_called_what_it_is_to_be_called(tmp_path: Path, name: str) -> None:
+    """Also where YAML would take the name for a number, a truth value, nothing or a date."""
+    assert new(tmp_path / name, "--mesh", "interval") == 0
+    assert load_case(tmp_path / f"{name}.yaml").name == name
+
+
 def test_a_new_case_runs_at_once(tmp_path: Path) -> None:
     """From the command to results that found the truth to some extent."""
     assert new(tmp_path / "rod", "--mesh", "interval") == 0

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.case.document import NotYaml, read_document
 from app.case.starter.body import Body
 from app.case.starter.equations import Start
 from app.equations import SPECS
@@ -46,7 +46,7 @@ def case_text(
         f"# yaml-language-server: $schema={schema}",
         f"# {_sentence(equation)}",
         *_notes(run),
-        f"name: {name}",
+        f"name: {quoted(name)}",
         "",
         f"mesh: {body.mesh}",
         "",
@@ -65,8 +65,12 @@ def case_text(
 
 
 def quoted(text: str) -> str:
-    """A text as YAML reads it within a flow mapping."""
-    return text if re.fullmatch(r"[\w./-]*[A-Za-z/][\w./-]*", text) else json.dumps(text, ensure_ascii=False)
+    """A text as YAML reads it within a flow mapping: in quotes where it would be a number, or no text."""
+    try:
+        plain = read_document(f"{{text: {text}}}").data == {"text": text}
+    except NotYaml:
+        plain = False
+    return text if plain else json.dumps(text, ensure_ascii=False)
 
 
 def _notes(run: str) -> list[str]:
