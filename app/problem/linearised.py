@@ -74,10 +74,15 @@ def _lagged(kind: str) -> str:
 
 
 def noise_of(given: Inversion, at: AnyEvaluation, freedom: float) -> tuple[float, list[str]]:
-    """s², 1 where the noise is stated, and what is said where the residuals contradict that."""
+    """s², 1 where the noise is stated, and what is said where the residuals contradict that.
+
+    Raises NoPosterior where the noise is not stated and there are no residuals.
+    """
     left = given.energy.expectation - freedom
     found = 2.0 * at.value / left if left >= 1.0 else 1.0
     if given.data.sigma is None:
+        if not found:
+            raise NoPosterior("every reading is met to the last digit, so that none tells the noise")
         return found, []
     if given.energy.robust or abs(found - 1.0) <= OUTLYING * np.sqrt(2.0 / max(left, 1.0)):
         return 1.0, []

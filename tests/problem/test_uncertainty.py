@@ -12,8 +12,17 @@ from small import ALONE, COMM, SMALL, Small, on_square
 from states import bare
 
 from app.api import Solution, load_result, solution, solve
+from app.case import load_case
 from app.posterior import LinearisedPosterior
-from app.problem import Problem
+from app.problem import Problem, build
+
+EXACT = """
+mesh: {kind: interval, cells: 6}
+equation: {kind: identity}
+unknowns: {m: {role: value, reference: "0"}}
+observations: {heads: {kind: points, file: heads.csv}}
+regularisation: {m: {kind: h1, weight: 10}}
+"""
 
 pytestmark = pytest.mark.distributed
 
@@ -152,6 +161,16 @@ def test_a_case_can_do_without(tmp_path: Path) -> None:
         found.save(tmp_path / "results")
     assert found.summary["posterior"] == {"kind": "none", "note": "as the case says"}
     assert not (tmp_path / "results" / "posterior.png").exists()
+
+
+@pytest.mark.skipif(not ALONE, reason="nothing of rows")
+def test_readings_that_are_met_exactly_tell_no_noise(tmp_path: Path) -> None:
+    """A run of readings without sigma that the reference meets has its results, and no posterior."""
+    (tmp_path / "heads.csv").write_text("x,value\n.2,0\n.5,0\n.9,0\n")
+    (tmp_path / "case.yaml").write_text(EXACT)
+    with build(load_case(tmp_path / "case.yaml"), COMM) as problem:
+        found = solve(problem).summary["posterior"]
+    assert found["kind"] == "none" and found["note"].startswith("every reading is met to the last digit")
 
 
 @pytest.mark.skipif(not ALONE, reason="nothing of rows")
