@@ -124,7 +124,7 @@ def test_a_reading_in_a_well_is_told(folder: Path, comm: MPI.Comm) -> None:
     """Where the state is singular the mesh tells what it is; two cells away it is not told."""
     path = written(folder, comm, [(0.5, 0.52, 1.0), (0.1, 0.9, 2.0)])
     wells = ["equation.wells.pump.at=[0.5,0.5]", "equation.wells.pump.rate=-1"]
-    (note,) = (told for told in check(load_case(path, wells), comm).lines if "reading" in told)
+    (note,) = (told for told in check(load_case(path, wells), comm).lines if "warning: reading" in told)
     place = f"{path.parent / 'heads.csv'}:2 at (0.5, 0.52)"
     assert note.startswith(f"warning: reading {place} is within a cell of the well pump")
 
