@@ -84,6 +84,13 @@ def test_a_guess_and_a_run_that_is_not_over_do_not_fail() -> None:
     assert of_run({"status": "converged"}) == 0 and verdict_lines({}) == []
 
 
+def test_a_coefficient_that_follows_the_noise_is_not_called_good() -> None:
+    """With as many degrees of freedom as readings no residual tells anything, however small; large ones do."""
+    found = told(1e-3 * noise(COUNT), freedom=float(COUNT))
+    assert found["kind"] == "too_good" and "follows their noise" in found["sentence"]
+    assert told(5 * noise(COUNT), freedom=float(COUNT))["kind"] == "worse"
+
+
 def test_noise_that_was_found_stands_beside_the_range_of_the_readings() -> None:
     """Of each observation; nothing is called good or bad."""
     found = told(noise(COUNT), known=False)

@@ -82,10 +82,16 @@ class Goodness:
         return self.allowed * (1 + TRUST) ** 2 * float(stats.chi2.isf(LEVEL, freedom)) / freedom
 
     @property
+    def exhausted(self) -> bool:
+        """Whether the coefficient leaves less than a degree of freedom, so that it follows the noise and no
+        residual tells anything."""
+        return self.freedom is not None and self.count - self.freedom < 1.0
+
+    @property
     def least(self) -> float:
         """chi2 at least: noise in the n − p readings that are left; 0 where nothing is left or p is not
         known."""
-        if self.freedom is None or self.count - self.freedom < 1.0:
+        if self.freedom is None or self.exhausted:
             return 0.0
         freedom = self._effective(self.count - self.freedom)
         return self.share_left * (1 - TRUST) ** 2 * float(stats.chi2.ppf(LEVEL, freedom)) / freedom
@@ -104,7 +110,7 @@ class Goodness:
             return "noise_found"
         if self.chi2 > self.most:
             return "worse"
-        return "too_good" if self.chi2 < self.least else "good"
+        return "too_good" if self.exhausted or self.chi2 < self.least else "good"
 
     def observations(self) -> list[Summary]:
         """Of each observation the root mean square of its sigma, stated or found, beside the range of its

@@ -54,6 +54,11 @@ def _worse(goodness: Goodness) -> str:
 
 
 def _too_good(goodness: Goodness) -> str:
+    if goodness.exhausted:
+        told = (
+            "the coefficient takes as many degrees of freedom as there are readings, and follows their noise"
+        )
+        return f"{told}: {_measured(goodness)}; a larger weight, or a prior that is stated, would help"
     told = f"the fit is better than the stated noise allows: {_measured(goodness)}, expected at least "
     told += f"{goodness.least:.3g}: sigma is too large by a factor of {1 / max(goodness.factor, 1e-300):.3g}"
     assert goodness.freedom is not None
