@@ -90,7 +90,7 @@ def _draw_curves(
             axes.axvline(place, color="grey", linewidth=0.5)
             axes.annotate(str(index), (place, 0), fontsize=7)
         axes.set_xlabel(look.coordinate(0))
-        axes.set_ylabel(f"standard deviation of {row.quantity.difference}")
+        axes.set_ylabel(f"sd of {row.quantity.difference}")
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
     _draw_share(sheet.panel(len(rows), 0), share)
@@ -108,7 +108,7 @@ def _draw_plane(
     told = []
     for row, fields in zip(rows, drawing.rows, strict=True):
         most = max(float(values.max()) for values in fields.values())
-        scale = Scale(0.0, most, f"standard deviation of {row.quantity.difference}")
+        scale = Scale(0.0, most, f"sd of {row.quantity.difference}")
         told.append([panels.field(title, values, scale, _marks(points)) for title, values in fields.items()])
     told[0].append(panels.chart("variance left", lambda axes, _: _draw_share(axes, share)))
     panels.draw_panels(path, drawing, told, look)
