@@ -35,11 +35,14 @@ from app.problem.made_up import (
     sigma_of,
     write_survey,
 )
-from app.schema.problems import nearest
+from app.schema.problems import nearest, shown
+
+LEAST = 1e-50
+"""Readings that differ by less are all alike."""
 
 ELECTRICAL = "electrical_tomography"
 
-NAME = r"[A-Za-z0-9._-]*[A-Za-z0-9_-]"
+NAME = r"(?!\.yaml$)[A-Za-z0-9._-]*[A-Za-z0-9_-]"
 """What a case may be called."""
 
 SURVEYS = (".ohm", ".dat", ".shm")
@@ -96,6 +99,9 @@ def write_starter(asked: Asked) -> list[str]:
         for path in written:
             with suppress(OSError):
                 path.unlink(missing_ok=True)
+        if isinstance(cause, UnicodeEncodeError):
+            found = f"{shown(str(asked.data or asked.name))}, which is no UTF-8 text"
+            raise InputError([f"found the path {found}, expected one that a case can name"]) from None
         if isinstance(cause, OSError):
             found = f"{cause.filename}: the file cannot be written ({cause.strerror})"
             raise InputError([found]) from None
@@ -188,6 +194,9 @@ def _text(plan: Plan, readings: list[Readings], asked: Asked, *, made_up: bool) 
 def _given(asked: Asked, equation: str, written: list[Path]) -> tuple[Plan, list[Readings], list[str]]:
     """A case for a table of readings, which is copied where a case cannot read it as it is."""
     assert asked.data is not None
+    if equation == ELECTRICAL:
+        expected = f"a survey ({', '.join(SURVEYS)})"
+        raise InputError([f"--data: found {asked.data} with the equation {ELECTRICAL}, expected {expected}"])
     columns, numbers, readable = read_columns(asked.data)
     points = np.column_stack([numbers[axis] for axis in columns.coordinates])
     if columns.in_time and asked.equation is None:
@@ -222,7 +231,8 @@ def _given(asked: Asked, equation: str, written: list[Path]) -> tuple[Plan, list
 def _level(numbers: dict[str, np.ndarray]) -> Level:
     """The size of readings."""
     values, times = numbers["value"], numbers.get("t")
-    spread = float(np.ptp(values)) or abs(float(values[0])) or 1.0
+    sizes = (float(np.ptp(values)), abs(float(values[0])), 1.0)
+    spread = next(size for size in sizes if size > LEAST)
     return Level(float(np.median(values)), spread, 1.0 if times is None else float(times.max()) or 1.0)
 
 

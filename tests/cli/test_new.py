@@ -135,6 +135,8 @@ def test_a_plain_table_is_used_where_it_is(tmp_path: Path) -> None:
         (["plate", "--mesh", "rectangel"], "or a .msh file (did you mean 'rectangle'?)"),
         (["plate", "--data", "none.csv"], "none.csv: found no such file, expected a table"),
         (["case.csv/plate"], "case.csv: the file cannot be written"),
+        ([".yaml"], "NAME: found '.yaml', expected letters"),
+        (["earth", "--equation", ELECTRICAL, "--data", "case.csv"], "expected a survey (.ohm, .dat, .shm)"),
     ],
 )
 def test_what_cannot_be_is_refused(
@@ -180,6 +182,13 @@ def test_columns_are_guessed(header: str, told: str | None) -> None:
         ("x,value\n1,high\n", "t.csv:2: value: found 'high', expected a number"),
         ("x,value\n1,\n", "t.csv: found no readings"),
         ("x,value\n1,inf\n", "t.csv:2: value: found 'inf', expected a finite number"),
+        ("x,value\n1,1_0\n", "t.csv:2: value: found '1_0', expected a number"),
+        ("x,value\n1,1e300\n", r"t.csv:2: value: found '1e300', expected a number between -1e\+50 and"),
+        ("x,value,sigma\n1,2,0\n", "t.csv:2: sigma: found '0', expected a number > 0"),
+        ("x,t,value\n1,-1,2\n", "t.csv:2: t: found '-1', expected a time >= 0"),
+        ("x,value,value\n1,2,3\n", "t.csv:1: found 2 columns 'value', expected one"),
+        ("x,\x1bvalue\n1,2\n", r"t.csv:1: found the column '\\x1bvalue', expected a name without control"),
+        (f"x,value\n{'9' * 200_000},2\n", "t.csv:2: found field larger than field limit"),
     ],
 )
 def test_a_table_that_is_none_is_refused_by_its_line(tmp_path: Path, text: str, told: str) -> None:
@@ -187,3 +196,29 @@ def test_a_table_that_is_none_is_refused_by_its_line(tmp_path: Path, text: str, 
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(InputError, match=told):
         read_columns(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("rows", ["1e-300,1\n3e-300,2", "1e17,1\n1e17,2", "0.2,1e-300", "5,3"])
+def test_readings_of_no_extent_have_a_mesh_around_them(tmp_path: Path, rows: str) -> None:
+    """Also where all are at one place, or as good as."""
+    (tmp_path / "t.csv").write_text(f"x,value\n{rows}\n")
+    assert new(tmp_path / "rod", "--data", str(tmp_path / "t.csv")) == 0
+    mesh = load_case(tmp_path / "rod.yaml").mesh
+    assert mesh.lower < float(rows.split(",")[0]) < mesh.upper
+
+
+@pytest.mark.parametrize("name", ["null", "123", "yes", "1e5"])
+def test_a_name_that_yaml_reads_otherwise_is_quoted(tmp_path: Path, name: str) -> None:
+    """The case is called as it was asked for."""
+    (tmp_path / "t.csv").write_text("x,value\n0,1\n1,2\n")
+    assert new(tmp_path / name, "--data", str(tmp_path / "t.csv")) == 0
+    assert load_case(tmp_path / f"{name}.yaml").name == name
+
+
+def test_a_path_that_is_no_text_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A case could not name it."""
+    table = tmp_path / "caf\udce9.csv"
+    table.write_text("x,value\n0,1\n1,2\n")
+    assert new(tmp_path / "rod", "--data", str(table)) == 2
+    assert "which is no UTF-8 text, expected one that a case can name" in capfd.readouterr().err
+    assert [*tmp_path.iterdir()] == [table]

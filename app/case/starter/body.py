@@ -16,6 +16,9 @@ KINDS = {"interval": 1, "rectangle": 2, "box": 3}
 CENTRES = ((0.3, 0.35, 0.4), (0.7, 0.65, 0.6))
 """Of two bumps, in shares of the body's sides."""
 
+LEAST, NEGLIGIBLE = 1e-50, 1e-9
+"""The smallest extent that readings have, and its share of their coordinates below which they have none."""
+
 MARGIN = 0.1
 """By so much of their extent a mesh reaches beyond readings."""
 
@@ -77,8 +80,11 @@ def unit_body(kind: str) -> Body:
 def box_around(points: np.ndarray) -> Body:
     """A generated mesh around readings at points of shape (n, dimension), with a margin."""
     least, greatest = points.min(axis=0), points.max(axis=0)
-    size = float((greatest - least).max()) or 1.0
-    margin = [MARGIN * extent if extent else size / 2 for extent in (greatest - least).tolist()]
+    largest = float(np.abs(points).max())
+    none = max(LEAST, NEGLIGIBLE * largest)
+    extents = [extent if extent > none else 0.0 for extent in (greatest - least).tolist()]
+    size = max(extents) or max(1.0, largest / 1000.0)
+    margin = [MARGIN * extent if extent else size / 2 for extent in extents]
     step = 10.0 ** (math.floor(math.log10(size)) - 1)
     lower = [math.floor((low - more) / step) * step for low, more in zip(least, margin, strict=True)]
     upper = [math.ceil((high + more) / step) * step for high, more in zip(greatest, margin, strict=True)]

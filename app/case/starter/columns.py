@@ -31,6 +31,9 @@ WORDS = {
 DELIMITERS = ",;\t "
 """Between cells, the likeliest first."""
 
+LARGEST = 1e50
+"""Of a number: what a case says is worked out from products of some."""
+
 NO_ENTRY = ("", "nan", "na", "n/a", "null", "none", "-")
 """What stands for a reading that is missing."""
 
@@ -71,9 +74,16 @@ def guess_columns(header: Sequence[str], place: str) -> Columns:
         match = next((cell for cell in matches if cell not in found.values()), None)
         if match is not None:
             found[meaning] = match
+    for name in found.values():
+        if header.count(name) > 1:
+            raise DataError([f"{place}: found {header.count(name)} columns {name!r}, expected one"])
     rest = [cell for cell in header if cell not in found.values()]
     if "value" not in found and len(rest) == 1:
         found["value"] = rest[0]
+    odd = [name for name in found.values() if not name.isprintable()]
+    if odd:
+        problem = f"{place}: found the column {shown(odd[0])}, expected a name without control characters"
+        raise DataError([problem])
     axes = [name for name in COORDINATES if name in found]
     missing = [name for name in ("x", "value") if name not in found]
     if missing or axes != list(COORDINATES[: len(axes)]):
@@ -98,7 +108,7 @@ def read_columns(path: Path) -> tuple[Columns, dict[str, np.ndarray], bool]:
     ]
     first, head = lines[0] if lines else (1, "")
     delimiter = next((each for each in DELIMITERS if each in head), ",")
-    rows = [(number, _cells(line, delimiter)) for number, line in lines]
+    rows = [(number, _cells(line, delimiter, f"{path}:{number}")) for number, line in lines]
     header = rows[0][1] if rows else []
     columns = guess_columns(header, f"{path}:{first}")
     positions = {meaning: header.index(name) for meaning, name in columns.names.items()}
@@ -111,7 +121,8 @@ def read_columns(path: Path) -> tuple[Columns, dict[str, np.ndarray], bool]:
             whole = False
             continue
         for meaning, position in positions.items():
-            numbers[meaning].append(_number(cells[position], f"{path}:{number}: {columns.names[meaning]}"))
+            place = f"{path}:{number}: {columns.names[meaning]}"
+            numbers[meaning].append(_number(cells[position], meaning, place))
     if not numbers["value"]:
         raise DataError([f"{path}: found no readings after the header, expected at least one"])
     columns, found = _flat(columns, {name: np.array(cells) for name, cells in numbers.items()})
@@ -126,17 +137,31 @@ def _flat(columns: Columns, numbers: dict[str, np.ndarray]) -> tuple[Columns, di
     return Columns(kept), {name: values for name, values in numbers.items() if name != "z"}
 
 
-def _cells(line: str, delimiter: str) -> list[str]:
+def _cells(line: str, delimiter: str, place: str) -> list[str]:
     if delimiter == " ":
         return line.split()
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))]
-
-
-def _number(cell: str, place: str) -> float:
     try:
-        value = float(cell)
+        cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))
+    except csv.Error as cause:
+        raise DataError([f"{place}: found {cause}, expected cells of a table"]) from None
+    return [cell.strip() for cell in cells]
+
+
+def _number(cell: str, meaning: str, place: str) -> float:
+    """The number of a cell of a column that holds x, y, z, t, value or sigma."""
+    try:
+        value = float(cell.replace("_", "?"))  # Python would read 1_000
     except ValueError:
         raise DataError([f"{place}: found {shown(cell)}, expected a number"]) from None
+    expected = ""
     if not np.isfinite(value):
-        raise DataError([f"{place}: found {shown(cell)}, expected a finite number"])
+        expected = "a finite number"
+    elif abs(value) > LARGEST:
+        expected = f"a number between {-LARGEST:g} and {LARGEST:g} (in other units)"
+    elif meaning == "sigma" and value <= 0:
+        expected = "a number > 0"
+    elif meaning == "t" and value < 0:
+        expected = "a time >= 0, at which the state begins"
+    if expected:
+        raise DataError([f"{place}: found {shown(cell)}, expected {expected}"])
     return value
