@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from app.cli.command import UsageError
 
 if TYPE_CHECKING:
     from app.case import BaseCase
+
+MOST_JOBS = 2000
+"""Runs of a sweep: each is read as a case before the first begins."""
 
 LONGEST = 80
 """Characters of a folder's name; what is longer ends in a digest."""
@@ -79,8 +83,11 @@ def split(text: str) -> list[str]:
 def jobs_of(case: Path, varied: Sequence[Varied], folder: Path) -> list[Job]:
     """One job for each combination, the last key's values changing first.
 
-    Raises CaseError for any that is no case, before the first one runs.
+    Raises CaseError for any that is no case, before the first one runs, and UsageError for too many.
     """
+    count = math.prod(len(one.values) for one in varied)
+    if count > MOST_JOBS:
+        raise UsageError(f"--set: found {count} combinations, expected at most {MOST_JOBS} in a sweep")
     from app.case import load_case
 
     keys = [one.key for one in varied]

@@ -9,7 +9,8 @@ from app.cli.command import Command, UsageError, counted, program
 from app.cli.exits import CONVERGED, INTERNAL, INTERRUPTED, STOPPED
 from app.cli.grid import Varied, jobs_of, read_varied
 from app.cli.ranks import LAUNCHERS
-from app.cli.sweeping import TABLE, Row, Sweep, launch_on
+from app.cli.rows import TABLE, Row
+from app.cli.sweeping import Sweep, alone_in, launch_on
 
 SHOWN = {
     "status": "status",
@@ -54,7 +55,17 @@ def answer(options: argparse.Namespace) -> int:
     folder = options.out or Path("results") / f"{options.case.stem}-sweep"
     jobs = jobs_of(options.case, varied, folder)
     words = ["--allow-code"] if options.allow_code else []
-    sweep = Sweep(options.case, folder, jobs, words)
+    try:
+        with alone_in(folder):
+            return _run(Sweep(options.case, folder, jobs, words), varied, options)
+    except OSError as cause:
+        found = f"found a path that cannot be used ({cause.strerror or cause})"
+        raise UsageError(f"{cause.filename or folder}: {found}, expected a folder for a sweep") from None
+
+
+def _run(sweep: Sweep, varied: Sequence[Varied], options: argparse.Namespace) -> int:
+    """What is left of it; the exit code."""
+    jobs, folder = sweep.jobs, sweep.folder
     done = len(jobs) - len(sweep.left)
     already = f", {done} of them done already" if done else ""
     print(f"{len(jobs)} runs{already}, {options.jobs} at a time; results in {folder}", flush=True)
@@ -64,13 +75,13 @@ def answer(options: argparse.Namespace) -> int:
     if not whole:
         print("the same command goes on from here")
         return INTERRUPTED
-    return max((_severity(row) for row in rows), key=[CONVERGED, STOPPED, INTERNAL].index)
+    return max((_severity(row) for row in rows), key=[CONVERGED, STOPPED, INTERRUPTED, INTERNAL].index)
 
 
 def _severity(row: Row) -> int:
     """The exit code that a run stands for."""
     code = int(row["code"])
-    return code if code in (CONVERGED, STOPPED) else INTERNAL
+    return code if code in (CONVERGED, STOPPED, INTERRUPTED) else INTERNAL
 
 
 def _tell(varied: Sequence[Varied], rows: Sequence[Row], folder: Path) -> None:
@@ -87,7 +98,7 @@ def _tell(varied: Sequence[Varied], rows: Sequence[Row], folder: Path) -> None:
         draw_sweep(picture, {one.key: one.values for one in varied}, rows)
     except Exception as failure:  # the table is there, and the exit code is that of the runs
         print(f"no picture {picture}: {str(failure) or type(failure).__name__}")
-    print(f"results in {folder}: {TABLE}{', ' + picture.name if picture.exists() else ''}")
+    print(f"results in {folder}: {TABLE}{', ' + picture.name if picture.is_file() else ''}")
 
 
 def _short(value: object) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import json
+import fcntl
 import os
 import shutil
 import signal
@@ -15,29 +14,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Protocol
 
 import app
-from app.cli.exits import CONVERGED, INTERRUPTED, STOPPED
+from app.cli.command import UsageError
+from app.cli.exits import CONVERGED, STOPPED
 from app.cli.grid import Job
 from app.cli.ranks import LAUNCHERS
+from app.cli.rows import TABLE, Row, begun, read_rows, row_of, write_rows
 
 NAP = 0.05
 """Seconds between two looks at what runs."""
 
 UNFINISHED = ("interrupted", "time_limit", "running")
 """Reasons of stopping after which a run goes on."""
-
-QUANTITIES = (
-    "relative_error", "misfit", "misfit_target", "energy", "parameters", "outer_iterations", "state_solves",
-    "linear_solves", "work_units", "wall_seconds",
-)  # fmt: skip
-"""Columns of what a run's summary tells."""
-
-TABLE = "sweep.csv"
-
-Row = dict[str, Any]
-"""The settings, `status`, `stop_reason`, the quantities, exit `code`, `folder` and `identity`."""
 
 
 class Process(Protocol):
@@ -81,16 +71,17 @@ class Sweep:
     def run(self, count: int, launch: Launch, say: Callable[[str], None]) -> bool:
         """Run what is left, so many at a time, and note each as it ends; whether all came to their end.
 
-        At SIGINT or SIGTERM all that run are interrupted, which save where they are.
+        At SIGINT, SIGTERM or SIGHUP all that run are interrupted, which save where they are; so they are
+        where the sweep itself fails. Raises OSError where the table cannot be written.
         """
         waiting, running, sent = self.left, dict[Job, Process](), 0
         self.folder.mkdir(parents=True, exist_ok=True)
-        with _interruptible() as interrupted:
+        with _interruptible() as interrupted, _ended_with(running):
             while running or (waiting and not interrupted):
                 while waiting and len(running) < count and not interrupted:
                     job = waiting.pop(0)
                     words = self._words(job)  # before the row says that it runs
-                    self._note(job, _begun(job))
+                    self._note(job, begun(job))
                     running[job] = launch(words, self.folder / f"{job.folder.name}.log")
                 for job, process in list(running.items()):
                     code = process.poll()
@@ -138,57 +129,6 @@ def _ended(row: Row | None) -> bool:
     )
 
 
-def _begun(job: Job) -> Row:
-    """The row of a run that has started."""
-    return _row(job, {"status": "running", "stop_reason": "running"}, INTERRUPTED)
-
-
-def row_of(job: Job, code: int) -> Row:
-    """What a run has left."""
-    try:
-        summary = json.loads((job.folder / "summary.json").read_text()) if code != 2 else {}
-    except (OSError, ValueError):
-        summary = {}
-    if code == INTERRUPTED and summary.get("stop_reason") != "interrupted":
-        summary = {"status": "interrupted", "stop_reason": "interrupted"}
-    elif not summary or code not in (CONVERGED, STOPPED, INTERRUPTED):
-        summary = {"status": "failed", "stop_reason": f"exit code {code}"}
-    return _row(job, summary, code)
-
-
-def _row(job: Job, summary: Mapping[str, Any], code: int) -> Row:
-    error = summary.get("relative_error")
-    if isinstance(error, dict):
-        summary = {**summary, "relative_error": (sum(e**2 for e in error.values()) / len(error)) ** 0.5}
-    told = {name: _cell(summary.get(name)) for name in ("status", "stop_reason", *QUANTITIES)}
-    return {**dict(job.settings), **told, "code": code, "folder": job.folder.name, "identity": job.identity}
-
-
-def _cell(value: object) -> object:
-    return "" if value is None else value
-
-
-def read_rows(path: Path) -> list[Row]:
-    """The rows of a table, none where there is none that is whole."""
-    try:
-        with path.open(newline="") as file:
-            rows = [dict(row) for row in csv.DictReader(file)]
-    except OSError:
-        return []
-    return [row for row in rows if {"folder", "identity", "code", "stop_reason"} <= row.keys()]
-
-
-def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """Write the table, or leave the one that was there as it was."""
-    names = dict.fromkeys(name for row in rows for name in row)
-    part = path.with_name(f"part-{path.name}")
-    with part.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(names), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    part.replace(path)
-
-
 def launch_on(ranks: int) -> Launch:
     """Starts runs as programs of their own, on so many ranks each, which a signal of the terminal does not
     reach."""
@@ -205,7 +145,8 @@ def launch_on(ranks: int) -> Launch:
         }
         source = str(Path(app.__file__).parents[1])
         environment["PYTHONPATH"] = os.pathsep.join([source, *filter(None, [os.environ.get("PYTHONPATH")])])
-        with log.open("w") as out:
+        log.unlink(missing_ok=True)  # no link is followed
+        with log.open("x") as out:
             return subprocess.Popen(
                 [*command, sys.executable, "-P", "-m", "app", *words],
                 env=environment,
@@ -226,9 +167,48 @@ def _interruptible() -> Iterator[list[bool]]:
     def heard(number: int, frame: FrameType | None) -> None:
         found.append(True)
 
-    before = {number: signal.signal(number, heard) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as `nohup` has it
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, heard) for number in numbers}
     try:
         yield found
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _ended_with(running: Mapping[Job, Process]) -> Iterator[None]:
+    """Where the body fails, interrupts what runs and waits for it."""
+    try:
+        yield
+    except BaseException:
+        for process in running.values():
+            process.send_signal(signal.SIGINT)
+        while any(process.poll() is None for process in running.values()):
+            time.sleep(NAP)
+        raise
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Makes the folder, and keeps other sweeps out of it while the body lasts, where the file system has
+    locks.
+
+    Raises UsageError where another one runs there, and OSError where it cannot be made.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        found = "found another sweep that runs there, expected a folder of its own (give --out)"
+        raise UsageError(f"{folder}: {found}") from None
+    except OSError:
+        pass  # no locks there
+    try:
+        yield
+    finally:
+        os.close(descriptor)

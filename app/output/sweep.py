@@ -1,6 +1,8 @@
 """The figure of a sweep: error, misfit and time over each key that was varied."""
 
+import math
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,9 @@ QUANTITIES = {
     "wall_seconds": "seconds",
 }
 """What is drawn of each run, as far as it is known."""
+
+MOST_KEYS, LONGEST = 20, 30
+"""Keys that are drawn, and characters of a value beside an axis, at most."""
 
 WIDE, HIGH = 3.6, 2.6
 """Of a panel, in inches."""
@@ -36,6 +41,7 @@ def draw_sweep(path: Path, varied: Mapping[str, Sequence[str]], rows: Sequence[M
             for name, told in QUANTITIES.items()
             if any(_number(row, name) is not None for row in rows)
         }
+        keys = dict(islice(keys.items(), MOST_KEYS))
         if not keys or not known:
             return
         figure = Figure(figsize=(WIDE * len(keys) + 0.6, HIGH * len(known)), dpi=130, layout="constrained")
@@ -46,7 +52,7 @@ def draw_sweep(path: Path, varied: Mapping[str, Sequence[str]], rows: Sequence[M
                 _draw(axes, key, values, name, rows)
             line[0].set_ylabel(title)
         for axes, key in zip(panels[-1], keys, strict=True):
-            axes.set_xlabel(key)
+            axes.set_xlabel(key[-LONGEST:], parse_math=False)
         write_figure(figure, path)
 
 
@@ -61,7 +67,7 @@ def _draw(axes: Axes, key: str, values: Sequence[str], name: str, rows: Sequence
     order = np.argsort(places)
     axes.plot(np.array(places)[order], np.array(middles)[order], "-", color="C0", lw=1)
     if not numeric:
-        axes.set_xticks(places, values, rotation=20)
+        axes.set_xticks(places, [value[:LONGEST] for value in values], rotation=20, parse_math=False)
     elif _wide(places):
         axes.set_xscale("log")
     drawn = [each for each in middles if np.isfinite(each)]
@@ -76,10 +82,10 @@ def _wide(values: Sequence[float]) -> bool:
 
 def _places(values: Sequence[str]) -> tuple[list[float], bool]:
     """Where values stand on an axis: where they are, or one after the other if they are no numbers."""
-    try:
-        return [float(value) for value in values], True
-    except ValueError:
-        return [float(number) for number in range(len(values))], False
+    known = [place for value in values if (place := _finite(value)) is not None]
+    if len(known) == len(values):
+        return known, True
+    return [float(number) for number in range(len(values))], False
 
 
 def _number(row: Mapping[str, Any], name: str) -> float | None:
@@ -87,5 +93,13 @@ def _number(row: Mapping[str, Any], name: str) -> float | None:
     if name == "misfit_over_target":
         misfit, target = _number(row, "misfit"), _number(row, "misfit_target")
         return misfit / target if misfit is not None and target else None
-    told = row.get(name, "")
-    return float(told) if told not in ("", None) else None
+    return _finite(row.get(name))
+
+
+def _finite(value: object) -> float | None:
+    """A value as a number, None where it is no finite one."""
+    try:
+        found = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None

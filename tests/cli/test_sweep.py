@@ -18,7 +18,9 @@ from app.__main__ import main
 from app.cli import sweep
 from app.cli.command import UsageError
 from app.cli.grid import jobs_of, read_varied, split
-from app.cli.sweeping import Sweep, read_rows
+from app.cli.rows import read_rows, row_of
+from app.cli.sweeping import Launch, Sweep, alone_in, launch_on
+from app.output.sweep import draw_sweep
 from app.schema.problems import InputError
 
 pytestmark = pytest.mark.skipif(MPI.COMM_WORLD.size > 1, reason="starts runs, serially")
@@ -85,7 +87,7 @@ class Fake:
         return Ended(code)
 
 
-def swept(case: Path, fake: Fake, varied: Sequence[str] = VARIED, at_once: int = 2) -> tuple[Sweep, bool]:
+def swept(case: Path, fake: Launch, varied: Sequence[str] = VARIED, at_once: int = 2) -> tuple[Sweep, bool]:
     """A sweep of the case, and whether it came to its end."""
     folder = case.parent / "sweep"
     found = Sweep(case, folder, jobs_of(case, read_varied(varied), folder))
@@ -207,3 +209,138 @@ def test_a_figure_that_cannot_be_drawn_ends_nothing(
     assert main(["sweep", str(case), "--set", "seed=0,1", "--out", str(folder)]) == 0
     assert f"no picture {folder / 'sweep.png'}: no canvas" in capsys.readouterr().out
     assert len(read_rows(folder / "sweep.csv")) == 2
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        b"\xff\xfe\x00",
+        b"folder,identity,code,stop_reason\nseed=0\n",
+        b"folder,identity,code,stop_reason\n" + b"x" * 200_000,
+        b"folder,identity,code,stop_reason,misfit\nseed=0,ID,0,minimum,abc\n",
+        b"folder,identity,code,stop_reason\nseed=0,ID,many,minimum\n",
+    ],
+)
+def test_a_table_of_something_else_is_made_anew(case: Path, table: bytes) -> None:
+    """As if there were none."""
+    folder = case.parent / "sweep"
+    folder.mkdir()
+    identity = jobs_of(case, read_varied(["seed=0"]), folder)[0].identity
+    (folder / "sweep.csv").write_bytes(table.replace(b"ID", identity.encode()))
+    fake = Fake()
+    assert swept(case, fake, ["seed=0"])[1] and len(fake.words) == 1
+    assert [row["status"] for row in read_rows(folder / "sweep.csv")] == ["converged"]
+
+
+@pytest.mark.parametrize("text", ["[1]", "null", "[" * 100_000, "{}", '{"status": ["a"], "stop_reason": 1}'])
+def test_a_run_without_a_summary_has_failed(case: Path, text: str) -> None:
+    """Whatever its exit code; it is tried again by the next sweep."""
+    job = jobs_of(case, read_varied(["seed=0"]), case.parent)[0]
+    job.folder.mkdir()
+    (job.folder / "summary.json").write_text(text)
+    row = row_of(job, 0)
+    assert (row["status"], row["code"]) == ("failed", 1)
+
+
+def test_a_summary_that_has_no_numbers_leaves_cells_empty(case: Path) -> None:
+    """So that a table of a sweep has numbers only."""
+    job = jobs_of(case, read_varied(["seed=0"]), case.parent)[0]
+    job.folder.mkdir()
+    told = {"relative_error": {"a": "b"}, "misfit": {"a": 3.0, "b": 4.0}, "energy": "abc", "work_units": True}
+    told |= {"status": "converged", "stop_reason": "minimum", "wall_seconds": [1], "state_solves": 3}
+    (job.folder / "summary.json").write_text(json.dumps(told))
+    row = row_of(job, 0)
+    assert [row[name] for name in ("relative_error", "energy", "work_units", "wall_seconds")] == [""] * 4
+    assert row["state_solves"] == 3 and row["misfit"] == pytest.approx(12.5**0.5)
+
+
+def test_too_many_combinations_are_refused_at_once(case: Path) -> None:
+    """Before any is read as a case."""
+    values = ",".join(map(str, range(1, 1001)))
+    with pytest.raises(UsageError, match="found 1000000 combinations, expected at most 2000"):
+        jobs_of(case, read_varied([f"seed={values}", f"flow.max_iterations={values}"]), case.parent)
+
+
+def test_links_in_the_folder_are_not_followed(case: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither on writing the table nor for what a run prints."""
+    monkeypatch.setattr("subprocess.Popen", lambda command, stdout, **how: Ended(stdout.write("said") and 0))
+    folder, other = case.parent / "sweep", case.parent / "other"
+    folder.mkdir()
+    other.write_text("kept")
+    for name in ("sweep.csv", "part-sweep.csv", "seed=0.log"):
+        (folder / name).symlink_to(other)
+    swept(case, launch_on(1), ["seed=0"])
+    assert other.read_text() == "kept" and (folder / "seed=0.log").read_text() == "said"
+
+
+@pytest.mark.parametrize("place", ["case.yaml", "case.yaml/sweep", "n" * 300])
+def test_a_folder_that_cannot_be_is_refused(
+    case: Path, place: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a line."""
+    assert main(["sweep", str(case), "--set", "seed=0", "--out", str(case.parent / place)]) == 2
+    assert "found a path that cannot be used" in capsys.readouterr().err
+
+
+def test_two_sweeps_into_one_folder_are_refused(case: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The second one, before it changes anything."""
+    folder = case.parent / "sweep"
+    with alone_in(folder):
+        assert main(["sweep", str(case), "--set", "seed=0", "--out", str(folder)]) == 2
+    assert "found another sweep that runs there, expected a folder of its own" in capsys.readouterr().err
+    assert not [*folder.iterdir()]
+
+
+@dataclass
+class Running:
+    """A run that ends when it is told to; the sweep gets a signal when it looks at it, if one is given."""
+
+    number: int | None
+    code: int | None = None
+
+    def poll(self) -> int | None:
+        if self.code is None and self.number is not None:
+            os.kill(os.getpid(), self.number)
+        return self.code
+
+    def send_signal(self, sig: int) -> None:
+        self.code = 130
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_end_a_sweep_with_its_runs(case: Path, number: int) -> None:
+    """Also that of a terminal which is closed."""
+    runs: list[Running] = []
+
+    def launch(words: Sequence[str], log: Path) -> Running:
+        runs.append(Running(number))
+        return runs[-1]
+
+    assert not swept(case, launch)[1]
+    assert [run.code for run in runs] == [130, 130]
+
+
+def test_a_sweep_that_fails_ends_its_runs(case: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the table cannot be written any more."""
+    runs: list[Running] = []
+
+    def launch(words: Sequence[str], log: Path) -> Running:
+        runs.append(Running(None))
+        (log.parent / "part-sweep.csv").mkdir()
+        return runs[-1]
+
+    with pytest.raises(OSError, match=r"part-sweep\.csv"):
+        swept(case, launch)
+    assert [run.code for run in runs] == [130]
+
+
+def test_the_figure_takes_any_text_and_number(tmp_path: Path) -> None:
+    """Values that look like formulas, and numbers that are not finite."""
+    values = (r"$\frac{x$", "x" * 3000, "1e999")
+    numbers = {"misfit": "inf", "misfit_target": "0"}
+    rows = [
+        {"label": value, "relative_error": error, **numbers}
+        for value, error in zip(values, ("nan", "0.5", "inf"), strict=True)
+    ]
+    draw_sweep(tmp_path / "sweep.png", {"label": values}, rows)
+    assert (tmp_path / "sweep.png").stat().st_size > 1000

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from app.case.document import NotYaml, read_document
 from app.output.report.wording import numeric
+from app.schema.files import fault
 from app.types import Json, Summary
 
 MOST_ROWS = 1000
@@ -91,11 +92,11 @@ class Results:
 def read_results(folder: Path) -> Results:
     """What a run left; serial. Raises NoRun."""
     path = folder / "summary.json"
+    if reason := fault(path):
+        found = f"found no summary.json ({reason})"
+        raise NoRun(f"{folder}: {found}, expected the folder of a run that has ended")
     try:
         summary = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        found = f"found no summary.json ({error.strerror})"
-        raise NoRun(f"{folder}: {found}, expected the folder of a run that has ended") from None
     except (ValueError, RecursionError):
         raise NoRun(f"{path}: found no JSON, expected the summary of a run") from None
     if not isinstance(summary, dict):
