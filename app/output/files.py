@@ -1,5 +1,7 @@
 """How files are written: whole or not at all, never through a link; and what could not be written."""
 
+import errno
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -7,6 +9,7 @@ from pathlib import Path
 from mpi4py import MPI
 
 from app.parallel import agreed, known_to_all
+from app.schema.files import KINDS
 
 PART = "part-"
 """What the name of a file begins with until it is whole."""
@@ -20,8 +23,11 @@ class Unwritten(Exception):
 def written(path: Path) -> Iterator[Path]:
     """Where the body is to write what becomes `path`; a link of that name is replaced, not followed. Serial.
 
-    Where the body fails, what was there before stays.
+    Where the body fails, what was there before stays. Raises OSError, before the body, for what is neither a
+    file nor a link: a device or a named pipe would be lost.
     """
+    if kind := not path.is_symlink() and path.exists() and KINDS.get(stat.S_IFMT(path.stat().st_mode)):
+        raise OSError(errno.EEXIST, f"it is {kind}", str(path))
     part = path.with_name(f"{PART}{path.name}")
     try:
         part.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +35,19 @@ def test_a_link_is_replaced_and_not_followed(tmp_path: Path, name: str, prefix: 
     WRITERS[name](tmp_path / name)
     assert (tmp_path / "precious").read_text() == "mine"
     assert (tmp_path / name).stat().st_size and not (tmp_path / name).is_symlink()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_not_replaced(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """A named pipe, a device or a folder of that name stays what it is."""
+    make(tmp_path / "place")
+    kind = (tmp_path / "place").stat().st_mode
+    with (
+        pytest.raises(OSError, match=r"it is a (named pipe|directory).*place'$"),
+        written(tmp_path / "place"),
+    ):
+        raise AssertionError("found that it is written")
+    assert (tmp_path / "place").stat().st_mode == kind
 
 
 def test_what_fails_leaves_what_was_there(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 from pathlib import Path
 from typing import get_args
@@ -300,3 +301,26 @@ def test_the_command_makes_it_anew(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "expected results and a place for their report" in capsys.readouterr().err
     assert main(["report", *13 * [str(run)]]) == 2
     assert "found 13 folders of results, expected at most 12" in capsys.readouterr().err
+
+
+def test_the_command_takes_no_pipe_and_replaces_no_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither for a summary nor for the page."""
+    run = results(tmp_path / "a")
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", str(run), "--out", "."]) == 2
+    assert ".: found a path that cannot be used (it is a directory)" in capsys.readouterr().err
+    (run / "summary.json").unlink()
+    os.mkfifo(run / "summary.json")
+    assert main(["report", str(run)]) == 2
+    assert "found no summary.json (a named pipe)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", [["laplace"], {"a": 1}, None])
+def test_a_posterior_of_an_odd_kind_has_a_page(kind: object, tmp_path: Path) -> None:
+    """As a summary of another program may have it."""
+    run = results(tmp_path / "a")
+    summary = json.loads((run / "summary.json").read_text())
+    (run / "summary.json").write_text(json.dumps({**summary, "posterior": {"kind": kind}}))
+    assert main(["report", str(run)]) == 0

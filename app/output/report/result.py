@@ -36,7 +36,7 @@ def result(run: Results) -> list[Block]:
         blocks += picture(run, path.name, f"The state as it changes with time{of and f', experiment{of}'}")
     blocks += picture(run, "reduction.png", "States at unseen parameters, and the error by numbers stored")
     blocks += _reduction(run)
-    blocks += picture(run, "posterior.png", SURE.get(run.told("posterior", "kind"), SURE["laplace"]))
+    blocks += picture(run, "posterior.png", SURE.get(str(run.told("posterior", "kind")), SURE["laplace"]))
     blocks += _phases(run)
     if note := run.told("posterior", "note"):
         blocks.append(Paragraph(sentence(f"a remark on this: {note}")))
