@@ -30,7 +30,7 @@ def commands(file: Path) -> Iterator[str]:
     blocks = re.findall(r"^```(\w*)\n(.*?)^```", file.read_text(), flags=re.DOTALL | re.MULTILINE)
     shell = [text for language, text in blocks if language in ("", "console", "bash")]
     for line in "".join(shell).splitlines():
-        line = re.sub(r"^(#.*|mpirun -n \S+ )", "", line).replace(".venv/bin/python", "python")
+        line = re.sub(r"^(#.*|(\.venv/bin/)?mpirun -n \S+ )", "", line).replace(".venv/bin/python", "python")
         if re.match(r"python -m (app|benchmarks) |make [a-z]", line):
             yield line
 
