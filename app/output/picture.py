@@ -52,7 +52,7 @@ def _draw_plane(path: Path, drawing: Drawing, rows: Sequence[Row], readings: Rea
     told: list[list[Panel]] = []
     for number, (row, fields) in enumerate(zip(rows, drawing.rows, strict=True)):
         own: list[Panel] = []
-        scales = scales_of(row)
+        scales = scales_of(row, fields)
         for title, values in fields.items():
             shown = row.quantity.shown(values) if title in row.alike else values
             over = _electrodes(readings, numbers=not own and number == 0) if readings.numbered else ()
@@ -76,7 +76,7 @@ def _draw_space(path: Path, drawing: Drawing, rows: Sequence[Row], readings: Rea
     difference."""
     told: list[Field] = []
     for row, fields in zip(rows, drawing.rows, strict=True):
-        scales = scales_of(row)
+        scales = scales_of(row, fields)
         levels = levels_of([fields[title] for title in row.alike])
         for title in row.alike:
             surfaces = Surfaces(fields[title], levels, row.quantity)

@@ -43,13 +43,22 @@ def test_a_logarithm_with_a_unit_is_drawn_as_the_quantity() -> None:
     zero."""
     row = Row(CONDUCTIVITY, {"recovered": np.array([-1.0, 0.5]), "truth": np.array([0.0, 1.0])},
               {"error": np.array([-1.0, -0.5])})  # fmt: skip
-    scales = scales_of(row)
+    scales = scales_of(row, row.fields)
     assert scales["recovered"] == scales["truth"]
     shared, error = scales["truth"], scales["error"]
     assert (shared.low, shared.high) == pytest.approx((np.exp(-1.0), np.e)) and shared.logarithmic
     assert shared.label == "conductivity (m/s)"
     assert (error.low, error.high) == (-1.0, 1.0) and error.label == "error in log-conductivity"
     assert error.colours != shared.colours and not error.logarithmic
+
+
+def test_a_scale_is_that_of_all_ranks() -> None:
+    """A row has a rank's own values, which may be the smaller ones."""
+    own = Row(Quantity("m"), {"recovered": np.array([0.0, 0.5])}, {"error": np.array([0.1, 0.1])})
+    whole = {"recovered": np.array([-1.0, 0.0, 0.5, 2.0]), "error": np.array([0.1, 0.1, -0.4, 0.2])}
+    scales = scales_of(own, whole)
+    assert (scales["recovered"].low, scales["recovered"].high) == (-1.0, 2.0)
+    assert (scales["error"].low, scales["error"].high) == (-0.4, 0.4)
 
 
 @pytest.mark.parametrize("value", [0.0, 3.0, -1e-30, 1e30])

@@ -1,6 +1,6 @@
 """Which colours stand for which values."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,12 +50,13 @@ class Scale:
         return (LogNorm if self.logarithmic else Normalize)(self.low, self.high)
 
 
-def scales_of(row: Row) -> dict[str, Scale]:
-    """The scale of each field of a row by its title."""
-    shared = Scale.of(row.quantity, list(row.alike.values())) if row.alike else None
+def scales_of(row: Row, fields: Mapping[str, np.ndarray]) -> dict[str, Scale]:
+    """The scale of each field of a row by its title, from the nodal values of all ranks: a rank's own are not
+    those of the whole domain."""
+    shared = Scale.of(row.quantity, [fields[title] for title in row.alike]) if row.alike else None
     told = {title: shared for title in row.alike if shared is not None}
-    for title, values in row.differences.items():
-        told[title] = Scale.about_zero(f"{title} in {row.quantity.difference}", [values])
+    for title in row.differences:
+        told[title] = Scale.about_zero(f"{title} in {row.quantity.difference}", [fields[title]])
     return told
 
 
