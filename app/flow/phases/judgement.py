@@ -60,10 +60,12 @@ def judged(
     if not phases.asked and (why := _unasked(len(at.residual), selected.folds, method)):
         return Verdict(None, why)
     linear = _linearised(objective, at)
-    court = _Court(phases, method, _Smooth.of(problem, state, linear), objective, target, selected.folds)
+    comparison = _Comparison(
+        phases, method, _Smooth.of(problem, state, linear), objective, target, selected.folds
+    )
     refused = []
     for smooth in phases.smooth:
-        verdict = court.with_beside(_prior(problem, state)) if smooth else court.without()
+        verdict = comparison.with_beside(_prior(problem, state)) if smooth else comparison.without()
         if verdict.fitted is not None:
             return verdict
         refused.append(f"with a smooth part, {verdict.reason}" if smooth else verdict.reason)
@@ -71,7 +73,7 @@ def judged(
 
 
 @dataclass(frozen=True, eq=False)
-class _Court:
+class _Comparison:
     """What phases are judged by."""
 
     phases: PhasesOf
