@@ -69,9 +69,7 @@ def fitted(
     until the misfit is down to the target.
     """
     objective, fit = _begun(objective, phases, m, number, target, rng)
-    if phases.weight is None:
-        objective, fit = met(objective, fit, tolerated(target), rng)
-    return Fitted(objective, fit)
+    return _met(objective, phases, fit, target, rng)
 
 
 def fitted_beside(
@@ -97,6 +95,11 @@ def fitted_beside(
             break
         objective = objective.softened(1.0 / method.softens)
         fit = settled(objective, reweighed(objective, fit), method.most_steps)
+    return _met(objective, phases, fit, target, rng)
+
+
+def _met(objective: Objective, phases: PhasesOf, fit: Fit, target: float, rng: np.random.Generator) -> Fitted:
+    """With the misfit down to the target, if the perimeter has no weight of its own that says otherwise."""
     if phases.weight is None:
         objective, fit = met(objective, fit, tolerated(target), rng)
     return Fitted(objective, fit)
@@ -138,9 +141,7 @@ def refitted(
     objective = objective.like(found.objective)
     fit = begun(objective, objective.point(found.fit.point.own))
     fit = settled(objective, fit, objective.method.most_steps)
-    if phases.weight is None:
-        objective, fit = met(objective, fit, tolerated(target), rng)
-    return Fitted(objective, fit)
+    return _met(objective, phases, fit, target, rng)
 
 
 def simplest(found: Sequence[Fitted], doubt: float) -> Fitted:
